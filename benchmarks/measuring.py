@@ -1,0 +1,211 @@
+"""One method on one annotated volume, in a process of its own, as rows of results."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import baselines
+import numpy as np
+import records
+from numpy.typing import NDArray
+from volumes import Case, load
+
+from sparseseg.config import TrainSettings
+from sparseseg.data.labels import SparseLabels
+from sparseseg.errors import UserError
+from sparseseg.evaluation import evaluate
+from sparseseg.events import Method, Score
+from sparseseg.model import Model
+from sparseseg.prediction import Output, predict
+from sparseseg.training import create, train
+
+Row = dict[str, Any]
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A training run and when it is scored."""
+
+    recipe: str
+    minutes: tuple[float, ...]
+    """Ascending; the last is the budget, which the learning rate follows."""
+    device: str = "auto"
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the network in place of those that the recipe planned."""
+
+    def key(self, minutes: float) -> Row:
+        """Return what tells the row of one scoring from all others."""
+        chosen = asdict(self)
+        del chosen["minutes"]
+        return {**chosen, "budget_minutes": self.minutes[-1], "minutes": minutes}
+
+    def settings(self) -> TrainSettings:
+        """Return the settings of the engine."""
+        budget = self.minutes[-1]
+        return TrainSettings(
+            recipe=self.recipe,
+            minutes=budget,
+            device=self.device,  # type: ignore[arg-type]
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A volume, an annotation of it, and a method to fill in the rest."""
+
+    volume: str
+    data: Path | None
+    slices: tuple[int, int, int]
+    """Annotated slices across z, y, x."""
+    shift: float
+    method: str
+    training: Training
+
+    def row_keys(self) -> list[Row]:
+        """Return what tells each row that comes from this task."""
+        shared = {
+            "volume": self.volume,
+            "slices": list(self.slices),
+            "shift": self.shift,
+            "method": self.method,
+        }
+        if self.method != "ours":
+            return [shared]
+        return [shared | self.training.key(m) for m in self.training.minutes]
+
+
+def measure(tasks: list[Task], results: Path) -> None:
+    """Run the tasks whose rows are missing; each process's peak memory is its own."""
+    for task in tasks:
+        if all(records.has(results, key) for key in task.row_keys()):
+            continue
+        print(task.volume, task.slices, task.shift, task.method, flush=True)
+        process = get_context("spawn").Process(target=run, args=(task, results))
+        process.start()
+        process.join()
+        if process.exitcode:
+            print(f"  failed with exit code {process.exitcode}", flush=True)
+
+
+def run(task: Task, results: Path) -> None:
+    """Append the rows of a task as they come; those that are there stay as they are."""
+    case = load(task.volume, task.data, task.slices, task.shift)
+    found = METHODS[task.method](case, task.training)
+    for key, row in zip(task.row_keys(), found, strict=True):
+        print(f"  {key.get('minutes', '')} mean IoU {row['mean_iou']:.3f}", flush=True)
+        if not records.has(results, key):
+            records.append(results, key | row | {"memory": records.peak_memory()})
+
+
+def ours(case: Case, training: Training) -> Iterator[Row]:
+    """Train once, and score when each of the minutes of training has passed."""
+    labels = SparseLabels(case.annotation)
+    settings = training.settings()
+    model = _model(case, labels, training)
+    due = list(training.minutes)
+    told: Score | None = None
+    for step in train(model, [(case.volume, labels)], settings):
+        told = step.score if step.score and step.score.network else told
+        while due and (step.seconds >= 60 * due[0] or step.done == 1):
+            due.pop(0)
+            row = _scored(case, lambda: _predicted(case, model, labels, "network"))
+            yield row | _of_step(step.step, step.seconds, told, model)
+
+
+def interpolation(case: Case, training: Training) -> Iterator[Row]:
+    """Fill in between the slices by their shapes alone."""
+    labels = SparseLabels(case.annotation)
+    model = create([(case.volume, labels)], training.settings())
+    yield _scored(case, lambda: _predicted(case, model, labels, "interpolation"))
+
+
+def forest(case: Case, training: Training) -> Iterator[Row]:
+    """Keep all variants, and report the one that the truth says is best."""
+    begin = time.perf_counter()
+    variants = {
+        name: _score(case, prediction)
+        for name, prediction in baselines.forest(case, training.seed)
+    }
+    best = max(variants, key=lambda name: variants[name]["mean_iou"])
+    yield {
+        **variants[best],
+        "best_variant": best,
+        "variants": variants,
+        "seconds": _since(begin),
+    }
+
+
+def walker(case: Case, training: Training) -> Iterator[Row]:
+    """Note where the volume had to be made smaller in plane."""
+    begin = time.perf_counter()
+    prediction, factor = baselines.walker(case)
+    seconds = _since(begin)
+    yield {**_score(case, prediction), "downsampled": factor, "seconds": seconds}
+
+
+METHODS: dict[str, Callable[[Case, Training], Iterator[Row]]] = {
+    method.__name__: method for method in (ours, forest, walker, interpolation)
+}
+
+
+def _model(case: Case, labels: SparseLabels, training: Training) -> Model:
+    model = create([(case.volume, labels)], training.settings())
+    if not training.options:
+        return model
+    network = {**model.plan.network, **training.options}
+    try:
+        return Model(replace(model.plan, network=network), model.table)
+    except TypeError as error:
+        raise UserError(f"{training.recipe} has no such option: {error}") from error
+
+
+def _predicted(
+    case: Case, model: Model, labels: SparseLabels, method: Method
+) -> Labels:
+    out = Output(np.zeros(case.volume.shape, np.uint8))
+    for _ in predict(model, case.volume, out, labels=labels, method=method):
+        pass
+    return out.labels
+
+
+def _scored(case: Case, predicted: Callable[[], Labels]) -> Row:
+    begin = time.perf_counter()
+    prediction = predicted()
+    seconds = _since(begin)
+    return {**_score(case, prediction), "prediction_seconds": seconds}
+
+
+def _score(case: Case, prediction: Labels) -> Row:
+    found = evaluate(prediction, case.truth, annotation=case.annotation)
+    return {name: found[name] for name in ("mean_iou", "iou", "annotated")}
+
+
+def _of_step(step: int, seconds: float, told: Score | None, model: Model) -> Row:
+    return {
+        "steps": step,
+        "training_seconds": round(seconds, 1),
+        "held_out": _held_out(told) if told else None,
+        "trained_on": str(model.device),
+        "precision": asdict(model.precision),
+        "parameters": model.parameters,
+    }
+
+
+def _held_out(score: Score) -> Row:
+    return {
+        "step": score.step,
+        "slices": list(score.slices),
+        "network": score.network and score.network["mean_iou"],
+        "interpolation": score.interpolation and score.interpolation["mean_iou"],
+        "chosen": score.best,
+    }
+
+
+def _since(begin: float) -> float:
+    return round(time.perf_counter() - begin, 2)

@@ -1,0 +1,73 @@
+"""Volumetric segmentation learned from a few annotated slices.
+
+The public names are loaded on first use, so that importing the package costs nothing.
+"""
+
+import pkgutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sparseseg import recipes
+    from sparseseg.classes import ClassTable
+    from sparseseg.config import TrainSettings
+    from sparseseg.data.files import read, write_labels
+    from sparseseg.data.labels import SparseLabels
+    from sparseseg.data.volume import Volume
+    from sparseseg.errors import UserError
+    from sparseseg.evaluation import evaluate
+    from sparseseg.model import Model
+    from sparseseg.prediction import predict
+    from sparseseg.training import create, fit, train
+
+    load = Model.load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ClassTable",
+    "Model",
+    "SparseLabels",
+    "TrainSettings",
+    "UserError",
+    "Volume",
+    "create",
+    "evaluate",
+    "fit",
+    "load",
+    "predict",
+    "read",
+    "recipes",
+    "train",
+    "write_labels",
+]
+
+_HOMES = {
+    "ClassTable": "sparseseg.classes:ClassTable",
+    "Model": "sparseseg.model:Model",
+    "SparseLabels": "sparseseg.data.labels:SparseLabels",
+    "TrainSettings": "sparseseg.config:TrainSettings",
+    "UserError": "sparseseg.errors:UserError",
+    "Volume": "sparseseg.data.volume:Volume",
+    "create": "sparseseg.training:create",
+    "evaluate": "sparseseg.evaluation:evaluate",
+    "fit": "sparseseg.training:fit",
+    "load": "sparseseg.model:Model.load",
+    "predict": "sparseseg.prediction:predict",
+    "read": "sparseseg.data.files:read",
+    "recipes": "sparseseg.recipes",
+    "train": "sparseseg.training:train",
+    "write_labels": "sparseseg.data.files:write_labels",
+}
+
+
+if not TYPE_CHECKING:  # a type checker would take any misspelt name for an object
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = pkgutil.resolve_name(_HOMES[name])
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

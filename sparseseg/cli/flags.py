@@ -1,0 +1,64 @@
+"""Flags made from the declarations of the settings."""
+
+import dataclasses
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from sparseseg.config import TrainSettings
+
+_EXCLUSIVE = ("minutes", "steps")
+
+
+def add_settings(parser: ArgumentParser) -> None:
+    """Give a parser one flag for each training setting."""
+    budget = parser.add_mutually_exclusive_group()
+    hints = get_type_hints(TrainSettings, include_extras=True)
+    for field in dataclasses.fields(TrainSettings):
+        kind, declared = get_args(hints[field.name])
+        where = budget if field.name in _EXCLUSIVE else parser
+        where.add_argument(
+            _flag(field.name),
+            default=SUPPRESS,
+            help=_help(declared["help"], field.default),
+            **_reading(kind),
+        )
+
+
+def settings(arguments: Namespace, **others: Any) -> TrainSettings:
+    """Return the settings: what was given, else `others`, else the declared defaults.
+
+    Raises `UserError` for a value out of bounds.
+    """
+    names = {field.name for field in dataclasses.fields(TrainSettings)}
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    return TrainSettings(**others | given)
+
+
+def add_device(parser: ArgumentParser) -> None:
+    """Give a parser the one setting that prediction needs as well."""
+    kind, declared = get_args(
+        get_type_hints(TrainSettings, include_extras=True)["device"]
+    )
+    parser.add_argument(
+        "--device", default="auto", help=declared["help"], **_reading(kind)
+    )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _help(words: str, default: object) -> str:
+    return words if default is None else f"{words} (default: {default})"
+
+
+def _reading(kind: Any) -> dict[str, Any]:
+    """Return how argparse reads a value of a declared type."""
+    if kind is bool:
+        return {"action": BooleanOptionalAction}
+    if get_origin(kind) is Literal:
+        return {"choices": get_args(kind)}
+    inner = [part for part in get_args(kind) if part is not NoneType] or [kind]
+    metavar = {str: "NAME", int: "N", float: "M"}[inner[0]]
+    return {"type": inner[0], "metavar": metavar}

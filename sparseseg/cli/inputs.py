@@ -1,0 +1,48 @@
+"""Reading what a command was given."""
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from sparseseg.classes import BACKGROUND, UNLABELLED
+
+if TYPE_CHECKING:
+    from sparseseg.data.labels import SparseLabels
+    from sparseseg.data.volume import Volume
+
+
+def add_numbering(parser: ArgumentParser) -> None:
+    """Let annotations come in any numbering."""
+    for name, default in (("unlabelled", UNLABELLED), ("background", BACKGROUND)):
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            default=default,
+            metavar="V",
+            help=f"the value of {name} voxels in the annotation (default: {default})",
+        )
+
+
+def read_case(
+    image: str, annotation: str, arguments: Namespace
+) -> "tuple[Volume, SparseLabels]":
+    """Read an image and its annotation; `UserError` where they do not fit."""
+    from sparseseg.data.files import read
+
+    volume = read(image)
+    return volume, read_annotation(annotation, volume.shape, arguments)
+
+
+def read_annotation(
+    path: str, shape: tuple[int, int, int], arguments: Namespace
+) -> "SparseLabels":
+    """Read an annotation of a volume of this shape, in the numbering of the flags."""
+    from sparseseg.data.files import read_labels
+    from sparseseg.data.labels import SparseLabels
+
+    array = read_labels(
+        path,
+        unlabelled=arguments.unlabelled,
+        background=arguments.background,
+        shape=shape,
+    )
+    return SparseLabels(array)

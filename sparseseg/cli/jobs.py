@@ -1,0 +1,88 @@
+"""Training and prediction with a progress bar."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparseseg.cli.progress import bar, note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sparseseg.config import TrainSettings
+    from sparseseg.data.labels import SparseLabels
+    from sparseseg.data.volume import Volume
+    from sparseseg.events import Method, Step
+    from sparseseg.model import Model
+    from sparseseg.prediction import Output
+    from sparseseg.recipes import Case
+
+
+def train(
+    model: "Model", cases: "Sequence[Case]", settings: "TrainSettings", *, rescue: Path
+) -> None:
+    """Train to the end; at Ctrl-C save the model so far to `rescue` and pass it on."""
+    from sparseseg import training
+
+    steps = 0
+    try:
+        with bar("training") as show:
+            for step in training.train(model, cases, settings):
+                steps = step.step
+                show(step.done or 0.0, _words(step))
+    except KeyboardInterrupt:
+        if not steps:
+            raise
+        model.save(rescue)
+        message = f"the model after step {steps} was saved to {rescue}"
+        raise KeyboardInterrupt(message) from None
+
+
+def predict(
+    model: "Model",
+    volume: "Volume",
+    *,
+    labels: "SparseLabels | None" = None,
+    method: "Method" = "network",
+    uncertainty: bool = False,
+    probabilities: bool = False,
+) -> "Output":
+    """Predict a whole volume; what is not asked for takes no memory."""
+    import numpy as np
+
+    from sparseseg import prediction
+
+    channels = (len(model.plan.outputs), *volume.shape)
+    out = prediction.Output(
+        np.zeros(volume.shape, np.uint8),
+        np.zeros(volume.shape, np.float32) if uncertainty else None,
+        np.zeros(channels, np.float32) if probabilities else None,
+    )
+    with bar("predicting") as show:
+        for tile in prediction.predict(
+            model, volume, out, labels=labels, method=method
+        ):
+            show(tile.done / tile.total, volume.name)
+    return out
+
+
+def better_method(model: "Model") -> "Method":
+    """Return what did better on the held-out slices, and say so if it surprises."""
+    from sparseseg.events import Score
+
+    told = model.history.get("held_out")
+    if told is None:
+        return "network"
+    network, interpolation = told["network"], told["interpolation"] or None
+    score = Score(told["step"], 0.0, network, interpolation, tuple(told["slices"]))
+    if score.best == "interpolation" and interpolation is not None:
+        note(
+            "the prediction is interpolated between the annotated slices, because on "
+            f"the held-out slice {', '.join(score.slices)} that had a mean IoU of "
+            f"{interpolation['mean_iou']:.2f} and the network {network['mean_iou']:.2f}: "
+            "train longer for a better network"
+        )
+    return score.best
+
+
+def _words(step: "Step") -> str:
+    return f"step {step.step}, loss {step.loss:.3f}"

@@ -1,0 +1,87 @@
+"""The parser of the command line, and what becomes of errors."""
+
+import json
+import tempfile
+import traceback
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+import sparseseg
+from sparseseg.cli.demo import DEMO
+from sparseseg.cli.doctor import DOCTOR
+from sparseseg.cli.evaluate import EVALUATE
+from sparseseg.cli.predict import PREDICT
+from sparseseg.cli.progress import note
+from sparseseg.cli.segment import SEGMENT
+from sparseseg.cli.train import TRAIN
+from sparseseg.errors import UserError
+
+if TYPE_CHECKING:
+    from sparseseg.cli.command import Answer
+
+COMMANDS = (DEMO, TRAIN, SEGMENT, PREDICT, EVALUATE, DOCTOR)
+
+_ABOUT = "Volumetric segmentation learned from a few annotated slices."
+_BUG, _MENDABLE, _INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 is success, 2 what the user can mend, 1 a bug of ours and 130 Ctrl-C. Results go
+    to stdout, all else to stderr.
+    """
+    try:
+        return _run(arguments)
+    except UserError as error:
+        note(str(error))
+        return _MENDABLE
+    except KeyboardInterrupt as stop:
+        note(f"stopped: {str(stop) or 'nothing was saved'}")
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # no traceback is shown to a user
+        return _report(error)
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of all commands."""
+    root = _Parser(prog="sparseseg", description=_ABOUT)
+    version = f"%(prog)s {sparseseg.__version__}"
+    root.add_argument("--version", action="version", version=version)
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.name, help=command.help, description=f"{command.help}."
+        )
+        command.add_flags(sub)
+        words = "print one JSON object as the last line"
+        sub.add_argument("--json", action="store_true", help=words)
+        sub.set_defaults(run=command.run)
+    return root
+
+
+class _Parser(ArgumentParser):
+    """A parser that answers a mistake with one line instead of its whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    chosen = parser().parse_args(arguments)
+    answer: Answer = chosen.run(chosen)
+    print(json.dumps(answer.data) if chosen.json else answer.text, flush=True)
+    return 0
+
+
+def _report(error: Exception) -> int:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        note("the memory does not suffice: crop the volume, or train with --device cpu")
+        return _MENDABLE
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="sparseseg-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        traceback.print_exception(error, file=log)
+    note(f"bug, please report it with {log.name} ({type(error).__name__}: {error})")
+    return _BUG

@@ -1,0 +1,117 @@
+"""The command `predict`: apply a model to new volumes."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparseseg.cli import jobs
+from sparseseg.cli.command import Answer, Command
+from sparseseg.cli.flags import add_device
+from sparseseg.cli.inputs import add_numbering, read_annotation
+from sparseseg.cli.outputs import check_image_name, make_folder, make_room
+from sparseseg.errors import UserError
+
+if TYPE_CHECKING:
+    from sparseseg.model import Model
+
+_ENDINGS = (".nii.gz", ".nii", ".tiff", ".tif")
+
+
+def _add_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model that sparseseg saved")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="volumes to predict")
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="FILE_OR_FOLDER"
+    )
+    parser.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="write NAME-probabilities beside each prediction, one channel a class",
+    )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="write NAME-uncertainty beside each prediction, 0 (sure) to 1",
+    )
+    parser.add_argument(
+        "--annotation", help="of the image, for the prediction to follow"
+    )
+    add_numbering(parser)
+    add_device(parser)
+
+
+def _run(arguments: Namespace) -> Answer:
+    from sparseseg.model import Model
+    from sparseseg.nn.device import choose_device
+
+    if arguments.annotation and len(arguments.images) > 1:
+        raise UserError("--annotation belongs to one image: predict the others apart")
+    targets = _targets(arguments.images, arguments.output)
+    model = Model.load(arguments.model)
+    model.network.to(choose_device(arguments.device))
+    for done, (image, target) in enumerate(zip(arguments.images, targets, strict=True)):
+        try:
+            _predict(model, image, target, arguments)
+        except KeyboardInterrupt:
+            message = f"{done} of {len(targets)} predictions were written"
+            raise KeyboardInterrupt(message) from None
+    written = [str(target) for target in targets]
+    return Answer({"predictions": written}, "\n".join(written))
+
+
+def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> None:
+    from sparseseg.data.files import read, write_image, write_labels
+
+    volume = read(image)
+    annotation = arguments.annotation
+    out = jobs.predict(
+        model,
+        volume,
+        labels=read_annotation(annotation, volume.shape, arguments)
+        if annotation
+        else None,
+        uncertainty=arguments.uncertainty,
+        probabilities=arguments.probabilities,
+    )
+    write_labels(target, out.labels, like=volume)
+    extras = {"uncertainty": out.uncertainty, "probabilities": out.probabilities}
+    for word, array in extras.items():
+        if array is not None:
+            write_image(_beside(target, word), array, like=volume)
+
+
+def _targets(images: Sequence[str], output: Path) -> list[Path]:
+    """Return where each prediction goes: one name, or the images' names in a folder."""
+    if output.suffix and not output.is_dir():
+        if len(images) > 1:
+            raise UserError(
+                f"{len(images)} images need a folder, and {output} is the name of one "
+                "file: give -o FOLDER"
+            )
+        targets = [output]
+    else:
+        make_folder(output)
+        targets = [output / _name_for(Path(image)) for image in images]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise UserError(
+                f"two images are called {target.name}: predict them into two folders"
+            )
+        check_image_name(target)
+        make_room(target, inputs=images)
+    return targets
+
+
+def _name_for(image: Path) -> str:
+    """Return the name of an image, with another ending if that cannot be written."""
+    writable = image.name.lower().endswith(_ENDINGS)
+    return image.name if writable else f"{image.stem}.tif"
+
+
+def _beside(target: Path, word: str) -> Path:
+    ending = next(e for e in _ENDINGS if target.name.lower().endswith(e))
+    return target.with_name(f"{target.name[: -len(ending)]}-{word}{ending}")
+
+
+PREDICT = Command("predict", "apply a model to volumes", _add_flags, _run)

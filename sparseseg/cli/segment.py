@@ -1,0 +1,97 @@
+"""The command `segment`: train on one volume, then predict that volume."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparseseg.cli import jobs
+from sparseseg.cli.command import Answer, Command
+from sparseseg.cli.evaluate import as_table
+from sparseseg.cli.flags import settings
+from sparseseg.cli.inputs import read_case
+from sparseseg.cli.outputs import (
+    MODEL_SUFFIX,
+    check_image_name,
+    check_model_name,
+    make_room,
+)
+from sparseseg.cli.train import add_training_flags, learn, training_facts
+from sparseseg.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sparseseg.data.volume import Volume
+
+
+def _add_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("image", metavar="IMAGE", help="a volume, TIFF or NIfTI")
+    parser.add_argument("annotation", metavar="ANNOTATION", help="its annotation")
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="PREDICTION"
+    )
+    parser.add_argument(
+        "--model-out",
+        type=Path,
+        metavar=f"MODEL{MODEL_SUFFIX}",
+        help="keep the model as well",
+    )
+    parser.add_argument(
+        "--truth", help="a dense segmentation to score the prediction with"
+    )
+    add_training_flags(parser)
+
+
+def _run(arguments: Namespace) -> Answer:
+    from sparseseg.data.files import write_labels
+    from sparseseg.evaluation import evaluate
+
+    _check_names(arguments)
+    volume, labels = read_case(arguments.image, arguments.annotation, arguments)
+    truth = _read_truth(arguments.truth, volume) if arguments.truth else None
+    _make_room(arguments)
+    rescue = arguments.model_out or Path(f"{arguments.output}{MODEL_SUFFIX}")
+    model = learn(arguments, [(volume, labels)], rescue=rescue)
+    if arguments.model_out:
+        model.save(arguments.model_out)
+    method = jobs.better_method(model)
+    prediction = jobs.predict(model, volume, labels=labels, method=method).labels
+    write_labels(arguments.output, prediction, like=volume)
+    data = {"prediction": str(arguments.output), "method": method}
+    if truth is None:
+        return Answer(data | training_facts(model), str(arguments.output))
+    scores = evaluate(prediction, truth, annotation=labels.array)
+    text = f"{arguments.output}\n{as_table(scores)}"
+    return Answer(data | training_facts(model) | scores, text)
+
+
+def _check_names(arguments: Namespace) -> None:
+    settings(arguments)
+    check_image_name(arguments.output)
+    if arguments.model_out:
+        check_model_name(arguments.model_out)
+
+
+def _make_room(arguments: Namespace) -> None:
+    given = (arguments.image, arguments.annotation, arguments.truth, arguments.parent)
+    make_room(arguments.output, inputs=[name for name in given if name])
+    if arguments.model_out:
+        make_room(arguments.model_out)
+
+
+def _read_truth(path: str, volume: "Volume") -> "NDArray[np.integer]":
+    from sparseseg.data.files import read_truth
+
+    truth = read_truth(path)
+    if truth.shape != volume.shape:
+        raise UserError(
+            f"{path} has shape {truth.shape}, the image has {volume.shape} (z, y, x): "
+            "take the truth of this image"
+        )
+    return truth
+
+
+SEGMENT = Command(
+    "segment", "train on one annotated volume and predict it", _add_flags, _run
+)

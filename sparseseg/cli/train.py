@@ -1,0 +1,101 @@
+"""The command `train`: learn from annotated volumes, and what `segment` shares with it."""
+
+import dataclasses
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparseseg.cli import jobs
+from sparseseg.cli.command import Answer, Command
+from sparseseg.cli.flags import add_settings, settings
+from sparseseg.cli.inputs import add_numbering, read_case
+from sparseseg.cli.outputs import check_model_name, make_room
+from sparseseg.errors import UserError
+
+if TYPE_CHECKING:
+    from sparseseg.config import TrainSettings
+    from sparseseg.model import Model
+    from sparseseg.recipes import Case
+
+
+def add_training_flags(parser: ArgumentParser) -> None:
+    """Give a parser all that training can be told."""
+    add_settings(parser)
+    add_numbering(parser)
+    parser.add_argument(
+        "--from", dest="parent", metavar="MODEL", help="train this model further"
+    )
+
+
+def learn(arguments: Namespace, cases: "Sequence[Case]", *, rescue: Path) -> "Model":
+    """Train a new model, or one that was given, as the flags say."""
+    chosen = settings(arguments)
+    model = _parent(arguments) if arguments.parent else _fresh(cases, chosen)
+    chosen = dataclasses.replace(chosen, recipe=model.plan.recipe)
+    jobs.train(model, cases, chosen, rescue=rescue)
+    return model
+
+
+def training_facts(model: "Model") -> dict[str, Any]:
+    """Return what is told of a training: recipe, steps, seconds, held-out score."""
+    history = model.history
+    facts = {name: history[name] for name in ("step", "seconds")}
+    return {"recipe": model.plan.recipe, **facts, "held_out": history.get("held_out")}
+
+
+def _fresh(cases: "Sequence[Case]", chosen: "TrainSettings") -> "Model":
+    from sparseseg.training import create
+
+    return create(cases, chosen)
+
+
+def _parent(arguments: Namespace) -> "Model":
+    from sparseseg.model import Model
+
+    model = Model.load(arguments.parent)
+    recipe = getattr(arguments, "recipe", model.plan.recipe)
+    if recipe != model.plan.recipe:
+        raise UserError(
+            f"{arguments.parent} follows the recipe {model.plan.recipe} and cannot go "
+            f"on with {recipe}: leave --recipe out"
+        )
+    return model
+
+
+def _add_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "volumes",
+        nargs="+",
+        metavar="IMAGE ANNOTATION",
+        help="volumes and their annotations, TIFF or NIfTI",
+    )
+    parser.add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="MODEL.safetensors"
+    )
+    add_training_flags(parser)
+
+
+def _run(arguments: Namespace) -> Answer:
+    output = arguments.output
+    check_model_name(output)
+    settings(arguments)  # complains, if it has to, before anything is read
+    cases = [read_case(*pair, arguments) for pair in _pairs(arguments.volumes)]
+    make_room(output)
+    model = learn(arguments, cases, rescue=output)
+    model.save(output)
+    facts = training_facts(model)
+    text = f"{output}: {facts['step']} steps in {facts['seconds']:.0f} s"
+    return Answer({"model": str(output), **facts}, text)
+
+
+def _pairs(volumes: Sequence[str]) -> list[tuple[str, str]]:
+    if len(volumes) % 2:
+        raise UserError(
+            f"each image needs its annotation, got {len(volumes)} files: "
+            "give IMAGE ANNOTATION [IMAGE ANNOTATION ...]"
+        )
+    return list(zip(volumes[::2], volumes[1::2], strict=True))
+
+
+TRAIN = Command("train", "learn a model from annotated volumes", _add_flags, _run)

@@ -1,0 +1,41 @@
+"""The settings that a person may choose, declared once for forms, flags and files."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from sparseseg.errors import UserError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """What training may take, and for how long.
+
+    The dictionaries are read by the form and by the command line: bounds and help.
+    """
+
+    recipe: Annotated[str, {"help": "the published system to train"}] = "unet3d-fast"
+    minutes: Annotated[
+        float | None, {"min": 0.0, "help": "train for so many minutes"}
+    ] = 3.0
+    steps: Annotated[
+        int | None, {"min": 1, "help": "train for so many steps instead of minutes"}
+    ] = None
+    device: Annotated[Device, {"help": "where to compute"}] = "auto"
+    seed: Annotated[int, {"min": 0, "help": "of every random choice"}] = 0
+    held_out: Annotated[
+        bool, {"help": "leave an annotated slice out, to tell how good the model is"}
+    ] = True
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None and not 0 < self.minutes < float("inf"):
+            raise UserError(f"minutes must be more than 0, got {self.minutes:g}")
+        if self.steps is not None and self.steps < 1:
+            raise UserError(f"steps must be at least 1, got {self.steps}")
+        if self.seed < 0:
+            raise UserError(f"seed must be 0 or more, got {self.seed}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as a plain dictionary."""
+        return {name: getattr(self, name) for name in self.__slots__}

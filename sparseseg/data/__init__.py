@@ -1,0 +1,1 @@
+"""Volumes, annotations and their files: NumPy only, no torch."""

@@ -1,0 +1,29 @@
+"""Files that are there whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sparseseg.errors import UserError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the path of a new file beside `path`, and put it in its place at the end.
+
+    Where the block raises, `path` is as it was and the new file is gone. Folders that
+    are missing are made. Raises `UserError` where the system refuses to write.
+    """
+    target = Path(path)
+    # The ending stays last, because libraries choose the format by it.
+    beside = target.with_name(f".{os.getpid()}.{target.name}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror or error}") from error

@@ -1,0 +1,167 @@
+"""Read and write volumes, annotations and truths, whatever their format."""
+
+import zlib
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.classes import BACKGROUND, UNLABELLED
+from sparseseg.data import nifti, tiff
+from sparseseg.data.atomic import replacing
+from sparseseg.data.numbering import to_annotation, to_truth
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+
+FilePath = str | PathLike[str]
+_Reader = Callable[[Path], Volume]
+_Writer = Callable[[Path, NDArray[Any], Volume], None]
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NIFTI = {(344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n")}
+_OTHERS = {
+    (0, b"\x89PNG"): "a PNG picture",
+    (0, b"\xff\xd8\xff"): "a JPEG picture",
+    (0, b"\x89HDF"): "an HDF5 file",
+    (0, b"NRRD"): "an NRRD file",
+    (0, b"PK\x03\x04"): "a ZIP archive",
+    (128, b"DICM"): "a DICOM file",
+    (344, b"ni1\0"): "one half of a NIfTI pair (.hdr and .img)",
+}
+_WRITERS: dict[str, _Writer] = {
+    ".tif": tiff.write,
+    ".tiff": tiff.write,
+    ".nii": nifti.write,
+    ".nii.gz": nifti.write,
+}
+
+
+def read(path: FilePath) -> Volume:
+    """Read a volume; the format is told by the content, not by the name.
+
+    Raises `UserError` for whatever is not a whole volume of one point in time.
+    """
+    source = Path(path)
+    reader = _reader_of(source)
+    try:
+        return reader(source)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
+    except MemoryError as error:
+        raise UserError(f"{source} is too large for this machine's memory") from error
+    except Exception as error:
+        # A broken or hostile file makes a parser fail in any way it can.
+        raise UserError(
+            f"{source} cannot be read, it is damaged or cut short: {_first_line(error)}"
+        ) from error
+
+
+def read_labels(
+    path: FilePath,
+    *,
+    unlabelled: int = UNLABELLED,
+    background: int = BACKGROUND,
+    shape: tuple[int, int, int] | None = None,
+) -> NDArray[np.uint8]:
+    """Read an annotation of any numbering into ours, axes z, y, x.
+
+    `unlabelled` and `background` are the file's values; `shape` is the image's.
+    """
+    values = _single_channel(path)
+    if shape is not None and values.shape != shape:
+        raise UserError(
+            f"{path} has shape {values.shape}, the image has {shape} (z, y, x): "
+            "take the annotation that was made on this image"
+        )
+    try:
+        return to_annotation(values, unlabelled=unlabelled, background=background)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def read_truth(path: FilePath) -> NDArray[Any]:
+    """Read a dense segmentation: integers, 0 for background, axes z, y, x."""
+    values = _single_channel(path)
+    try:
+        return to_truth(values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def write_labels(path: FilePath, labels: NDArray[np.uint8], like: Volume) -> None:
+    """Write z, y, x labels with the voxel size and orientation of `like`."""
+    _write(path, labels[None], like)
+
+
+def write_image(path: FilePath, array: NDArray[np.floating], like: Volume) -> None:
+    """Write z, y, x or c, z, y, x values as float32, placed like `like`."""
+    channels = array if array.ndim == 4 else array[None]
+    _write(path, channels.astype(np.float32, copy=False), like)
+
+
+def check_output(path: FilePath) -> None:
+    """Raise `UserError` for a name whose ending is no format that can be written.
+
+    To be called before long work whose result is written there.
+    """
+    if _writer_of(Path(path)) is nifti.write:
+        nifti.load_nibabel()
+
+
+def _write(path: FilePath, array: NDArray[Any], like: Volume) -> None:
+    if array.shape[1:] != like.shape:
+        raise UserError(f"cannot write {array.shape[1:]} voxels as {like.shape}")
+    writer = _writer_of(Path(path))
+    with replacing(path) as beside:
+        writer(beside, array, like)
+
+
+def _writer_of(path: Path) -> _Writer:
+    name = path.name.lower()
+    ending = next((e for e in _WRITERS if name.endswith(e)), None)
+    if ending is None:
+        raise UserError(f"cannot write {path}: let it end in {', '.join(_WRITERS)}")
+    return _WRITERS[ending]
+
+
+def _reader_of(path: Path) -> _Reader:
+    head = _head(path)
+    if head.startswith(_TIFF):
+        return tiff.read
+    if any(head[at:].startswith(magic) for at, magic in _NIFTI):
+        return nifti.read
+    found = (name for (at, m), name in _OTHERS.items() if head[at:].startswith(m))
+    what = next(found, "some other kind of file")
+    raise UserError(f"{path} is {what}: save the volume as TIFF or NIfTI")
+
+
+def _head(path: Path) -> bytes:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: give one TIFF or NIfTI file")
+    try:
+        with nifti.open_stream(path) as stream:
+            head = stream.read(348)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"cannot read {path}: {_first_line(error)}") from error
+    if not head:
+        raise UserError(f"{path} is empty: copy or download it again")
+    return head
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _single_channel(path: FilePath) -> NDArray[Any]:
+    volume = read(path)
+    if volume.channels != 1:
+        raise UserError(
+            f"{path} has {volume.channels} channels, and labels have one: "
+            "save the channel that holds them"
+        )
+    return np.asarray(volume.array[0])

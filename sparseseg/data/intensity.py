@@ -1,0 +1,82 @@
+"""Grey values as the networks see them: one monotone curve a channel, fitted once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.errors import UserError
+
+_SAMPLE = 600_000
+_KNOTS = 129
+
+
+@dataclass(frozen=True, slots=True)
+class GreyCurve:
+    """A piecewise linear curve from a file's grey values to the network's."""
+
+    knots: tuple[float, ...]
+    values: tuple[float, ...]
+
+    def __call__(self, grey: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the network's values; what is not a number becomes the darkest."""
+        filled = np.nan_to_num(
+            grey.astype(np.float32), nan=self.knots[0], posinf=self.knots[-1]
+        )
+        mapped: NDArray[np.float32] = np.interp(filled, self.knots, self.values).astype(
+            np.float32
+        )
+        return mapped
+
+
+def equalising(channels: Sequence[NDArray[Any]], *, extent: float = 2.0) -> GreyCurve:
+    """Fit the curve that spreads the quantiles of a channel evenly over +-extent.
+
+    It needs no idea of the modality: air, fat and organs of a CT get contrast by how
+    much of the volume they take, and outliers cost nothing. `channels` is one channel
+    of each volume.
+    """
+    sample = _finite_sample(channels)
+    knots, first = np.unique(
+        np.quantile(sample, np.linspace(0, 1, _KNOTS)), return_index=True
+    )
+    values = np.linspace(-extent, extent, _KNOTS)[first]
+    return _curve(knots, values)
+
+
+def rescaling(channels: Sequence[NDArray[Any]]) -> GreyCurve:
+    """Fit 0 to 1 between the 0.1 and 99.9 percentiles; what is beyond is clipped."""
+    sample = _finite_sample(channels)
+    ends = np.quantile(sample, (0.001, 0.999))
+    if ends[0] == ends[1]:
+        ends = np.array([sample.min(), sample.max()])
+    return _curve(ends, np.array([0.0, 1.0]))
+
+
+def _curve(knots: NDArray[Any], values: NDArray[Any]) -> GreyCurve:
+    return GreyCurve(tuple(map(float, knots)), tuple(map(float, values)))
+
+
+def _finite_sample(channels: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """Draw voxels evenly; raise `UserError` where there is nothing to learn from."""
+    parts = [_evenly(channel, _SAMPLE // len(channels)) for channel in channels]
+    sample = np.concatenate(parts)
+    finite = sample[np.isfinite(sample)]
+    if not finite.size:
+        raise UserError("the image holds no finite value: check how it was exported")
+    if finite.min() == finite.max():
+        raise UserError(
+            f"the image has the value {finite[0]:g} everywhere: "
+            "choose the channel or file that shows the structures"
+        )
+    return finite
+
+
+def _evenly(channel: NDArray[Any], count: int) -> NDArray[np.float64]:
+    # A prime stride falls into step with no row or plane.
+    flat = channel.reshape(-1)
+    stride = max(1, flat.size // count)
+    stride += stride > 1 and stride % 2 == 0
+    return flat[::stride].astype(np.float64)

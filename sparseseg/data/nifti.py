@@ -1,0 +1,134 @@
+"""NIfTI volumes, with orientation, voxel size and the header they came with."""
+
+import gzip
+import logging
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.data.units import PIXEL, Spacing, canonical, convert, seven_digits
+from sparseseg.data.volume import Volume, channels_first
+from sparseseg.errors import UserError
+
+# Its notes on odd header fields would stand in the user's terminal.
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
+
+HEADER_SIZES = {348: "1", 540: "2"}
+_GZIP = b"\x1f\x8b"
+_TIME_UNITS = ("sec", "msec", "usec")
+_UNITS = {"um": "micron", "mm": "mm", "m": "meter", PIXEL: "unknown"}
+
+
+def open_stream(path: Path) -> BinaryIO:
+    """Open a file for reading, through gzip where its content is compressed."""
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+    return cast("BinaryIO", gzip.open(path)) if packed else path.open("rb")
+
+
+def read(path: Path) -> Volume:
+    """Read a NIfTI file whatever its ending; a fourth axis holds channels."""
+    with open_stream(path) as stream:
+        version = HEADER_SIZES[_header_size(stream)]
+        image = _kind(version, "Image").from_stream(stream)
+        array = _array(image)
+    header = image.header
+    x, y, z = (seven_digits(size) for size in header.get_zooms()[:3])
+    return Volume(
+        array,
+        spacing=(z, y, x),
+        unit=_unit(header),
+        affine=np.array(image.affine, float),
+        name=path.name,
+        header=bytes(header.binaryblock),
+    )
+
+
+def write(path: Path, array: NDArray[Any], like: Volume) -> None:
+    """Write a c, z, y, x array with the orientation, units and codes of `like`."""
+    values = (array[0] if len(array) == 1 else array).T
+    header = _header(like)
+    header.set_data_dtype(values.dtype)
+    header.set_intent("none")
+    header["cal_min"] = header["cal_max"] = 0  # the display range of another image
+    if values.ndim == 4:
+        header.set_xyzt_units(header.get_xyzt_units()[0], "unknown")
+    affine = header.get_best_affine() if like.affine is None else like.affine
+    version = HEADER_SIZES[header.sizeof_hdr]
+    _kind(version, "Image")(values, affine, header).to_filename(path)
+
+
+def load_nibabel() -> Any:
+    """Return the optional library, or raise `UserError` with its installation."""
+    try:
+        return import_module("nibabel")
+    except ImportError as error:
+        raise UserError(
+            "NIfTI files need nibabel: pip install sparseseg[io]"
+        ) from error
+
+
+def _kind(version: str, part: str) -> Any:
+    return getattr(load_nibabel(), f"Nifti{version}{part}")
+
+
+def _header_size(stream: BinaryIO) -> int:
+    start = stream.read(4)
+    stream.seek(0)
+    little, big = (int.from_bytes(start, order) for order in ("little", "big"))
+    return little if little in HEADER_SIZES else big
+
+
+def _array(image: Any) -> NDArray[Any]:
+    """Return c, z, y, x values: as stored, or float32 where the header scales them."""
+    stored = image.dataobj
+    if stored.dtype.fields:
+        raise UserError("holds colour (RGB) voxels: save one grey channel")
+    is_scaled = (stored.slope, stored.inter) != (1, 0)
+    values = np.asarray(stored, np.float32 if is_scaled else None)
+    native = values.astype(values.dtype.newbyteorder("="), copy=False)
+    _check_time(image.header, native.shape)
+    spatial = native.reshape(_without_single(native.shape))
+    return channels_first(spatial.T, 0 if spatial.ndim == 4 else None)
+
+
+def _without_single(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*shape[:3], *(n for n in shape[3:] if n > 1))
+
+
+def _check_time(header: Any, shape: tuple[int, ...]) -> None:
+    """Take the fourth axis for channels, unless its step has a unit of time."""
+    timed = header.get_xyzt_units()[1] in _TIME_UNITS and header["pixdim"][4] > 0
+    if len(shape) > 3 and shape[3] > 1 and timed:
+        raise UserError(
+            f"has a time axis of {shape[3]} points: save one time point, "
+            "or, if these are channels, set the unit of time to unknown"
+        )
+
+
+def _unit(header: Any) -> str:
+    """Return the unit of length; files that name none mean mm."""
+    unit = canonical(header.get_xyzt_units()[0])
+    return "mm" if unit == PIXEL else unit
+
+
+def _header(like: Volume) -> Any:
+    if like.header:
+        kind = _kind(HEADER_SIZES[len(like.header)], "Header")
+        return kind(like.header, check=False)
+    header = _kind("1", "Header")()
+    spacing, unit = _known_unit(like.spacing, like.unit)
+    header.set_data_shape(like.shape[::-1])
+    header.set_zooms(spacing[::-1])
+    header.set_xyzt_units(_UNITS[unit])
+    return header
+
+
+def _known_unit(spacing: Spacing, unit: str) -> tuple[Spacing, str]:
+    """Return the spacing in a unit that NIfTI has a code for."""
+    known = {"nm": "um", "cm": "mm"}.get(unit, unit)
+    z, y, x = (convert(size, unit, known) for size in spacing)
+    return (z, y, x), known

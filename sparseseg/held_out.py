@@ -1,0 +1,126 @@
+"""An honest score while training: annotated slices that the network never sees."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.evaluation import evaluate
+from sparseseg.events import Score
+from sparseseg.model import Model
+from sparseseg.prediction import interpolated, network_probabilities
+from sparseseg.recipes import Scene
+from sparseseg.tiling import Box
+
+# A slice is left out only on an axis where two others remain to be learned from.
+_FEWEST = 3
+_FIRST_SECONDS = 8.0
+_LEAST_SECONDS = 8.0
+# Scoring may take this share of the time of training.
+_SHARE = 0.08
+
+Slices = frozenset[AnnotatedSlice]
+
+
+class HeldOut:
+    """One slice of each volume, chosen where it is missed least, and its score."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._released = False
+        self._told = False
+        self._next = _FIRST_SECONDS
+        self._interpolation: dict[str, object] | None = None
+        self.slices: tuple[Slices, ...] = ()
+
+    def choose(self, scenes: Sequence[Scene]) -> None:
+        """Choose one slice of each scene; one that was held out before stays so."""
+        kept = self.slices or (Slices(),) * len(scenes)
+        wanted = self._wanted and not self._released
+        self.slices = tuple(
+            _chosen(scene, old) if wanted else Slices()
+            for scene, old in zip(scenes, kept, strict=True)
+        )
+        self._interpolation = None
+
+    def release(self) -> bool:
+        """Let the held-out slices be learned from; return whether there were any."""
+        had = any(self.slices)
+        self._released = True
+        self.slices = (Slices(),) * len(self.slices)
+        return had
+
+    def score(
+        self, model: Model, scenes: Sequence[Scene], step: int, seconds: float
+    ) -> Score | None:
+        """Score both methods when it is time, else return None.
+
+        Pixels where other annotated slices cross are left out: those were seen.
+        """
+        if not any(self.slices):
+            told, self._told = self._told or self._released, True
+            return None if told else Score(step, seconds, None, None, ())
+        if seconds < self._next:
+            return None
+        self._next = seconds + _LEAST_SECONDS
+        pairs = list(zip(scenes, self.slices, strict=True))
+        if self._interpolation is None:
+            self._interpolation = _measure(model, pairs, "interpolation")
+        network = _measure(model, pairs, "network")
+        names = tuple(
+            str(where) for out in self.slices for where in sorted(out, key=str)
+        )
+        return Score(step, seconds, network, self._interpolation, names)
+
+
+def _chosen(scene: Scene, old: Slices) -> Slices:
+    """Return the held-out slice: the fullest inner one of the axis with most slices."""
+    if old and old <= set(scene.slices):
+        return old
+    axes = [[w for w in scene.slices if w.axis == axis] for axis in range(3)]
+    most = max(axes, key=len)
+    if len(most) < _FEWEST:
+        return Slices()
+    return frozenset([most[len(most) // 2]])
+
+
+def _measure(
+    model: Model, pairs: Sequence[tuple[Scene, Slices]], method: str
+) -> dict[str, object]:
+    predictions, truths = [], []
+    for scene, slices in pairs:
+        blind = scene.without(slices)
+        for where in slices:
+            box = _plane(where, scene.volume.shape)
+            predict = network_probabilities if method == "network" else None
+            probabilities = (
+                predict(model, blind, box) if predict else interpolated(blind, box)
+            )
+            index = probabilities.argmax(0).cpu().numpy()
+            target = _own_pixels(scene, blind, where, box)
+            predictions.append(index[target >= 0])
+            truths.append(target[target >= 0])
+    return _evaluated(model, np.concatenate(predictions), np.concatenate(truths))
+
+
+def _own_pixels(
+    scene: Scene, blind: Scene, where: AnnotatedSlice, box: Box
+) -> NDArray[np.int64]:
+    target = scene.target(box)
+    target[blind.target(box) >= 0] = -1
+    return target
+
+
+def _evaluated(
+    model: Model, prediction: NDArray[np.int64], truth: NDArray[np.int64]
+) -> dict[str, object]:
+    values = np.array(model.plan.classes, np.uint8)
+    flat = (1, 1, -1)
+    return dict(evaluate(values[prediction].reshape(flat), values[truth].reshape(flat)))
+
+
+def _plane(where: AnnotatedSlice, shape: tuple[int, int, int]) -> Box:
+    start, stop = [0, 0, 0], list(shape)
+    start[where.axis], stop[where.axis] = where.index, where.index + 1
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

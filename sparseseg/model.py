@@ -1,0 +1,158 @@
+"""A trained network with all it needs to predict, and its one file."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sparseseg import recipes
+from sparseseg.classes import ClassTable
+from sparseseg.data.atomic import replacing
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.nn.device import PLAIN, Precision
+from sparseseg.prediction import Result, predict_all
+from sparseseg.recipes import Plan, Recipe
+
+FORMAT = 1
+_KEY = "sparseseg"
+
+
+class Model:
+    """A plan, its network, its classes and how it came to be.
+
+    `network` holds the weights to predict with; training keeps them up to date.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        table: ClassTable,
+        *,
+        network: nn.Module | None = None,
+        history: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.table = table
+        self.network = (network or self.recipe.network(plan)).eval()
+        self.history: dict[str, Any] = dict(history or {})
+        self.precision: Precision = PLAIN
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that this model follows."""
+        return recipes.get(self.plan.recipe)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    @property
+    def parameters(self) -> int:
+        """The number of trainable weights."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
+    def grow(self, outputs: tuple[int, ...], table: ClassTable) -> None:
+        """Take in classes that were painted later, keeping what was learned."""
+        old = self.network.state_dict()
+        self.plan = self.plan.with_outputs(outputs)
+        self.table = table
+        fresh = self.recipe.network(self.plan)
+        grown = {
+            name: _overlaid(new, old[name]) for name, new in fresh.state_dict().items()
+        }
+        fresh.load_state_dict(grown)
+        self.network = fresh.to(self.device).eval()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one .safetensors file, atomically; the description is its metadata."""
+        target = Path(path)
+        if target.suffix != ".safetensors":
+            raise UserError(
+                f"a model is saved as NAME.safetensors, got {target.name!r}"
+            )
+        description = {
+            "format": FORMAT,
+            "plan": self.plan.to_json(),
+            "classes": self.table.to_json(),
+            "history": self.history,
+        }
+        tensors = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.network.state_dict().items()
+        }
+        with replacing(target) as beside:
+            save_file(tensors, beside, metadata={_KEY: json.dumps(description)})
+
+    def predict(self, volume: Volume, labels: SparseLabels | None = None) -> Result:
+        """Return labels, probabilities and uncertainty of a volume.
+
+        With the annotation of that volume the prediction follows it; without, as on a
+        new volume, the image alone decides. See `sparseseg.prediction.predict`.
+        """
+        return predict_all(self, volume, labels)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Model":
+        """Read a model; nothing in the file is executed.
+
+        Raises `UserError` for a file that is missing, cut off, or not such a model.
+        """
+        source = Path(path)
+        description, tensors = _read(source)
+        try:
+            plan = Plan.from_json(description["plan"])
+            model = cls(plan, ClassTable.from_json(description["classes"]))
+            model.network.load_state_dict(tensors)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"{source.name} is a damaged sparseseg model "
+                f"({_first_line(error)}): save or fetch it again"
+            ) from error
+        model.history = dict(description.get("history") or {})
+        return model
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.is_file():
+        raise UserError(f"there is no model {path}: check the path")
+    try:
+        with safe_open(path, framework="pt") as file:
+            description = json.loads((file.metadata() or {}).get(_KEY, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise UserError(
+            f"{path.name} is not a readable model ({_first_line(error)}): "
+            "give a .safetensors file that sparseseg saved"
+        ) from error
+    if not isinstance(description, dict):
+        raise UserError(
+            f"{path.name} holds weights, but no sparseseg model: "
+            "give a .safetensors file that sparseseg saved"
+        )
+    if description.get("format") != FORMAT:
+        raise UserError(
+            f"{path.name} has format {description.get('format')!r} and this version "
+            f"reads {FORMAT}: update sparseseg"
+        )
+    return description, tensors
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _overlaid(new: Tensor, old: Tensor) -> Tensor:
+    """Return the new tensor with the old one in its first corner."""
+    shared = tuple(slice(min(a, b)) for a, b in zip(new.shape, old.shape, strict=True))
+    result = new.clone()
+    result[shared] = old.to(new.device)[shared]
+    return result

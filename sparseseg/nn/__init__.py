@@ -1,0 +1,1 @@
+"""Networks, losses and augmentation in torch: no files, no threads."""

@@ -1,0 +1,111 @@
+"""Which device computes, and in which precision and memory format it is fastest."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sparseseg.errors import UserError
+
+_WARM_STEPS = 1
+_TIMED_STEPS = 2
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of this name; "auto" takes the fastest that is there."""
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, found in there.items() if found))
+    if name not in there:
+        raise UserError(f"device must be auto, cpu, cuda or mps, got {name!r}")
+    if not there[name]:
+        raise UserError(f"there is no {name} device here: choose auto or cpu")
+    return torch.device(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How a network computes: in bfloat16 or not, channels last or not."""
+
+    bfloat16: bool
+    channels_last: bool
+
+    @contextmanager
+    def on(self, device: torch.device) -> Iterator[None]:
+        """Compute in this precision inside the block."""
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
+            yield
+
+    def laid_out(self, inputs: Tensor) -> Tensor:
+        """Return inputs (n, c, ...) in this memory format."""
+        return inputs.contiguous(memory_format=self._format(inputs.ndim))
+
+    def prepare(self, network: nn.Module) -> None:
+        """Lay out the weights of a network in place."""
+        for parameter in network.parameters():
+            if parameter.ndim in (4, 5):
+                parameter.data = self.laid_out(parameter.data)
+
+    def _format(self, ndim: int) -> torch.memory_format:
+        if not self.channels_last or ndim not in (4, 5):
+            return torch.contiguous_format
+        return torch.channels_last if ndim == 4 else torch.channels_last_3d
+
+
+PLAIN = Precision(bfloat16=False, channels_last=False)
+_CANDIDATES = (
+    Precision(bfloat16=False, channels_last=True),
+    PLAIN,
+    Precision(bfloat16=True, channels_last=True),
+)
+
+
+def probe(network: nn.Module, inputs: Tensor) -> Precision:
+    """Return the fastest precision for training this network on this device.
+
+    A forward and a backward pass are timed a few times in each; gradients are left
+    empty. One that is slow at the first pass is not timed further.
+    """
+    best, least = PLAIN, float("inf")
+    for candidate in _CANDIDATES:
+        candidate.prepare(network)
+        seconds = _measure(_pass(network, candidate, inputs), least)
+        if seconds < least:
+            best, least = candidate, seconds
+    best.prepare(network)
+    network.zero_grad(set_to_none=True)
+    return best
+
+
+def _measure(work: Callable[[], None], least: float) -> float:
+    """Return the least seconds of several runs, or of the first if that is hopeless."""
+    seconds = []
+    for _ in range(_WARM_STEPS + _TIMED_STEPS):
+        begin = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - begin)
+        if seconds[0] > 3 * least:
+            break
+    return min(seconds)
+
+
+def _pass(
+    network: nn.Module, precision: Precision, inputs: Tensor
+) -> Callable[[], None]:
+    device = inputs.device
+
+    def work() -> None:
+        with precision.on(device):
+            logits = network(precision.laid_out(inputs))
+        logits.float().mean().backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return work

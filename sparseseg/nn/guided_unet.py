@@ -1,0 +1,156 @@
+"""A voxel-wise classifier, and a small U-Net over planes that corrects it."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FOLDS = 3
+_LEAST = 1e-4
+_HIDDEN = 64
+_DROPOUT = 0.15
+_FIT_RATE = 5e-3
+_FIT_PIXELS = 8192
+
+
+class GuidedUNet(nn.Module):
+    """Map planes to logits (n, k, y, x), corrected from those of single voxels.
+
+    A plane (n, c, y, x) has `voxelwise` channels that tell of a single voxel, guidance
+    among them, and then `around` channels that only the U-Net looks at. Voxel-wise
+    classifiers, each blind to one fold of the annotated slices, are fitted within
+    seconds and then stay. The U-Net sees their answer and learns the correction that it
+    needs; for a slice that it learns from, this is the answer of the classifier that
+    has not seen it (stacked generalisation, Wolpert, Neural Networks 1992). There is no
+    normalisation layer: inputs are standardised by fixed numbers, so that a prediction
+    does not depend on how it was tiled.
+    """
+
+    def __init__(
+        self, voxelwise: int, around: int, outputs: int, *, widths: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self._channels = voxelwise
+        self.classifiers = nn.ModuleList(
+            _classifier(voxelwise, outputs) for _ in range(FOLDS)
+        ).requires_grad_(requires_grad=False)
+        sources = [outputs + voxelwise + around, *widths[:-1]]
+        self.encoder = nn.ModuleList(
+            _block(source, width) for source, width in zip(sources, widths, strict=True)
+        )
+        self.decoder = nn.ModuleList(
+            _block(deep + skip, skip) for skip, deep in list(pairwise(widths))[::-1]
+        )
+        self.head = nn.Conv2d(widths[0], outputs, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(_bias(self.head))
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.views: Tensor
+        self.register_buffer("mean", torch.zeros(voxelwise + around))
+        self.register_buffer("deviation", torch.ones(voxelwise + around))
+        # How much each of the three views counts; set by what is annotated.
+        self.register_buffer("views", torch.ones(3))
+
+    def forward(self, planes: Tensor, fold: int | None = None) -> Tensor:
+        """Return the corrected logits; `fold` is that of the slice learned from."""
+        planes = self.standardised(planes)
+        single = planes[:, : self._channels].movedim(1, -1)
+        asked = self.classifiers if fold is None else [self.classifiers[fold]]
+        answers = torch.stack([classifier(single).softmax(-1) for classifier in asked])
+        # Probabilities are averaged: logits would let one classifier veto the others.
+        first = answers.mean(0).movedim(-1, 1)
+        x = self._unet(torch.cat([first, planes], 1))
+        correction: Tensor = self.head(F.dropout2d(x, _DROPOUT, self.training))
+        return first.clamp_min(_LEAST).log() + correction
+
+    def standardised(self, planes: Tensor) -> Tensor:
+        """Return planes (n, c, ...) with mean 0 and deviation 1 on what was fitted."""
+        shape = (-1, *[1] * (planes.ndim - 2))
+        return (planes - self.mean.view(shape)) / self.deviation.view(shape)
+
+    def _unet(self, x: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        for level, block in enumerate(self.encoder):
+            x = block(x if level == 0 else F.max_pool2d(x, 2, ceil_mode=True))
+            skips.append(x)
+        for block, skip in zip(self.decoder, skips[-2::-1], strict=True):
+            wide = F.interpolate(x, size=skip.shape[2:], mode="nearest")
+            x = block(torch.cat([wide, skip], 1))
+        return x
+
+    def fit_voxelwise(
+        self,
+        pixels: Tensor,
+        target: Tensor,
+        folds: Tensor,
+        *,
+        steps: int,
+        rng: np.random.Generator,
+    ) -> None:
+        """Fit the classifiers to pixels (n, c) of slices in `folds` (n), target (n)."""
+        self.mean.copy_(pixels.mean(0))
+        self.deviation.copy_(pixels.std(0).clamp_min(1e-3))
+        single = self.standardised(pixels)[:, : self._channels]
+        for fold, classifier in enumerate(self.classifiers):
+            seen = folds != fold
+            if not bool(seen.any()):
+                seen = torch.ones_like(seen)
+            _fit(classifier, single[seen], target[seen], steps=steps, rng=rng)
+
+
+def _fit(
+    classifier: nn.Module,
+    pixels: Tensor,
+    target: Tensor,
+    *,
+    steps: int,
+    rng: np.random.Generator,
+) -> None:
+    classifier.requires_grad_(requires_grad=True)
+    optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.02)
+    for step in range(steps):
+        _set_rate(optimizer, _FIT_RATE * (0.5 + 0.5 * math.cos(math.pi * step / steps)))
+        drawn = torch.from_numpy(rng.integers(0, len(target), _FIT_PIXELS))
+        drawn = drawn.to(target.device)
+        loss = F.cross_entropy(classifier(pixels[drawn]), target[drawn])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    classifier.requires_grad_(requires_grad=False)
+    classifier.zero_grad(set_to_none=True)
+
+
+def _classifier(channels: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(channels, _HIDDEN),
+        nn.ReLU(),
+        nn.Linear(_HIDDEN, _HIDDEN),
+        nn.ReLU(),
+        nn.Linear(_HIDDEN, outputs),
+    )
+
+
+def _block(source: int, width: int) -> nn.Sequential:
+    layers = [
+        nn.Conv2d(source, width, 3, padding=1),
+        nn.Conv2d(width, width, 3, padding=1),
+    ]
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(_bias(layer))
+    return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU())
+
+
+def _bias(layer: nn.Conv2d) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,138 @@
+"""Dense prediction, tile by tile, into given arrays: a generator."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.events import Method
+from sparseseg.recipes import Scene
+from sparseseg.tiling import Box, Tile, tiles
+
+if TYPE_CHECKING:
+    from sparseseg.model import Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """Arrays of the volume's shape that a prediction is written into."""
+
+    labels: NDArray[np.uint8]
+    """0 for background, 1..254 for classes; axes z, y, x."""
+    uncertainty: NDArray[Any] | None = None
+    """Entropy as a share of the largest possible; float 0..1, or uint8 0..255."""
+    probabilities: NDArray[np.float32] | None = None
+    """(k, z, y, x), in the order of the model's outputs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """A prediction of a whole volume."""
+
+    labels: NDArray[np.uint8]
+    uncertainty: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    classes: tuple[int, ...]
+    """What each of the probabilities is of: 0 for background."""
+
+
+def predict(
+    model: "Model",
+    volume: Volume,
+    out: Output,
+    *,
+    labels: SparseLabels | None = None,
+    box: Box | None = None,
+    method: Method = "network",
+) -> Iterator[Tile]:
+    """Write a prediction into `out`, and yield each tile once it is written.
+
+    The tiles cover the volume, or one box of it, exactly once. With the annotation of
+    this volume as `labels` the prediction follows it; `method` "interpolation" needs it.
+    Raises `UserError` for a volume that does not fit the model.
+    """
+    scene = Scene.of(model.plan, volume, labels)
+    if method == "interpolation" and not scene.planes:
+        raise UserError("nothing is annotated to interpolate from: paint a slice")
+    _check_out(out, volume)
+    size, halo = model.recipe.tiling(model.plan, volume.shape)
+    for tile in tiles(volume.shape, tile=size, halo=halo, box=box):
+        if method == "network":
+            probabilities = network_probabilities(model, scene, tile.write)
+        else:
+            probabilities = interpolated(scene, tile.write)
+        _write(out, tile.write, probabilities.cpu().numpy(), model.plan.classes)
+        yield tile
+
+
+def predict_all(
+    model: "Model", volume: Volume, labels: SparseLabels | None = None
+) -> Result:
+    """Predict a whole volume in memory."""
+    result = Result(
+        labels=np.zeros(volume.shape, np.uint8),
+        uncertainty=np.zeros(volume.shape, np.float32),
+        probabilities=np.zeros((len(model.plan.outputs), *volume.shape), np.float32),
+        classes=model.plan.classes,
+    )
+    out = Output(result.labels, result.uncertainty, result.probabilities)
+    for _ in predict(model, volume, out, labels=labels):
+        pass
+    return result
+
+
+def network_probabilities(model: "Model", scene: Scene, box: Box) -> Tensor:
+    """Return the network's probabilities (k, z, y, x) of a box inside the volume."""
+    with torch.inference_mode(), model.precision.on(model.device):
+        return model.recipe.probabilities(model.network, scene, box).float()
+
+
+def interpolated(scene: Scene, box: Box) -> Tensor:
+    """Return the guidance of all annotated slices as probabilities (k, z, y, x)."""
+    inside = torch.from_numpy(scene.guide(box)[1:])
+    return (inside * _SHARPNESS).softmax(0)
+
+
+# Of a class at 1 and the others at -1, this leaves the others 2% to share.
+_SHARPNESS = 2.0
+
+
+def _write(
+    out: Output,
+    box: Box,
+    probabilities: NDArray[np.float32],
+    classes: tuple[int, ...],
+) -> None:
+    values = np.array(classes, np.uint8)
+    out.labels[box.slices] = values[probabilities.argmax(0)]
+    if out.probabilities is not None:
+        out.probabilities[(slice(None), *box.slices)] = probabilities
+    if out.uncertainty is not None:
+        share = _entropy(probabilities)
+        whole = out.uncertainty.dtype.kind == "u"
+        out.uncertainty[box.slices] = np.round(share * 255) if whole else share
+
+
+def _entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the entropy over the classes as a share of the largest, log k."""
+    if len(probabilities) == 1:
+        return np.zeros(probabilities.shape[1:], np.float32)
+    surprise = -np.log(np.clip(probabilities, 1e-12, 1.0))
+    share: NDArray[np.float32] = (probabilities * surprise).sum(0)
+    relative: NDArray[np.float32] = share / np.float32(np.log(len(probabilities)))
+    return relative.clip(0, 1)
+
+
+def _check_out(out: Output, volume: Volume) -> None:
+    if out.labels.shape != volume.shape:
+        raise UserError(
+            f"the output has shape {out.labels.shape}, the volume {volume.shape}: "
+            "give arrays of the volume's shape"
+        )

@@ -1,0 +1,35 @@
+"""The published systems, one file each, by name."""
+
+from typing import Any
+
+from torch import nn
+
+from sparseseg.errors import UserError
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.recipe import Batch, Case, Recipe
+from sparseseg.recipes.scene import Scene
+from sparseseg.recipes.unet3d import UNet3dRecipe
+from sparseseg.recipes.unet3d_fast import UNet3dFastRecipe
+
+__all__ = ["Batch", "Case", "Plan", "Recipe", "Scene", "get", "names", "network"]
+
+_RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (UNet3dFastRecipe(), UNet3dRecipe())
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the recipes, the default first."""
+    return tuple(_RECIPES)
+
+
+def get(name: str) -> Recipe:
+    """Return a recipe by its name; raise `UserError` for one that is not there."""
+    if name not in _RECIPES:
+        raise UserError(f"there is no recipe {name!r}: choose {', '.join(_RECIPES)}")
+    return _RECIPES[name]
+
+
+def network(name: str, *, channels: int, outputs: int, **options: Any) -> nn.Module:
+    """Return the torch module of a recipe alone, with fresh weights."""
+    return get(name).module(channels, outputs, **options)

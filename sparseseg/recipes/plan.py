@@ -1,0 +1,106 @@
+"""What a recipe decided for one set of volumes: all that rebuilds network and inputs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sparseseg.classes import BACKGROUND
+from sparseseg.data.intensity import GreyCurve
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.tiling import Triple
+
+MAX_OUTPUTS = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """Saved with the weights; plain numbers only, so that it is JSON."""
+
+    recipe: str
+    outputs: tuple[int, ...]
+    """The annotation value that each output of the network stands for."""
+    spacing: tuple[float, float, float]
+    """Voxel size z, y, x of the training volumes, in `unit`."""
+    unit: str
+    curves: tuple[GreyCurve, ...]
+    """From grey values to the network's, one a channel."""
+    patch: Triple
+    """Voxels z, y, x that a training patch reads."""
+    network: Mapping[str, Any]
+    """The arguments of the recipe's network."""
+
+    @property
+    def channels(self) -> int:
+        """The number of image channels."""
+        return len(self.curves)
+
+    @property
+    def anisotropy(self) -> tuple[float, float, float]:
+        """Voxel size z, y, x as multiples of the smallest."""
+        least = min(self.spacing)
+        z, y, x = (side / least for side in self.spacing)
+        return z, y, x
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """What a prediction writes for each output: 0 for background."""
+        return tuple(0 if value == BACKGROUND else value for value in self.outputs)
+
+    def with_outputs(self, outputs: Sequence[int]) -> "Plan":
+        """Return a plan for other classes."""
+        return replace(self, outputs=tuple(outputs))
+
+    def check(self, volume: Volume) -> None:
+        """Raise `UserError` for a volume whose channels are not those of training."""
+        if volume.channels != self.channels:
+            raise UserError(
+                f"the model was trained on {self.channels} channel(s) and "
+                f"{volume.name or 'the image'} has {volume.channels}: "
+                "choose an image with the same channels"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists, numbers and words."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Plan":
+        """Rebuild a plan; raise `UserError` for one that no recipe has written."""
+        try:
+            return cls(
+                recipe=str(data["recipe"]),
+                outputs=_outputs(data["outputs"]),
+                spacing=_triple(float, data["spacing"]),
+                unit=str(data["unit"]),
+                curves=tuple(_curve(curve) for curve in data["curves"]),
+                patch=_triple(int, data["patch"]),
+                network=dict(data["network"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"the model's description is damaged ({error}): train or fetch it again"
+            ) from error
+
+
+def _triple(kind: type, values: Sequence[Any]) -> tuple[Any, Any, Any]:
+    z, y, x = (kind(value) for value in values)
+    if min(z, y, x) <= 0:
+        raise ValueError(f"{values} is not positive")
+    return z, y, x
+
+
+def _outputs(values: Sequence[Any]) -> tuple[int, ...]:
+    outputs = tuple(int(value) for value in values)
+    if len(set(outputs)) != len(outputs) or not 0 < len(outputs) <= MAX_OUTPUTS:
+        raise ValueError(f"outputs {outputs}")
+    if not all(1 <= value <= BACKGROUND for value in outputs):
+        raise ValueError(f"outputs {outputs}")
+    return outputs
+
+
+def _curve(data: Mapping[str, Sequence[Any]]) -> GreyCurve:
+    knots, values = (tuple(map(float, data[name])) for name in ("knots", "values"))
+    if len(knots) != len(values) or len(knots) < 2 or sorted(knots) != list(knots):
+        raise ValueError("a grey curve whose knots do not rise")
+    return GreyCurve(knots, values)

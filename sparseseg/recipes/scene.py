@@ -1,0 +1,118 @@
+"""A volume and what is painted on it, as a recipe looks at them box by box."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.data.guidance import Guidance, GuidePlane, guide_plane
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.data.volume import Volume
+from sparseseg.recipes.plan import Plan
+from sparseseg.tiling import Box
+
+UNLABELLED_INDEX = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Grey values, targets and guidance of any box; nothing volume-sized is made."""
+
+    plan: Plan
+    volume: Volume
+    planes: tuple[GuidePlane, ...] = ()
+    """The annotated slices that may be seen."""
+
+    @classmethod
+    def of(
+        cls, plan: Plan, volume: Volume, labels: SparseLabels | None = None
+    ) -> "Scene":
+        """Look at a volume, and at its annotation if there is one."""
+        plan.check(volume)
+        scene = cls(plan, volume)
+        return scene if labels is None else scene.seeing(labels)
+
+    def seeing(self, labels: SparseLabels) -> "Scene":
+        """Return the scene with this annotation; only changed slices are measured."""
+        known = {plane.where: plane for plane in self.planes}
+        index = np.full(256, UNLABELLED_INDEX, np.int16)
+        index[list(self.plan.outputs)] = range(len(self.plan.outputs))
+        planes = []
+        for where in labels.slices():
+            target = index[labels.slice_values(where)]
+            old = known.get(where)
+            same = old is not None and np.array_equal(old.target, target)
+            planes.append(old if same and old else self._measured(where, target))
+        return replace(self, planes=tuple(planes))
+
+    def without(self, slices: Collection[AnnotatedSlice]) -> "Scene":
+        """Return the scene as if these slices had not been painted."""
+        kept = (plane for plane in self.planes if plane.where not in slices)
+        return replace(self, planes=tuple(kept))
+
+    @property
+    def slices(self) -> tuple[AnnotatedSlice, ...]:
+        """The annotated slices that may be seen."""
+        return tuple(plane.where for plane in self.planes)
+
+    @cached_property
+    def places(self) -> tuple[tuple[NDArray[np.intp], ...], ...]:
+        """Of each plane, for each output, the flat indices of its labelled pixels."""
+        outputs = range(len(self.plan.outputs))
+        return tuple(
+            tuple(np.flatnonzero(plane.target == index) for index in outputs)
+            for plane in self.planes
+        )
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """The labelled pixels of each output, over all planes."""
+        totals = [sum(map(len, kind)) for kind in zip(*self.places, strict=True)]
+        return tuple(totals) or (0,) * len(self.plan.outputs)
+
+    def grey(self, box: Box) -> NDArray[np.float32]:
+        """Return the network's grey values c, z, y, x, mirrored beyond the borders."""
+        edges = zip(box.start, box.stop, self.volume.shape, strict=True)
+        at = np.ix_(*(mirrored(*edge) for edge in edges))
+        channels = zip(self.plan.curves, self.volume.array, strict=True)
+        return np.stack([curve(channel[at]) for curve, channel in channels])
+
+    def target(self, box: Box) -> NDArray[np.int64]:
+        """Return the index of each voxel's output in a box, -1 where unlabelled."""
+        target = np.full(box.shape, UNLABELLED_INDEX, np.int64)
+        for plane in self.planes:
+            axis, offset = (
+                plane.where.axis,
+                plane.where.index - box.start[plane.where.axis],
+            )
+            if 0 <= offset < box.shape[axis]:
+                window = box.slices[:axis] + box.slices[axis + 1 :]
+                labels = plane.target[window]
+                part = target[(slice(None),) * axis + (offset,)]
+                np.copyto(part, labels, where=labels != UNLABELLED_INDEX)
+        return target
+
+    def guide(self, box: Box) -> NDArray[np.float32]:
+        """Return 1 + k channels of guidance for a box inside the volume."""
+        return self._guidance(box)
+
+    @cached_property
+    def _guidance(self) -> Guidance:
+        outputs = len(self.plan.outputs)
+        return Guidance(self.plan.anisotropy, self.planes, outputs)
+
+    def _measured(self, where: AnnotatedSlice, target: NDArray[Any]) -> GuidePlane:
+        return guide_plane(where, target, self.plan.anisotropy, len(self.plan.outputs))
+
+
+def mirrored(start: int, stop: int, size: int) -> NDArray[Any]:
+    """Return the indices from start to stop, mirrored at both ends of 0..size-1."""
+    if size == 1:
+        return np.zeros(stop - start, np.intp)
+    period = 2 * (size - 1)
+    places = np.arange(start, stop) % period
+    return np.minimum(places, period - places)

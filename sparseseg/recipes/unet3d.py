@@ -1,0 +1,142 @@
+"""3D U-Net: learning dense segmentation from sparse annotation (Çiçek et al. 2016)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+from sparseseg.data.intensity import rescaling
+from sparseseg.nn import losses
+from sparseseg.nn.augment import (
+    affine_matrix,
+    apply_curve,
+    bspline_field,
+    grey_curve,
+    warp,
+)
+from sparseseg.nn.unet3d import MARGIN, UNet3d, output_size, tile_for
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.recipe import Batch, Case
+from sparseseg.recipes.sampling import draw_case, draw_place
+from sparseseg.recipes.scene import Scene
+from sparseseg.tiling import Box, Triple
+
+# 132 x 132 x 116 voxels x, y, z (paper, Fig. 2).
+TILE: Triple = (116, 132, 132)
+_HALO: Triple = (MARGIN, MARGIN, MARGIN)
+
+
+class UNet3dRecipe:
+    """The paper, to the letter where it gives a number.
+
+    Given: the network, tiles of 132 x 132 x 116, one tile a step, batch statistics at
+    test time, weighted softmax cross-entropy, deformation from a 32-voxel grid with
+    deviation 4, rotation, scaling and grey-value changes, SGD, mirrored borders.
+    Not given, and chosen here: class weights (inverse root of the class's frequency),
+    learning rate 0.01 and momentum 0.99, rotation by up to 180 degrees about z and 15
+    about y and x, scaling by 0.8 to 1.25, LMB's ranges of the grey-value curve.
+    """
+
+    name = "unet3d"
+    title = "3D U-Net (2016)"
+    summary = (
+        "The published network, slow and large: for a GPU and for comparison.\n"
+        "Reads 132 x 132 x 116 voxels to label 44 x 44 x 28."
+    )
+    paper = "Çiçek et al., MICCAI 2016, arXiv:1606.06650"
+
+    def plan(self, cases: Sequence[Case], outputs: Sequence[int]) -> Plan:
+        """Take the paper's tile, or a smaller one where the volumes are smaller."""
+        volumes = [volume for volume, _ in cases]
+        largest = np.max([volume.shape for volume in volumes], axis=0)
+        z, y, x = (int(size) for size in largest)
+        channels = zip(*(volume.array for volume in volumes), strict=True)
+        return Plan(
+            recipe=self.name,
+            outputs=tuple(outputs),
+            spacing=volumes[0].spacing,
+            unit=volumes[0].unit,
+            curves=tuple(rescaling(channel) for channel in channels),
+            patch=tile_for((z, y, x), TILE),
+            network={"affine": False, "width": 32},
+        )
+
+    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
+        """Return the network alone."""
+        return UNet3d(channels, outputs, **options)
+
+    def network(self, plan: Plan) -> nn.Module:
+        """Build the network of a plan."""
+        return self.module(plan.channels, len(plan.outputs), **plan.network)
+
+    def prepare(
+        self, network: nn.Module, scenes: Sequence[Scene], rng: np.random.Generator
+    ) -> None:
+        """Do nothing: all weights are trained by steps."""
+
+    def batches(
+        self, scenes: Sequence[Scene], rng: np.random.Generator
+    ) -> Iterator[Batch]:
+        """Yield one deformed tile a step, centred on a labelled voxel."""
+        while True:
+            yield _deformed(draw_case(scenes, rng), rng)
+
+    def logits(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Return the network's logits."""
+        logits: Tensor = network(batch.inputs)
+        return logits
+
+    def loss(self, logits: Tensor, batch: Batch, weights: Tensor) -> Tensor:
+        """Return the weighted softmax cross-entropy over the weight sum."""
+        return losses.weighted_cross_entropy(logits, batch.target, weights)
+
+    def class_weights(self, counts: Sequence[int]) -> Tensor:
+        """Return less for frequent and more for rare classes."""
+        return losses.class_weights(counts)
+
+    def optimizer(self, network: nn.Module) -> Optimizer:
+        """Return plain SGD with momentum."""
+        return SGD(network.parameters(), lr=0.01, momentum=0.99)
+
+    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+        """Write what a tile labels; valid convolutions read the margin beyond."""
+        return output_size(plan.patch), _HALO
+
+    def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Label a box with borders mirrored; statistics are those of the tile."""
+        tile = tile_for(box.shape, scene.plan.patch)
+        start = tuple(low - MARGIN for low in box.start)
+        stop = tuple(low + size for low, size in zip(start, tile, strict=True))
+        grey = scene.grey(Box(_triple(start), _triple(stop)))
+        device = next(network.parameters()).device
+        logits = network(torch.from_numpy(grey)[None].to(device))[0]
+        z, y, x = (slice(size) for size in box.shape)
+        probabilities: Tensor = logits[:, z, y, x].float().softmax(0)
+        return probabilities
+
+
+def _deformed(scene: Scene, rng: np.random.Generator) -> Batch:
+    """Cut a tile that labels a drawn voxel, and deform image and target alike."""
+    plan = scene.plan
+    centre = draw_place(scene, rng)
+    start = tuple(at - size // 2 for at, size in zip(centre, plan.patch, strict=True))
+    stop = tuple(low + size for low, size in zip(start, plan.patch, strict=True))
+    box = Box(_triple(start), _triple(stop))
+    grey = torch.from_numpy(scene.grey(box))
+    target = torch.from_numpy(scene.target(box))
+    field = bspline_field(plan.patch, spacing=32.0, sd=4.0, rng=rng)
+    matrix = affine_matrix(
+        rng, degrees=(180.0, 15.0, 15.0), scale=(0.8, 1.25), spacing=plan.spacing
+    )
+    image, target = warp(grey, target, field, matrix)
+    channels = [apply_curve(channel[None], grey_curve(rng)) for channel in image]
+    inner = tuple(slice(MARGIN, size - MARGIN) for size in plan.patch)
+    return Batch(torch.cat(channels)[None], target[inner][None])
+
+
+def _triple(values: Sequence[int]) -> Triple:
+    z, y, x = values
+    return z, y, x

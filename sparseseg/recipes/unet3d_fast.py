@@ -1,0 +1,452 @@
+"""The interactive default: a U-Net over three views, led by filters and annotation."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from sparseseg.data.intensity import equalising
+from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.data.volume import Volume
+from sparseseg.nn import losses
+from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_halo
+from sparseseg.nn.guided_unet import FOLDS, GuidedUNet
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.recipe import Batch, Case
+from sparseseg.recipes.scene import Scene
+from sparseseg.tiling import Box, Triple, tiles
+
+_WIDTHS = (16, 32, 64)
+_RATE = 2e-3
+_FIT_STEPS = 400
+_FIT_PIXELS = 150_000
+_CROP = 112
+_PIXELS = 25_000  # a step
+_NEIGHBOURS = (-2, -1, 1, 2)
+# Planes whose pixels are more than this much longer than wide are not looked at.
+_FLATTEST = 3.0
+_UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
+_LEFT_OUT = 0.1  # of the guiding slices
+_RARE = 0.3  # of the crops are centred on a class drawn evenly
+_HALO = 24  # voxels that the U-Net reads beyond a tile
+_TILE_VOXELS = 6_000_000
+_REMEMBERED = 24_000_000  # voxels of which the whole bank is kept: 1 GB
+_BANK_TILE = (128, 128, 128)
+
+
+class UNet3dFastRecipe:
+    """Ours, built to learn within the first minute.
+
+    A voxel is looked at in up to three planes, each by the same 2-D U-Net, and the three
+    answers are averaged; depth comes in through 3-D filters at four octaves and through
+    two neighbouring planes on each side. On the annotated slices all voxels have labels,
+    so that a step learns from every voxel that it computes; a 3-D patch of the same cost
+    holds a tenth of them. Guidance (`sparseseg.data.guidance`) tells the network what
+    the annotated slices that cross a plane say; a slice that is learned from never
+    guides itself.
+    """
+
+    name = "unet3d-fast"
+    title = "Interactive U-Net"
+    summary = (
+        "Learns within a minute from a few slices, on a CPU as well: the default.\n"
+        "Three views with 3-D filters; follows what you paint in this volume."
+    )
+    paper = "sparseseg; after Çiçek et al., MICCAI 2016"
+
+    def plan(self, cases: Sequence[Case], outputs: Sequence[int]) -> Plan:
+        """Fit grey curves that give each annotated class its share of the contrast."""
+        volume = cases[0][0]
+        return Plan(
+            recipe=self.name,
+            outputs=tuple(outputs),
+            spacing=volume.spacing,
+            unit=volume.unit,
+            curves=tuple(
+                equalising([_balanced(case, channel, outputs) for case in cases])
+                for channel in range(volume.channels)
+            ),
+            patch=(_CROP, _CROP, _CROP),
+            network={"widths": list(_WIDTHS)},
+        )
+
+    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
+        """Return the network alone, for so many image channels."""
+        guide = 1 + outputs
+        return GuidedUNet(
+            channels * filter_count() + guide,
+            channels * len(_NEIGHBOURS) + guide,
+            outputs,
+            **{"widths": _WIDTHS, **options},
+        )
+
+    def network(self, plan: Plan) -> nn.Module:
+        """Build the network of a plan."""
+        return self.module(plan.channels, len(plan.outputs), **plan.network)
+
+    def prepare(
+        self, network: nn.Module, scenes: Sequence[Scene], rng: np.random.Generator
+    ) -> None:
+        """Fit the voxel-wise classifier, and let each annotated view count."""
+        assert isinstance(network, GuidedUNet)
+        network.views.copy_(torch.tensor(_view_weights(scenes)))
+        device = network.views.device
+        pixels, target, folds = (
+            part.to(device) for part in _labelled_pixels(_slates(scenes), rng)
+        )
+        network.fit_voxelwise(pixels, target, folds, steps=_FIT_STEPS, rng=rng)
+
+    def batches(
+        self, scenes: Sequence[Scene], rng: np.random.Generator
+    ) -> Iterator[Batch]:
+        """Yield crops of annotated slices of one orientation."""
+        slates = _slates(scenes)
+        sizes = np.sqrt([slate.labelled for slate in slates])
+        while True:
+            first = slates[rng.choice(len(slates), p=sizes / sizes.sum())]
+            kind = first.axis, first.fold
+            alike = [slate for slate in slates if (slate.axis, slate.fold) == kind]
+            yield _batch(alike, rng)
+
+    def logits(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Ask the classifier that has not seen the slices of this batch."""
+        logits: Tensor = network(batch.inputs, batch.fold)
+        return logits
+
+    def loss(self, logits: Tensor, batch: Batch, weights: Tensor) -> Tensor:
+        """Return the sum of cross-entropy and Dice."""
+        return losses.cross_entropy_dice(logits, batch.target, weights)
+
+    def class_weights(self, counts: Sequence[int]) -> Tensor:
+        """Return equal weights: others would thicken thin structures."""
+        return losses.class_weights(counts, power=0.0)
+
+    def optimizer(self, network: nn.Module) -> Optimizer:
+        """Return AdamW with a rate for the first minutes."""
+        return AdamW(
+            network.parameters(), lr=_RATE, weight_decay=0.02, betas=(0.9, 0.98)
+        )
+
+    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+        """Write tiles of about the same extent along all axes."""
+        side = (_TILE_VOXELS * np.prod(plan.anisotropy)) ** (1 / 3)
+        grid = filter_grid(plan.anisotropy)
+        z, y, x = (
+            min(size, max(g, round(side / a / g) * g))
+            for size, a, g in zip(shape, plan.anisotropy, grid, strict=True)
+        )
+        return (z, y, x), (0, 0, 0)
+
+    def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Average the views of a box; of a single slice, take its own view alone."""
+        assert isinstance(network, GuidedUNet)
+        views = network.views.tolist()
+        flat = [axis for axis in range(3) if box.shape[axis] == 1 and views[axis] > 0]
+        if flat:
+            views = [float(axis == flat[0]) for axis in range(3)]
+        read = _grown(box, scene, views)
+        features = _features(scene, read)
+        total = torch.zeros(len(scene.plan.outputs), *box.shape)
+        for axis, weight in enumerate(views):
+            if weight > 0:
+                seen = _view(network, scene, features, read, box, axis)
+                total += weight / sum(views) * seen
+        return total
+
+
+class _Slate:
+    """One annotated slice ready for crops: its features are computed once."""
+
+    def __init__(self, scene: Scene, number: int, *, fold: int) -> None:
+        plane = scene.planes[number]
+        self.scene = scene
+        self.fold = fold
+        self.where = plane.where
+        self.axis = plane.where.axis
+        self.target = torch.from_numpy(plane.target.astype(np.int64))
+        self._places = scene.places[number]
+        self._features: tuple[Tensor, Tensor] | None = None
+        self.others = tuple(w for w in scene.slices if w != plane.where)
+
+    @property
+    def labelled(self) -> int:
+        return sum(map(len, self._places))
+
+    @property
+    def box(self) -> Box:
+        start, stop = [0, 0, 0], list(self.scene.volume.shape)
+        start[self.axis], stop[self.axis] = self.where.index, self.where.index + 1
+        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+    @property
+    def features(self) -> tuple[Tensor, Tensor]:
+        """The filters and the neighbouring planes (c, rows, columns), half precision."""
+        if self._features is None:
+            found = (
+                _features(self.scene, self.box),
+                _neighbours(self.scene, self.box, self.axis),
+            )
+            filters, beside = (part.squeeze(self.axis + 1).half() for part in found)
+            self._features = filters, beside
+        return self._features
+
+    def inputs(
+        self, window: tuple[slice, slice], guiding: Sequence[AnnotatedSlice]
+    ) -> Tensor:
+        """Return the channels (c, rows, columns) of a window, led by these slices."""
+        filters, beside = (
+            part[:, window[0], window[1]].float() for part in self.features
+        )
+        box = _cut(self.box, self.axis, window)
+        seen = self.scene.without(set(self.scene.slices) - set(guiding))
+        return _stacked(filters, beside, seen, box, self.axis)
+
+    def unseen(self, guiding: Sequence[AnnotatedSlice]) -> Tensor:
+        """Return the target without the lines where guiding slices cross."""
+        target = self.target.clone()
+        rows = [axis for axis in range(3) if axis != self.axis]
+        for where in guiding:
+            if where.axis != self.axis:
+                target.select(rows.index(where.axis), where.index).fill_(losses.IGNORE)
+        return target
+
+    def corner(self, size: tuple[int, int], rng: np.random.Generator) -> list[int]:
+        """Draw where a crop begins: anywhere, or round a pixel of a class."""
+        kinds = [places for places in self._places if len(places)]
+        rare = rng.random() < _RARE
+        places = kinds[rng.integers(len(kinds))] if rare else None
+        room = [n - s for n, s in zip(self.target.shape, size, strict=True)]
+        if places is None:
+            return [int(rng.integers(r + 1)) for r in room]
+        at = np.unravel_index(int(rng.choice(places)), self.target.shape)
+        return [
+            int(np.clip(a - rng.integers(s), 0, r))
+            for a, s, r in zip(at, size, room, strict=True)
+        ]
+
+
+def _balanced(case: Case, channel: int, outputs: Sequence[int]) -> Any:
+    """Return as many grey values of the whole volume as of each class."""
+    volume, labels = case
+    rng = np.random.default_rng(0)
+    grey, painted = volume.array[channel], labels.array
+    parts = [grey.reshape(-1)[rng.integers(0, grey.size, _SAMPLES)]]
+    for value in outputs:
+        members = grey[painted == value]
+        if members.size:
+            parts.append(members[rng.integers(0, members.size, _SAMPLES)])
+    return np.concatenate(parts)
+
+
+_SAMPLES = 50_000
+
+
+def _view_weights(scenes: Sequence[Scene]) -> list[float]:
+    annotated = {where.axis for scene in scenes for where in scene.slices}
+    squareness = _squareness(scenes[0].plan.anisotropy)
+    weights = [
+        squareness[axis]
+        if axis in annotated and squareness[axis] >= 1 / _FLATTEST
+        else 0.0
+        for axis in range(3)
+    ]
+    # Where only flat planes were annotated, they have to do.
+    return weights if any(weights) else [float(axis in annotated) for axis in range(3)]
+
+
+def _squareness(anisotropy: Sequence[float]) -> list[float]:
+    sides = [
+        [a for other, a in enumerate(anisotropy) if other != axis] for axis in range(3)
+    ]
+    return [min(pair) / max(pair) for pair in sides]
+
+
+def _batch(slates: Sequence[_Slate], rng: np.random.Generator) -> Batch:
+    smallest = np.min([slate.target.shape for slate in slates], axis=0)
+    size = (min(_CROP, int(smallest[0])), min(_CROP, int(smallest[1])))
+    count = max(1, round(_PIXELS / (size[0] * size[1])))
+    crops = [
+        _crop(slates[int(rng.integers(len(slates)))], size, rng) for _ in range(count)
+    ]
+    inputs, targets = zip(*crops, strict=True)
+    return Batch(torch.stack(inputs), torch.stack(targets), slates[0].fold)
+
+
+def _crop(
+    slate: _Slate, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Cut a crop; pixels that a guiding slice crosses are not learned from."""
+    guiding = [] if rng.random() < _UNGUIDED else list(slate.others)
+    guiding = [where for where in guiding if rng.random() >= _LEFT_OUT]
+    corner = slate.corner(size, rng)
+    window = (
+        slice(corner[0], corner[0] + size[0]),
+        slice(corner[1], corner[1] + size[1]),
+    )
+    inputs = slate.inputs(window, guiding)
+    target = slate.unseen(guiding)[window[0], window[1]]
+    return _flipped(inputs, target, rng)
+
+
+def _flipped(
+    inputs: Tensor, target: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    axes = [axis for axis in (-2, -1) if rng.random() < 0.5]
+    return inputs.flip(axes), target.flip(axes)
+
+
+def _cut(box: Box, axis: int, window: Sequence[slice]) -> Box:
+    start, stop = list(box.start), list(box.stop)
+    for other, part in zip((a for a in range(3) if a != axis), window, strict=True):
+        start[other], stop[other] = part.start, part.stop
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def _grown(box: Box, scene: Scene, views: Sequence[float]) -> Box:
+    """Return the box with what the U-Net reads beyond it, inside the volume."""
+    seen = [
+        any(w > 0 and view != axis for view, w in enumerate(views)) for axis in range(3)
+    ]
+    z, y, x = (_HALO * sees for sees in seen)
+    return box.expand((z, y, x)).clip(scene.volume.shape)
+
+
+def _features(scene: Scene, box: Box) -> Tensor:
+    """Return the filter bank (channels * filters, z, y, x) of a box in the volume."""
+    if scene.volume.array.size > _REMEMBERED:
+        return _filtered(scene, box)
+    return _whole_bank(scene.volume, scene.plan)[(slice(None), *box.slices)]
+
+
+@lru_cache(maxsize=1)
+def _whole_bank(volume: Volume, plan: Plan) -> Tensor:
+    """Return the bank of a whole volume, in half precision.
+
+    Slices in three orientations need nearly all of it, and every preview needs it again.
+    """
+    scene = Scene(plan, volume)
+    found = torch.empty(
+        volume.channels * filter_count(), *volume.shape, dtype=torch.float16
+    )
+    for tile in tiles(volume.shape, tile=_BANK_TILE, halo=(0, 0, 0)):
+        found[(slice(None), *tile.write.slices)] = _filtered(scene, tile.write).half()
+    return found
+
+
+def _filtered(scene: Scene, box: Box) -> Tensor:
+    plan = scene.plan
+    grid, halo = filter_grid(plan.anisotropy), filter_halo(plan.anisotropy)
+    wide = box.expand(halo)
+    start = tuple(a // g * g for a, g in zip(wide.start, grid, strict=True))
+    stop = tuple(-(-b // g) * g for b, g in zip(wide.stop, grid, strict=True))
+    read = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    inner = [
+        slice(a - r, b - r)
+        for a, b, r in zip(box.start, box.stop, read.start, strict=True)
+    ]
+    grey = torch.from_numpy(scene.grey(read))
+    banks = [filter_bank(channel, plan.anisotropy) for channel in grey]
+    return torch.cat([bank[(slice(None), *inner)] for bank in banks])
+
+
+def _neighbours(scene: Scene, box: Box, axis: int) -> Tensor:
+    """Return the grey values of the planes beside each plane across an axis."""
+    reach = max(_NEIGHBOURS)
+    margin = [0, 0, 0]
+    margin[axis] = reach
+    grey = torch.from_numpy(scene.grey(box.expand((margin[0], margin[1], margin[2]))))
+    size = box.shape[axis]
+    return torch.cat(
+        [grey.narrow(axis + 1, reach + step, size) for step in _NEIGHBOURS]
+    )
+
+
+def _stacked(
+    filters: Tensor, beside: Tensor, scene: Scene, box: Box, axis: int
+) -> Tensor:
+    """Put the channels of one plane in order: of the voxel, then of what is around.
+
+    All slices guide the voxel-wise classifier, crossing ones alone the U-Net: in a plane
+    that is learned from, no parallel slice is ever near.
+    """
+    crossing = scene.without([w for w in scene.slices if w.axis == axis])
+    led = [torch.from_numpy(part.guide(box)) for part in (scene, crossing)]
+    if filters.ndim < 4:
+        led = [guide.squeeze(axis + 1) for guide in led]
+    return torch.cat([filters, led[0], beside, led[1]])
+
+
+def _slates(scenes: Sequence[Scene]) -> list[_Slate]:
+    weights = _view_weights(scenes)
+    seen = [
+        (scene, number)
+        for scene in scenes
+        for number, plane in enumerate(scene.planes)
+        if weights[plane.where.axis] > 0
+    ]
+    return [
+        _Slate(scene, number, fold=place % FOLDS)
+        for place, (scene, number) in enumerate(seen)
+    ]
+
+
+def _labelled_pixels(
+    slates: Sequence[_Slate], rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw labelled pixels of all slates evenly, with their target and fold.
+
+    Some of them are shown without guidance.
+    """
+    total = sum(slate.labelled for slate in slates)
+    share = min(1.0, _FIT_PIXELS / total)
+    inputs, targets, folds = [], [], []
+    for slate in slates:
+        window = (slice(0, slate.target.shape[0]), slice(0, slate.target.shape[1]))
+        for guiding, part in (((), _UNGUIDED), (slate.others, 1 - _UNGUIDED)):
+            target = slate.unseen(guiding)
+            wanted = torch.from_numpy(rng.random(target.shape) < share * part)
+            chosen = (target != losses.IGNORE) & wanted
+            inputs.append(slate.inputs(window, guiding)[:, chosen].T)
+            targets.append(target[chosen])
+            folds.append(torch.full_like(targets[-1], slate.fold))
+    return torch.cat(inputs), torch.cat(targets), torch.cat(folds)
+
+
+def _view(
+    network: nn.Module, scene: Scene, features: Tensor, read: Box, box: Box, axis: int
+) -> Tensor:
+    """Return the corrected probabilities of one view for a box inside `read`."""
+    device = next(network.parameters()).device
+    found = torch.empty(len(scene.plan.outputs), *box.shape)
+    rows = max(
+        1,
+        _PIXELS
+        * 4
+        // (read.shape[0] * read.shape[1] * read.shape[2] // read.shape[axis]),
+    )
+    for first in range(0, box.shape[axis], rows):
+        part = _slab(read, box, axis, first, rows)
+        offset = part.start[axis] - read.start[axis]
+        size = part.shape[axis]
+        filters = features.narrow(axis + 1, offset, size).float()
+        planes = _stacked(filters, _neighbours(scene, part, axis), scene, part, axis)
+        logits = network(planes.movedim(axis + 1, 0).contiguous().to(device))
+        corrected = logits.float().softmax(1).movedim(0, axis + 1).cpu()
+        inner = [
+            slice(a - r, b - r)
+            for a, b, r in zip(box.start, box.stop, read.start, strict=True)
+        ]
+        inner[axis] = slice(None)
+        found.narrow(axis + 1, first, size).copy_(corrected[(slice(None), *inner)])
+    return found
+
+
+def _slab(read: Box, box: Box, axis: int, first: int, rows: int) -> Box:
+    start, stop = list(read.start), list(read.stop)
+    start[axis] = box.start[axis] + first
+    stop[axis] = min(box.stop[axis], start[axis] + rows)
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

@@ -1,0 +1,81 @@
+"""An open volume, and what a new process has to be told to go on with it."""
+
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.config import TrainSettings
+from sparseseg.data.volume import Volume
+from sparseseg.events import Method, Painted, Phase, ScoreReport, StepReport
+from sparseseg.session.messages import Assignment, Preview, Restore
+from sparseseg.session.shared import SharedVolume
+
+
+@dataclass(slots=True)
+class Desk:
+    """What belongs to an open volume and outlives a training process.
+
+    `settings` are those of the training under way, `wanted` the slice last asked for,
+    `shown` and `step` what predictions are made with.
+    """
+
+    shared: SharedVolume
+    assignment: Assignment
+    settings: TrainSettings | None = None
+    wanted: Preview | None = None
+    shown: Method = "interpolation"
+    step: int = 0
+
+    @classmethod
+    def set_up(
+        cls,
+        volume: Volume,
+        annotation: NDArray[np.uint8] | None,
+        *,
+        folder: Path,
+        engine: str,
+    ) -> Self:
+        """Copy both into shared memory."""
+        shared = SharedVolume.create(volume.array, annotation)
+        names = (field.name for field in fields(volume) if field.name != "array")
+        facts = {name: getattr(volume, name) for name in names}
+        return cls(shared, Assignment(facts, shared.layouts, folder, engine))
+
+    @property
+    def restore(self) -> Restore | None:
+        """How to get back to the snapshot, if there is one."""
+        has_snapshot = self.assignment.snapshot.exists()
+        return Restore(self.shown, self.step) if has_snapshot else None
+
+    def remember(self, reply: object) -> None:
+        """Keep of a reply what a new process will need."""
+        match reply:
+            case Phase.IDLE:
+                self.settings = None
+            case StepReport(step=step):
+                self.step = step
+            case ScoreReport(shown=shown) | Painted(method=shown):
+                self.shown = shown
+            case _:
+                pass
+
+    def obituary(self, how: str) -> str:
+        """Return what to tell the user when the process ended by itself."""
+        try:
+            born = self.assignment.snapshot.stat().st_mtime
+            start = f"from the model of {time.time() - born:.0f} s ago"
+        except FileNotFoundError:
+            start = "from the beginning"
+        return (
+            f"The training process ended ({how}); nothing you painted is lost. "
+            f"Press Restart to go on {start}."
+        )
+
+    def clear(self) -> None:
+        """Give memory and snapshot back; arrays that are in use stay usable."""
+        self.shared.unlink()
+        self.assignment.snapshot.unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""The engine of the training process; imported there only, for it loads torch."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sparseseg.config import TrainSettings
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.events import Method, Step
+from sparseseg.model import Model
+from sparseseg.prediction import Output, predict
+from sparseseg.session.shared import SharedArrays
+from sparseseg.tiling import Box, Tile
+from sparseseg.training import create, train
+
+
+class Engine:
+    """One volume and the model that is trained on it; see `protocol.Engine`."""
+
+    def __init__(self) -> None:
+        # One core is left to the window.
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+        self._model: Model | None = None
+        self._case: tuple[Volume, SparseLabels]
+
+    def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
+        """Take both without copying."""
+        self._case = volume, SparseLabels(annotation)
+
+    def train(self, settings: TrainSettings) -> Iterator[Step]:
+        """Train the model at hand if it is of this recipe, or else a new one."""
+        if self._model is None or self._model.plan.recipe != settings.recipe:
+            self._model = create([self._case], settings)
+        yield from train(self._model, [self._case], settings)
+
+    def predict(
+        self, arrays: SharedArrays, *, box: Box, method: Method
+    ) -> Iterator[Tile]:
+        """Write into prediction and uncertainty, and yield each tile once written."""
+        volume, labels = self._case
+        out = Output(labels=arrays.prediction, uncertainty=arrays.uncertainty)
+        return predict(
+            self._trained(), volume, out, labels=labels, box=box, method=method
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the model, atomically."""
+        self._trained().save(path)
+
+    def load(self, path: Path) -> None:
+        """Read a model."""
+        self._model = Model.load(path)
+
+    def _trained(self) -> Model:
+        if self._model is None:
+            raise UserError("there is no model yet: train one or load one")
+        return self._model

@@ -1,0 +1,251 @@
+"""The loop of the training process: one item of work at a time, by urgency."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import singledispatchmethod
+from pathlib import Path
+from queue import SimpleQueue
+
+from sparseseg.errors import UserError
+from sparseseg.events import Method, Phase, Score, Step, StepReport
+from sparseseg.session.messages import (
+    Assignment,
+    Load,
+    Pause,
+    Predict,
+    Preview,
+    Reply,
+    Request,
+    Restore,
+    Resume,
+    Save,
+    Stop,
+    Told,
+    Train,
+)
+from sparseseg.session.painter import Painter
+from sparseseg.session.progress import Course
+from sparseseg.session.protocol import Engine
+from sparseseg.session.shared import SharedArrays
+
+SNAPSHOT_SECONDS = 15.0
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Training:
+    steps: Iterator[Step]
+    course: Course
+    untold: Step | None = None
+    has_stepped: bool = False
+    is_paused: bool = False
+
+
+class WorkLoop:
+    """Takes what was posted, does the most urgent item of work, and so on.
+
+    A preview comes before the prediction of the whole volume, that before training.
+    Each is an iterator of the engine, so each is left between two items only. A job
+    that fails is told and dropped; the others go on.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        arrays: SharedArrays,
+        assignment: Assignment,
+        *,
+        send: Callable[[Reply], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._painter = Painter(engine, arrays, send=send, clock=clock)
+        self._assignment = assignment
+        self._send = send
+        self._clock = clock
+        self._training: _Training | None = None
+        self._is_unsaved = False
+        self._snapshot_due = float("-inf")
+        self._phase_told: Phase | None = Phase.IDLE
+
+    def run(self, inbox: SimpleQueue[Request]) -> None:
+        """Work until a `Stop` comes; wait where there is nothing to do."""
+        while self._take(inbox):
+            with self._telling_failures():
+                self._work()
+            self._tell_phase()
+
+    def _take(self, inbox: SimpleQueue[Request]) -> bool:
+        while not self._is_busy or not inbox.empty():
+            request = inbox.get()
+            if isinstance(request, Train | Predict):
+                self._phase_told = None  # the window has guessed it, perhaps wrongly
+            with self._telling_failures():
+                self._handle(request)
+            if isinstance(request, Stop):
+                return False
+            self._tell_phase()
+        return True
+
+    @property
+    def _is_busy(self) -> bool:
+        trains = self._training is not None and not self._training.is_paused
+        return trains or self._painter.is_busy
+
+    def _work(self) -> None:
+        if self._painter.is_busy:
+            self._painter.work()
+        elif self._training is not None:
+            self._train(self._training)
+
+    # Requests
+
+    @singledispatchmethod
+    def _handle(self, request: Request) -> None:
+        raise NotImplementedError(f"a request of {type(request)}")
+
+    @_handle.register
+    def _(self, request: Train) -> None:
+        course = Course("train", send=self._send, clock=self._clock)
+        self._training = _Training(self._engine.train(request.settings), course)
+
+    @_handle.register
+    def _(self, _request: Pause) -> None:
+        if self._training is not None:
+            self._training.is_paused = True
+            self._training.course.rest()
+            self._settle()
+
+    @_handle.register
+    def _(self, _request: Resume) -> None:
+        if self._training is not None:
+            self._training.is_paused = False
+
+    @_handle.register
+    def _(self, request: Preview) -> None:
+        self._painter.preview(request)
+
+    @_handle.register
+    def _(self, _request: Predict) -> None:
+        self._painter.predict()
+
+    @_handle.register
+    def _(self, request: Save) -> None:
+        if not self._painter.has_model:
+            raise UserError("there is no model to save yet: train one first")
+        self._save(request.path)
+        self._send(Told("saved", str(request.path)))
+
+    @_handle.register
+    def _(self, request: Load) -> None:
+        self._engine.load(request.path)
+        self._show("network", step=0)
+        self._is_unsaved = True
+        self._settle()
+        self._send(Told("noted", f"the model {request.path.name} is loaded"))
+
+    @_handle.register
+    def _(self, request: Restore) -> None:
+        self._engine.load(self._assignment.snapshot)
+        self._show(request.method, step=request.step)
+
+    @_handle.register
+    def _(self, request: Stop) -> None:
+        if request.keep:
+            self._keep_snapshot()
+
+    # Training
+
+    def _train(self, training: _Training) -> None:
+        # It is taken away first, and so dropped if it fails.
+        self._training = None
+        step = next(training.steps, None)
+        if step is None:
+            self._finish(training)
+        else:
+            self._training = training
+            self._after_step(training, step)
+
+    def _after_step(self, training: _Training, step: Step) -> None:
+        training.has_stepped = self._is_unsaved = True
+        self._tell_phase()
+        self._show(self._painter.method, step=step.step)
+        if step.score is not None:
+            self._tell_score(step.score)
+        told = training.course.tell(step.done, _step_report(step))
+        training.untold = None if told else step
+        if self._clock() >= self._snapshot_due:
+            self._keep_snapshot()
+        self._painter.refresh_now_and_then()
+
+    def _finish(self, training: _Training) -> None:
+        if last := training.untold:
+            training.course.tell(last.done, _step_report(last), at_once=True)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Bring snapshot and preview up to the newest model."""
+        self._keep_snapshot()
+        self._painter.refresh()
+
+    def _show(self, method: Method, *, step: int) -> None:
+        self._painter.has_model = True
+        self._painter.method, self._painter.step = method, step
+
+    def _keep_snapshot(self) -> None:
+        self._snapshot_due = self._clock() + SNAPSHOT_SECONDS
+        if self._is_unsaved:
+            self._save(self._assignment.snapshot)
+            self._is_unsaved = False
+
+    def _save(self, path: Path) -> None:
+        try:
+            self._engine.save(path)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+    # What is told
+
+    def _tell_phase(self) -> None:
+        phase = self._phase()
+        if phase != self._phase_told:
+            self._send(phase)
+            self._phase_told = phase
+
+    def _phase(self) -> Phase:
+        if self._painter.is_predicting:
+            return Phase.PREDICTING
+        if self._training is None:
+            return Phase.IDLE
+        if self._training.is_paused:
+            return Phase.PAUSED
+        return Phase.TRAINING if self._training.has_stepped else Phase.PREPARING
+
+    def _tell_score(self, score: Score) -> None:
+        self._painter.method = score.best
+        for report in score.reports():
+            self._send(report)
+
+    def _telling_failures(self) -> AbstractContextManager[None]:
+        return telling_failures(self._send, log=self._assignment.log)
+
+
+@contextmanager
+def telling_failures(send: Callable[[Reply], None], *, log: Path) -> Iterator[None]:
+    """Tell what goes wrong inside the block instead of raising it."""
+    try:
+        yield
+    except UserError as error:
+        send(Told("failed", str(error)))
+    except Exception as error:
+        _LOGGER.exception("a job of the training process failed")
+        what = f"{type(error).__name__}: {error}"
+        text = f"{what}. This is a bug in sparseseg; details are in {log}"
+        send(Told("failed", text))
+
+
+def _step_report(step: Step) -> StepReport:
+    return StepReport(step.step, step.seconds, step.loss)

@@ -1,0 +1,103 @@
+"""What a session posts to its training process, and what comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sparseseg.config import TrainSettings
+from sparseseg.events import Method, Painted, Phase, Progress, ScoreReport, StepReport
+from sparseseg.session.shared import Layout
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """All that a training process is told when it starts."""
+
+    facts: Mapping[str, Any]
+    """The fields of `Volume` besides its array."""
+    layouts: Mapping[str, Layout]
+    folder: Path
+    engine: str
+    """The module that has the class `Engine`, see `protocol`."""
+
+    @property
+    def snapshot(self) -> Path:
+        """The model as it was a few seconds ago."""
+        return self.folder / "snapshot.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """The tracebacks of our bugs; made when there is one."""
+        return self.folder / "errors.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Start to train, or go on with the model at hand."""
+
+    settings: TrainSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop between two steps, and keep everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Predict one slice before anything else, and again while training."""
+
+    axis: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Predict:
+    """Predict the whole volume."""
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Write the model to a file."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read a model from a file."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Read the snapshot of a former process, and show what that process showed."""
+
+    method: Method
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the process; the snapshot is written first if it is to be kept."""
+
+    keep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Words for the user: a sentence, or the path of the file that was saved."""
+
+    signal: Literal["failed", "noted", "saved"]
+    text: str
+
+
+Request = Train | Pause | Resume | Preview | Predict | Save | Load | Restore | Stop
+Reply = Phase | StepReport | ScoreReport | Progress | Painted | Told

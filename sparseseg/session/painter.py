@@ -1,0 +1,135 @@
+"""The painting half of the training process: predictions into the shared arrays."""
+
+import zlib
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+
+from sparseseg.errors import UserError
+from sparseseg.events import Job, Method, Painted
+from sparseseg.session.messages import Preview, Reply
+from sparseseg.session.progress import Course
+from sparseseg.session.protocol import Engine
+from sparseseg.session.shared import SharedArrays
+from sparseseg.tiling import Box, Tile
+
+PREVIEW_SECONDS = 3.0
+PREVIEW_REST = 3.0  # times its own length: a slow preview leaves time to train
+
+
+@dataclass(frozen=True, slots=True)
+class _Painting:
+    tiles: Iterator[Tile]
+    method: Method
+    course: Course
+    began: float
+
+
+class Painter:
+    """Predicts the whole volume, or before that one slice, tile by tile.
+
+    `method` and `step` say what is predicted with, and `has_model` whether that can be
+    done at all; the loop sets them. A painting that fails is dropped, and a preview that
+    fails is not repeated.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        arrays: SharedArrays,
+        *,
+        send: Callable[[Reply], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.has_model = False
+        self.method: Method = "interpolation"
+        self.step = 0
+        self._engine = engine
+        self._arrays = arrays
+        self._send = send
+        self._clock = clock
+        self._prediction: _Painting | None = None
+        self._preview: _Painting | None = None
+        self._wanted: Preview | None = None
+        self._seen: Hashable = None
+        self._rest_until = float("-inf")
+
+    @property
+    def is_predicting(self) -> bool:
+        """Whether the prediction of the whole volume is under way."""
+        return self._prediction is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is a tile to paint."""
+        return self.is_predicting or self._preview is not None
+
+    def predict(self) -> None:
+        """Start to paint the whole volume."""
+        if not self.has_model:
+            raise UserError(
+                "there is no model yet: train one or load one, then predict"
+            )
+        z, y, x = self._arrays.annotation.shape
+        self._prediction = self._start("predict", Box.whole((z, y, x)))
+
+    def preview(self, wanted: Preview) -> None:
+        """Paint this slice instead of an earlier one, as soon as there is a model."""
+        self._wanted, self._preview, self._seen = wanted, None, None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Paint the wanted slice again if it has changed."""
+        if self._wanted is None or not self.has_model or self._seen == self._basis():
+            return
+        self._seen = self._basis()
+        box = slice_box(self._arrays.annotation.shape, self._wanted)
+        self._preview = self._start("preview", box)
+
+    def refresh_now_and_then(self) -> None:
+        """Refresh the preview, but leave most of the time to training."""
+        if self._preview is None and self._clock() >= self._rest_until:
+            self.refresh()
+
+    def work(self) -> None:
+        """Paint one tile: of the preview, or else of the prediction."""
+        # What is painted is taken away first, and so dropped if it fails.
+        if preview := self._preview:
+            wanted, self._wanted, self._preview = self._wanted, None, None
+            self._preview = self._paint(preview)
+            self._wanted = wanted
+            self._rest(self._clock() - preview.began)
+        elif prediction := self._prediction:
+            self._prediction = None
+            self._prediction = self._paint(prediction)
+
+    def _start(self, job: Job, box: Box) -> _Painting:
+        tiles = self._engine.predict(self._arrays, box=box, method=self.method)
+        course = Course(job, send=self._send, clock=self._clock)
+        return _Painting(tiles, self.method, course, self._clock())
+
+    def _paint(self, painting: _Painting) -> _Painting | None:
+        """Return the painting if it goes on."""
+        tile = next(painting.tiles, None)
+        if tile is None:
+            return None
+        self._send(Painted(tile.write, painting.method, self.step))
+        is_last = tile.done == tile.total
+        painting.course.tell(tile.done / tile.total, at_once=is_last)
+        return painting
+
+    def _rest(self, length: float) -> None:
+        seconds = max(PREVIEW_SECONDS, PREVIEW_REST * length)
+        self._rest_until = self._clock() + seconds
+
+    def _basis(self) -> Hashable:
+        """Return what the prediction depends on now."""
+        if self.method == "network":
+            return self.method, self.step
+        return self.method, zlib.crc32(self._arrays.annotation.data)
+
+
+def slice_box(shape: tuple[int, ...], wanted: Preview) -> Box:
+    """Return the box of one slice of a volume of this shape (z, y, x)."""
+    start, stop = [0, 0, 0], list(shape)
+    start[wanted.axis], stop[wanted.axis] = wanted.index, wanted.index + 1
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

@@ -1,0 +1,101 @@
+"""The training process, seen from the window: started, posted to, ended."""
+
+import multiprocessing
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import ModuleType
+
+from sparseseg.session import trainer
+from sparseseg.session.messages import Assignment, Reply, Request, Stop
+
+STOP_SECONDS = 10.0
+CLOSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The process is gone; a negative exit code is the signal that ended it."""
+
+    exit_code: int
+
+    @property
+    def how(self) -> str:
+        """The exit code in words."""
+        code = self.exit_code
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+class TrainerProcess:
+    """A process that runs `trainer.main`, and the thread that hears it.
+
+    `hear` is called in that thread, with every reply and last with `Ended`.
+    """
+
+    def __init__(
+        self, assignment: Assignment, *, hear: Callable[[Reply | Ended], None]
+    ) -> None:
+        self._hear = hear
+        # Never fork: a forked process would hold locks of the threads of Qt and torch.
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=trainer.main,
+            args=(theirs, assignment),
+            name="sparseseg-trainer",
+            daemon=True,
+        )
+        with _without_main_module():
+            self._process.start()
+        theirs.close()
+        self._deadline = threading.Timer(STOP_SECONDS, self._process.kill)
+        self._deadline.daemon = True
+        self._reader = threading.Thread(
+            target=self._read, name="sparseseg-session-reader", daemon=True
+        )
+        self._reader.start()
+
+    def post(self, request: Request) -> None:
+        """Send a request; it is lost if the process is, which `hear` is told."""
+        with suppress(OSError):
+            self._connection.send(request)
+
+    def stop(self) -> None:
+        """Let it end by itself, with a snapshot, after the item of work at hand."""
+        self.post(Stop(keep=True))
+        self._deadline.start()
+
+    def end(self) -> None:
+        """End it within two seconds: ask, then terminate, then kill."""
+        self.post(Stop(keep=False))
+        for harsher in (self._process.terminate, self._process.kill):
+            self._reader.join(CLOSE_SECONDS / 2)
+            if self._reader.is_alive():
+                harsher()
+        self._reader.join(CLOSE_SECONDS)
+
+    def _read(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self._hear(self._connection.recv())
+        self._process.join()
+        self._deadline.cancel()
+        self._hear(Ended(self._process.exitcode or 0))
+        self._connection.close()
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Keep a spawned process from importing the program it was started from.
+
+    That would run an unguarded script of the user a second time, with a second window,
+    and takes seconds and memory even where the program is guarded, as napari is.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -1,0 +1,41 @@
+"""What the training process asks of an engine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.config import TrainSettings
+from sparseseg.data.volume import Volume
+from sparseseg.events import Method, Step
+from sparseseg.session.shared import SharedArrays
+from sparseseg.tiling import Box, Tile
+
+
+class Engine(Protocol):
+    """One volume and the model that is trained on it.
+
+    `sparseseg.session.engine` has the real one; any module with a class `Engine` of
+    this kind that is made without arguments can stand in its place.
+    """
+
+    def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
+        """Take both without copying; the annotation is painted in all the time."""
+
+    def train(self, settings: TrainSettings) -> Iterator[Step]:
+        """Train the model at hand, or a new one; after each step it can predict."""
+        ...
+
+    def predict(
+        self, arrays: SharedArrays, *, box: Box, method: Method
+    ) -> Iterator[Tile]:
+        """Write into prediction and uncertainty, and yield each tile once written."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write the model, atomically."""
+
+    def load(self, path: Path) -> None:
+        """Read a model that `save` wrote."""

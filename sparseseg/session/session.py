@@ -1,0 +1,273 @@
+"""The session: training and prediction of one volume, as the window sees them."""
+
+import atexit
+import tempfile
+import threading
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.config import TrainSettings
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.events import Phase, SessionEvents
+from sparseseg.session.announcer import Announcer
+from sparseseg.session.desk import Desk
+from sparseseg.session.messages import (
+    Load,
+    Pause,
+    Predict,
+    Preview,
+    Reply,
+    Request,
+    Resume,
+    Save,
+    Told,
+    Train,
+)
+from sparseseg.session.process import Ended, TrainerProcess
+from sparseseg.session.shared import SharedArrays
+
+Action = Literal[
+    "train", "pause", "resume", "stop", "predict", "save", "load", "restart"
+]
+
+ALIVE = frozenset(Phase) - {Phase.LOST}
+POSSIBLE: dict[Action, frozenset[Phase]] = {
+    "train": frozenset({Phase.IDLE}),
+    "pause": frozenset({Phase.PREPARING, Phase.TRAINING}),
+    "resume": frozenset({Phase.PAUSED}),
+    "stop": ALIVE,
+    "predict": frozenset({Phase.IDLE, Phase.TRAINING, Phase.PAUSED}),
+    "save": ALIVE - {Phase.PREPARING},
+    "load": frozenset({Phase.IDLE}),
+    "restart": frozenset({Phase.LOST}),
+}
+"""The phases in which an action is possible."""
+
+
+class Session:
+    """Trains and predicts in a process of its own, and says how it goes.
+
+    The engine runs in that process; image, annotation and results lie in memory that
+    both share, so what is painted is seen without being sent. What comes of a call is
+    announced by `events`, from a thread of the session. A call in a phase in which it
+    is not possible (see `POSSIBLE`) raises UserError.
+
+    A session has to be closed; it closes itself when the interpreter exits.
+    """
+
+    def __init__(self, engine: str = "sparseseg.session.engine") -> None:
+        self.events = SessionEvents()
+        self._engine = engine
+        self._folder = Path(tempfile.mkdtemp(prefix="sparseseg-"))
+        self._announcer = Announcer(self.events)
+        self._lock = threading.RLock()  # calls come from the window, replies do not
+        self._phase = Phase.IDLE
+        self._desk: Desk | None = None
+        self._process: TrainerProcess | None = None
+        self._generation = 0  # of processes: an earlier one is not heard any more
+        self._is_stopping = self._is_closed = False
+        atexit.register(self.close)
+
+    @property
+    def phase(self) -> Phase:
+        """What the training process is doing."""
+        return self._phase
+
+    def open(
+        self, volume: Volume, annotation: NDArray[np.uint8] | None = None
+    ) -> SharedArrays:
+        """Start on a volume; return the arrays to make layers on.
+
+        Image and annotation are copied into shared memory. A volume that was open
+        before is left, with its model; that takes up to two seconds if it is at work.
+        Raises UserError, and changes nothing, if the annotation does not fit or the
+        memory does not suffice.
+        """
+        if self._is_closed:
+            raise UserError("this session is closed: make a new one")
+        _check_annotation(annotation, volume)
+        desk = Desk.set_up(volume, annotation, folder=self._folder, engine=self._engine)
+        self._leave()
+        with self._lock:
+            self._desk = desk
+            self._launch(desk)
+        return desk.shared.arrays
+
+    def train(self, settings: TrainSettings) -> None:
+        """Train the model at hand (loaded, or trained before), or else a new one."""
+        with self._lock:
+            self._train(self._check("train"), settings)
+
+    def pause(self) -> None:
+        """Leave training after the step at hand; previews are still answered."""
+        with self._lock:
+            self._post(self._check("pause"), Pause())
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        with self._lock:
+            self._post(self._check("resume"), Resume())
+
+    def stop(self) -> None:
+        """End the process, which frees the accelerator, but keep the model.
+
+        The phase is IDLE once the process is gone. The next call starts another one.
+        """
+        with self._lock:
+            self._check("stop")
+            if self._process is not None:
+                self._is_stopping = True
+                self._process.stop()
+
+    def preview(self, axis: int, index: int) -> None:
+        """Predict this slice soon, and every few seconds while training.
+
+        It takes the place of an earlier one. Before there is a model it waits for it.
+        """
+        with self._lock:
+            desk = self._open_desk("preview")
+            desk.wanted = _checked_slice(axis, index, desk.shared.arrays)
+            if self._process is not None:
+                self._process.post(desk.wanted)
+
+    def predict(self) -> None:
+        """Predict the whole volume; training waits until that is done."""
+        with self._lock:
+            self._post(self._check("predict"), Predict())
+            self._set_phase(Phase.PREDICTING)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a file."""
+        with self._lock:
+            self._post(self._check("save"), Save(Path(path).absolute()))
+
+    def load(self, path: str | Path) -> None:
+        """Read a model from a file, to predict with it or to train it further."""
+        with self._lock:
+            desk = self._check("load")
+            self._post(desk, Load(Path(path).absolute()))
+            desk.shown, desk.step = "network", 0
+
+    def restart(self) -> None:
+        """Start a new process on the last snapshot; train on if that was lost."""
+        with self._lock:
+            desk = self._check("restart")
+            self._launch(desk)
+            if desk.settings is None:
+                self._set_phase(Phase.IDLE)
+            else:
+                self._train(desk, desk.settings)
+
+    def close(self) -> None:
+        """End the process and the session within two seconds.
+
+        The arrays that `open` returned stay usable. Calling it twice is fine.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        atexit.unregister(self.close)
+        self._leave()
+        self._announcer.close(seconds=0.5)
+        with suppress(OSError):  # it stays if there is a log in it
+            self._folder.rmdir()
+
+    def _leave(self) -> None:
+        """End the process, and give back all that belongs to the open volume."""
+        with self._lock:
+            self._generation += 1
+            self._is_stopping = False
+            process, self._process = self._process, None
+            desk, self._desk = self._desk, None
+            self._set_phase(Phase.IDLE)
+        if process is not None:  # not under the lock: its reader may be waiting for it
+            process.end()
+        if desk is not None:
+            desk.clear()
+
+    def _launch(self, desk: Desk) -> None:
+        self._generation += 1
+        hear = partial(self._hear, self._generation)
+        self._process = TrainerProcess(desk.assignment, hear=hear)
+        for request in (desk.restore, desk.wanted):
+            if request is not None:
+                self._process.post(request)
+
+    def _post(self, desk: Desk, request: Request) -> None:
+        if self._process is None:
+            self._launch(desk)
+        assert self._process is not None
+        self._process.post(request)
+
+    def _train(self, desk: Desk, settings: TrainSettings) -> None:
+        desk.settings = settings
+        self._post(desk, Train(settings))
+        self._set_phase(Phase.PREPARING)
+
+    def _set_phase(self, phase: Phase) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            self._announcer.post(phase)
+
+    def _open_desk(self, action: str) -> Desk:
+        if self._desk is None:
+            raise UserError(f"cannot {action}: open a volume first")
+        return self._desk
+
+    def _check(self, action: Action) -> Desk:
+        desk = self._open_desk(action)
+        if self._is_stopping:
+            raise UserError(f"cannot {action} while stopping: try again in a moment")
+        if self._phase not in POSSIBLE[action]:
+            phases = " or ".join(sorted(POSSIBLE[action]))
+            raise UserError(f"cannot {action} while {self._phase}, only while {phases}")
+        return desk
+
+    def _hear(self, generation: int, reply: Reply | Ended) -> None:
+        """Take a reply, in the reader's thread."""
+        with self._lock:
+            desk = self._desk
+            if generation != self._generation or desk is None:
+                return
+            if isinstance(reply, Ended):
+                self._on_end(desk, reply)
+            elif isinstance(reply, Phase):
+                self._set_phase(reply)
+            else:
+                self._announcer.post(reply)
+            desk.remember(reply)
+
+    def _on_end(self, desk: Desk, end: Ended) -> None:
+        was_asked, self._is_stopping = self._is_stopping, False
+        self._process = None
+        if was_asked:
+            desk.settings = None
+            self._set_phase(Phase.IDLE)
+        else:
+            self._set_phase(Phase.LOST)
+            self._announcer.post(Told("failed", desk.obituary(end.how)))
+
+
+def _check_annotation(annotation: NDArray[np.uint8] | None, volume: Volume) -> None:
+    if annotation is None:
+        return
+    if annotation.shape != volume.shape:
+        raise UserError(
+            f"the annotation has shape {annotation.shape}, the volume {volume.shape}: "
+            "they must be the same"
+        )
+    if annotation.dtype != np.uint8:
+        raise UserError(f"the annotation must be uint8, not {annotation.dtype}")
+
+
+def _checked_slice(axis: int, index: int, arrays: SharedArrays) -> Preview:
+    shape = arrays.annotation.shape
+    if axis not in range(3) or index not in range(shape[axis]):
+        raise UserError(f"there is no slice {index} across axis {axis} in {shape}")
+    return Preview(axis, index)

@@ -1,0 +1,101 @@
+"""Boxes of voxels, and the cutting of a volume into tiles with a halo."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+from sparseseg.errors import UserError
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The voxels from `start` up to, but without, `stop`; axes z, y, x."""
+
+    start: Triple
+    stop: Triple
+
+    @classmethod
+    def whole(cls, shape: Triple) -> "Box":
+        """Return the box of all voxels of a volume."""
+        return cls((0, 0, 0), shape)
+
+    @property
+    def shape(self) -> Triple:
+        """The box's length along each axis, 0 where `stop` is not after `start`."""
+        return _triple(max(0, b - a) for a, b in self._edges())
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """The index of this box in an array of the whole volume."""
+        z, y, x = (slice(a, b) for a, b in self._edges())
+        return z, y, x
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the box holds no voxel."""
+        return 0 in self.shape
+
+    def expand(self, margin: Triple) -> "Box":
+        """Return the box grown by `margin` on both sides of each axis."""
+        return Box(
+            _triple(a - m for a, m in zip(self.start, margin, strict=True)),
+            _triple(b + m for b, m in zip(self.stop, margin, strict=True)),
+        )
+
+    def intersect(self, other: "Box") -> "Box":
+        """Return the part that lies in both boxes; it may be empty."""
+        return Box(
+            _triple(max(a, b) for a, b in zip(self.start, other.start, strict=True)),
+            _triple(min(a, b) for a, b in zip(self.stop, other.stop, strict=True)),
+        )
+
+    def clip(self, shape: Triple) -> "Box":
+        """Return the part that lies inside a volume of this shape."""
+        return self.intersect(Box.whole(shape))
+
+    def _edges(self) -> Iterator[tuple[int, int]]:
+        return zip(self.start, self.stop, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One step of a prediction: what is read, what is written, how far it is."""
+
+    read: Box
+    """What the network sees; it may reach outside the volume."""
+    write: Box
+    """What is written: inside the volume, and in no other tile."""
+    done: int
+    total: int
+
+
+def tiles(
+    shape: Triple, *, tile: Triple, halo: Triple, box: Box | None = None
+) -> Iterator[Tile]:
+    """Cut a volume, or one box of it, into tiles that each write at most `tile` voxels.
+
+    The written boxes cover `box` exactly once and differ in size by at most one voxel
+    an axis; `halo` voxels are read beyond each of their sides.
+    """
+    if min(tile) <= 0 or min(halo) < 0:
+        raise UserError(f"tile must be positive and halo not negative: {tile}, {halo}")
+    target = Box.whole(shape) if box is None else box.clip(shape)
+    if target.is_empty:
+        return
+    axes = zip(target.start, target.shape, tile, strict=True)
+    boxes = list(product(*(_cuts(start, length, size) for start, length, size in axes)))
+    for done, ((z, z1), (y, y1), (x, x1)) in enumerate(boxes, start=1):
+        write = Box((z, y, x), (z1, y1, x1))
+        yield Tile(write.expand(halo), write, done, len(boxes))
+
+
+def _cuts(start: int, length: int, size: int) -> list[tuple[int, int]]:
+    count = -(-length // size)
+    return list(pairwise(start + i * length // count for i in range(count + 1)))
+
+
+def _triple(values: Iterator[int]) -> Triple:
+    z, y, x = values
+    return z, y, x

@@ -1,0 +1,324 @@
+"""Training on sparse annotations: a generator of steps."""
+
+import copy
+import itertools
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from sparseseg import recipes
+from sparseseg.classes import BACKGROUND, ClassTable
+from sparseseg.config import TrainSettings
+from sparseseg.errors import UserError
+from sparseseg.events import Score, Step
+from sparseseg.held_out import HeldOut
+from sparseseg.model import Model
+from sparseseg.nn.device import choose_device, probe
+from sparseseg.recipes import Batch, Case, Scene
+
+_LOOK_SECONDS = 1.0
+_WARM_UP_STEPS = 20
+_LAST_RATE = 0.02
+_ENDLESS_RATE = 0.5
+_LONGEST_MEMORY = 0.99
+_LARGEST_GRADIENT = 1.0
+_MOST_FAILURES = 5
+# Held-out slices teach as well once the score has been told, in the last part of a
+# budget: what is left out for good is a slice that a person painted for nothing.
+_JOIN = 0.6
+
+
+def create(cases: Sequence[Case], settings: TrainSettings) -> Model:
+    """Check volumes and annotations, plan the recipe for them, and return a new model.
+
+    Raises `UserError` before any long work for what cannot be learned from.
+    """
+    outputs = _outputs(cases)
+    recipe = recipes.get(settings.recipe)
+    _check(cases, outputs)
+    torch.manual_seed(settings.seed)
+    plan = recipe.plan(cases, outputs)
+    table = cases[0][1].table
+    for _, labels in cases[1:]:
+        for number in set(labels.numbers()) - set(table.numbers):
+            table = table.with_class(labels.table[number])
+    return Model(plan, table)
+
+
+def fit(
+    cases: Sequence[Case], *, model: Model | None = None, **settings: object
+) -> Model:
+    """Train to the end and return the model; the settings are those of TrainSettings.
+
+    `model` is trained further if it is given.
+    """
+    chosen = TrainSettings(**settings)  # type: ignore[arg-type]
+    model = model or create(cases, chosen)
+    for _ in train(model, cases, chosen):
+        pass
+    return model
+
+
+def train(
+    model: Model, cases: Sequence[Case], settings: TrainSettings
+) -> Iterator[Step]:
+    """Train a model in place; after every step it is ready to predict with.
+
+    What is painted meanwhile joins within a second. Time counts only while this
+    generator works, so whoever pauses it loses nothing. Without `minutes` and `steps`
+    it goes on until it is dropped. Raises `UserError` if training cannot go on.
+    """
+    clock = _Clock()
+    trainee = _Trainee(model, cases, settings)
+    schedule = _Schedule(settings, clock)
+    look = clock.now() + _LOOK_SECONDS
+    for count in itertools.count(1):
+        if clock.now() >= look:
+            trainee.look()
+            look = clock.now() + _LOOK_SECONDS
+        if schedule.done is not None and schedule.done >= _JOIN:
+            trainee.join_held_out()
+        loss = trainee.step(schedule.rate(count))
+        schedule.steps = count
+        done = schedule.done
+        score = trainee.held_out.score(model, trainee.seen, count, clock.now())
+        _record(model, settings, count, clock.now(), score)
+        with clock.stopped():
+            yield Step(count, clock.now(), loss, done, score)
+        if done is not None and done >= 1:
+            return
+
+
+def _record(
+    model: Model,
+    settings: TrainSettings,
+    step: int,
+    seconds: float,
+    score: Score | None,
+) -> None:
+    model.history.update(
+        settings=settings.to_json(), step=step, seconds=round(seconds, 1)
+    )
+    if score is not None and score.network is not None:
+        model.history["held_out"] = {
+            "slices": list(score.slices),
+            "network": dict(score.network),
+            "interpolation": dict(score.interpolation or {}),
+            "step": score.step,
+        }
+
+
+class _Clock:
+    """The seconds that a generator has worked, without those it was left waiting."""
+
+    def __init__(self) -> None:
+        self._worked = 0.0
+        self._since: float | None = time.perf_counter()
+
+    def now(self) -> float:
+        running = 0.0 if self._since is None else time.perf_counter() - self._since
+        return self._worked + running
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        self._worked, self._since = self.now(), None
+        try:
+            yield
+        finally:
+            self._since = time.perf_counter()
+
+
+class _Schedule:
+    """How far a budget is spent, and the learning rate that this calls for."""
+
+    def __init__(self, settings: TrainSettings, clock: _Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self.steps = 0
+
+    @property
+    def done(self) -> float | None:
+        """The spent share of the budget, None if there is none."""
+        if self._settings.steps is not None:
+            return min(1.0, self.steps / self._settings.steps)
+        if self._settings.minutes is None:
+            return None
+        return min(1.0, self._clock.now() / (60 * self._settings.minutes))
+
+    def rate(self, step: int) -> float:
+        """Return the share of the recipe's learning rate: warm-up, then a half cosine."""
+        warm = min(1.0, step / _WARM_UP_STEPS)
+        done = self.done
+        if done is None:
+            return warm * _ENDLESS_RATE
+        cosine = 0.5 + 0.5 * math.cos(math.pi * done)
+        return warm * (_LAST_RATE + (1 - _LAST_RATE) * cosine)
+
+
+class _Trainee:
+    """The network that learns, beside the averaged one that predicts."""
+
+    def __init__(
+        self, model: Model, cases: Sequence[Case], settings: TrainSettings
+    ) -> None:
+        self._model = model
+        self._cases = list(cases)
+        self._rng = np.random.default_rng(settings.seed)
+        torch.manual_seed(settings.seed)
+        self._device = choose_device(settings.device)
+        model.network.to(self._device)
+        self.held_out = HeldOut(settings.held_out)
+        self.seen = [Scene.of(model.plan, volume) for volume, _ in self._cases]
+        self._scenes: list[Scene] = []
+        self._failures = 0
+        self.look()
+
+    def look(self) -> None:
+        """Take in what was painted since the last look."""
+        # Each has to be asked: asking is what remembers the look.
+        changed = [labels.changed() for _, labels in self._cases]
+        if not any(changed):
+            return
+        outputs = _outputs(self._cases)
+        _check(self._cases, outputs)
+        if missing := tuple(v for v in outputs if v not in self._model.plan.outputs):
+            self._grow(missing)
+        self.seen = [
+            scene.seeing(labels)
+            for scene, (_, labels) in zip(self.seen, self._cases, strict=True)
+        ]
+        self.held_out.choose(self.seen)
+        self._begin()
+
+    def join_held_out(self) -> None:
+        """Learn from the held-out slices as well; nothing is scored from here on."""
+        if self.held_out.release():
+            self._begin()
+
+    def step(self, rate: float) -> float:
+        """Take one step at a share of the learning rate, and return the loss."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * rate
+        batch = self._moved(next(self._batches))
+        self._network.train()
+        with self._model.precision.on(self._device):
+            logits = self._model.recipe.logits(self._network, batch)
+        loss = self._model.recipe.loss(logits.float(), batch, self._weights)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self._network.parameters(), _LARGEST_GRADIENT)
+        value = loss.item()
+        if math.isfinite(value) and bool(torch.isfinite(norm)):
+            self._optimizer.step()
+            self._average()
+            self._failures = 0
+        else:
+            self._go_back(value)
+        return value
+
+    def _begin(self) -> None:
+        """Draw from the scenes as they are now; at first, also make the optimizer."""
+        slices = self.held_out.slices
+        self._scenes = [
+            scene.without(out) for scene, out in zip(self.seen, slices, strict=True)
+        ]
+        recipe = self._model.recipe
+        counts = np.sum([scene.counts for scene in self._scenes], axis=0)
+        self._weights = recipe.class_weights(counts.tolist()).to(self._device)
+        self._batches = recipe.batches(self._scenes, self._rng)
+        recipe.prepare(self._model.network, self._scenes, self._rng)
+        if not hasattr(self, "_network"):
+            self._start_network()
+        _copy_fixed(self._model.network, self._network)
+
+    def _start_network(self) -> None:
+        self._network = copy.deepcopy(self._model.network).train()
+        batch = self._moved(next(self._batches))
+        self._model.precision = probe(self._network, batch.inputs)
+        self._optimizer = self._model.recipe.optimizer(self._network)
+        for group in self._optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+        self._averaged = 0
+
+    def _grow(self, values: tuple[int, ...]) -> None:
+        table: ClassTable = self._model.table
+        for _, labels in self._cases:
+            for number in set(labels.numbers()) - set(table.numbers):
+                table = table.with_class(labels.table[number])
+        self._model.grow((*self._model.plan.outputs, *values), table)
+        self.seen = [Scene.of(self._model.plan, volume) for volume, _ in self._cases]
+        if hasattr(self, "_network"):
+            del self._network
+
+    def _moved(self, batch: Batch) -> Batch:
+        inputs = self._model.precision.laid_out(batch.inputs.to(self._device))
+        return replace(batch, inputs=inputs, target=batch.target.to(self._device))
+
+    def _average(self) -> None:
+        """Move the predicting network towards the learning one (Polyak averaging)."""
+        self._averaged += 1
+        memory = min(_LONGEST_MEMORY, (1 + self._averaged) / (10 + self._averaged))
+        with torch.no_grad():
+            networks = self._model.network.parameters(), self._network.parameters()
+            for mean, new in zip(*networks, strict=True):
+                if new.requires_grad:
+                    mean.lerp_(new, 1 - memory)
+
+    def _go_back(self, loss: float) -> None:
+        """Return to the averaged weights at half the rate, a few times at most."""
+        self._failures += 1
+        if self._failures > _MOST_FAILURES:
+            raise UserError(
+                f"training keeps failing with a loss of {loss}: look for extreme "
+                "intensities in the image, or train with another recipe"
+            )
+        self._network.load_state_dict(self._model.network.state_dict())
+        for group in self._optimizer.param_groups:
+            group["initial_lr"] /= 2
+
+
+def _copy_fixed(source: nn.Module, target: nn.Module) -> None:
+    """Copy what steps do not train: frozen weights and buffers."""
+    with torch.no_grad():
+        for new, old in zip(source.parameters(), target.parameters(), strict=True):
+            if not new.requires_grad:
+                old.copy_(new)
+        for fixed, copied in zip(source.buffers(), target.buffers(), strict=True):
+            copied.copy_(fixed)
+
+
+def _outputs(cases: Sequence[Case]) -> tuple[int, ...]:
+    """Return the annotation values that a network has to tell apart, background first."""
+    if not cases:
+        raise UserError("there is nothing to train on: give an image and an annotation")
+    numbers = sorted({number for _, labels in cases for number in labels.numbers()})
+    background = any(labels.has_background() for _, labels in cases)
+    return (BACKGROUND, *numbers) if background else tuple(numbers)
+
+
+def _check(cases: Sequence[Case], outputs: Sequence[int]) -> None:
+    for volume, labels in cases:
+        if labels.shape != volume.shape:
+            raise UserError(
+                f"the annotation has shape {labels.shape} and the image {volume.shape} "
+                "(z, y, x): annotate this very image"
+            )
+    channels = {volume.channels for volume, _ in cases}
+    if len(channels) > 1:
+        raise UserError(
+            f"the images have {sorted(channels)} channels: train on images of one kind"
+        )
+    if not outputs:
+        raise UserError("nothing is annotated yet: paint at least one slice")
+    if len(outputs) == 1:
+        only = "background" if outputs[0] == BACKGROUND else f"class {outputs[0]}"
+        raise UserError(
+            f"only {only} is annotated, and a model tells at least two things apart: "
+            "paint what surrounds it as background (255) or as another class"
+        )

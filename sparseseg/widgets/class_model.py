@@ -1,0 +1,96 @@
+"""The class table of the open annotation, and what a user may do to it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from napari.utils.colormaps import DirectLabelColormap
+from psygnal import Signal
+
+from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
+from sparseseg.errors import UserError
+
+_LARGEST = BACKGROUND - 1
+_BACKGROUND_ALPHA = "66"
+
+
+class ClassModel:
+    """Hold the class table; every change emits the new one."""
+
+    changed = Signal(ClassTable)
+
+    def __init__(self) -> None:
+        self._table = ClassTable.numbered([1])
+
+    @property
+    def table(self) -> ClassTable:
+        """The table as it is now."""
+        return self._table
+
+    def replace(self, table: ClassTable) -> None:
+        """Take another table."""
+        self._table = table
+        self.changed.emit(table)
+
+    def add(self) -> int:
+        """Add a class with the smallest free number and return that number."""
+        free = set(range(1, _LARGEST + 1)) - set(self._table.numbers)
+        if not free:
+            raise UserError(
+                f"There are already {_LARGEST} classes, the most there can be."
+            )
+        self.include([min(free)])
+        return min(free)
+
+    def include(self, numbers: Iterable[int]) -> None:
+        """Add those of these classes that the table lacks, with plain names."""
+        missing = set(numbers) - set(self._table.numbers)
+        if missing:
+            fresh = ClassTable.numbered(missing).classes
+            ordered = sorted((*self._table.classes, *fresh), key=lambda c: c.number)
+            self.replace(ClassTable(tuple(ordered)))
+
+    def remove(self, number: int, *, painted: int) -> None:
+        """Take a class out; refused while voxels are `painted` with it."""
+        named = self._table[number].name
+        if painted:
+            raise UserError(
+                f"{named!r} is painted on {painted:,} voxels: erase them, then remove it."
+            )
+        if len(self._table.classes) == 1:
+            raise UserError(f"{named!r} is the only class: rename it instead.")
+        self.replace(self._table.without(number))
+
+    def rename(self, number: int, name: str) -> None:
+        """Give a class another name."""
+        self.replace(self._table.renamed(number, name.strip()))
+
+    def recolour(self, number: int, colour: str) -> None:
+        """Give a class another colour, "#rrggbb"."""
+        self.replace(
+            ClassTable(
+                tuple(
+                    replace(c, colour=colour) if c.number == number else c
+                    for c in self._table.classes
+                )
+            )
+        )
+
+
+def colormap_of(table: ClassTable) -> DirectLabelColormap:
+    """Return the colours of a table: unlabelled is clear, the background faint."""
+    colours: dict[int | None, str] = {None: "transparent", UNLABELLED: "transparent"}
+    colours |= {c.number: c.colour for c in table.classes}
+    colours[BACKGROUND] = table.colour_of(BACKGROUND) + _BACKGROUND_ALPHA
+    return DirectLabelColormap(color_dict=colours)
+
+
+def keys_of(table: ClassTable) -> dict[int, str]:
+    """Return the key that picks each class: its own, else the next free digit.
+
+    The digits and most letters alone are napari's own Labels keys, so these take Shift.
+    """
+    keys = {c.number: f"Shift+{c.key.upper()}" for c in table.classes if c.key}
+    digits = (f"Shift+{digit}" for digit in "123456789")
+    free = (key for key in digits if key not in keys.values())
+    keyless = (c.number for c in table.classes if not c.key)
+    return {BACKGROUND: "Shift+0", **keys, **dict(zip(keyless, free, strict=False))}

@@ -1,0 +1,120 @@
+"""Step 2: the classes, and where the annotation comes from."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
+
+from sparseseg.classes import BACKGROUND
+from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.class_table import ClassTableView
+from sparseseg.widgets.text import text_label
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from sparseseg.widgets.class_model import ClassModel
+    from sparseseg.widgets.layers import LayerLink
+    from sparseseg.widgets.messages import MessageArea
+    from sparseseg.widgets.painting import Painter
+
+_NEW, _AGAIN = "New annotation", "Show annotation"
+
+
+class ClassPanel(QWidget):
+    """Edit the class table, and start an annotation or take one over."""
+
+    def __init__(
+        self,
+        viewer: "ViewerModel",
+        link: "LayerLink",
+        classes: "ClassModel",
+        painter: "Painter",
+        messages: "MessageArea",
+    ) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._link = link
+        self._classes = classes
+        self._painter = painter
+        self._messages = messages
+        self.table = ClassTableView()
+        self.add = self._button("Add class", "Add one more class", self._add)
+        self.remove = self._button("Remove class", _REMOVE, self._remove)
+        self.new = self._button(_NEW, _NEW_TIP, link.annotate, role="primary")
+        self.use = self._button("Use selected layer", _USE_TIP, self._adopt)
+        self._build()
+        self._connect()
+        self.table.show_table(classes.table)
+
+    def _button(
+        self, text: str, tip: str, action: Callable[[], object], role: str = ""
+    ) -> QPushButton:
+        return action_button(text, tip, action, messages=self._messages, role=role)
+
+    def _build(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table)
+        grid = QGridLayout()
+        grid.addWidget(self.add, 0, 0)
+        grid.addWidget(self.remove, 0, 1)
+        grid.addWidget(self.new, 1, 0)
+        grid.addWidget(self.use, 1, 1)
+        layout.addLayout(grid)
+        layout.addWidget(text_label(_HINT, "hint"))
+
+    def _connect(self) -> None:
+        self.table.picked.connect(self._on_picked)
+        self.table.renamed.connect(self._on_renamed)
+        self.table.recoloured.connect(self._classes.recolour)
+        self._classes.changed.connect(self.table.show_table)
+        self._painter.label_changed.connect(self.table.show_picked)
+        self._link.annotation_changed.connect(self._show_new)
+        self._link.image_changed.connect(self._show_new)
+
+    def _add(self) -> None:
+        number = self._classes.add()
+        self.table.show_picked(number)
+        self._on_picked(number)
+
+    def _remove(self) -> None:
+        number = self.table.number
+        if number is not None and number != BACKGROUND:
+            self._classes.remove(number, painted=self._link.count(number))
+            self._on_picked(self._classes.table.numbers[0])
+
+    def _adopt(self) -> None:
+        source = self._viewer.layers.selection.active
+        changed = self._link.adopt(source)
+        self._messages.confirm(
+            f"{changed:,} voxels were taken over from {source.name!r}, which is hidden "
+            "now; Ctrl+Z undoes that."
+        )
+
+    def _on_picked(self, number: int) -> None:
+        if self._link.annotation is not None:
+            self._painter.select(number)
+
+    def _on_renamed(self, number: int, name: str) -> None:
+        with self._messages.catching():
+            self._classes.rename(number, name)
+        self.table.show_table(self._classes.table)
+
+    def _show_new(self) -> None:
+        link = self._link
+        is_open = link.arrays is not None and link.image is link.open_image
+        self.new.setText(_AGAIN if is_open and link.annotation is None else _NEW)
+        self.new.setEnabled(not is_open or link.annotation is None)
+
+
+_HINT = (
+    "Unlabelled is what you have not painted: it never counts as background. "
+    "Paint background too, at least a little."
+)
+_REMOVE = "Remove the selected class; only one that is not painted anywhere"
+_NEW_TIP = "Add an empty annotation on the chosen image and pick up the brush"
+_USE_TIP = (
+    "Copy the Labels layer that is selected in the layer list into the annotation: "
+    "0 stays unlabelled, 1 to 254 are classes, 255 is background"
+)

@@ -1,0 +1,151 @@
+"""The classes as a table: colour, name and key, with the background at its end."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QColorDialog,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+)
+from superqt.utils import signals_blocked
+
+from sparseseg.classes import BACKGROUND, ClassTable
+from sparseseg.widgets.class_model import keys_of
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
+_COLOUR, _NAME, _KEY = range(3)
+_ROW_HEIGHT = 24
+_MOST_ROWS = 8
+_FRAME = 6
+_SHIFT = "\N{UPWARDS WHITE ARROW}"
+
+
+class ClassTableView(QTableWidget):
+    """Show a class table and say what the user wants changed."""
+
+    picked = Signal(int)
+    renamed = Signal(int, str)
+    recoloured = Signal(int, str)
+
+    def __init__(self, parent: "QWidget | None" = None) -> None:
+        super().__init__(0, 3, parent)
+        self._table = ClassTable()
+        self.setHorizontalHeaderLabels(["", "Class", "Key"])
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        self.setShowGrid(False)
+        self.setIconSize(QSize(14, 14))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.horizontalHeader().setFixedHeight(_ROW_HEIGHT)
+        self._size_columns()
+        self.itemChanged.connect(self._on_changed)
+        self.itemSelectionChanged.connect(self._on_selected)
+        self.cellClicked.connect(self._on_clicked)
+
+    @property
+    def number(self) -> int | None:
+        """The number of the selected row."""
+        row = self.currentRow()
+        return self._number(row) if row >= 0 else None
+
+    def show_table(self, table: ClassTable) -> None:
+        """Show these classes and, last, the background."""
+        selected = self.number
+        self._table = table
+        rows = [(c.number, c.name) for c in table.classes]
+        rows.append((BACKGROUND, "background"))
+        with signals_blocked(self):
+            self.setRowCount(len(rows))
+            for row, (number, name) in enumerate(rows):
+                self._fill_row(row, number, name)
+        self.setFixedHeight(self._needed_height(len(rows)))
+        self.show_picked(selected or rows[0][0])
+
+    def show_picked(self, number: int) -> None:
+        """Mark the row of a class, or none for a number that has no row."""
+        with signals_blocked(self):
+            numbers = [self._number(row) for row in range(self.rowCount())]
+            if number in numbers:
+                self.selectRow(numbers.index(number))
+            else:
+                self.clearSelection()
+
+    def _size_columns(self) -> None:
+        header = self.horizontalHeader()
+        header.setMinimumSectionSize(20)
+        header.setSectionsClickable(False)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        for column, width in ((_COLOUR, 28), (_KEY, 44)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            self.setColumnWidth(column, width)
+        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+
+    def _fill_row(self, row: int, number: int, name: str) -> None:
+        plain = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+        is_class = number != BACKGROUND
+        swatch = QTableWidgetItem(swatch_icon(self._table.colour_of(number)), "")
+        swatch.setData(Qt.ItemDataRole.UserRole, number)
+        swatch.setFlags(plain)
+        swatch.setToolTip("Click to choose another colour" if is_class else _BACKGROUND)
+        title = QTableWidgetItem(name)
+        title.setFlags(plain | Qt.ItemFlag.ItemIsEditable if is_class else plain)
+        title.setToolTip(
+            f"Number {number}; double-click to rename" if is_class else _BACKGROUND
+        )
+        key = keys_of(self._table).get(number, "")
+        key_item = QTableWidgetItem(key.replace("Shift+", _SHIFT))
+        key_item.setFlags(plain)
+        key_item.setToolTip(f"Press {key} to paint with it" if key else "No key")
+        for column, item in enumerate((swatch, title, key_item)):
+            self.setItem(row, column, item)
+
+    def _number(self, row: int) -> int:
+        return int(self.item(row, _COLOUR).data(Qt.ItemDataRole.UserRole))
+
+    def _needed_height(self, rows: int) -> int:
+        return _ROW_HEIGHT * (1 + min(rows, _MOST_ROWS)) + _FRAME
+
+    def _on_changed(self, item: QTableWidgetItem) -> None:
+        if item.column() == _NAME:
+            self.renamed.emit(self._number(item.row()), item.text())
+
+    def _on_selected(self) -> None:
+        if self.selectedItems() and self.number is not None:
+            self.picked.emit(self.number)
+
+    def _on_clicked(self, row: int, column: int) -> None:
+        number = self._number(row)
+        if column == _COLOUR and number != BACKGROUND:
+            old = QColor(self._table.colour_of(number))
+            new = QColorDialog.getColor(
+                old, self, f"Colour of {self._table[number].name}"
+            )
+            if new.isValid():
+                self.recoloured.emit(number, new.name())
+
+
+_BACKGROUND = "Voxels that belong to no class; they become 0 in every prediction"
+
+
+def swatch_icon(colour: str) -> QIcon:
+    """Return a small rounded square of a colour."""
+    pixmap = QPixmap(28, 28)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(QColor(colour))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.drawRoundedRect(2, 2, 24, 24, 6, 6)
+    painter.end()
+    icon = QIcon(pixmap)
+    # Else Qt tints the icon of a selected row, which changes the very colour it shows.
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)
+    return icon

@@ -1,0 +1,131 @@
+"""Loss and held-out IoU over time, drawn while training runs."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyqtgraph as pg
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from sparseseg.events import ScoreReport, StepReport
+
+_REDRAW_MS = 250
+_HEIGHT = 250
+_SIDES = ("left", "bottom")
+_SYMBOLS = {"loss": None, "network": "o", "interpolation": "s"}
+_ON_DARK = {"loss": "#e69f00", "network": "#56b4e9", "interpolation": "#cc79a7"}
+_ON_LIGHT = {"loss": "#b26a00", "network": "#0072b2", "interpolation": "#a04a7f"}
+
+
+@dataclass(slots=True)
+class _Series:
+    seconds: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def append(self, seconds: float, value: float) -> None:
+        self.seconds.append(seconds)
+        self.values.append(value)
+
+
+class TrainingCurves(QWidget):
+    """Two plots over the same seconds: the loss, and IoU by method."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view = pg.GraphicsLayoutWidget()
+        self._view.ci.layout.setContentsMargins(2, 2, 6, 2)
+        self._view.ci.layout.setVerticalSpacing(0)
+        self.loss = self._plot(0)
+        self.iou = self._plot(1)
+        self.loss.getAxis("bottom").setStyle(showValues=False)
+        self.iou.setYRange(0, 1, padding=0.05)
+        self.iou.getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
+        self.iou.setXLink(self.loss)
+        self._curves = {
+            "loss": self.loss.plot(),
+            "network": self.iou.plot(),
+            "interpolation": self.iou.plot(),
+        }
+        self._series = {name: _Series() for name in self._curves}
+        self._timer = QTimer(self, singleShot=True, interval=_REDRAW_MS)
+        self._timer.timeout.connect(self._draw)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._view)
+        self.setFixedHeight(_HEIGHT)
+
+    def add_step(self, report: "StepReport") -> None:
+        """Take one more loss."""
+        self._add("loss", report.seconds, report.loss)
+
+    def add_score(self, report: "ScoreReport") -> None:
+        """Take one more held-out score."""
+        self._add(report.method, report.seconds, report.mean_iou)
+
+    def clear(self) -> None:
+        """Start over."""
+        self._series = {name: _Series() for name in self._curves}
+        self._draw()
+
+    def points(self, name: str) -> list[tuple[float, float]]:
+        """Return what is drawn of "loss", "network" or "interpolation"."""
+        seconds, values = self._curves[name].getOriginalDataset()
+        return [] if seconds is None else list(zip(seconds, values, strict=True))
+
+    def set_theme(self, theme_id: str) -> None:
+        """Take the colours of a napari theme."""
+        theme = get_theme(theme_id)
+        text = theme.text.as_hex(format="long")
+        colours = _ON_DARK if theme.type == "dark" else _ON_LIGHT
+        self._view.setBackground(theme.foreground.as_hex(format="long"))
+        for name, curve in self._curves.items():
+            curve.setPen(pg.mkPen(colours[name], width=2))
+            curve.setSymbol(_SYMBOLS[name])
+            curve.setSymbolSize(5)
+            curve.setSymbolBrush(colours[name])
+            curve.setSymbolPen(None)
+        network, between = colours["network"], colours["interpolation"]
+        self.loss.setTitle(_title("loss", colours["loss"]), color=text, size="8pt")
+        self.iou.setTitle(
+            f"held-out IoU: {_title('network', network)}, "
+            f"{_title('interpolation', between)}",
+            color=text,
+            size="8pt",
+        )
+        self.iou.setLabel(
+            "bottom", "seconds of training", color=text, **{"font-size": "8pt"}
+        )
+        for axis in (p.getAxis(s) for p in (self.loss, self.iou) for s in _SIDES):
+            axis.setPen(pg.mkPen(text, width=1))
+            axis.setTextPen(text)
+
+    def _plot(self, row: int) -> pg.PlotItem:
+        plot = self._view.addPlot(row=row, col=0)
+        plot.setDownsampling(auto=True, mode="peak")
+        plot.setClipToView(True)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.setMouseEnabled(x=False, y=False)
+        plot.getAxis("left").setWidth(34)
+        return plot
+
+    def _add(self, name: str, seconds: float, value: float) -> None:
+        self._series[name].append(seconds, value)
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _draw(self) -> None:
+        for name, series in self._series.items():
+            self._curves[name].setData(series.seconds, series.values)
+        seconds = [s for series in self._series.values() for s in series.seconds[-1:]]
+        # Both start at 0: a loss that hardly moves should look like one.
+        self.loss.setXRange(0, max(seconds, default=1), padding=0.02)
+        self.loss.setYRange(
+            0, max(self._series["loss"].values, default=1), padding=0.05
+        )
+
+
+def _title(name: str, colour: str) -> str:
+    return f'<span style="color: {colour}">{name}</span>'

@@ -1,0 +1,172 @@
+"""The dock: one column from the image to the prediction."""
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from sparseseg.errors import UserError
+from sparseseg.session import Session
+from sparseseg.widgets import recovery
+from sparseseg.widgets.class_keys import ClassKeys
+from sparseseg.widgets.class_panel import ClassPanel
+from sparseseg.widgets.desk import Desk
+from sparseseg.widgets.geometry import check_image
+from sparseseg.widgets.image_panel import ImagePanel
+from sparseseg.widgets.messages import MessageArea
+from sparseseg.widgets.paint_panel import PaintPanel
+from sparseseg.widgets.preview import Preview
+from sparseseg.widgets.result_panel import ResultPanel
+from sparseseg.widgets.section import Section
+from sparseseg.widgets.slices import SliceView
+from sparseseg.widgets.style import style_sheet
+from sparseseg.widgets.train_panel import TrainPanel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+    from napari.layers import Image
+    from qtpy.QtCore import QSize
+    from qtpy.QtGui import QCloseEvent
+
+_WIDTH, _NARROWEST = 340, 320
+_LOOK_MS = 1_000
+_SAVE_MS = 10_000
+
+
+class SegmentationDock(QWidget):
+    """Annotate a few slices, train, and see the whole volume segmented."""
+
+    def __init__(
+        self,
+        viewer: "napari.viewer.Viewer",
+        *,
+        session: "Session | None" = None,
+        recipes: tuple[str, ...] = ("unet3d-fast", "unet3d"),
+    ) -> None:
+        super().__init__()
+        self.desk = Desk(viewer, session or Session())
+        self.messages = MessageArea()
+        self.sections: list[Section] = []
+        self._timers: list[QTimer] = []
+        self._make_panels(recipes)
+        desk = self.desk
+        Preview(desk.session, desk.relay, desk.results, desk.painter, parent=self)
+        self.keys = ClassKeys(self, desk.classes, desk.painter, self.messages)
+        self._build()
+        self._connect()
+        self._offer_recovery(self.desk.link.image)
+        self._show_theme()
+
+    def sizeHint(self) -> "QSize":
+        """Ask for the width the column is drawn for."""
+        hint = super().sizeHint()
+        hint.setWidth(_WIDTH)
+        return hint
+
+    def closeEvent(self, event: "QCloseEvent") -> None:
+        """End the session with its dock."""
+        for timer in self._timers:
+            timer.stop()
+        self.desk.close()
+        super().closeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Close when napari takes the dock out of its window.
+
+        napari then only unparents the widget and leaves it alive.
+        """
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close()
+            self.deleteLater()
+
+    def _make_panels(self, recipes: tuple[str, ...]) -> None:
+        desk, messages = self.desk, self.messages
+        self.image = ImagePanel(desk.link)
+        self.classes = ClassPanel(
+            desk.viewer, desk.link, desk.classes, desk.painter, messages
+        )
+        self.paint = PaintPanel(desk.painter, desk.classes, desk.ledger, messages)
+        self.train = TrainPanel(desk.session, desk.relay, messages, recipes)
+        self.result = ResultPanel(
+            desk.session, desk.relay, desk.link, desk.painter, messages
+        )
+
+    def _build(self) -> None:
+        scroll = QScrollArea()
+        scroll.setWidget(self._column())
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.messages)
+        layout.addWidget(scroll)
+        self.setMinimumWidth(_NARROWEST)
+
+    def _column(self) -> QWidget:
+        column = QWidget()
+        steps = QVBoxLayout(column)
+        steps.setContentsMargins(6, 6, 6, 6)
+        steps.setSpacing(6)
+        panels = (self.image, self.classes, self.paint, self.train, self.result)
+        for number, (title, panel) in enumerate(zip(_TITLES, panels, strict=True), 1):
+            self.sections.append(Section(number, title, panel))
+            steps.addWidget(self.sections[-1])
+        steps.addStretch()
+        return column
+
+    def _connect(self) -> None:
+        relay, link = self.desk.relay, self.desk.link
+        relay.phase.connect(self.sections[3].summarise)
+        self.desk.painter.view_changed.connect(self._show_view)
+        relay.failed.connect(self.messages.error)
+        relay.noted.connect(self.messages.note)
+        link.warned.connect(self.messages.warning)
+        link.image_changed.connect(self._offer_recovery)
+        self.desk.viewer.events.theme.connect(self._show_theme)
+        self._every(_LOOK_MS, self._look)
+        self._every(_SAVE_MS, self._save)
+        # `destroyed` comes where no close event does: when the whole window goes.
+        self.destroyed.connect(self.desk.close)
+
+    def _every(self, interval: int, slot: "Callable[[], None]") -> None:
+        timer = QTimer(self, interval=interval)
+        timer.timeout.connect(slot)
+        timer.start()
+        self._timers.append(timer)
+
+    def _look(self) -> None:
+        with self.messages.catching():
+            self.desk.ledger.look()
+
+    def _save(self) -> None:
+        with self.messages.catching():
+            self.desk.save_annotation()
+
+    def _show_view(self, view: SliceView | None) -> None:
+        self.sections[2].summarise("" if view is None else str(view))
+
+    def _offer_recovery(self, image: "Image | None") -> None:
+        if image is None or image is self.desk.link.open_image:
+            return
+        with suppress(UserError):
+            check_image(image)
+            found = recovery.find(image.name, image.data.shape[-3:])
+            if found is not None:
+                self.messages.offer(
+                    f"An earlier annotation of this image was kept ({found}).",
+                    "Recover",
+                    partial(self.desk.recover, found),
+                )
+
+    def _show_theme(self) -> None:
+        self.setStyleSheet(style_sheet(self.desk.viewer.theme))
+        self.train.curves.set_theme(self.desk.viewer.theme)
+
+
+_TITLES = ("Image", "Classes", "Paint", "Train", "Result")

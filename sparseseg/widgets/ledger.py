@@ -1,0 +1,77 @@
+"""Which slices are annotated: recounted from the array whenever it has changed."""
+
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from sparseseg.classes import BACKGROUND
+from sparseseg.data.labels import Ledger, SparseLabels
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SMALL = 256**3
+"""Voxels that are counted while the window waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCount:
+    """A recount of an annotation of this shape (z, y, x)."""
+
+    shape: tuple[int, int, int]
+    ledger: Ledger
+
+    @property
+    def numbers(self) -> set[int]:
+        """The classes that have a voxel."""
+        return set(self.ledger.counts) - {BACKGROUND}
+
+
+class LedgerWatch:
+    """Look at an annotation and say what changed.
+
+    The array is the only witness: napari tells of no undo, and scripts tell of nothing.
+    A large array is counted in a thread, so that the window does not wait for it.
+    """
+
+    counted = Signal(object)
+    """The newest `LedgerCount`."""
+
+    def __init__(self) -> None:
+        self._labels: SparseLabels | None = None
+        self._counter = ThreadPoolExecutor(1, "sparseseg-ledger")
+        self._pending: Future[LedgerCount | None] | None = None
+
+    def follow(self, annotation: "NDArray[np.uint8]") -> None:
+        """Watch another array."""
+        self._labels, self._pending = SparseLabels(annotation), None
+        self.look()
+
+    def look(self) -> None:
+        """Count again if the array changed since the last look.
+
+        What a large array holds is told by a later look.
+        """
+        labels = self._labels
+        if labels is None:
+            return
+        if self._pending is None:
+            self._pending = self._counter.submit(_recount, labels)
+            if labels.array.size <= _SMALL:
+                wait([self._pending])
+        if self._pending.done():
+            count, self._pending = self._pending.result(), None
+            if count is not None:
+                self.counted.emit(count)
+
+    def close(self) -> None:
+        """End the thread, and let go of those who listen."""
+        self.counted.disconnect()
+        self._counter.shutdown(wait=True)
+
+
+def _recount(labels: SparseLabels) -> LedgerCount | None:
+    return LedgerCount(labels.shape, labels.ledger()) if labels.changed() else None

@@ -1,0 +1,99 @@
+"""The ledger drawn: one line an axis, a tick for every annotated slice."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QWidget
+
+from sparseseg.data.slices import AXES, AnnotatedSlice
+from sparseseg.widgets.slice_strip import SliceStrip
+from sparseseg.widgets.slices import SliceView
+from sparseseg.widgets.text import text_label
+
+if TYPE_CHECKING:
+    from sparseseg.widgets.ledger import LedgerCount
+
+
+class LedgerView(QWidget):
+    """Show which slices are annotated, which are complete, and which one is visible."""
+
+    asked = Signal(object)
+    """The `SliceView` that the user clicked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count: LedgerCount | None = None
+        self._view: SliceView | None = None
+        self.coverage = text_label(role="hint")
+        self.visible = text_label()
+        self.strips = [SliceStrip(axis) for axis in range(3)]
+        self.totals = [text_label(role="hint", wrap=False) for _ in range(3)]
+        self._build()
+        self._show()
+
+    def show_count(self, count: "LedgerCount") -> None:
+        """Show a recount."""
+        self._count = count
+        self._show()
+
+    def show_view(self, view: SliceView | None) -> None:
+        """Mark the slice that is on the screen."""
+        self._view = view
+        self._show()
+
+    def _build(self) -> None:
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 2, 0, 0)
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(2)
+        for axis, (strip, total) in enumerate(
+            zip(self.strips, self.totals, strict=True)
+        ):
+            strip.asked.connect(self.asked)
+            grid.addWidget(text_label(AXES[axis], wrap=False), axis, 0)
+            grid.addWidget(strip, axis, 1)
+            grid.addWidget(total, axis, 2)
+        grid.setColumnStretch(1, 1)
+        grid.addWidget(self.visible, 3, 0, 1, 3)
+        grid.addWidget(self.coverage, 4, 0, 1, 3)
+
+    def _show(self) -> None:
+        count = self._count
+        for axis, (strip, total) in enumerate(
+            zip(self.strips, self.totals, strict=True)
+        ):
+            slices = [s for s in count.ledger.slices if s.axis == axis] if count else []
+            shown = self._view.index if self._view and self._view.axis == axis else None
+            strip.show_slices(count.shape[axis] if count else 0, slices, shown)
+            total.setText(_total(slices))
+        self.coverage.setText(_coverage(count))
+        self.visible.setText(_visible(count, self._view))
+        self.visible.setHidden(not self.visible.text())
+
+
+def _total(slices: list[AnnotatedSlice]) -> str:
+    if not slices:
+        return "none"
+    complete = sum(s.complete for s in slices)
+    noun = "slice" if len(slices) == 1 else "slices"
+    return f"{len(slices)} {noun}, {complete} complete"
+
+
+def _coverage(count: "LedgerCount | None") -> str:
+    if count is None:
+        return "No annotation yet."
+    return f"{count.ledger.share:.1%} of all voxels are labelled."
+
+
+def _visible(count: "LedgerCount | None", view: SliceView | None) -> str:
+    if count is None or view is None:
+        return ""
+    found = [
+        s for s in count.ledger.slices if (s.axis, s.index) == (view.axis, view.index)
+    ]
+    if not found:
+        return f"Slice {view}: not annotated"
+    if found[0].complete:
+        return f"Slice {view}: complete"
+    sides = [n for axis, n in enumerate(count.shape) if axis != view.axis]
+    return f"Slice {view}: {found[0].voxels / (sides[0] * sides[1]):.0%} labelled"

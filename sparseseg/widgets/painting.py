@@ -1,0 +1,134 @@
+"""Painting on the annotation: the class, the slice, and what is worth a warning."""
+
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from sparseseg.errors import UserError
+from sparseseg.widgets.edits import accept, fill_rest
+from sparseseg.widgets.slices import SliceView, go_to, roll_to, visible_slice
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+
+    from sparseseg.widgets.layers import LayerLink
+
+_NO_LAYER = "Show the annotation first: New annotation, or Show annotation, in step 2."
+_BALL = (
+    "The brush paints a ball through several slices (n edit dim is 3): "
+    "those slices will count as annotated."
+)
+_IN_3D = "In the 3-D display strokes land on surfaces: turn to 2-D to paint slices."
+
+
+class Painter:
+    """Follow the annotation's layer and act on the slice that is shown."""
+
+    label_changed = Signal(int)
+    view_changed = Signal(object)
+    """The visible `SliceView`, or None."""
+    cautioned = Signal(str)
+    """What is wrong with the brush now, or an empty text."""
+
+    def __init__(self, viewer: "ViewerModel", link: "LayerLink") -> None:
+        self._viewer = viewer
+        self._link = link
+        self._layer: Labels | None = None
+        self.view: SliceView | None = None
+        self.caution = ""
+        link.annotation_changed.connect(self._follow)
+        for event in self._dims_events():
+            event.connect(self._look)
+
+    @property
+    def label(self) -> int | None:
+        """The value that the brush paints, None without an annotation."""
+        return None if self._layer is None else int(self._layer.selected_label)
+
+    def select(self, number: int) -> None:
+        """Paint with this class from now on; 0 erases."""
+        layer = self._annotation()
+        self._viewer.layers.selection.active = layer
+        layer.selected_label = number
+        layer.mode = "paint"
+
+    def fill_rest(self) -> int:
+        """Make the rest of the visible slice background; return how many voxels."""
+        return fill_rest(self._annotation(), self._visible())
+
+    def accept(self) -> int:
+        """Label the rest of the visible slice as predicted; return how many voxels."""
+        layer, arrays = self._annotation(), self._link.arrays
+        assert arrays is not None, "the annotation's layer is made on the arrays"
+        return accept(layer, self._visible(), arrays.prediction)
+
+    def turn_to(self, axis: int) -> None:
+        """Show slices across an axis (0 z, 1 y, 2 x)."""
+        if self._viewer.dims.ndim < 3:
+            raise UserError("Open a 3-D image first.")
+        self._viewer.dims.ndisplay = 2
+        roll_to(self._viewer.dims, axis)
+
+    def go_to(self, view: SliceView) -> None:
+        """Show one slice."""
+        self._viewer.dims.ndisplay = 2
+        go_to(self._viewer.dims, self._annotation(), view)
+
+    def close(self) -> None:
+        """Let go of the viewer, the layer, and of those who listen."""
+        for signal in (self.label_changed, self.view_changed, self.cautioned):
+            signal.disconnect()
+        self._follow(None)
+        for event in self._dims_events():
+            event.disconnect(self._look)
+
+    def _annotation(self) -> "Labels":
+        if self._layer is None:
+            raise UserError(_NO_LAYER)
+        return self._layer
+
+    def _visible(self) -> SliceView:
+        if self.view is None:
+            raise UserError("No single slice is shown: turn to 2-D and to the volume.")
+        return self.view
+
+    def _dims_events(self) -> list[Any]:
+        events = self._viewer.dims.events
+        return [events.point, events.order, events.ndisplay, events.ndim]
+
+    def _follow(self, layer: "Labels | None") -> None:
+        if self._layer is not None:
+            self._layer.events.selected_label.disconnect(self._on_label)
+            self._layer.events.n_edit_dimensions.disconnect(self._check_brush)
+        self._layer = layer
+        if layer is not None:
+            layer.events.selected_label.connect(self._on_label)
+            layer.events.n_edit_dimensions.connect(self._check_brush)
+            self._on_label()
+        self._look()
+
+    def _on_label(self) -> None:
+        if self._layer is not None:
+            self.label_changed.emit(self._layer.selected_label)
+
+    def _look(self) -> None:
+        layer = self._layer
+        view = None if layer is None else visible_slice(self._viewer.dims, layer)
+        if view != self.view:
+            self.view = view
+            self.view_changed.emit(view)
+        self._check_brush()
+
+    def _check_brush(self) -> None:
+        caution = self._find_caution()
+        if caution != self.caution:
+            self.caution = caution
+            self.cautioned.emit(caution)
+
+    def _find_caution(self) -> str:
+        if self._layer is None:
+            return ""
+        if self._viewer.dims.ndisplay == 3:
+            return _IN_3D
+        return _BALL if self._layer.n_edit_dimensions > 2 else ""

@@ -1,0 +1,55 @@
+"""One numbered step of the dock, which folds away under its heading."""
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+
+from sparseseg.widgets.text import text_label
+
+_OPEN, _FOLDED = (
+    "\N{BLACK DOWN-POINTING SMALL TRIANGLE}",
+    "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}",
+)
+
+
+class Section(QFrame):
+    """Show a number, a title, a short summary and, when open, the body."""
+
+    def __init__(self, number: int, title: str, body: QWidget) -> None:
+        super().__init__()
+        self.setProperty("role", "section")
+        self._body = body
+        self._heading = QToolButton(text=title)
+        self.fold = QToolButton(text=_OPEN)
+        self.summary = text_label(role="summary", wrap=False)
+        self._build_buttons()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 5, 8, 7)
+        layout.setSpacing(4)
+        layout.addLayout(self._heading_row(number))
+        layout.addWidget(body)
+
+    def summarise(self, text: str) -> None:
+        """Show a few words at the right of the heading."""
+        self.summary.setText(text)
+
+    def _build_buttons(self) -> None:
+        for button in (self._heading, self.fold):
+            button.setProperty("role", "heading")
+            button.setToolTip("Fold or unfold this step")
+            button.clicked.connect(self._toggle)
+
+    def _heading_row(self, number: int) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        badge = text_label(str(number), "number", wrap=False)
+        badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        row.addWidget(badge)
+        row.addWidget(self._heading)
+        row.addStretch()
+        row.addWidget(self.summary)
+        row.addWidget(self.fold)
+        return row
+
+    def _toggle(self) -> None:
+        self._body.setHidden(not self._body.isHidden())
+        self.fold.setText(_FOLDED if self._body.isHidden() else _OPEN)

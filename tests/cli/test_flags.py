@@ -1,0 +1,38 @@
+"""The flags are the declared settings."""
+
+import dataclasses
+from argparse import ArgumentParser
+
+from sparseseg.cli.flags import add_settings, settings
+from sparseseg.config import TrainSettings
+
+OTHER = {
+    "recipe": ("unet3d", ["--recipe", "unet3d"]),
+    "minutes": (0.5, ["--minutes", "0.5"]),
+    "steps": (7, ["--steps", "7"]),
+    "device": ("cpu", ["--device", "cpu"]),
+    "seed": (3, ["--seed", "3"]),
+    "held_out": (False, ["--no-held-out"]),
+}
+
+
+def parsed(words: list[str], **others: object) -> TrainSettings:
+    parser = ArgumentParser()
+    add_settings(parser)
+    return settings(parser.parse_args(words), **others)
+
+
+def test_no_flags_are_the_declared_defaults() -> None:
+    assert parsed([]) == TrainSettings()
+
+
+def test_every_setting_has_its_flag() -> None:
+    assert set(OTHER) == {field.name for field in dataclasses.fields(TrainSettings)}
+    for name, (value, words) in OTHER.items():
+        assert parsed(words) == dataclasses.replace(TrainSettings(), **{name: value})
+
+
+def test_the_help_of_a_flag_is_what_was_declared() -> None:
+    parser = ArgumentParser()
+    add_settings(parser)
+    assert "the published system to train" in parser.format_help()

@@ -1,0 +1,115 @@
+"""`segment` and `predict` write predictions that lie where their image lies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sparseseg.data.files import read
+from sparseseg.data.samples import Sample
+from sparseseg.events import Step
+from sparseseg.model import Model
+from tests.cli.runs import Run, last_object, two_steps
+
+SEGMENT = ("segment", "image.tif", "annotation.tif", "--json")
+
+
+@pytest.mark.usefixtures("no_training")
+def test_segment_writes_prediction_and_model_and_scores_them(
+    run: Run, tmp_path: Path, sample: Sample
+) -> None:
+    target, kept = tmp_path / "p.tif", tmp_path / "m.safetensors"
+    flags = ("-o", target, "--model-out", kept, "--truth", "truth.tif")
+    code, stdout, _ = run(*SEGMENT, *flags)
+    answer = last_object(stdout)
+    assert code == 0
+    assert {"iou", "dice", "mean_iou", "mean_dice", "annotated"} <= set(answer)
+    assert answer["method"] == "network"
+    assert read(target).shape == sample.volume.shape
+    assert read(target).spacing == pytest.approx(sample.volume.spacing)
+    assert Model.load(kept).table.numbers == (1, 2)
+
+
+def test_where_interpolation_did_better_it_is_used_and_said(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: Sample
+) -> None:
+    def train(model: Model, *others: Any) -> Iterator[Step]:
+        yield from two_steps(model, *others)
+        network, interpolation = {"mean_iou": 0.5}, {"mean_iou": 0.75}
+        scores = {"network": network, "interpolation": interpolation}
+        model.history["held_out"] = {"slices": ["z 12"], "step": 2, **scores}
+
+    monkeypatch.setattr("sparseseg.training.train", train)
+    _, stdout, stderr = run(*SEGMENT, "-o", tmp_path / "p.tif")
+    assert last_object(stdout)["method"] == "interpolation"
+    assert (
+        "held-out slice z 12 that had a mean IoU of 0.75 and the network 0.50" in stderr
+    )
+    prediction, annotation = read(tmp_path / "p.tif").array[0], sample.annotation
+    painted = annotation > 0
+    wanted = np.where(annotation == 255, 0, annotation)
+    assert (prediction == wanted)[painted].mean() > 0.9
+
+
+def test_predict_writes_one_file_or_a_folder(
+    run: Run, tmp_path: Path, model_file: Path
+) -> None:
+    single, folder = tmp_path / "p.tif", tmp_path / "folder"
+    assert run("predict", model_file, "image.tif", "-o", single)[0] == 0
+    images = ("image.tif", "truth.tif")
+    _, stdout, _ = run("predict", model_file, *images, "-o", folder, "--json")
+    written = [str(folder / name) for name in images]
+    assert last_object(stdout) == {"predictions": written}
+    assert (read(single).array == read(written[0]).array).all()
+
+
+def test_probabilities_and_uncertainty_lie_beside_the_prediction(
+    run: Run, tmp_path: Path, model_file: Path
+) -> None:
+    target = tmp_path / "p.tif"
+    flags = ("--probabilities", "--uncertainty", "--annotation", "annotation.tif")
+    assert run("predict", model_file, "image.tif", "-o", target, *flags)[0] == 0
+    probabilities = read(tmp_path / "p-probabilities.tif").array
+    assert probabilities.shape == (3, 24, 24, 24)
+    np.testing.assert_allclose(probabilities.sum(0), 1, rtol=1e-3)
+    uncertainty = read(tmp_path / "p-uncertainty.tif").array
+    assert 0 <= uncertainty.min() <= uncertainty.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("image.tif", "truth.tif", "-o", "p.tif"), "2 images need a folder"),
+        (("image.tif", "image.tif", "-o", "out"), "two images are called image.tif"),
+        (("image.tif", "-o", "."), "image.tif is an input"),
+        (("image.tif", "-o", "p.png"), "cannot write p.png"),
+        (
+            ("image.tif", "truth.tif", "-o", "out", "--annotation", "annotation.tif"),
+            "belongs to one image",
+        ),
+    ],
+)
+def test_where_predictions_cannot_go_is_said_first(
+    run: Run, arguments: tuple[str, ...], sentence: str
+) -> None:
+    code, _, stderr = run("predict", "no-model-is-read.safetensors", *arguments)
+    assert code == 2
+    assert sentence in stderr
+
+
+def test_a_stopped_prediction_tells_how_many_were_written(
+    run: Run, tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sparseseg.data import files
+
+    def stops(path: str, *_: object, **__: object) -> None:
+        if "truth" in str(path):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "write_labels", stops)
+    images = ("image.tif", "truth.tif")
+    code, _, stderr = run("predict", model_file, *images, "-o", tmp_path)
+    assert code == 130
+    assert "1 of 2 predictions were written" in stderr

@@ -1,0 +1,58 @@
+"""What every test runs under: one thread, its own settings, nothing left behind."""
+
+import atexit
+import gc
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# napari, Qt and torch read these when they are imported, so they are set before.
+SCRATCH = Path(tempfile.mkdtemp(prefix="sparseseg-tests-"))
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
+os.environ["NAPARI_CONFIG"] = str(SCRATCH / "napari.yaml")
+os.environ.setdefault("XDG_RUNTIME_DIR", str(SCRATCH))
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> None:
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a thread, a process or a widget of ours behind."""
+    before = leftovers()
+    yield
+    if set(leftovers()) - set(before):
+        delete_closed_widgets()
+    left = [thing for thing in leftovers() if thing not in before]
+    assert not left, f"left behind: {left}"
+
+
+def leftovers() -> list[object]:
+    threads = [t for t in threading.enumerate() if t.name.startswith("sparseseg")]
+    return [*threads, *multiprocessing.active_children(), *top_level_widgets()]
+
+
+def top_level_widgets() -> list[object]:
+    widgets = sys.modules.get("qtpy.QtWidgets")
+    if widgets is None or widgets.QApplication.instance() is None:
+        return []
+    every = widgets.QApplication.topLevelWidgets()
+    return [w for w in every if type(w).__module__.startswith("sparseseg")]
+
+
+def delete_closed_widgets() -> None:
+    from qtpy.QtCore import QCoreApplication, QEvent
+
+    gc.collect()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

@@ -1,0 +1,81 @@
+"""An engine without torch: its loss counts painted voxels, its model is a step count."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sparseseg.config import TrainSettings
+
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.events import Method, Score, Step
+from sparseseg.session.shared import SharedArrays
+from sparseseg.tiling import Box, Tile, tiles
+
+NETWORK_WINS_FROM = 3
+STEP_SECONDS = 0.001
+INTERPOLATED = 254
+
+
+class Engine:
+    """The recipe says how training goes.
+
+    "wrong" is an error that the user can mend, "mad" a bug, "stuck" a step that never
+    ends; all others go well.
+    """
+
+    def __init__(self) -> None:
+        self.step = 0
+
+    def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
+        self.volume = volume
+        self.annotation = annotation
+
+    def train(self, settings: TrainSettings) -> Iterator[Step]:
+        if settings.recipe == "wrong":
+            raise UserError("nothing is painted yet: paint a slice")
+        if settings.recipe == "mad":
+            raise ZeroDivisionError("by zero")
+        if settings.recipe == "stuck":
+            threading.Event().wait()
+        steps = count(1) if settings.steps is None else range(1, settings.steps + 1)
+        for number in steps:
+            self.work()
+            self.step += 1
+            done = number / settings.steps if settings.steps else None
+            painted = float(np.count_nonzero(self.annotation))
+            yield Step(self.step, time.monotonic(), painted, done, self.score())
+
+    def work(self) -> None:
+        time.sleep(STEP_SECONDS)
+
+    def score(self) -> Score | None:
+        if self.step != NETWORK_WINS_FROM:
+            return None
+        good, bad = ({"mean_iou": iou, "iou": {1: iou}} for iou in (0.9, 0.5))
+        return Score(self.step, 1.0, network=good, interpolation=bad, slices=("z 1",))
+
+    def predict(
+        self, arrays: SharedArrays, *, box: Box, method: Method
+    ) -> Iterator[Tile]:
+        shape = self.volume.shape
+        value = self.step % 250 if method == "network" else INTERPOLATED
+        for tile in tiles(shape, tile=(2, 64, 64), halo=(0, 0, 0), box=box):
+            arrays.prediction[tile.write.slices] = value
+            arrays.uncertainty[tile.write.slices] = 255 - value
+            yield tile
+
+    def save(self, path: Path) -> None:
+        beside = path.with_suffix(".part")
+        beside.write_text(json.dumps(self.step))
+        beside.replace(path)
+
+    def load(self, path: Path) -> None:
+        if not path.exists():
+            raise UserError(f"there is no model {path}")
+        self.step = json.loads(path.read_text())

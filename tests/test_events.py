@@ -1,0 +1,45 @@
+"""The values that training and sessions tell."""
+
+import pickle
+
+import pytest
+
+from sparseseg.events import Painted, Score
+from sparseseg.tiling import Box
+
+
+def measures(iou: float) -> dict[str, object]:
+    return {"mean_iou": iou, "iou": {1: iou}}
+
+
+@pytest.mark.parametrize(
+    ("network", "interpolation", "best"),
+    [
+        (measures(0.6), measures(0.5), "network"),
+        (measures(0.5), measures(0.5), "interpolation"),
+        (measures(float("nan")), measures(0.5), "interpolation"),
+        (measures(0.1), None, "network"),
+        (None, measures(0.1), "interpolation"),
+        (None, None, "network"),
+    ],
+)
+def test_the_network_has_to_beat_interpolation(
+    network: dict[str, object] | None,
+    interpolation: dict[str, object] | None,
+    best: str,
+) -> None:
+    assert Score(1, 2.0, network, interpolation, ("z 1",)).best == best
+
+
+def test_a_score_is_reported_for_each_method_that_was_measured() -> None:
+    score = Score(7, 2.0, measures(0.5), None, ("z 1", "y 2"))
+    (report,) = score.reports()
+    assert (report.step, report.method, report.shown) == (7, "network", "network")
+    assert (report.mean_iou, report.iou, report.slices) == (
+        0.5, {1: 0.5}, ("z 1", "y 2")
+    )  # fmt: skip
+
+
+def test_an_event_survives_the_way_between_processes() -> None:
+    painted = Painted(Box((0, 0, 0), (1, 2, 3)), "network", 4)
+    assert pickle.loads(pickle.dumps(painted)) == painted

@@ -1,0 +1,66 @@
+"""A viewer without a window, an image in it, and a session without a process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from sparseseg.widgets.desk import Desk
+from sparseseg.widgets.messages import MessageArea
+from tests.widgets.fake_session import FakeSession
+
+SHAPE = (6, 30, 40)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Recovery copies go to a folder of the test."""
+    monkeypatch.setenv("SPARSESEG_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    return ViewerModel()
+
+
+@pytest.fixture
+def image(viewer: ViewerModel) -> Image:
+    """An anisotropic image, moved away from the origin."""
+    return viewer.add_image(
+        np.arange(6 * 30 * 40, dtype=np.uint16).reshape(SHAPE),
+        name="cells",
+        scale=(0.5, 0.25, 0.25),
+        translate=(10, 0, 0),
+        units=("um", "um", "um"),
+    )
+
+
+@pytest.fixture
+def session() -> FakeSession:
+    return FakeSession()
+
+
+@pytest.fixture
+def desk(viewer: ViewerModel, session: FakeSession) -> Iterator[Desk]:
+    desk = Desk(viewer, session)
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def opened(desk: Desk, image: Image) -> Desk:
+    """A desk with an empty annotation on the image."""
+    desk.link.choose(image)
+    desk.link.annotate()
+    return desk
+
+
+@pytest.fixture
+def messages(qtbot) -> MessageArea:
+    area = MessageArea()
+    qtbot.addWidget(area)
+    return area

@@ -1,0 +1,91 @@
+"""A session without a process: the same surface, NumPy arrays, no learning."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.events import Painted, Phase, Progress, SessionEvents
+from sparseseg.tiling import Box
+
+
+@dataclass(eq=False)
+class FakeArrays:
+    annotation: np.ndarray
+    prediction: np.ndarray
+    uncertainty: np.ndarray
+
+
+@dataclass(eq=False)
+class FakeSession:
+    """Remember every call; `becomes` plays what the training process would answer."""
+
+    events: SessionEvents = field(default_factory=SessionEvents)
+    phase: Phase = Phase.IDLE
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    arrays: FakeArrays | None = None
+
+    def open(self, volume: Volume, annotation: np.ndarray | None = None) -> FakeArrays:
+        self.calls.append(("open", volume))
+        self.arrays = FakeArrays(*(np.zeros(volume.shape, np.uint8) for _ in range(3)))
+        if annotation is not None:
+            self.arrays.annotation[...] = annotation
+        return self.arrays
+
+    def train(self, settings: Any) -> None:
+        if self.arrays is None or not self.arrays.annotation.any():
+            raise UserError("nothing is annotated yet: paint on a slice first")
+        self.calls.append(("train", settings))
+        self.becomes(Phase.PREPARING)
+
+    def pause(self) -> None:
+        self.calls.append(("pause",))
+        self.becomes(Phase.PAUSED)
+
+    def resume(self) -> None:
+        self.calls.append(("resume",))
+        self.becomes(Phase.TRAINING)
+
+    def stop(self) -> None:
+        self.calls.append(("stop",))
+        self.becomes(Phase.IDLE)
+
+    def preview(self, axis: int, index: int) -> None:
+        self.calls.append(("preview", axis, index))
+
+    def predict(self) -> None:
+        self.calls.append(("predict",))
+        self.becomes(Phase.PREDICTING)
+        self.events.progress.emit(Progress("predict", 0.0, None))
+
+    def save(self, path: Path) -> None:
+        self.calls.append(("save", path))
+        self.events.saved.emit(str(path))
+
+    def load(self, path: Path) -> None:
+        self.calls.append(("load", path))
+
+    def restart(self) -> None:
+        self.calls.append(("restart",))
+        self.becomes(Phase.IDLE)
+
+    def close(self) -> None:
+        self.calls.append(("close",))
+
+    def becomes(self, phase: Phase) -> None:
+        self.phase = phase
+        self.events.phase.emit(phase)
+
+    def paints(
+        self, box: Box, labels: np.ndarray | int, method: str = "network"
+    ) -> None:
+        """Write into the prediction as the training process would, and announce it."""
+        assert self.arrays is not None
+        self.arrays.prediction[box.slices] = labels
+        self.events.painted.emit(Painted(box, method, 1))
+
+    def called(self, name: str) -> int:
+        return sum(call[0] == name for call in self.calls)

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QColorDialog
+
+from sparseseg.widgets.class_panel import ClassPanel
+
+
+@pytest.fixture
+def panel(qtbot, viewer, desk, messages) -> ClassPanel:
+    panel = ClassPanel(viewer, desk.link, desk.classes, desk.painter, messages)
+    qtbot.addWidget(panel)
+    return panel
+
+
+def rows(panel: ClassPanel) -> list[tuple[str, str]]:
+    table = panel.table
+    return [
+        (table.item(row, 1).text(), table.item(row, 2).text())
+        for row in range(table.rowCount())
+    ]
+
+
+def test_the_background_is_the_last_row(panel):
+    assert rows(panel) == [("class 1", "⇧1"), ("background", "⇧0")]
+
+
+def test_a_class_is_added_and_picked(panel, opened):
+    panel.add.click()
+
+    assert rows(panel)[1] == ("class 2", "⇧2")
+    assert panel.table.number == 2
+    assert opened.link.annotation.selected_label == 2
+
+
+def test_a_name_is_edited_in_its_row(panel, desk):
+    panel.table.item(0, 1).setText("nucleus")
+
+    assert desk.classes.table.names == ("nucleus",)
+
+
+def test_an_impossible_name_is_told_and_taken_back(panel, messages):
+    panel.table.item(0, 1).setText("  ")
+
+    assert rows(panel)[0][0] == "class 1"
+    assert "name" in messages.texts[0]
+
+
+def test_a_colour_is_chosen_in_a_dialog(panel, desk, monkeypatch):
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor("#00ff00"))
+
+    panel.table.cellClicked.emit(0, 0)
+
+    assert desk.classes.table.colour_of(1) == "#00ff00"
+
+
+def test_a_cancelled_dialog_changes_nothing(panel, desk, monkeypatch):
+    before = desk.classes.table
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *_: QColor())
+
+    panel.table.cellClicked.emit(0, 0)
+
+    assert desk.classes.table == before
+
+
+def test_picking_a_row_picks_the_brush(panel, opened):
+    panel.table.selectRow(1)
+
+    assert opened.link.annotation.selected_label == 255
+
+
+def test_a_label_picked_in_napari_marks_its_row(panel, opened):
+    opened.link.annotation.selected_label = 255
+
+    assert panel.table.number == 255
+
+
+def test_a_class_that_is_not_painted_is_removed(panel, opened):
+    panel.add.click()
+
+    panel.remove.click()
+
+    assert rows(panel) == [("class 1", "⇧1"), ("background", "⇧0")]
+    assert opened.link.annotation.selected_label == 1
+
+
+def test_a_painted_class_is_not_removed(panel, opened, messages):
+    panel.add.click()
+    opened.link.annotation.paint((2, 10, 10), 2)
+
+    panel.remove.click()
+
+    assert len(rows(panel)) == 3
+    assert "'class 2' is painted" in messages.texts[0]
+
+
+def test_the_background_cannot_be_removed(panel, opened):
+    panel.table.selectRow(1)
+
+    panel.remove.click()
+
+    assert rows(panel)[-1][0] == "background"
+
+
+def test_new_annotation_makes_one_layer(panel, desk, image, viewer):
+    desk.link.choose(image)
+
+    panel.new.click()
+
+    assert desk.link.annotation in viewer.layers
+    assert not panel.new.isEnabled()
+
+
+def test_a_removed_annotation_can_be_shown_again(panel, opened, viewer):
+    viewer.layers.remove(opened.link.annotation)
+    assert (panel.new.text(), panel.new.isEnabled()) == ("Show annotation", True)
+
+    panel.new.click()
+
+    assert opened.link.annotation in viewer.layers
+
+
+def test_another_image_offers_a_new_annotation(panel, opened, viewer):
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+
+    assert (panel.new.text(), panel.new.isEnabled()) == ("New annotation", True)
+
+
+def test_without_an_image_the_click_says_what_to_do(panel, messages):
+    panel.new.click()
+
+    assert "Open an image first" in messages.texts[0]
+
+
+def test_the_selected_labels_layer_is_taken_over(panel, opened, viewer, messages):
+    viewer.add_labels(np.ones((6, 30, 40), np.uint8), name="earlier")
+
+    panel.use.click()
+
+    assert (opened.link.annotation.data == 1).all()
+    assert "7,200 voxels were taken over from 'earlier'" in messages.texts[0]
+
+
+def test_a_selected_image_is_not_taken_over(panel, opened, image, viewer, messages):
+    viewer.layers.selection.active = image
+
+    panel.use.click()
+
+    assert "Select a Labels layer" in messages.texts[0]

@@ -1,0 +1,144 @@
+import threading
+
+import pytest
+from napari.utils.action_manager import action_manager
+from qtpy.QtWidgets import QWidget
+
+from sparseseg.events import Phase, StepReport
+from sparseseg.widgets.dock import SegmentationDock
+from tests.widgets.fake_session import FakeSession
+
+
+@pytest.fixture
+def dock(viewer, image, session, qtbot) -> SegmentationDock:
+    dock = SegmentationDock(viewer, session=session)
+    qtbot.addWidget(dock)
+    return dock
+
+
+@pytest.fixture
+def annotated(dock) -> SegmentationDock:
+    dock.classes.new.click()
+    return dock
+
+
+def test_our_keys_are_none_of_naparis(dock):
+    taken = {str(key) for keys in action_manager._shortcuts.values() for key in keys}
+    ours = {s.key().toString() for s in dock.keys.shortcuts.values()}
+
+    assert ours == {"Shift+0", "Shift+1"}
+    assert not ours & taken
+
+
+def test_the_keys_follow_the_class_table(dock):
+    dock.desk.classes.add()
+
+    assert set(dock.keys.shortcuts) == {1, 2, 255}
+
+
+def test_what_the_session_tells_stands_at_the_top(dock, session):
+    session.events.noted.emit("A smaller patch is used.")
+    session.events.failed.emit("The training process ran out of memory.")
+
+    assert dock.messages.texts == (
+        "The training process ran out of memory.",
+        "A smaller patch is used.",
+    )
+
+
+def test_a_lost_layer_is_told_at_the_top(annotated, viewer):
+    viewer.layers.remove(annotated.desk.link.annotation)
+
+    assert "nothing painted is lost" in annotated.messages.texts[0]
+
+
+def test_events_from_another_thread_arrive_in_the_panels(dock, session, qtbot):
+    report = StepReport(3, 1.2, 0.5)
+    emitter = threading.Thread(target=session.events.step.emit, args=(report,))
+    with qtbot.waitSignal(dock.desk.relay.step):
+        emitter.start()
+    emitter.join()
+
+    assert "step 3" in dock.train.status.text()
+
+
+def test_the_session_is_closed_once(dock, session):
+    dock.close()
+    dock.close()
+
+    assert session.called("close") == 1
+
+
+def test_being_taken_out_of_a_window_closes_the_session(viewer, session, qtbot):
+    window = QWidget()
+    qtbot.addWidget(window)
+    dock = SegmentationDock(viewer, session=session)
+    dock.setParent(window)
+    assert not session.called("close")
+
+    dock.setParent(None)
+
+    assert session.called("close") == 1
+
+
+def test_a_closed_dock_leaves_the_layers_alone(annotated, viewer, session):
+    layer = annotated.desk.link.annotation
+
+    annotated.close()
+    layer.paint((2, 10, 10), 1)
+    viewer.dims.set_point(0, 11)
+    viewer.layers.remove(layer)
+
+    assert session.arrays.annotation[2, 10, 10] == 1
+    assert annotated.messages.texts == ()
+
+
+def test_it_follows_the_theme(dock, viewer):
+    viewer.theme = "light"
+    light = dock.styleSheet()
+
+    viewer.theme = "dark"
+
+    assert dock.styleSheet() != light
+
+
+def test_an_earlier_annotation_is_offered_and_brought_back(
+    annotated, viewer, image, qtbot
+):
+    annotated.desk.link.annotation.data[3] = 1
+    annotated.close()
+    session = FakeSession()
+    second = SegmentationDock(viewer, session=session)
+    qtbot.addWidget(second)
+
+    assert "earlier annotation" in second.messages.texts[0]
+    second.messages.cards[0].button.click()
+
+    assert (session.arrays.annotation[3] == 1).all()
+
+
+def test_nothing_is_offered_while_the_image_is_open(annotated, image):
+    annotated.desk.link.annotation.data[3] = 1
+    annotated.desk.save_annotation()
+
+    annotated.desk.link.choose(image)
+
+    assert annotated.messages.texts == ()
+
+
+def test_a_folded_step_still_says_what_goes_on(annotated, session):
+    _, _, paint, train, _ = annotated.sections
+    session.becomes(Phase.TRAINING)
+
+    train.fold.click()
+    assert annotated.train.isHidden()
+    assert (paint.summary.text(), train.summary.text()) == ("z 2", "training")
+
+    train.fold.click()
+    assert not annotated.train.isHidden()
+
+
+def test_the_column_fits_into_320_pixels(annotated):
+    widths = [section.minimumSizeHint().width() for section in annotated.sections]
+
+    assert max(widths) <= 290  # margins and a scroll bar stand beside it

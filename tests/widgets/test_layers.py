@@ -1,0 +1,189 @@
+import numpy as np
+import pytest
+
+from sparseseg.classes import ClassTable, LabelClass
+from sparseseg.errors import UserError
+from sparseseg.events import Phase
+from sparseseg.widgets.layers import CLASSES
+
+SHAPE = (6, 30, 40)
+
+
+def test_choosing_an_image_opens_nothing(desk, image, session):
+    desk.link.choose(image)
+
+    assert not session.called("open")
+
+
+def test_annotating_opens_the_image_once(opened, session):
+    opened.link.annotate()
+
+    assert session.called("open") == 1
+    assert session.calls[0][1].spacing == (0.5, 0.25, 0.25)
+
+
+def test_the_annotation_layer_shows_the_shared_array_itself(opened, session):
+    assert opened.link.annotation.data is session.arrays.annotation
+
+
+def test_the_annotation_layer_lies_on_the_image_ready_to_paint(opened, image, viewer):
+    layer = opened.link.annotation
+
+    np.testing.assert_array_equal(layer.extent.world, image.extent.world)
+    assert layer.units == image.units
+    assert (layer.mode, layer.selected_label, layer.n_edit_dimensions) == (
+        "paint",
+        1,
+        2,
+    )
+    assert viewer.layers.selection.active is layer
+
+
+def test_painting_lands_in_the_shared_array(opened, session):
+    opened.link.annotation.paint((2, 10, 10), 1)
+
+    assert session.arrays.annotation[2, 10, 10] == 1
+
+
+def test_channels_are_left_out_of_the_annotation(desk, viewer, session):
+    desk.link.choose(viewer.add_image(np.zeros((2, *SHAPE)), rgb=False))
+
+    assert desk.link.annotate().data.shape == SHAPE
+    assert session.calls[0][1].channels == 2
+
+
+def test_without_an_image_the_user_is_asked_for_one(desk):
+    with pytest.raises(UserError, match="Open an image first"):
+        desk.link.annotate()
+
+
+def test_the_colours_follow_the_class_table(opened):
+    opened.classes.recolour(1, "#ff0000")
+
+    assert opened.link.annotation.get_color(1).tolist() == [1, 0, 0, 1]
+
+
+def test_a_removed_annotation_layer_comes_back_with_its_strokes(opened, viewer):
+    warnings = []
+    opened.link.warned.connect(warnings.append)
+    opened.link.annotation.paint((2, 10, 10), 1)
+
+    viewer.layers.remove(opened.link.annotation)
+    assert opened.link.annotation is None
+    opened.link.annotate()
+
+    assert opened.link.annotation.data[2, 10, 10] == 1
+    assert "nothing painted is lost" in warnings[0]
+
+
+def test_removing_the_open_image_is_told_and_harms_nothing(opened, image, viewer):
+    warnings = []
+    opened.link.warned.connect(warnings.append)
+
+    viewer.layers.remove(image)
+
+    assert "own copy" in warnings[0]
+    assert opened.link.image is None
+    assert opened.link.annotation in viewer.layers
+
+
+def test_another_image_gets_an_annotation_of_its_own(opened, viewer, session):
+    first = opened.link.annotation
+
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+    second = opened.link.annotate()
+
+    assert second.data.shape == (3, 20, 20)
+    assert first in viewer.layers
+    assert session.called("open") == 2
+
+
+def test_another_image_has_to_wait_until_training_is_stopped(opened, viewer, session):
+    session.becomes(Phase.TRAINING)
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+
+    with pytest.raises(UserError, match="Stop training first"):
+        opened.link.annotate()
+
+
+def test_a_labels_layer_is_copied_and_its_classes_are_added(opened, viewer, session):
+    labels = np.zeros(SHAPE, np.int32)
+    labels[0], labels[1] = 3, 255
+    source = viewer.add_labels(labels)
+
+    assert opened.link.adopt(source) == 2 * 30 * 40
+
+    np.testing.assert_array_equal(session.arrays.annotation, labels)
+    assert opened.classes.table.numbers == (1, 3)
+    assert not source.visible
+
+
+def test_a_copied_layer_gives_its_name_to_the_annotation(opened, viewer, desk):
+    viewer.layers.remove(opened.link.annotation)
+    source = viewer.add_labels(np.ones(SHAPE, np.uint8), name="annotation")
+
+    opened.link.adopt(source)
+
+    assert (opened.link.annotation.name, source.name) == (
+        "annotation",
+        "annotation (original)",
+    )
+
+
+def test_a_copied_labels_layer_can_be_taken_out_again(opened, viewer, session):
+    opened.link.adopt(viewer.add_labels(np.ones(SHAPE, np.uint8)))
+
+    opened.link.annotation.undo()
+
+    assert not session.arrays.annotation.any()
+
+
+def test_the_class_names_a_labels_layer_brings_are_taken(opened, viewer):
+    table = ClassTable((LabelClass(2, "membrane", "#112233"),))
+    source = viewer.add_labels(
+        np.full(SHAPE, 2, np.uint8), metadata={CLASSES: table.to_json()}
+    )
+
+    opened.link.adopt(source)
+
+    assert opened.classes.table == table
+
+
+@pytest.mark.parametrize("kind", ["nothing", "an image", "the annotation"])
+def test_only_another_labels_layer_can_be_copied(opened, image, kind):
+    source = {"nothing": None, "an image": image}.get(kind, opened.link.annotation)
+
+    with pytest.raises(UserError, match="Select a Labels layer"):
+        opened.link.adopt(source)
+
+
+def test_labels_that_do_not_fit_open_nothing(desk, image, viewer, session):
+    desk.link.choose(image)
+
+    with pytest.raises(UserError, match="3 x 3 x 3"):
+        desk.link.adopt(viewer.add_labels(np.zeros((3, 3, 3), np.uint8)))
+
+    assert not session.called("open")
+
+
+def test_painted_voxels_of_a_class_are_counted(opened):
+    opened.link.annotation.data[0, 0, :5] = 1
+
+    assert opened.link.count(1) == 5
+    assert opened.link.count(2) == 0
+
+
+def test_results_are_no_images_to_choose(opened, image):
+    opened.results.show()
+
+    assert opened.link.images == [image]
+
+
+def test_nothing_is_connected_after_closing(opened, viewer):
+    opened.close()
+
+    viewer.layers.clear()
+    viewer.add_image(np.zeros(SHAPE))
+    opened.classes.add()
+
+    assert opened.link.image is not None  # it heard of nothing

@@ -1,0 +1,79 @@
+import pytest
+
+from sparseseg.events import Phase
+from sparseseg.tiling import Box
+from sparseseg.widgets.preview import Preview
+from sparseseg.widgets.slices import SliceView
+
+
+@pytest.fixture
+def preview(qapp, session, opened):
+    preview = Preview(session, opened.relay, opened.results, opened.painter)
+    yield preview
+    preview.deleteLater()
+
+
+def previews(session) -> list[tuple]:
+    return [call for call in session.calls if call[0] == "preview"]
+
+
+def test_the_slice_on_the_screen_is_asked_for(preview, opened, session):
+    opened.painter.go_to(SliceView(0, 4))
+
+    assert previews(session) == [("preview", 0, 4)]
+
+
+def test_a_fast_slider_asks_for_the_first_and_the_last_slice(
+    qtbot, preview, opened, session
+):
+    for index in (1, 3, 5):
+        opened.painter.go_to(SliceView(0, index))
+    qtbot.waitUntil(lambda: len(previews(session)) > 1)
+
+    assert previews(session) == [("preview", 0, 1), ("preview", 0, 5)]
+
+
+def test_the_result_layers_come_with_training(preview, opened, session, viewer):
+    assert len(viewer.layers) == 2
+
+    session.becomes(Phase.TRAINING)
+
+    assert opened.results.prediction in viewer.layers
+
+
+def test_what_was_painted_on_the_screen_is_drawn(preview, opened, session):
+    opened.painter.go_to(SliceView(0, 4))
+    session.becomes(Phase.TRAINING)
+    drawn = []
+    opened.results.prediction.events.set_data.connect(lambda: drawn.append(1))
+
+    session.paints(Box((0, 0, 0), (4, 30, 40)), 1)
+    assert not drawn
+
+    session.paints(Box((4, 0, 0), (5, 30, 40)), 1)
+    assert drawn
+
+
+def test_many_boxes_are_drawn_few_times(qtbot, preview, opened, session):
+    session.becomes(Phase.TRAINING)
+    drawn = []
+    opened.results.prediction.events.set_data.connect(lambda: drawn.append(1))
+
+    for _ in range(50):
+        session.paints(Box((0, 0, 0), (6, 30, 40)), 1)
+    qtbot.waitUntil(lambda: len(drawn) == 2)
+
+    assert len(drawn) == 2
+
+
+def test_a_removed_prediction_stays_away_until_the_next_job(
+    preview, opened, session, viewer
+):
+    session.becomes(Phase.TRAINING)
+    viewer.layers.remove(opened.results.prediction)
+
+    session.paints(Box((0, 0, 0), (6, 30, 40)), 1)
+    assert opened.results.prediction not in viewer.layers
+
+    session.becomes(Phase.PREDICTING)
+    assert opened.results.prediction in viewer.layers

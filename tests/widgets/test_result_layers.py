@@ -1,0 +1,71 @@
+import numpy as np
+
+
+def test_results_lie_under_the_annotation_on_the_shared_arrays(opened, viewer, session):
+    opened.results.show()
+
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["cells", "uncertainty", "prediction", "annotation"]
+    assert opened.results.prediction.data is session.arrays.prediction
+    assert opened.results.uncertainty.data is session.arrays.uncertainty
+
+
+def test_the_annotation_stays_the_layer_that_is_painted_on(opened, viewer):
+    opened.results.show()
+
+    assert viewer.layers.selection.active is opened.link.annotation
+
+
+def test_the_uncertainty_is_hidden_at_first(opened):
+    opened.results.show()
+
+    assert not opened.results.uncertainty.visible
+
+
+def test_a_removed_result_comes_back_when_it_is_asked_for(opened, viewer):
+    opened.results.show()
+    viewer.layers.remove(opened.results.prediction)
+
+    opened.results.show()
+
+    assert opened.results.prediction in viewer.layers
+    assert len(viewer.layers) == 4
+
+
+def test_only_what_can_be_seen_is_drawn_anew(opened, session):
+    opened.results.show()
+    results = opened.results
+    drawn = []
+    results.prediction.events.set_data.connect(lambda: drawn.append("prediction"))
+    results.uncertainty.events.set_data.connect(lambda: drawn.append("uncertainty"))
+    session.arrays.prediction[:] = 1
+
+    results.refresh()
+
+    assert drawn == ["prediction"]
+
+
+def test_the_prediction_follows_the_class_colours(opened):
+    opened.results.show()
+
+    opened.classes.recolour(1, "#00ff00")
+
+    assert opened.results.prediction.get_color(1).tolist() == [0, 1, 0, 1]
+
+
+def test_another_image_gets_results_of_its_own(opened, viewer):
+    opened.results.show()
+    first = opened.results.prediction
+
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+    opened.link.annotate()
+    opened.results.show()
+
+    assert opened.results.prediction is not first
+    assert opened.results.prediction.data.shape == (3, 20, 20)
+
+
+def test_without_an_open_image_there_is_nothing_to_show(desk, viewer):
+    desk.results.show()
+
+    assert len(viewer.layers) == 0

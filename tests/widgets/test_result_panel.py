@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import pytest
+from qtpy.QtWidgets import QFileDialog
+
+from sparseseg.events import Phase, Progress
+from sparseseg.widgets.result_panel import ResultPanel
+from sparseseg.widgets.slices import SliceView
+
+
+@pytest.fixture
+def panel(qtbot, session, desk, messages) -> ResultPanel:
+    panel = ResultPanel(session, desk.relay, desk.link, desk.painter, messages)
+    qtbot.addWidget(panel)
+    return panel
+
+
+def dialog(monkeypatch, name: str, path: str) -> None:
+    monkeypatch.setattr(QFileDialog, name, lambda *_: (path, ""))
+
+
+def test_predicting_opens_the_image_if_need_be(panel, desk, image, session):
+    desk.link.choose(image)
+
+    panel.predict.click()
+
+    assert [call[0] for call in session.calls] == ["open", "predict"]
+
+
+def test_progress_is_shown_while_predicting_only(panel, session):
+    session.becomes(Phase.PREDICTING)
+    session.events.progress.emit(Progress("predict", 0.4, 75.0))
+    assert panel.progress.text() == "40 %, 1 min 15 s left"
+    assert not panel.progress.isHidden()
+
+    session.becomes(Phase.IDLE)
+    assert panel.progress.isHidden()
+
+
+def test_the_progress_of_another_job_is_not_shown(panel, session):
+    session.events.progress.emit(Progress("train", 0.4, None))
+
+    assert panel.progress.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("phase", "enabled"),
+    [
+        (Phase.IDLE, (True, True, True)),
+        (Phase.PREPARING, (False, False, False)),
+        (Phase.TRAINING, (True, True, False)),
+        (Phase.LOST, (False, False, False)),
+    ],
+)
+def test_what_can_be_done_follows_the_phase(panel, session, phase, enabled):
+    session.becomes(phase)
+
+    buttons = (panel.predict, panel.save, panel.load)
+    assert tuple(button.isEnabled() for button in buttons) == enabled
+
+
+def test_a_model_is_saved_with_its_ending(panel, session, monkeypatch, messages):
+    dialog(monkeypatch, "getSaveFileName", "/models/cells.v2")
+
+    panel.save.click()
+
+    path = Path("/models/cells.v2.safetensors")
+    assert session.calls == [("save", path)]
+    assert messages.texts == (f"The model was saved to {path}.",)
+
+
+def test_a_cancelled_dialog_does_nothing(panel, session, monkeypatch):
+    dialog(monkeypatch, "getSaveFileName", "")
+    dialog(monkeypatch, "getOpenFileName", "")
+
+    panel.save.click()
+    panel.load.click()
+
+    assert session.calls == []
+
+
+def test_a_model_is_loaded_for_the_open_image(panel, opened, session, monkeypatch):
+    dialog(monkeypatch, "getOpenFileName", "/models/cells.safetensors")
+
+    panel.load.click()
+
+    assert session.calls[-1] == ("load", Path("/models/cells.safetensors"))
+    assert session.called("open") == 1
+
+
+def test_loading_without_an_image_says_what_to_do(panel, monkeypatch, messages):
+    dialog(monkeypatch, "getOpenFileName", "/models/cells.safetensors")
+
+    panel.load.click()
+
+    assert "Open an image first" in messages.texts[0]
+
+
+def test_accepting_completes_the_visible_slice(panel, opened, session):
+    opened.painter.go_to(SliceView(0, 2))
+    session.arrays.prediction[2, 0] = 1
+
+    panel.accept.click()
+
+    assert opened.link.annotation.data[2].all()
+
+
+def test_accepting_where_nothing_is_predicted_is_told(panel, opened, messages):
+    panel.accept.click()
+
+    assert "Nothing is predicted" in messages.texts[0]

@@ -1,0 +1,143 @@
+import pytest
+
+from sparseseg.events import Phase, Progress, ScoreReport, StepReport
+from sparseseg.widgets.train_panel import TrainPanel
+
+
+@pytest.fixture
+def panel(qtbot, session, desk, messages) -> TrainPanel:
+    panel = TrainPanel(session, desk.relay, messages, ("unet3d-fast", "unet3d"))
+    qtbot.addWidget(panel)
+    return panel
+
+
+def score(method: str, mean_iou: float, shown: str, seconds: float = 48) -> ScoreReport:
+    return ScoreReport(240, seconds, method, mean_iou, {1: mean_iou}, ("z 50",), shown)
+
+
+@pytest.mark.parametrize(
+    ("phase", "train", "pause", "stop"),
+    [
+        (Phase.IDLE, True, False, False),
+        (Phase.PREPARING, False, True, True),
+        (Phase.TRAINING, False, True, True),
+        (Phase.PAUSED, False, True, True),
+        (Phase.PREDICTING, False, False, True),
+        (Phase.LOST, False, False, False),
+    ],
+)
+def test_the_buttons_follow_the_phase(panel, session, phase, train, pause, stop):
+    session.becomes(phase)
+
+    buttons = (panel.train, panel.pause, panel.stop)
+    assert tuple(button.isEnabled() for button in buttons) == (train, pause, stop)
+
+
+def test_the_form_becomes_the_settings(panel, opened, session):
+    opened.painter.fill_rest()
+    panel.recipe.setCurrentText("unet3d")
+    panel.minutes.setValue(7)
+
+    panel.train.click()
+
+    (settings,) = (call[1] for call in session.calls if call[0] == "train")
+    assert (settings.recipe, settings.minutes) == ("unet3d", 7.0)
+
+
+def test_training_until_stopped_has_no_minutes(panel):
+    panel.endless.setChecked(True)
+
+    assert panel.settings().minutes is None
+    assert not panel.minutes.isEnabled()
+
+
+def test_a_refusal_is_told_and_nothing_starts(panel, opened, session, messages):
+    panel.train.click()
+
+    assert "nothing is annotated yet" in messages.texts[0]
+    assert session.phase is Phase.IDLE
+
+
+def test_one_button_pauses_and_resumes(panel, session):
+    session.becomes(Phase.TRAINING)
+
+    panel.pause.click()
+    assert panel.pause.text() == "Resume"
+
+    panel.pause.click()
+    assert panel.pause.text() == "Pause"
+    assert [call[0] for call in session.calls] == ["pause", "resume"]
+
+
+def test_a_lost_process_can_be_restarted(panel, session):
+    assert panel.restart.isHidden()
+
+    session.becomes(Phase.LOST)
+    assert "Your annotation is safe" in panel.status.text()
+    panel.restart.click()
+
+    assert session.called("restart") == 1
+    assert panel.restart.isHidden()
+
+
+def test_the_score_says_how_it_was_measured(panel, session):
+    session.becomes(Phase.TRAINING)
+    session.events.score.emit(score("interpolation", 0.741, "network"))
+    session.events.score.emit(score("network", 0.812, "network"))
+    session.events.step.emit(StepReport(241, 48.2, 0.3))
+
+    assert panel.status.text() == (
+        "Held-out IoU 0.81 on slice z 50 (network; interpolation 0.74), step 241, 48 s"
+    )
+    assert "the network" in panel.shown.text()
+
+
+def test_interpolation_is_named_while_it_is_better(panel, session):
+    session.events.score.emit(score("network", 0.3, "interpolation"))
+    session.events.score.emit(score("interpolation", 0.7, "interpolation"))
+
+    assert panel.status.text().startswith("Held-out IoU 0.70 on slice z 50 (interpol")
+    assert "until the network beats it" in panel.shown.text()
+
+
+def test_before_a_score_the_loss_is_shown(panel, session):
+    session.becomes(Phase.TRAINING)
+    session.events.step.emit(StepReport(3, 1.2, 0.51234))
+
+    assert panel.status.text() == "Loss 0.512, step 3, 1 s"
+
+
+def test_a_new_training_starts_over(panel, session):
+    session.events.step.emit(StepReport(3, 1.2, 0.5))
+    session.events.score.emit(score("network", 0.8, "network"))
+
+    session.becomes(Phase.PREPARING)
+
+    assert panel.status.text().startswith("Preparing")
+    assert panel.curves.isHidden()
+
+
+def test_the_curves_are_drawn_a_little_later(qtbot, panel, session):
+    for step in range(5):
+        session.events.step.emit(StepReport(step, step * 0.5, 1 / (step + 1)))
+    session.events.score.emit(score("network", 0.8, "network"))
+    assert panel.curves.points("loss") == []
+
+    qtbot.waitUntil(lambda: len(panel.curves.points("loss")) == 5)
+
+    assert panel.curves.points("loss")[1] == (0.5, 0.5)
+    assert panel.curves.points("network") == [(48, 0.8)]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_curves_take_every_theme(panel, theme):
+    panel.curves.set_theme(theme)
+
+
+def test_progress_is_shown_until_training_ends(panel, session):
+    session.becomes(Phase.TRAINING)
+    session.events.progress.emit(Progress("train", 0.27, 132))
+    assert panel.progress.text() == "27 %, 2 min 12 s left"
+
+    session.becomes(Phase.IDLE)
+    assert panel.progress.isHidden()
