@@ -22,10 +22,11 @@ class GuidedUNet(nn.Module):
 
     A plane (n, c, y, x) has `voxelwise` channels that tell of a single voxel, guidance
     among them, and then `around` channels that only the U-Net looks at. Voxel-wise
-    classifiers, each blind to one fold of the annotated slices, are fitted within
-    seconds and then stay. The U-Net sees their answer and learns the correction that it
-    needs; for a slice that it learns from, this is the answer of the classifier that
-    has not seen it (stacked generalisation, Wolpert, Neural Networks 1992). There is no
+    classifiers are fitted within seconds and then stay: one to all annotated slices,
+    and for each fold of the slices one that is blind to it. The U-Net sees an answer
+    and learns the correction that it needs; for a slice that it learns from, this is
+    the answer of the classifier that has not seen it, and in a prediction that of the
+    one that has seen all (stacking, Wolpert, Neural Networks 1992). There is no
     normalisation layer: inputs are standardised by fixed numbers, so that a prediction
     does not depend on how it was tiled.
     """
@@ -36,7 +37,7 @@ class GuidedUNet(nn.Module):
         super().__init__()
         self._channels = voxelwise
         self.classifiers = nn.ModuleList(
-            _classifier(voxelwise, outputs) for _ in range(FOLDS)
+            _classifier(voxelwise, outputs) for _ in range(FOLDS + 1)
         ).requires_grad_(requires_grad=False)
         sources = [outputs + voxelwise + around, *widths[:-1]]
         self.encoder = nn.ModuleList(
@@ -60,10 +61,8 @@ class GuidedUNet(nn.Module):
         """Return the corrected logits; `fold` is that of the slice learned from."""
         planes = self.standardised(planes)
         single = planes[:, : self._channels].movedim(1, -1)
-        asked = self.classifiers if fold is None else [self.classifiers[fold]]
-        answers = torch.stack([classifier(single).softmax(-1) for classifier in asked])
-        # Probabilities are averaged: logits would let one classifier veto the others.
-        first = answers.mean(0).movedim(-1, 1)
+        blind = self.classifiers[FOLDS if fold is None else fold]
+        first = blind(single).softmax(-1).movedim(-1, 1)
         x = self._unet(torch.cat([first, planes], 1))
         correction: Tensor = self.head(F.dropout2d(x, _DROPOUT, self.training))
         return first.clamp_min(_LEAST).log() + correction

@@ -20,7 +20,12 @@ from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.curves import TrainingCurves
 from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.text import text_label
-from sparseseg.widgets.train_words import phase_words, score_words, shown_words
+from sparseseg.widgets.train_words import (
+    phase_words,
+    score_words,
+    shown_words,
+    step_words,
+)
 
 if TYPE_CHECKING:
     from sparseseg.events import Progress, ScoreReport, StepReport
@@ -140,7 +145,8 @@ class TrainPanel(QWidget):
             self.progress.show_progress(progress)
 
     def _show_words(self, phase: Phase) -> None:
-        words = score_words(self._scores, self._step)
+        lines = (score_words(self._scores), step_words(self._step))
+        words = "\n".join(line for line in lines if line)
         self.status.setText(words or phase_words(phase))
         self.shown.setText(shown_words(self._scores))
         self.shown.setVisible(bool(self._scores))

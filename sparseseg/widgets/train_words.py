@@ -33,17 +33,22 @@ def phase_words(phase: Phase) -> str:
     return _PHASES[phase]
 
 
-def score_words(scores: "Mapping[str, ScoreReport]", step: "StepReport | None") -> str:
-    """Say the newest held-out score with how it was measured, or how far it is."""
+def score_words(scores: "Mapping[str, ScoreReport]") -> str:
+    """Say the newest held-out score, and on what and when it was measured."""
     if not scores:
-        return "" if step is None else f"Loss {step.loss:.3g}, {_when(step)}"
+        return ""
     first, *rest = sorted(scores.values(), key=lambda s: s.method != s.shown)
     others = "".join(f"; {s.method} {s.mean_iou:.2f}" for s in rest)
     noun = "slice" if len(first.slices) == 1 else "slices"
     return (
         f"Held-out IoU {first.mean_iou:.2f} on {noun} {', '.join(first.slices)} "
-        f"({first.method}{others}), {_when(step or first)}"
+        f"({first.method}{others}), {_when(first)}"
     )
+
+
+def step_words(step: "StepReport | None") -> str:
+    """Say how far training is now."""
+    return "" if step is None else f"Now {_when(step)}, loss {step.loss:.3g}"
 
 
 def shown_words(scores: "Mapping[str, ScoreReport]") -> str:

@@ -84,10 +84,10 @@ def test_the_score_says_how_it_was_measured(panel, session):
     session.becomes(Phase.TRAINING)
     session.events.score.emit(score("interpolation", 0.741, "network"))
     session.events.score.emit(score("network", 0.812, "network"))
-    session.events.step.emit(StepReport(241, 48.2, 0.3))
+    session.events.step.emit(StepReport(400, 81, 0.3))
 
     assert panel.status.text() == (
-        "Held-out IoU 0.81 on slice z 50 (network; interpolation 0.74), step 241, 48 s"
+        "Held-out IoU 0.81 on slice z 50 (network; interpolation 0.74), step 240, 48 s\nNow step 400, 1 min 21 s, loss 0.3"
     )
     assert "the network" in panel.shown.text()
 
@@ -104,7 +104,7 @@ def test_before_a_score_the_loss_is_shown(panel, session):
     session.becomes(Phase.TRAINING)
     session.events.step.emit(StepReport(3, 1.2, 0.51234))
 
-    assert panel.status.text() == "Loss 0.512, step 3, 1 s"
+    assert panel.status.text() == "Now step 3, 1 s, loss 0.512"
 
 
 def test_a_new_training_starts_over(panel, session):
