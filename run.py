@@ -177,11 +177,7 @@ def check(pytest_options: list[str]) -> int:
 
 
 def run_sparseseg(job: str, options: list[str]) -> int:
-    command = [PYTHON, "-m", "sparseseg", job, *options]
-    has_display = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
-    if job == "demo" and not has_display and shutil.which("xvfb-run"):
-        command = ["xvfb-run", "-a", "-s", "-screen 0 1400x1000x24", *command]
-    return wait_for(command)
+    return wait_for([PYTHON, "-m", "sparseseg", job, *options])
 
 
 def wait_for(command: list[str], folder: Path | None = None) -> int:

@@ -1,5 +1,6 @@
 """An honest score while training: annotated slices that the network never sees."""
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,11 +64,13 @@ class HeldOut:
             return None if told else Score(step, seconds, None, None, ())
         if seconds < self._next:
             return None
-        self._next = seconds + _LEAST_SECONDS
+        begin = time.perf_counter()
         pairs = list(zip(scenes, self.slices, strict=True))
         if self._interpolation is None:
             self._interpolation = _measure(model, pairs, "interpolation")
         network = _measure(model, pairs, "network")
+        cost = time.perf_counter() - begin
+        self._next = seconds + max(_LEAST_SECONDS, cost / _SHARE)
         names = tuple(
             str(where) for out in self.slices for where in sorted(out, key=str)
         )

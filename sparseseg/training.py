@@ -44,11 +44,7 @@ def create(cases: Sequence[Case], settings: TrainSettings) -> Model:
     _check(cases, outputs)
     torch.manual_seed(settings.seed)
     plan = recipe.plan(cases, outputs)
-    table = cases[0][1].table
-    for _, labels in cases[1:]:
-        for number in set(labels.numbers()) - set(table.numbers):
-            table = table.with_class(labels.table[number])
-    return Model(plan, table)
+    return Model(plan, _named(cases, ClassTable(())))
 
 
 def fit(
@@ -75,6 +71,7 @@ def train(
     it goes on until it is dropped. Raises `UserError` if training cannot go on.
     """
     clock = _Clock()
+    model.table = _named(cases, model.table)
     trainee = _Trainee(model, cases, settings)
     schedule = _Schedule(settings, clock)
     look = clock.now() + _LOOK_SECONDS
@@ -183,7 +180,7 @@ class _Trainee:
         """Take in what was painted since the last look."""
         # Each has to be asked: asking is what remembers the look.
         changed = [labels.changed() for _, labels in self._cases]
-        if not any(changed):
+        if self._scenes and not any(changed):
             return
         outputs = _outputs(self._cases)
         _check(self._cases, outputs)
@@ -247,10 +244,7 @@ class _Trainee:
         self._averaged = 0
 
     def _grow(self, values: tuple[int, ...]) -> None:
-        table: ClassTable = self._model.table
-        for _, labels in self._cases:
-            for number in set(labels.numbers()) - set(table.numbers):
-                table = table.with_class(labels.table[number])
+        table = _named(self._cases, self._model.table)
         self._model.grow((*self._model.plan.outputs, *values), table)
         self.seen = [Scene.of(self._model.plan, volume) for volume, _ in self._cases]
         if hasattr(self, "_network"):
@@ -291,6 +285,17 @@ def _copy_fixed(source: nn.Module, target: nn.Module) -> None:
                 old.copy_(new)
         for fixed, copied in zip(source.buffers(), target.buffers(), strict=True):
             copied.copy_(fixed)
+
+
+def _named(cases: Sequence[Case], known: ClassTable) -> ClassTable:
+    """Return a table of all classes, with the names of the annotations where given."""
+    named = {entry.number: entry for entry in known.classes}
+    for _, labels in cases:
+        plain = ClassTable.numbered(set(labels.numbers()) - set(named))
+        named |= {entry.number: entry for entry in plain.classes}
+        given = labels.table.classes if labels.has_names else ()
+        named |= {entry.number: entry for entry in given}
+    return ClassTable(tuple(named[number] for number in sorted(named)))
 
 
 def _outputs(cases: Sequence[Case]) -> tuple[int, ...]:

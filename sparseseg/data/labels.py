@@ -88,6 +88,11 @@ class SparseLabels:
             return ClassTable.numbered(self.numbers())
         return self._table
 
+    @property
+    def has_names(self) -> bool:
+        """Whether a class table was given."""
+        return self._table is not None
+
     def numbers(self) -> tuple[int, ...]:
         """Return the numbers of the classes that have a voxel, without background."""
         return tuple(number for number in self.counts() if number != BACKGROUND)

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 FOLDS = 3
 _LEAST = 1e-4
-_HIDDEN = 64
+_HIDDEN = 48
 _DROPOUT = 0.15
 _FIT_RATE = 5e-3
-_FIT_PIXELS = 8192
+_FIT_PIXELS = 4096
 
 
 class GuidedUNet(nn.Module):
@@ -62,10 +62,11 @@ class GuidedUNet(nn.Module):
         planes = self.standardised(planes)
         single = planes[:, : self._channels].movedim(1, -1)
         blind = self.classifiers[FOLDS if fold is None else fold]
-        first = blind(single).softmax(-1).movedim(-1, 1)
+        first: Tensor = blind(single).softmax(-1).movedim(-1, 1)
         x = self._unet(torch.cat([first, planes], 1))
         correction: Tensor = self.head(F.dropout2d(x, _DROPOUT, self.training))
-        return first.clamp_min(_LEAST).log() + correction
+        likely: Tensor = first.clamp_min(_LEAST).log()
+        return likely + correction
 
     def standardised(self, planes: Tensor) -> Tensor:
         """Return planes (n, c, ...) with mean 0 and deviation 1 on what was fitted."""

@@ -22,7 +22,7 @@ from sparseseg.tiling import Box, Triple, tiles
 
 _WIDTHS = (16, 32, 64)
 _RATE = 2e-3
-_FIT_STEPS = 300
+_FIT_STEPS = 250
 _FIT_PIXELS = 150_000
 _CROP = 112
 _PIXELS = 25_000  # a step

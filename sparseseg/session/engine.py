@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
@@ -33,8 +34,12 @@ class Engine:
         """Take both without copying."""
         self._case = volume, SparseLabels(annotation)
 
-    def train(self, settings: TrainSettings) -> Iterator[Step]:
+    def train(
+        self, settings: TrainSettings, table: ClassTable | None = None
+    ) -> Iterator[Step]:
         """Train the model at hand if it is of this recipe, or else a new one."""
+        volume, labels = self._case
+        self._case = volume, SparseLabels(labels.array, table=table)
         if self._model is None or self._model.plan.recipe != settings.recipe:
             self._model = create([self._case], settings)
         yield from train(self._model, [self._case], settings)

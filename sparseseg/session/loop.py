@@ -110,7 +110,8 @@ class WorkLoop:
     @_handle.register
     def _(self, request: Train) -> None:
         course = Course("train", send=self._send, clock=self._clock)
-        self._training = _Training(self._engine.train(request.settings), course)
+        steps = self._engine.train(request.settings, request.table)
+        self._training = _Training(steps, course)
 
     @_handle.register
     def _(self, _request: Pause) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.events import Method, Painted, Phase, Progress, ScoreReport, StepReport
 from sparseseg.session.shared import Layout
@@ -37,6 +38,8 @@ class Train:
     """Start to train, or go on with the model at hand."""
 
     settings: TrainSettings
+    table: ClassTable | None = None
+    """The names of the classes, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.events import Method, Step
@@ -24,7 +25,9 @@ class Engine(Protocol):
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
         """Take both without copying; the annotation is painted in all the time."""
 
-    def train(self, settings: TrainSettings) -> Iterator[Step]:
+    def train(
+        self, settings: TrainSettings, table: ClassTable | None = None
+    ) -> Iterator[Step]:
         """Train the model at hand, or a new one; after each step it can predict."""
         ...
 

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -69,6 +70,7 @@ class Session:
         self._lock = threading.RLock()  # calls come from the window, replies do not
         self._phase = Phase.IDLE
         self._desk: Desk | None = None
+        self._table: ClassTable | None = None
         self._process: TrainerProcess | None = None
         self._generation = 0  # of processes: an earlier one is not heard any more
         self._is_stopping = self._is_closed = False
@@ -98,6 +100,10 @@ class Session:
             self._desk = desk
             self._launch(desk)
         return desk.shared.arrays
+
+    def name_classes(self, table: ClassTable) -> None:
+        """Give the next training the names and colours that its model is saved with."""
+        self._table = table
 
     def train(self, settings: TrainSettings) -> None:
         """Train the model at hand (loaded, or trained before), or else a new one."""
@@ -207,7 +213,7 @@ class Session:
 
     def _train(self, desk: Desk, settings: TrainSettings) -> None:
         desk.settings = settings
-        self._post(desk, Train(settings))
+        self._post(desk, Train(settings, self._table))
         self._set_phase(Phase.PREPARING)
 
     def _set_phase(self, phase: Phase) -> None:

@@ -26,6 +26,8 @@ class Desk:
         self.session = session
         self.relay = Relay(session.events)
         self.classes = ClassModel()
+        session.name_classes(self.classes.table)
+        self.classes.changed.connect(session.name_classes)
         self.link = LayerLink(viewer, session, self.classes)
         self.results = ResultLayers(viewer, self.link, self.classes)
         self.painter = Painter(viewer, self.link)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sparseseg.config import TrainSettings
 
+from sparseseg.classes import ClassTable
+from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.events import Method, Score, Step
@@ -36,7 +37,9 @@ class Engine:
         self.volume = volume
         self.annotation = annotation
 
-    def train(self, settings: TrainSettings) -> Iterator[Step]:
+    def train(
+        self, settings: TrainSettings, table: ClassTable | None = None
+    ) -> Iterator[Step]:
         if settings.recipe == "wrong":
             raise UserError("nothing is painted yet: paint a slice")
         if settings.recipe == "mad":

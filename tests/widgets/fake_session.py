@@ -35,6 +35,9 @@ class FakeSession:
             self.arrays.annotation[...] = annotation
         return self.arrays
 
+    def name_classes(self, table: Any) -> None:
+        self.table = table
+
     def train(self, settings: Any) -> None:
         if self.arrays is None or not self.arrays.annotation.any():
             raise UserError("nothing is annotated yet: paint on a slice first")

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from sparseseg.data.intensity import GreyCurve, equalising, rescaling
+from sparseseg.errors import UserError
+
+FITS = pytest.mark.parametrize("fit", [equalising, rescaling])
+
+
+def test_a_curve_is_linear_between_its_knots_and_flat_beyond():
+    curve = GreyCurve((0.0, 10.0, 20.0), (-1.0, 0.0, 4.0))
+    found = curve(np.array([-5, 0, 5, 15, 20, 99]))
+    np.testing.assert_allclose(found, [-1, -1, -0.5, 2, 4, 4])
+    assert found.dtype == np.float32
+
+
+def test_what_is_not_a_number_becomes_the_darkest_and_infinity_the_end():
+    curve = GreyCurve((0.0, 10.0), (-1.0, 1.0))
+    found = curve(np.array([np.nan, -np.inf, np.inf], np.float32))
+    np.testing.assert_array_equal(found, [-1, -1, 1])
+
+
+def test_doubles_beyond_single_precision_are_clipped_without_a_warning():
+    found = GreyCurve((0.0, 10.0), (-1.0, 1.0))(np.array([-1e300, 1e300]))
+    np.testing.assert_array_equal(found, [-1, 1])
+
+
+def test_equalising_spreads_evenly_filled_values_linearly():
+    curve = equalising([np.arange(129)])
+    np.testing.assert_allclose(curve(np.array([0, 32, 64, 128])), [-2, -1, 0, 2])
+
+
+def test_equalising_gives_contrast_by_share_of_the_volume_whatever_the_outlier():
+    grey = np.concatenate([np.arange(1000.0), [1e6]])
+    np.testing.assert_allclose(equalising([grey])(np.array([500.0])), [0], atol=0.01)
+
+
+def test_equalising_never_turns_the_order_of_grey_values():
+    grey = np.random.default_rng(0).integers(0, 5, (4, 5, 6)) ** 3
+    curve = equalising([grey])
+    assert (np.diff(curve(np.unique(grey))) > 0).all()
+
+
+def test_rescaling_puts_the_percentiles_at_nought_and_one_and_clips():
+    curve = rescaling([np.arange(1001)])
+    np.testing.assert_allclose(curve(np.array([0, 1, 500, 1000])), [0, 0, 0.5, 1])
+
+
+def test_rescaling_keeps_one_bright_voxel_in_a_constant_image():
+    grey = np.zeros(10_000)
+    grey[5] = 7
+    np.testing.assert_array_equal(rescaling([grey])(np.array([0, 7])), [0, 1])
+
+
+@FITS
+def test_all_volumes_are_fitted_together(fit):
+    assert fit([np.arange(50), np.arange(50, 101)]) == fit([np.arange(101)])
+
+
+@FITS
+def test_values_that_are_no_numbers_do_not_move_the_curve(fit):
+    grey = np.arange(101.0)
+    assert fit([np.append(grey, [np.nan, np.inf, -np.inf])]) == fit([grey])
+
+
+@FITS
+@pytest.mark.parametrize(
+    ("grey", "words"),
+    [(np.full(9, 3.5), "3.5 everywhere"), (np.full(9, np.nan), "no finite value")],
+)
+def test_an_image_without_structure_is_refused(fit, grey, words):
+    with pytest.raises(UserError, match=words):
+        fit([grey])
+
+
+def test_curves_of_large_channels_are_fitted_to_voxels_spread_over_all_of_them():
+    grey = np.arange(2_000_000)
+    np.testing.assert_allclose(equalising([grey])(np.array([1e6])), [0], atol=0.01)

@@ -1,0 +1,51 @@
+"""Training made small: tiny volumes, and recipes that fit and step on few pixels."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sparseseg import recipes, training
+from sparseseg.config import TrainSettings
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.samples import Sample, blobs
+from sparseseg.data.volume import Volume
+from sparseseg.nn import guided_unet
+from sparseseg.nn.device import PLAIN
+from sparseseg.recipes import Case, unet3d_fast
+
+SHAPE = (12, 20, 24)
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unet3d_fast, "_FIT_STEPS", 4)
+    monkeypatch.setattr(unet3d_fast, "_PIXELS", 500)
+    monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 64)
+    # Which precision is fastest is measured, and differs from run to run.
+    monkeypatch.setattr(training, "probe", lambda network, inputs: PLAIN)
+
+
+def case(sample: Sample) -> Case:
+    return sample.volume, SparseLabels(sample.annotation.copy(), table=sample.table)
+
+
+def blob_case(shape: tuple[int, int, int] = SHAPE, **options: Any) -> Case:
+    return case(blobs(shape, **options))
+
+
+def painted(annotation: np.ndarray, *, seed: int = 0) -> Case:
+    """Pair an annotation with an image of noise."""
+    image = np.random.default_rng(seed).normal(100, 20, annotation.shape)
+    return Volume.from_array(image.astype(np.float32)), SparseLabels(annotation)
+
+
+def settings(**changed: Any) -> TrainSettings:
+    return TrainSettings(**{"steps": 2, "device": "cpu", **changed})
+
+
+def outputs_of(labels: SparseLabels) -> tuple[int, ...]:
+    return (255, *labels.numbers())
+
+
+def fresh_model(labelled: Case, name: str = recipes.names()[0]):
+    return training.create([labelled], settings(recipe=name))

@@ -1,0 +1,90 @@
+import pytest
+import torch
+from torch import nn
+
+from sparseseg.errors import UserError
+from sparseseg.nn import device
+from sparseseg.nn.device import PLAIN, Precision, choose_device, probe
+
+HALF = Precision(bfloat16=True, channels_last=True)
+LAST = Precision(bfloat16=False, channels_last=True)
+
+
+def there(monkeypatch, *, cuda=False, mps=False):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [({}, "cpu"), ({"mps": True}, "mps"), ({"cuda": True, "mps": True}, "cuda")],
+)
+def test_auto_takes_the_fastest_that_is_there(monkeypatch, found, kind):
+    there(monkeypatch, **found)
+    assert choose_device("auto").type == kind
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused(monkeypatch, name):
+    there(monkeypatch)
+    with pytest.raises(UserError, match=f"there is no {name} device here"):
+        choose_device(name)
+    assert choose_device("cpu").type == "cpu"
+
+
+def test_an_unknown_device_is_refused_by_name():
+    with pytest.raises(UserError, match="got 'tpu'"):
+        choose_device("tpu")
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [(PLAIN, torch.float32), (HALF, torch.bfloat16)]
+)
+def test_a_network_computes_in_the_precision_inside_the_block_only(precision, dtype):
+    layer, inputs = nn.Linear(2, 2), torch.ones(1, 2)
+    with precision.on(torch.device("cpu")):
+        assert layer(inputs).dtype is dtype
+    assert layer(inputs).dtype is torch.float32
+
+
+@pytest.mark.parametrize(
+    ("size", "last"), [((2, 3, 4, 5), (60, 1, 15, 3)), ((2, 3, 4), (12, 4, 1))]
+)
+def test_only_planes_and_volumes_are_laid_out_channels_last(size, last):
+    inputs = torch.arange(2.0 * 3 * 4 * 5)[: torch.Size(size).numel()].reshape(size)
+    found = LAST.laid_out(inputs)
+    assert found.stride() == last
+    assert torch.equal(found, inputs)
+    assert PLAIN.laid_out(found).is_contiguous()
+
+
+def test_preparing_a_network_changes_its_layout_and_no_weight():
+    network = nn.Sequential(nn.Conv3d(2, 3, 2), nn.Linear(2, 2))
+    before = network[0].weight.clone()
+    LAST.prepare(network)
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last_3d)
+    assert torch.equal(network[0].weight, before)
+
+
+@pytest.mark.parametrize("fastest", [PLAIN, LAST, HALF])
+def test_the_probe_takes_the_fastest_and_leaves_no_gradient(monkeypatch, fastest):
+    network = nn.Conv2d(2, 3, 3)
+    seconds = iter(1.0 if c == fastest else 2.0 for c in device._CANDIDATES)
+
+    def measure(work, least):
+        work()
+        return next(seconds)
+
+    monkeypatch.setattr(device, "_measure", measure)
+    assert probe(network, torch.randn(1, 2, 8, 8)) == fastest
+    assert network.weight.grad is None
+    last = network.weight.is_contiguous(memory_format=torch.channels_last)
+    assert last == fastest.channels_last
+
+
+def test_what_is_slow_at_first_is_not_measured_again():
+    passes = []
+    device._measure(lambda: passes.append(0), least=float("inf"))
+    assert len(passes) == 3
+    device._measure(lambda: passes.append(0), least=0.0)
+    assert len(passes) == 4

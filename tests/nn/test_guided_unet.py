@@ -1,0 +1,123 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from sparseseg.nn import guided_unet
+from sparseseg.nn.guided_unet import FOLDS, GuidedUNet
+
+
+@pytest.fixture(autouse=True)
+def few_pixels(monkeypatch):
+    monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 64)
+
+
+def net(*, outputs=3):
+    torch.manual_seed(0)
+    return GuidedUNet(4, 2, outputs, widths=(4, 6, 8)).eval()
+
+
+def trained(network):
+    """Let the correction say something."""
+    torch.nn.init.normal_(network.head.weight)
+    return network
+
+
+def labelled(count=60):
+    torch.manual_seed(1)
+    pixels = torch.randn(count, 6)
+    return pixels, (pixels[:, 0] > 0).long(), torch.arange(count) % FOLDS
+
+
+def fitted(network, pixels, target, folds, steps=30):
+    rng = np.random.default_rng(0)
+    network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng)
+    return network
+
+
+def test_a_fresh_network_says_what_its_voxelwise_classifier_says():
+    network, planes = net(), torch.randn(2, 6, 8, 8)
+    single = network.classifiers[FOLDS](planes[:, :4].movedim(1, -1)).softmax(-1)
+    torch.testing.assert_close(network(planes).exp(), single.movedim(-1, 1))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 5), (1, 1), (1, 9)])
+def test_logits_have_the_size_of_the_planes(size):
+    assert trained(net())(torch.randn(2, 6, *size)).shape == (2, 3, *size)
+
+
+def test_channels_around_reach_the_correction_and_not_the_classifier():
+    planes = torch.randn(1, 6, 8, 8)
+    other = planes.clone()
+    other[:, 4:] += 1
+    assert torch.equal(net()(planes), net()(other))
+    assert not torch.allclose(trained(net())(planes), trained(net())(other))
+
+
+def test_a_fold_is_answered_by_its_own_classifier():
+    network, planes = net(), torch.randn(1, 6, 4, 4)
+    answers = [network(planes, fold) for fold in (*range(FOLDS), None)]
+    for place, answer in enumerate(answers):
+        assert all(not torch.equal(answer, other) for other in answers[:place])
+
+
+def test_the_classifier_of_a_fold_does_not_see_its_targets():
+    pixels, target, folds = labelled()
+    turned = torch.where(folds == 1, 1 - target, target)
+    first = fitted(copy.deepcopy(net()), pixels, target, folds)
+    second = fitted(copy.deepcopy(net()), pixels, turned, folds)
+    same = [
+        torch.equal(a[0].weight, b[0].weight)
+        for a, b in zip(first.classifiers, second.classifiers, strict=True)
+    ]
+    assert same == [False, True, False, False]
+
+
+def test_fitting_learns_what_single_pixels_tell():
+    pixels, target, folds = labelled(300)
+    network = fitted(net(outputs=2), pixels, target, folds, steps=100)
+    logits = network(pixels.T[None, :, :, None])[0, :, :, 0]
+    assert (logits.argmax(0) == target).float().mean() > 0.95
+
+
+def test_one_slice_alone_is_fitted_by_all_classifiers():
+    pixels, target, _ = labelled(300)
+    zero = torch.zeros_like(target)
+    network = fitted(net(outputs=2), pixels, target, zero, steps=100)
+    logits = network(pixels.T[None, :, :, None], 0)[0, :, :, 0]
+    assert (logits.argmax(0) == target).float().mean() > 0.9
+
+
+def test_inputs_are_standardised_by_what_was_fitted():
+    pixels, target, folds = labelled()
+    network = fitted(net(), pixels * 7 + 100, target, folds, steps=1)
+    standard = network.standardised(pixels * 7 + 100)
+    torch.testing.assert_close(standard.mean(0), torch.zeros(6), atol=1e-4, rtol=0)
+    torch.testing.assert_close(standard.std(0), torch.ones(6))
+
+
+def test_a_channel_that_never_varies_stays_finite():
+    pixels, target, folds = labelled()
+    pixels[:, 2] = 5
+    network = fitted(net(), pixels, target, folds, steps=2)
+    assert network(torch.randn(1, 6, 4, 4)).isfinite().all()
+
+
+def test_a_single_labelled_pixel_stays_finite():
+    pixels, target, folds = (part[:1] for part in labelled())
+    network = fitted(net(), pixels, target, folds, steps=2)
+    assert network(torch.randn(1, 6, 4, 4)).isfinite().all()
+
+
+def test_steps_train_the_correction_and_never_the_classifiers():
+    network = fitted(trained(net()).train(), *labelled(), steps=2)
+    network(torch.randn(2, 6, 8, 8), 0).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert (parameter.grad is None) == name.startswith("classifiers"), name
+
+
+def test_a_prediction_does_not_depend_on_how_far_away_a_plane_ends():
+    network, planes = trained(net()), torch.randn(1, 6, 80, 80)
+    part = network(planes[..., 8:72, 8:72])[..., 24:-24, 24:-24]
+    torch.testing.assert_close(part, network(planes)[..., 32:-32, 32:-32])

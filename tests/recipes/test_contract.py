@@ -1,0 +1,158 @@
+"""What every recipe keeps, whatever its network."""
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from sparseseg import recipes
+from sparseseg.model import Model
+from sparseseg.nn.losses import IGNORE
+from sparseseg.recipes import Batch, Scene
+from sparseseg.tiling import Box
+from tests.miniature import blob_case, outputs_of, shrink
+
+SMALL = {"unet3d": {"affine": False, "width": 1}, "unet3d-fast": {"widths": [4, 6, 8]}}
+
+pytestmark = pytest.mark.parametrize("name", recipes.names())
+
+
+@pytest.fixture(autouse=True)
+def few_pixels(monkeypatch):
+    shrink(monkeypatch)
+
+
+@pytest.fixture
+def recipe(name):
+    return recipes.get(name)
+
+
+@pytest.fixture
+def scene(recipe):
+    volume, labels = blob_case()
+    plan = recipe.plan([(volume, labels)], outputs_of(labels))
+    return Scene.of(replace(plan, network=SMALL[plan.recipe]), volume, labels)
+
+
+@pytest.fixture
+def network(recipe, scene):
+    torch.manual_seed(0)
+    network = recipe.network(scene.plan)
+    recipe.prepare(network, [scene], np.random.default_rng(0))
+    return network
+
+
+def drawn(recipe, scene, seed=0) -> Batch:
+    return next(recipe.batches([scene], np.random.default_rng(seed)))
+
+
+def weights(recipe, scene):
+    return recipe.class_weights(scene.counts)
+
+
+def test_a_recipe_says_what_it_is(recipe, name):
+    assert recipe.name == name
+    assert recipe.title
+    assert recipe.summary
+    assert recipe.paper
+
+
+def test_a_plan_survives_its_file(recipe, scene):
+    again = recipes.Plan.from_json(scene.plan.to_json())
+    assert again.to_json() == scene.plan.to_json()
+    names = list(recipe.network(again).state_dict())
+    assert names == list(recipe.network(scene.plan).state_dict())
+
+
+def test_a_batch_holds_labelled_voxels_and_finite_grey_values(recipe, scene):
+    for batch in islice(recipe.batches([scene], np.random.default_rng(0)), 2):
+        assert batch.inputs.dtype is torch.float32
+        assert batch.inputs.isfinite().all()
+        assert batch.target.dtype is torch.int64
+        assert set(batch.target.unique().tolist()) <= {IGNORE, 0, 1, 2}
+        assert (batch.target != IGNORE).any()
+
+
+def test_batches_are_the_same_for_a_seed_and_differ_between_seeds(recipe, scene):
+    first, again, other = (drawn(recipe, scene, seed) for seed in (1, 1, 2))
+    assert torch.equal(first.inputs, again.inputs)
+    assert torch.equal(first.target, again.target)
+    assert first.inputs.shape != other.inputs.shape or not torch.equal(
+        first.inputs, other.inputs
+    )
+
+
+def test_logits_have_one_channel_an_output_and_the_size_of_the_target(
+    recipe, scene, network
+):
+    batch = drawn(recipe, scene)
+    count, *size = batch.target.shape
+    assert recipe.logits(network, batch).shape == (count, 3, *size)
+
+
+def test_the_loss_falls_when_the_logits_are_right(recipe, scene):
+    batch = drawn(recipe, scene)
+    known = (batch.target != IGNORE)[:, None]
+    right = torch.nn.functional.one_hot(batch.target.clamp_min(0), 3)
+    logits = 5 * right.movedim(-1, 1).float() * known
+    share = weights(recipe, scene)
+    assert recipe.loss(logits, batch, share) < recipe.loss(0 * logits, batch, share)
+    assert recipe.loss(-logits, batch, share) > recipe.loss(0 * logits, batch, share)
+
+
+def test_unlabelled_voxels_never_matter(recipe, scene):
+    batch = drawn(recipe, scene)
+    target = batch.target.clone()
+    target.view(-1)[::2] = IGNORE
+    batch = replace(batch, target=target)
+    logits = torch.randn(len(target), 3, *target.shape[1:])
+    other = torch.where(
+        (target == IGNORE)[:, None], 9 * torch.rand_like(logits), logits
+    )
+    share = weights(recipe, scene)
+    assert not torch.equal(logits, other)
+    assert recipe.loss(logits, batch, share) == recipe.loss(other, batch, share)
+
+
+def test_gradient_reaches_every_trainable_weight(recipe, scene, network):
+    network.train()
+    optimizer = recipe.optimizer(network)
+    # A head that begins at zero passes nothing on before its first step.
+    for batch in islice(recipe.batches([scene], np.random.default_rng(0)), 2):
+        optimizer.zero_grad(set_to_none=True)
+        share = weights(recipe, scene)
+        recipe.loss(recipe.logits(network, batch), batch, share).backward()
+        optimizer.step()
+    trainable = {n: p for n, p in network.named_parameters() if p.requires_grad}
+    dead = [n for n, p in trainable.items() if p.grad is None or not p.grad.any()]
+    assert trainable
+    assert not dead
+
+
+def test_probabilities_of_a_box_sum_to_one(recipe, scene, network):
+    box = Box((2, 3, 4), (7, 9, 11))
+    with torch.inference_mode():
+        found = recipe.probabilities(network.eval(), scene, box)
+    assert found.shape == (3, *box.shape)
+    torch.testing.assert_close(found.sum(0), torch.ones(box.shape))
+
+
+def test_tiles_are_positive_and_have_a_halo_that_is_not_negative(recipe, scene):
+    for shape in [(1, 1, 1), (5, 300, 7), (2000, 2000, 2000)]:
+        tile, halo = recipe.tiling(scene.plan, shape)
+        assert min(tile) > 0
+        assert min(halo) >= 0
+
+
+def test_a_saved_model_predicts_the_same_in_the_volumes_shape(
+    scene, network, name, tmp_path
+):
+    model = Model(scene.plan, blob_case()[1].table, network=network)
+    model.save(tmp_path / "m.safetensors")
+    again = Model.load(tmp_path / "m.safetensors")
+    assert again.plan.recipe == name
+    found, expected = (m.predict(scene.volume) for m in (again, model))
+    assert found.labels.shape == scene.volume.shape
+    np.testing.assert_array_equal(found.probabilities, expected.probabilities)

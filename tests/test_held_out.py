@@ -1,0 +1,172 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sparseseg import held_out, recipes, training
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.samples import blobs
+from sparseseg.data.slices import annotate_slices
+from sparseseg.held_out import HeldOut
+from sparseseg.recipes import Scene
+from tests.miniature import SHAPE, case, fresh_model, painted, settings, shrink
+
+
+@pytest.fixture(autouse=True)
+def few_pixels(monkeypatch):
+    shrink(monkeypatch)
+    monkeypatch.setattr(held_out, "_FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(held_out, "_LEAST_SECONDS", 0.0)
+
+
+def sliced(counts):
+    sample = blobs(SHAPE)
+    array = annotate_slices(sample.truth, counts)
+    return sample.volume, SparseLabels(array, table=sample.table)
+
+
+def scene_of(labelled):
+    return Scene.of(fresh_model(labelled).plan, *labelled)
+
+
+def chosen(labelled, wanted=True):
+    choice = HeldOut(wanted)
+    choice.choose([scene_of(labelled)])
+    return [[str(where) for where in slices] for slices in choice.slices]
+
+
+def test_the_middle_slice_of_the_axis_with_most_is_held_out():
+    assert chosen(sliced((1, 5, 2))) == [["y 10"]]
+
+
+@pytest.mark.parametrize("counts", [(1, 1, 1), (2, 2, 2), (0, 0, 2)])
+def test_no_slice_is_held_out_where_no_axis_has_three(counts):
+    assert chosen(sliced(counts)) == [[]]
+
+
+def test_no_slice_is_held_out_unless_wanted():
+    assert chosen(sliced((3, 3, 3)), wanted=False) == [[]]
+
+
+def test_a_held_out_slice_stays_so_when_others_are_painted():
+    volume, labels = sliced((3, 0, 0))
+    choice, scene = HeldOut(wanted=True), scene_of((volume, labels))
+    choice.choose([scene])
+    first = choice.slices
+    labels.array[8:] = 255
+    choice.choose([scene.seeing(labels)])
+    assert choice.slices == first
+
+
+def test_a_held_out_slice_stays_so_when_it_is_painted_on():
+    annotation = np.zeros((9, 12, 12), np.uint8)
+    annotation[1:6:2, 2:9, 2:9] = 255
+    annotation[1:6:2, 4:7, 4:7] = 1
+    volume, labels = painted(annotation)
+    choice, scene = HeldOut(wanted=True), scene_of((volume, labels))
+    choice.choose([scene])
+    assert [str(w) for w in choice.slices[0]] == ["z 3"]
+    annotation[7, 2:9, 2:9] = 255
+    annotation[8, 2:9, 2:9] = 255
+    annotation[3, 9, 2:9] = 255
+    choice.choose([scene.seeing(labels)])
+    assert [str(w) for w in choice.slices[0]] == ["z 3"]
+
+
+def test_training_never_sees_the_held_out_slice(monkeypatch):
+    recipe = recipes.get("unet3d-fast")
+    fed = []
+    draw = type(recipe).batches
+
+    def batches(self, scenes, rng):
+        fed.append({str(w) for scene in scenes for w in scene.slices})
+        return draw(self, scenes, rng)
+
+    monkeypatch.setattr(type(recipe), "batches", batches)
+    labelled = sliced((3, 0, 1))
+    for step in training.train(fresh_model(labelled), [labelled], settings(steps=5)):
+        if step.step <= 3:
+            assert step.score.slices == ("z 6",)
+    # The last part of the budget learns from all.
+    assert fed == [{"z 2", "z 10", "x 12"}, {"z 2", "z 6", "z 10", "x 12"}]
+
+
+def test_held_out_slices_are_released_after_sixty_percent():
+    labelled = sliced((3, 0, 0))
+    steps = training.train(fresh_model(labelled), [labelled], settings(steps=5))
+    scores = [step.score for step in steps]
+    assert [score is None for score in scores] == [False, False, False, True, True]
+    for score in scores[:3]:
+        assert 0 <= score.network["mean_iou"] <= 1
+        assert 0 <= score.interpolation["mean_iou"] <= 1
+
+
+def test_where_nothing_can_be_held_out_it_is_said_once():
+    labelled = sliced((1, 1, 1))
+    steps = training.train(fresh_model(labelled), [labelled], settings(steps=3))
+    first, *rest = [step.score for step in steps]
+    assert (first.network, first.interpolation, first.slices) == (None, None, ())
+    assert first.best == "network"
+    assert rest == [None, None]
+
+
+def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):
+    scored = []
+
+    def evaluated(prediction, truth):
+        scored.append(truth.size)
+        return {"mean_iou": 0.5, "iou": {}}
+
+    monkeypatch.setattr(held_out, "evaluate", evaluated)
+    labelled = sliced((3, 1, 2))
+    choice = HeldOut(wanted=True)
+    model = fresh_model(labelled)
+    scene = Scene.of(model.plan, *labelled)
+    choice.choose([scene])
+    assert choice.score(model, [scene], 1, 1.0).slices == ("z 6",)
+    _, rows, columns = SHAPE
+    assert scored == [(rows - 1) * (columns - 2)] * 2
+
+
+def test_interpolation_is_measured_once_a_choice(monkeypatch):
+    methods = []
+    monkeypatch.setattr(
+        held_out,
+        "_measure",
+        lambda model, pairs, method: methods.append(method) or {"mean_iou": 0.5},
+    )
+    scene = scene_of(sliced((3, 0, 0)))
+    choice, model = HeldOut(wanted=True), SimpleNamespace()
+    choice.choose([scene])
+    for step in (1, 2):
+        choice.score(model, [scene], step, float(step))
+    choice.choose([scene])
+    choice.score(model, [scene], 3, 3.0)
+    assert methods == [
+        "interpolation",
+        "network",
+        "network",
+        "interpolation",
+        "network",
+    ]
+
+
+def test_a_score_waits_until_it_is_due(monkeypatch):
+    monkeypatch.setattr(held_out, "_FIRST_SECONDS", 5.0)
+    scene = scene_of(sliced((3, 0, 0)))
+    choice = HeldOut(wanted=True)
+    choice.choose([scene])
+    assert choice.score(SimpleNamespace(), [scene], 1, 4.9) is None
+
+
+def test_a_scored_model_can_be_saved(tmp_path):
+    labelled = sliced((3, 0, 0))
+    model = training.fit([labelled], steps=2, device="cpu")
+    model.save(tmp_path / "m.safetensors")
+    again = type(model).load(tmp_path / "m.safetensors")
+    assert again.history["held_out"]["slices"] == ["z 6"]
+    assert again.history == model.history
+
+
+def test_the_sample_with_one_slice_an_axis_holds_nothing_out():
+    assert chosen(case(blobs(SHAPE))) == [[]]

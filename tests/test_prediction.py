@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+import torch
+
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.prediction import Output, predict, predict_all
+from sparseseg.recipes.unet3d_fast import UNet3dFastRecipe
+from sparseseg.tiling import Box
+from tests.miniature import SHAPE, blob_case, fresh_model, shrink
+
+
+@pytest.fixture(autouse=True)
+def few_pixels(monkeypatch):
+    shrink(monkeypatch)
+
+
+@pytest.fixture
+def labelled():
+    return blob_case()
+
+
+@pytest.fixture
+def model(labelled):
+    return outspoken(fresh_model(labelled))
+
+
+def outspoken(model):
+    """Let the correction of a fresh network say something."""
+    torch.manual_seed(0)
+    torch.nn.init.normal_(model.network.head.weight, std=0.5)
+    return model
+
+
+def tiled(monkeypatch, *size):
+    def tiling(self, plan, shape):
+        return size, (0, 0, 0)
+
+    monkeypatch.setattr(UNet3dFastRecipe, "tiling", tiling)
+
+
+def unwritten(shape=SHAPE) -> Output:
+    return Output(np.full(shape, 77, np.uint8))
+
+
+def test_every_voxel_is_written_exactly_once(model, labelled, monkeypatch):
+    tiled(monkeypatch, 5, 16, 9)
+    out, times = unwritten(), np.zeros(SHAPE, int)
+    tiles = []
+    for tile in predict(model, labelled[0], out):
+        tiles.append(tile)
+        times[tile.write.slices] += 1
+        assert ((out.labels != 77) == (times > 0)).all()
+    assert (times == 1).all()
+    assert [t.done for t in tiles] == list(range(1, tiles[0].total + 1))
+    assert set(np.unique(out.labels)) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("size", [(4, 4, 16), (4, 4, 20), (4, 4, 24)])
+def test_tiles_make_the_same_prediction_as_the_whole(monkeypatch, size):
+    labelled = blob_case((4, 4, 64))
+    model = outspoken(fresh_model(labelled))
+    whole = predict_all(model, *labelled)
+    tiled(monkeypatch, *size)
+    parts = predict_all(model, *labelled)
+    np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-3)
+
+
+def test_labels_are_the_most_probable_classes(model, labelled):
+    found = predict_all(model, labelled[0])
+    assert found.classes == (0, 1, 2)
+    np.testing.assert_array_equal(found.labels, found.probabilities.argmax(0))
+    np.testing.assert_allclose(found.probabilities.sum(0), 1, atol=1e-5)
+
+
+def test_uncertainty_is_entropy_as_a_share_of_the_largest(model, labelled):
+    volume, labels = labelled
+    found = predict_all(model, volume, labels)
+    p = found.probabilities.astype(float).clip(1e-12)
+    np.testing.assert_allclose(
+        found.uncertainty, -(p * np.log(p)).sum(0) / np.log(3), atol=1e-4
+    )
+    assert 0 <= found.uncertainty.min() < found.uncertainty.max() <= 1
+
+
+def test_uncertainty_in_bytes_is_the_same_in_255_steps(model, labelled):
+    volume, _ = labelled
+    out = Output(np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8))
+    assert all(predict(model, volume, out))
+    expected = np.round(255 * predict_all(model, volume).uncertainty)
+    np.testing.assert_allclose(out.uncertainty, expected, atol=1)
+    assert out.uncertainty.max() > 2
+
+
+def test_interpolation_follows_the_annotated_slices(model, labelled):
+    volume, labels = labelled
+    out = unwritten()
+    assert all(predict(model, volume, out, labels=labels, method="interpolation"))
+    middle = SHAPE[0] // 2
+    expected = np.where(labels.array[middle] == 255, 0, labels.array[middle])
+    assert (out.labels[middle] == expected).mean() > 0.9
+
+
+@pytest.mark.parametrize("blank", [None, SparseLabels(np.zeros(SHAPE, np.uint8))])
+def test_interpolation_without_labels_is_refused(model, labelled, blank):
+    with pytest.raises(UserError, match="nothing is annotated to interpolate from"):
+        next(
+            predict(
+                model, labelled[0], unwritten(), labels=blank, method="interpolation"
+            )
+        )
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("method", ["network", "interpolation"])
+def test_a_single_slice_is_written_and_nothing_else(model, labelled, axis, method):
+    volume, labels = labelled
+    start, stop = [0, 0, 0], list(SHAPE)
+    start[axis], stop[axis] = 3, 4
+    box = Box(tuple(start), tuple(stop))
+    out = unwritten()
+    tiles = list(predict(model, volume, out, labels=labels, box=box, method=method))
+    assert [t.write for t in tiles] == [box]
+    written = np.zeros(SHAPE, bool)
+    written[box.slices] = True
+    np.testing.assert_array_equal(out.labels != 77, written)
+
+
+def test_annotation_guides_the_prediction(model, labelled):
+    volume, labels = labelled
+    guided, alone = (predict_all(model, volume, shown) for shown in (labels, None))
+    assert not np.allclose(guided.probabilities, alone.probabilities, atol=1e-3)
+
+
+def test_output_of_another_shape_is_refused(model, labelled):
+    with pytest.raises(UserError, match=r"the output has shape \(2, 2, 2\)"):
+        next(predict(model, labelled[0], unwritten((2, 2, 2))))
+
+
+def test_a_volume_with_other_channels_is_refused(model):
+    pair = Volume(np.zeros((2, *SHAPE)))
+    with pytest.raises(UserError, match="trained on 1 channel"):
+        next(predict(model, pair, unwritten()))
