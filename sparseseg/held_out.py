@@ -79,8 +79,10 @@ class HeldOut:
 
 def _chosen(scene: Scene, old: Slices) -> Slices:
     """Return the held-out slice: the fullest inner one of the axis with most slices."""
-    if old and old <= set(scene.slices):
-        return old
+    held = {(where.axis, where.index) for where in old}
+    same = frozenset(w for w in scene.slices if (w.axis, w.index) in held)
+    if same:
+        return same
     axes = [[w for w in scene.slices if w.axis == axis] for axis in range(3)]
     most = max(axes, key=len)
     if len(most) < _FEWEST:

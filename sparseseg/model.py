@@ -61,15 +61,19 @@ class Model:
         return sum(weight.numel() for weight in self.network.parameters())
 
     def grow(self, outputs: tuple[int, ...], table: ClassTable) -> None:
-        """Take in classes that were painted later, keeping what was learned."""
+        """Take in classes that were painted later, keeping the weights that still fit.
+
+        Rows of the head are kept only where nothing else changes with the classes.
+        """
         old = self.network.state_dict()
         self.plan = self.plan.with_outputs(outputs)
         self.table = table
         fresh = self.recipe.network(self.plan)
-        grown = {
-            name: _overlaid(new, old[name]) for name, new in fresh.state_dict().items()
-        }
-        fresh.load_state_dict(grown)
+        new = fresh.state_dict()
+        rows = all(new[name].shape[1:] == old[name].shape[1:] for name in new)
+        fresh.load_state_dict(
+            {name: _kept(old[name], new[name], rows=rows) for name in new}
+        )
         self.network = fresh.to(self.device).eval()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -112,12 +116,12 @@ class Model:
             plan = Plan.from_json(description["plan"])
             model = cls(plan, ClassTable.from_json(description["classes"]))
             model.network.load_state_dict(tensors)
+            model.history = dict(description.get("history") or {})
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"{source.name} is a damaged sparseseg model "
                 f"({_first_line(error)}): save or fetch it again"
             ) from error
-        model.history = dict(description.get("history") or {})
         return model
 
 
@@ -150,9 +154,11 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _overlaid(new: Tensor, old: Tensor) -> Tensor:
-    """Return the new tensor with the old one in its first corner."""
-    shared = tuple(slice(min(a, b)) for a, b in zip(new.shape, old.shape, strict=True))
+def _kept(old: Tensor, new: Tensor, *, rows: bool) -> Tensor:
+    """Return the old tensor where it fits the new one, and its rows if wanted."""
+    if old.shape == new.shape:
+        return old
     result = new.clone()
-    result[shared] = old.to(new.device)[shared]
+    if rows:
+        result[: len(old)] = old.to(new.device)
     return result

@@ -22,9 +22,8 @@ class GreyCurve:
 
     def __call__(self, grey: NDArray[Any]) -> NDArray[np.float32]:
         """Return the network's values; what is not a number becomes the darkest."""
-        filled = np.nan_to_num(
-            grey.astype(np.float32), nan=self.knots[0], posinf=self.knots[-1]
-        )
+        least, most = self.knots[0], self.knots[-1]
+        filled = np.nan_to_num(grey, nan=least, posinf=most, neginf=least)
         mapped: NDArray[np.float32] = np.interp(filled, self.knots, self.values).astype(
             np.float32
         )

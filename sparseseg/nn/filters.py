@@ -19,7 +19,7 @@ from sparseseg.tiling import Triple
 OCTAVES = 4
 PER_OCTAVE = 5
 _BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)  # a Gaussian of deviation 1
-_REACH = 3  # of the blur and a difference, in voxels of the octave
+_REACH = 5  # of blur, two differences and upsampling, in voxels of the octave
 
 
 def filter_count() -> int:

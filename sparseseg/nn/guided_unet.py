@@ -94,7 +94,7 @@ class GuidedUNet(nn.Module):
     ) -> None:
         """Fit the classifiers to pixels (n, c) of slices in `folds` (n), target (n)."""
         self.mean.copy_(pixels.mean(0))
-        self.deviation.copy_(pixels.std(0).clamp_min(1e-3))
+        self.deviation.copy_(pixels.std(0, correction=0).clamp_min(1e-3))
         single = self.standardised(pixels)[:, : self._channels]
         for fold, classifier in enumerate(self.classifiers):
             seen = folds != fold

@@ -73,11 +73,11 @@ class Plan:
                 outputs=_outputs(data["outputs"]),
                 spacing=_triple(float, data["spacing"]),
                 unit=str(data["unit"]),
-                curves=tuple(_curve(curve) for curve in data["curves"]),
+                curves=_curves(data["curves"]),
                 patch=_triple(int, data["patch"]),
                 network=dict(data["network"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(
                 f"the model's description is damaged ({error}): train or fetch it again"
             ) from error
@@ -85,7 +85,7 @@ class Plan:
 
 def _triple(kind: type, values: Sequence[Any]) -> tuple[Any, Any, Any]:
     z, y, x = (kind(value) for value in values)
-    if min(z, y, x) <= 0:
+    if not all(0 < value < float("inf") for value in (z, y, x)):
         raise ValueError(f"{values} is not positive")
     return z, y, x
 
@@ -97,6 +97,12 @@ def _outputs(values: Sequence[Any]) -> tuple[int, ...]:
     if not all(1 <= value <= BACKGROUND for value in outputs):
         raise ValueError(f"outputs {outputs}")
     return outputs
+
+
+def _curves(data: Sequence[Any]) -> tuple[GreyCurve, ...]:
+    if not data:
+        raise ValueError("no grey curve")
+    return tuple(_curve(curve) for curve in data)
 
 
 def _curve(data: Mapping[str, Sequence[Any]]) -> GreyCurve:

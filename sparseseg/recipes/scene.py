@@ -82,17 +82,16 @@ class Scene:
         return np.stack([curve(channel[at]) for curve, channel in channels])
 
     def target(self, box: Box) -> NDArray[np.int64]:
-        """Return the index of each voxel's output in a box, -1 where unlabelled."""
+        """Return the index of each voxel's output, -1 where unlabelled or outside."""
         target = np.full(box.shape, UNLABELLED_INDEX, np.int64)
+        seen = box.clip(self.volume.shape)
+        inside = target[_relative(seen, box).slices]
         for plane in self.planes:
-            axis, offset = (
-                plane.where.axis,
-                plane.where.index - box.start[plane.where.axis],
-            )
-            if 0 <= offset < box.shape[axis]:
-                window = box.slices[:axis] + box.slices[axis + 1 :]
-                labels = plane.target[window]
-                part = target[(slice(None),) * axis + (offset,)]
+            axis = plane.where.axis
+            offset = plane.where.index - seen.start[axis]
+            if 0 <= offset < seen.shape[axis]:
+                labels = plane.target[seen.slices[:axis] + seen.slices[axis + 1 :]]
+                part = inside[(slice(None),) * axis + (offset,)]
                 np.copyto(part, labels, where=labels != UNLABELLED_INDEX)
         return target
 
@@ -107,6 +106,12 @@ class Scene:
 
     def _measured(self, where: AnnotatedSlice, target: NDArray[Any]) -> GuidePlane:
         return guide_plane(where, target, self.plan.anisotropy, len(self.plan.outputs))
+
+
+def _relative(box: Box, origin: Box) -> Box:
+    z, y, x = (-start for start in origin.start)
+    (a, b, c), (d, e, f) = box.start, box.stop
+    return Box((a + z, b + y, c + x), (d + z, e + y, f + x))
 
 
 def mirrored(start: int, stop: int, size: int) -> NDArray[Any]:

@@ -21,9 +21,11 @@ from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box, Triple, tiles
 
 _WIDTHS = (16, 32, 64)
+_STEP = 2 ** (len(_WIDTHS) - 1)
 _RATE = 2e-3
 _FIT_STEPS = 250
 _FIT_PIXELS = 150_000
+_FEW_PIXELS = 1000
 _CROP = 112
 _PIXELS = 25_000  # a step
 _NEIGHBOURS = (-2, -1, 1, 2)
@@ -312,7 +314,13 @@ def _grown(box: Box, scene: Scene, views: Sequence[float]) -> Box:
         any(w > 0 and view != axis for view, w in enumerate(views)) for axis in range(3)
     ]
     z, y, x = (_HALO * sees for sees in seen)
-    return box.expand((z, y, x)).clip(scene.volume.shape)
+    wide = box.expand((z, y, x)).clip(scene.volume.shape)
+    # Poolings fall in step whatever the tile, where its start is a multiple of theirs.
+    z, y, x = (
+        start // _STEP * _STEP if sees else start
+        for start, sees in zip(wide.start, seen, strict=True)
+    )
+    return Box((z, y, x), wide.stop)
 
 
 def _features(scene: Scene, box: Box) -> Tensor:
@@ -406,9 +414,11 @@ def _labelled_pixels(
     inputs, targets, folds = [], [], []
     for slate in slates:
         window = (slice(0, slate.target.shape[0]), slice(0, slate.target.shape[1]))
-        for guiding, part in (((), _UNGUIDED), (slate.others, 1 - _UNGUIDED)):
+        # Of a few strokes every pixel counts, guided or not.
+        unguided = max(share * _UNGUIDED, min(1.0, _FEW_PIXELS / total))
+        for guiding, part in (((), unguided), (slate.others, share)):
             target = slate.unseen(guiding)
-            wanted = torch.from_numpy(rng.random(target.shape) < share * part)
+            wanted = torch.from_numpy(rng.random(target.shape) < part)
             chosen = (target != losses.IGNORE) & wanted
             inputs.append(slate.inputs(window, guiding)[:, chosen].T)
             targets.append(target[chosen])
