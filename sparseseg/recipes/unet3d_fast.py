@@ -23,7 +23,7 @@ from sparseseg.tiling import Box, Triple, tiles
 _WIDTHS = (16, 32, 64)
 _STEP = 2 ** (len(_WIDTHS) - 1)
 _RATE = 2e-3
-_FIT_STEPS = 250
+_FIT_STEPS = 400
 _FIT_PIXELS = 150_000
 _FEW_PIXELS = 1000
 _CROP = 112
