@@ -6,8 +6,8 @@ from queue import SimpleQueue
 
 import numpy as np
 import pytest
-from sparseseg.config import TrainSettings
 
+from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.events import Painted, Phase, Progress, ScoreReport, StepReport

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sparseseg.config import TrainSettings
 
+from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.events import Phase, Progress
