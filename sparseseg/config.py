@@ -15,7 +15,7 @@ class TrainSettings:
     The dictionaries are read by the form and by the command line: bounds and help.
     """
 
-    recipe: Annotated[str, {"help": "the published system to train"}] = "unet3d-fast"
+    recipe: Annotated[str, {"help": "the recipe to train"}] = "unet3d-fast"
     minutes: Annotated[
         float | None, {"min": 0.0, "help": "train for so many minutes"}
     ] = 3.0

@@ -47,9 +47,9 @@ class UNet3dFastRecipe:
     answers are averaged; depth comes in through 3-D filters at four octaves and through
     two neighbouring planes on each side. On the annotated slices all voxels have labels,
     so that a step learns from every voxel that it computes; a 3-D patch of the same cost
-    holds a tenth of them. Guidance (`sparseseg.data.guidance`) tells the network what
-    the annotated slices that cross a plane say; a slice that is learned from never
-    guides itself.
+    holds a tenth of them. Guidance (`sparseseg.data.guidance`) tells the voxel-wise
+    classifier what all other annotated slices say, and the U-Net what those say that
+    cross its plane; a slice that is learned from never guides itself.
     """
 
     name = "unet3d-fast"

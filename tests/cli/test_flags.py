@@ -35,4 +35,4 @@ def test_every_setting_has_its_flag() -> None:
 def test_the_help_of_a_flag_is_what_was_declared() -> None:
     parser = ArgumentParser()
     add_settings(parser)
-    assert "the published system to train" in parser.format_help()
+    assert "the recipe to train" in parser.format_help()
