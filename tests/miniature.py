@@ -22,7 +22,8 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unet3d_fast, "_PIXELS", 500)
     monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 64)
     # Which precision is fastest is measured, and differs from run to run.
-    monkeypatch.setattr(training, "probe", lambda network, inputs: PLAIN)
+    for module in (training, guided_unet):
+        monkeypatch.setattr(module, "probe", lambda network, inputs: PLAIN)
 
 
 def case(sample: Sample) -> Case:

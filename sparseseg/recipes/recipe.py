@@ -47,9 +47,17 @@ class Recipe(Protocol):
         """Return the network alone, for so many image channels."""
 
     def prepare(
-        self, network: nn.Module, scenes: Sequence[Scene], rng: np.random.Generator
+        self,
+        network: nn.Module,
+        scenes: Sequence[Scene],
+        rng: np.random.Generator,
+        *,
+        thorough: bool = True,
     ) -> None:
-        """Set what is not trained by steps; called whenever annotation changed."""
+        """Set what is not trained by steps; called whenever annotation changed.
+
+        Not `thorough` means that strokes join a running training: be quick.
+        """
 
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator

@@ -73,7 +73,12 @@ class UNet3dRecipe:
         return self.module(plan.channels, len(plan.outputs), **plan.network)
 
     def prepare(
-        self, network: nn.Module, scenes: Sequence[Scene], rng: np.random.Generator
+        self,
+        network: nn.Module,
+        scenes: Sequence[Scene],
+        rng: np.random.Generator,
+        *,
+        thorough: bool = True,
     ) -> None:
         """Do nothing: all weights are trained by steps."""
 

@@ -24,6 +24,7 @@ _WIDTHS = (16, 32, 64)
 _STEP = 2 ** (len(_WIDTHS) - 1)
 _RATE = 2e-3
 _FIT_STEPS = 400
+_REFIT_SHARE = 4  # when strokes join a running training
 _FIT_PIXELS = 150_000
 _FEW_PIXELS = 1000
 _CROP = 112
@@ -91,7 +92,12 @@ class UNet3dFastRecipe:
         return self.module(plan.channels, len(plan.outputs), **plan.network)
 
     def prepare(
-        self, network: nn.Module, scenes: Sequence[Scene], rng: np.random.Generator
+        self,
+        network: nn.Module,
+        scenes: Sequence[Scene],
+        rng: np.random.Generator,
+        *,
+        thorough: bool = True,
     ) -> None:
         """Fit the voxel-wise classifier, and let each annotated view count."""
         assert isinstance(network, GuidedUNet)
@@ -100,13 +106,15 @@ class UNet3dFastRecipe:
         pixels, target, folds = (
             part.to(device) for part in _labelled_pixels(_slates(scenes), rng)
         )
-        network.fit_voxelwise(pixels, target, folds, steps=_FIT_STEPS, rng=rng)
+        steps = _FIT_STEPS if thorough else max(1, _FIT_STEPS // _REFIT_SHARE)
+        network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng)
 
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator
     ) -> Iterator[Batch]:
         """Yield crops of annotated slices of one orientation."""
-        slates = _slates(scenes)
+        views = _view_weights(scenes)
+        slates = [slate for slate in _slates(scenes) if views[slate.axis] > 0]
         sizes = np.sqrt([slate.labelled for slate in slates])
         while True:
             first = slates[rng.choice(len(slates), p=sizes / sizes.sum())]
@@ -389,16 +397,10 @@ def _stacked(
 
 
 def _slates(scenes: Sequence[Scene]) -> list[_Slate]:
-    weights = _view_weights(scenes)
-    seen = [
-        (scene, number)
-        for scene in scenes
-        for number, plane in enumerate(scene.planes)
-        if weights[plane.where.axis] > 0
-    ]
+    every = [(scene, number) for scene in scenes for number in range(len(scene.planes))]
     return [
         _Slate(scene, number, fold=place % FOLDS)
-        for place, (scene, number) in enumerate(seen)
+        for place, (scene, number) in enumerate(every)
     ]
 
 
