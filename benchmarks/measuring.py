@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from volumes import Case, load
 
 from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
-from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
 from sparseseg.events import Method, Score
 from sparseseg.model import Model
@@ -36,7 +35,7 @@ class Training:
     device: str = "auto"
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of the network in place of those that the recipe planned."""
+    """What was chosen of the recipe."""
 
     def key(self, minutes: float) -> Row:
         """Return what tells the row of one scoring from all others."""
@@ -52,6 +51,7 @@ class Training:
             minutes=budget,
             device=self.device,  # type: ignore[arg-type]
             seed=self.seed,
+            options=self.options,
         )
 
 
@@ -107,7 +107,7 @@ def ours(case: Case, training: Training) -> Iterator[Row]:
     """Train once, and score when each of the minutes of training has passed."""
     labels = SparseLabels(case.annotation)
     settings = training.settings()
-    model = _model(case, labels, training)
+    model = create([(case.volume, labels)], settings)
     due = list(training.minutes)
     told: Score | None = None
     for step in train(model, [(case.volume, labels)], settings):
@@ -152,17 +152,6 @@ def walker(case: Case, training: Training) -> Iterator[Row]:
 METHODS: dict[str, Callable[[Case, Training], Iterator[Row]]] = {
     method.__name__: method for method in (ours, forest, walker, interpolation)
 }
-
-
-def _model(case: Case, labels: SparseLabels, training: Training) -> Model:
-    model = create([(case.volume, labels)], training.settings())
-    if not training.options:
-        return model
-    network = {**model.plan.network, **training.options}
-    try:
-        return Model(replace(model.plan, network=network), model.table)
-    except TypeError as error:
-        raise UserError(f"{training.recipe} has no such option: {error}") from error
 
 
 def _predicted(

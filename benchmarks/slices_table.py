@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         type=json.loads,
         default={},
         metavar="JSON",
-        help="arguments of the recipe's network in place of the planned ones",
+        help="options of the recipe",
     )
     parser.add_argument("--table", action="store_true", help="print the results only")
     out = Path(__file__).with_name("results") / "slices.json"

@@ -11,7 +11,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -83,11 +83,18 @@ def _subject(name: str, recipe: str, args: argparse.Namespace) -> tuple[Subject,
     device = choose_device(args.device)
     model.network.to(device)
     scene = Scene.of(model.plan, case.volume, labels)
-    model.recipe.prepare(model.network, [scene])
-    batches = model.recipe.batches([scene], np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    model.recipe.prepare(model.network, [scene], rng)
+    stage = model.recipe.stages(model.plan)[0]
+    model.recipe.enter(model.network, stage)
+    batches = model.recipe.batches([scene], rng, stage)
     drawn: list[Batch] = []
     seconds = _seconds(lambda: drawn.append(next(batches)), args.repeats)
-    batch = Batch(drawn[-1].inputs.to(device), drawn[-1].target.to(device))
+    batch = replace(
+        drawn[-1],
+        inputs=drawn[-1].inputs.to(device),
+        target=drawn[-1].target.to(device),
+    )
     return Subject(model, scene, batch, _first_tile(model, scene)), seconds
 
 
@@ -98,7 +105,12 @@ def _first_tile(model: Model, scene: Scene) -> Box:
 
 
 def _measured(subject: Subject, repeats: int) -> Row:
-    fastest = probe(copy.deepcopy(subject.model.network).train(), subject.batch.inputs)
+    network = copy.deepcopy(subject.model.network).train()
+    fastest = probe(
+        network,
+        subject.batch.inputs,
+        lambda inputs: _heads(subject, network, inputs)[0],
+    )
     kinds = {"chosen": fastest, "plain": PLAIN}
     training = _in_turn(
         {name: _training(subject, kind) for name, kind in kinds.items()}, repeats
@@ -160,8 +172,14 @@ def _training(subject: Subject, precision: Precision) -> Callable[[], None]:
 def _backward(subject: Subject, network: nn.Module, precision: Precision) -> None:
     weights = torch.ones(len(subject.model.plan.outputs), device=subject.device)
     with precision.on(subject.device):
-        logits: Tensor = network(precision.laid_out(subject.batch.inputs))
-    subject.model.recipe.loss(logits.float(), subject.batch, weights).backward()
+        heads = _heads(subject, network, precision.laid_out(subject.batch.inputs))
+    heads = tuple(logits.float() for logits in heads)
+    subject.model.recipe.loss(heads, subject.batch, weights).backward()
+
+
+def _heads(subject: Subject, network: nn.Module, inputs: Tensor) -> tuple[Tensor, ...]:
+    batch = replace(subject.batch, inputs=inputs)
+    return subject.model.recipe.logits(network, batch)
 
 
 def _pass(subject: Subject) -> Callable[[], None]:

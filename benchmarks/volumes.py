@@ -86,9 +86,11 @@ def _from_folder(name: str, data: Path | None) -> tuple[Volume, NDArray[Any]]:
         raise UserError(f"{name} needs a data folder: give --data or set {VARIABLE}")
     folder = data / name.partition("/")[0]
     entry = _entry(folder, name.partition("/")[2])
-    image = read(folder / entry["files"]["image"])
+    # Further channels have files of their own: image_t1c and the like.
+    names = [name for name in entry["files"] if name.startswith("image")]
+    channels = [read(folder / entry["files"][name]).array for name in names]
     volume = Volume.from_array(
-        image.array,
+        np.concatenate(channels),
         spacing=tuple(entry["spacing_zyx"]),
         unit=entry["unit"],
         name=name,

@@ -1,6 +1,7 @@
 """The settings that a person may choose, declared once for forms, flags and files."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from sparseseg.errors import UserError
@@ -24,6 +25,10 @@ class TrainSettings:
     ] = None
     device: Annotated[Device, {"help": "where to compute"}] = "auto"
     seed: Annotated[int, {"min": 0, "help": "of every random choice"}] = 0
+    options: Annotated[
+        Mapping[str, Any],
+        {"help": "an option of the recipe; may be repeated"},
+    ] = field(default_factory=dict)
     held_out: Annotated[
         bool, {"help": "leave an annotated slice out, to tell how good the model is"}
     ] = True
@@ -38,4 +43,5 @@ class TrainSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as a plain dictionary."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return {**plain, "options": dict(self.options)}

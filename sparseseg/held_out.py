@@ -45,6 +45,18 @@ class HeldOut:
         )
         self._interpolation = None
 
+    def by_depth(self, model: Model, scenes: Sequence[Scene]) -> dict[str, float]:
+        """Score each depth that a model can be pruned to: its mean Dice."""
+        if not any(self.slices):
+            return {}
+        pairs = list(zip(scenes, self.slices, strict=True))
+        return {
+            str(depth): float(
+                str(_measure(model.at_depth(depth), pairs, "network")["mean_dice"])
+            )
+            for depth in model.recipe.depths(model.plan)
+        }
+
     def release(self) -> bool:
         """Let the held-out slices be learned from; return whether there were any."""
         had = any(self.slices)

@@ -76,6 +76,28 @@ class Model:
         )
         self.network = fresh.to(self.device).eval()
 
+    def at_depth(self, depth: int) -> "Model":
+        """Return this model pruned to a depth of UNet++; the weights are shared.
+
+        It says what the head at that depth says, and computes nothing else. Raises
+        `UserError` where there is no such head.
+        """
+        depths = self.recipe.depths(self.plan)
+        if depth not in depths:
+            there = ", ".join(map(str, depths)) or "none: leave --depth out"
+            raise UserError(
+                f"a model of {self.plan.recipe} has no depth {depth} to be pruned to, "
+                f"it has {there}"
+            )
+        plan = self.recipe.pruned(self.plan, depth)
+        network = self.recipe.network(plan)
+        known = self.network.state_dict()
+        network.load_state_dict({name: known[name] for name in network.state_dict()})
+        pruned = Model(plan, self.table, network=network.to(self.device))
+        pruned.history = {**self.history, "depth": depth}
+        pruned.precision = self.precision
+        return pruned
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one .safetensors file, atomically; the description is its metadata."""
         target = Path(path)

@@ -51,6 +51,13 @@ class Box:
             _triple(min(a, b) for a, b in zip(self.stop, other.stop, strict=True)),
         )
 
+    def relative_to(self, other: "Box") -> "Box":
+        """Return the box as seen from the start of another one."""
+        return Box(
+            _triple(a - o for a, o in zip(self.start, other.start, strict=True)),
+            _triple(b - o for b, o in zip(self.stop, other.start, strict=True)),
+        )
+
     def clip(self, shape: Triple) -> "Box":
         """Return the part that lies inside a volume of this shape."""
         return self.intersect(Box.whole(shape))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sparseseg import recipes
 from sparseseg.classes import BACKGROUND, ClassTable
@@ -20,7 +20,8 @@ from sparseseg.events import Score, Step
 from sparseseg.held_out import HeldOut
 from sparseseg.model import Model
 from sparseseg.nn.device import choose_device, probe
-from sparseseg.recipes import Batch, Case, Scene
+from sparseseg.nn.losses import unlabelled_entropy
+from sparseseg.recipes import Batch, Case, Scene, Stage, read_options
 
 _LOOK_SECONDS = 1.0
 _WARM_UP_STEPS = 20
@@ -29,6 +30,8 @@ _ENDLESS_RATE = 0.5
 _LONGEST_MEMORY = 0.99
 _LARGEST_GRADIENT = 1.0
 _MOST_FAILURES = 5
+# Without a budget, stages but the last take their share of so many seconds.
+_STAGED_SECONDS = 600.0
 # Held-out slices teach as well once the score has been told, in the longer part of a
 # budget: what is left out for good is a slice that a person painted for nothing.
 _JOIN = 0.4
@@ -43,8 +46,11 @@ def create(cases: Sequence[Case], settings: TrainSettings) -> Model:
     recipe = recipes.get(settings.recipe)
     _check(cases, outputs)
     torch.manual_seed(settings.seed)
-    plan = recipe.plan(cases, outputs)
-    return Model(plan, _named(cases, ClassTable(())))
+    options = read_options(recipe.options, settings.options)
+    plan = recipe.plan(cases, outputs, options)
+    model = Model(plan, _named(cases, ClassTable(())))
+    recipe.start(model.network, plan)
+    return model
 
 
 def fit(
@@ -73,7 +79,7 @@ def train(
     clock = _Clock()
     model.table = _named(cases, model.table)
     trainee = _Trainee(model, cases, settings)
-    schedule = _Schedule(settings, clock)
+    schedule = _Schedule(settings, clock, model.recipe.stages(model.plan))
     look = clock.now() + _LOOK_SECONDS
     for count in itertools.count(1):
         if clock.now() >= look:
@@ -81,7 +87,9 @@ def train(
             look = clock.now() + _LOOK_SECONDS
         if schedule.done is not None and schedule.done >= _JOIN:
             trainee.join_held_out()
-        loss = trainee.step(schedule.rate(count))
+        if schedule.begins_stage():
+            trainee.enter(schedule.stage)
+        loss = trainee.step(schedule.rate())
         schedule.steps = count
         done = schedule.done
         score = trainee.held_out.score(model, trainee.seen, count, clock.now())
@@ -134,9 +142,15 @@ class _Clock:
 class _Schedule:
     """How far a budget is spent, and the learning rate that this calls for."""
 
-    def __init__(self, settings: TrainSettings, clock: _Clock) -> None:
+    def __init__(
+        self, settings: TrainSettings, clock: _Clock, stages: Sequence[Stage]
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._stages = stages
+        self._ends = [*itertools.accumulate(stage.share for stage in stages)][:-1]
+        self._place = 0
+        self._first = 0
         self.steps = 0
 
     @property
@@ -148,13 +162,34 @@ class _Schedule:
             return None
         return min(1.0, self._clock.now() / (60 * self._settings.minutes))
 
-    def rate(self, step: int) -> float:
-        """Return the share of the recipe's learning rate: warm-up, then a half cosine."""
-        warm = min(1.0, step / _WARM_UP_STEPS)
+    @property
+    def stage(self) -> Stage:
+        """The stage that is on."""
+        return self._stages[self._place]
+
+    def begins_stage(self) -> bool:
+        """Go on to the stage whose time has come, and tell whether it is another."""
+        done = self.done
+        if done is None:
+            done = self._clock.now() / _STAGED_SECONDS
+        place = sum(done >= end for end in self._ends)
+        if place == self._place:
+            return False
+        self._place, self._first = place, self.steps
+        return True
+
+    def rate(self) -> float:
+        """Return the share of the recipe's learning rate: warm-up, then a half cosine.
+
+        Each stage has its own.
+        """
+        warm = min(1.0, (self.steps + 1 - self._first) / _WARM_UP_STEPS)
         done = self.done
         if done is None:
             return warm * _ENDLESS_RATE
-        cosine = 0.5 + 0.5 * math.cos(math.pi * done)
+        begin = ([0.0, *self._ends])[self._place]
+        through = min(1.0, max(0.0, done - begin) / self.stage.share)
+        cosine = 0.5 + 0.5 * math.cos(math.pi * through)
         return warm * (_LAST_RATE + (1 - _LAST_RATE) * cosine)
 
 
@@ -174,6 +209,9 @@ class _Trainee:
         self.seen = [Scene.of(model.plan, volume) for volume, _ in self._cases]
         self._scenes: list[Scene] = []
         self._failures = 0
+        self._network: nn.Module
+        self._stage = model.recipe.stages(model.plan)[0]
+        self._entropy = float(model.plan.options.get("entropy", 0.0))
         self.look()
 
     def look(self) -> None:
@@ -195,8 +233,28 @@ class _Trainee:
 
     def join_held_out(self) -> None:
         """Learn from the held-out slices as well; nothing is scored from here on."""
+        if scores := self.held_out.by_depth(self._model, self.seen):
+            self._model.history["held_out_by_depth"] = scores
         if self.held_out.release():
             self._begin(thorough=True)
+
+    def enter(self, stage: Stage) -> None:
+        """Begin a stage: the recipe says what learns in it, and from what."""
+        self._stage = stage
+        recipe = self._model.recipe
+        for network in (self._model.network, self._network):
+            recipe.enter(network, stage)
+        _copy_fixed(self._model.network, self._network)
+        self._batches = recipe.batches(self._scenes, self._rng, stage)
+        batch = self._moved(next(self._batches))
+
+        def answer(inputs: Tensor) -> Tensor:
+            return recipe.logits(self._network, replace(batch, inputs=inputs))[0]
+
+        self._model.precision = probe(self._network, batch.inputs, answer)
+        self._optimizer = recipe.optimizer(self._network)
+        for group in self._optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
 
     def step(self, rate: float) -> float:
         """Take one step at a share of the learning rate, and return the loss."""
@@ -205,8 +263,12 @@ class _Trainee:
         batch = self._moved(next(self._batches))
         self._network.train()
         with self._model.precision.on(self._device):
-            logits = self._model.recipe.logits(self._network, batch)
-        loss = self._model.recipe.loss(logits.float(), batch, self._weights)
+            answers = self._model.recipe.logits(self._network, batch)
+        heads = tuple(logits.float() for logits in answers)
+        loss = self._model.recipe.loss(heads, batch, self._weights)
+        if self._entropy > 0:
+            doubt = unlabelled_entropy(heads[0], batch.target)
+            loss = (1 - self._entropy) * loss + self._entropy * doubt
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), _LARGEST_GRADIENT)
@@ -228,20 +290,14 @@ class _Trainee:
         recipe = self._model.recipe
         counts = np.sum([scene.counts for scene in self._scenes], axis=0)
         self._weights = recipe.class_weights(counts.tolist()).to(self._device)
-        self._batches = recipe.batches(self._scenes, self._rng)
         recipe.prepare(self._model.network, self._scenes, self._rng, thorough=thorough)
-        if not hasattr(self, "_network"):
-            self._start_network()
-        _copy_fixed(self._model.network, self._network)
-
-    def _start_network(self) -> None:
-        self._network = copy.deepcopy(self._model.network).train()
-        batch = self._moved(next(self._batches))
-        self._model.precision = probe(self._network, batch.inputs)
-        self._optimizer = self._model.recipe.optimizer(self._network)
-        for group in self._optimizer.param_groups:
-            group["initial_lr"] = group["lr"]
-        self._averaged = 0
+        if hasattr(self, "_network"):
+            self._batches = recipe.batches(self._scenes, self._rng, self._stage)
+            _copy_fixed(self._model.network, self._network)
+        else:
+            self._network = copy.deepcopy(self._model.network).train()
+            self._averaged = 0
+            self.enter(self._stage)
 
     def _grow(self, values: tuple[int, ...]) -> None:
         table = _named(self._cases, self._model.table)
@@ -263,6 +319,10 @@ class _Trainee:
             for mean, new in zip(*networks, strict=True):
                 if new.requires_grad:
                     mean.lerp_(new, 1 - memory)
+            for buffers in zip(
+                self._model.network.buffers(), self._network.buffers(), strict=True
+            ):
+                buffers[0].copy_(buffers[1])
 
     def _go_back(self, loss: float) -> None:
         """Return to the averaged weights at half the rate, a few times at most."""

@@ -10,7 +10,8 @@ from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import Sample, blobs
 from sparseseg.data.volume import Volume
-from sparseseg.nn import guided_unet
+from sparseseg.nn import guided_unet, hdenseunet
+from sparseseg.nn.denseunet import Layout
 from sparseseg.nn.device import PLAIN
 from sparseseg.recipes import Case, unet3d_fast
 
@@ -23,7 +24,15 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 64)
     # Which precision is fastest is measured, and differs from run to run.
     for module in (training, guided_unet):
-        monkeypatch.setattr(module, "probe", lambda network, inputs: PLAIN)
+        monkeypatch.setattr(module, "probe", lambda *_: PLAIN)
+
+
+def thin_dense_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the parts of H-DenseUNet have few channels; sums still fit."""
+    flat = Layout(2, 8, 4, (1, 1, 1, 1), (10, 12, 8, 6), (32, 32))
+    deep = Layout(3, 8, 4, (1, 1, 1, 1), (7, 10, 12, 8), (4, 32, 32))
+    monkeypatch.setattr(hdenseunet, "LAYOUT_2D", flat)
+    monkeypatch.setattr(hdenseunet, "LAYOUT_3D", deep)
 
 
 def case(sample: Sample) -> Case:

@@ -79,9 +79,9 @@ def test_training_never_sees_the_held_out_slice(monkeypatch):
     fed = []
     draw = type(recipe).batches
 
-    def batches(self, scenes, rng):
+    def batches(self, scenes, rng, stage):
         fed.append({str(w) for scene in scenes for w in scene.slices})
-        return draw(self, scenes, rng)
+        return draw(self, scenes, rng, stage)
 
     monkeypatch.setattr(type(recipe), "batches", batches)
     labelled = sliced((3, 0, 1))

@@ -10,6 +10,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.recipes.recipe import WHOLE
 from sparseseg.training import create, fit, train
 from tests.miniature import SHAPE, blob_case, fresh_model, painted, settings, shrink
 
@@ -175,10 +176,10 @@ def test_a_budget_of_minutes_is_spent_to_the_end(monkeypatch):
 
 
 def test_the_rate_warms_up_and_falls_to_the_end():
-    schedule = training._Schedule(settings(steps=100), training._Clock())
+    schedule = training._Schedule(settings(steps=100), training._Clock(), WHOLE)
     rates = []
     for step in range(1, 101):
-        rates.append(schedule.rate(step))
+        rates.append(schedule.rate())
         schedule.steps = step
     assert rates[0] == pytest.approx(0.05)
     assert max(rates) == rates[19]
@@ -193,9 +194,9 @@ def seen(monkeypatch):
     drawn = []
     draw = RECIPE.batches
 
-    def batches(self, scenes, rng):
+    def batches(self, scenes, rng, stage):
         drawn.append([str(w) for scene in scenes for w in scene.slices])
-        return draw(self, scenes, rng)
+        return draw(self, scenes, rng, stage)
 
     monkeypatch.setattr(RECIPE, "batches", batches)
     return drawn

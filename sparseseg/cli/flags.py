@@ -6,6 +6,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sparseseg.config import TrainSettings
+from sparseseg.errors import UserError
 
 _EXCLUSIVE = ("minutes", "steps")
 
@@ -14,7 +15,17 @@ def add_settings(parser: ArgumentParser) -> None:
     """Give a parser one flag for each training setting."""
     budget = parser.add_mutually_exclusive_group()
     hints = get_type_hints(TrainSettings, include_extras=True)
+    parser.add_argument(
+        "--option",
+        dest="options",
+        action="append",
+        default=SUPPRESS,
+        metavar="NAME=VALUE",
+        help=get_args(hints["options"])[1]["help"],
+    )
     for field in dataclasses.fields(TrainSettings):
+        if field.name == "options":
+            continue
         kind, declared = get_args(hints[field.name])
         where = budget if field.name in _EXCLUSIVE else parser
         where.add_argument(
@@ -32,6 +43,8 @@ def settings(arguments: Namespace, **others: Any) -> TrainSettings:
     """
     names = {field.name for field in dataclasses.fields(TrainSettings)}
     given = {name: value for name, value in vars(arguments).items() if name in names}
+    if "options" in given:
+        given["options"] = dict(map(_pair, given["options"]))
     return TrainSettings(**others | given)
 
 
@@ -43,6 +56,13 @@ def add_device(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="auto", help=declared["help"], **_reading(kind)
     )
+
+
+def _pair(words: str) -> tuple[str, str]:
+    name, equals, value = words.partition("=")
+    if not equals:
+        raise UserError(f"an option is NAME=VALUE, got {words!r}")
+    return name.strip(), value.strip()
 
 
 def _flag(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import sparseseg
 from sparseseg.cli.demo import DEMO
+from sparseseg.cli.depths import DEPTHS
 from sparseseg.cli.doctor import DOCTOR
 from sparseseg.cli.evaluate import EVALUATE
 from sparseseg.cli.predict import PREDICT
@@ -20,7 +21,7 @@ from sparseseg.errors import UserError
 if TYPE_CHECKING:
     from sparseseg.cli.command import Answer
 
-COMMANDS = (DEMO, TRAIN, SEGMENT, PREDICT, EVALUATE, DOCTOR)
+COMMANDS = (DEMO, TRAIN, SEGMENT, PREDICT, DEPTHS, EVALUATE, DOCTOR)
 
 _ABOUT = "Volumetric segmentation learned from a few annotated slices."
 _BUG, _MENDABLE, _INTERRUPTED = 1, 2, 130

@@ -37,6 +37,12 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--annotation", help="of the image, for the prediction to follow"
     )
+    parser.add_argument(
+        "--depth",
+        type=int,
+        metavar="K",
+        help="predict with head K of a UNet++ alone, which is faster",
+    )
     add_numbering(parser)
     add_device(parser)
 
@@ -49,6 +55,8 @@ def _run(arguments: Namespace) -> Answer:
         raise UserError("--annotation belongs to one image: predict the others apart")
     targets = _targets(arguments.images, arguments.output)
     model = Model.load(arguments.model)
+    if arguments.depth is not None:
+        model = model.at_depth(arguments.depth)
     model.network.to(choose_device(arguments.device))
     for done, (image, target) in enumerate(zip(arguments.images, targets, strict=True)):
         try:

@@ -53,6 +53,8 @@ def _fresh(cases: "Sequence[Case]", chosen: "TrainSettings") -> "Model":
 def _parent(arguments: Namespace) -> "Model":
     from sparseseg.model import Model
 
+    if hasattr(arguments, "options"):
+        raise UserError("--option is chosen when a model is made: leave it out")
     model = Model.load(arguments.parent)
     recipe = getattr(arguments, "recipe", model.plan.recipe)
     if recipe != model.plan.recipe:

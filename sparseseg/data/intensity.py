@@ -47,11 +47,35 @@ def equalising(channels: Sequence[NDArray[Any]], *, extent: float = 2.0) -> Grey
 
 def rescaling(channels: Sequence[NDArray[Any]]) -> GreyCurve:
     """Fit 0 to 1 between the 0.1 and 99.9 percentiles; what is beyond is clipped."""
+    return _curve(_ends(_finite_sample(channels), 0.001), np.array([0.0, 1.0]))
+
+
+def standardising(channels: Sequence[NDArray[Any]]) -> GreyCurve:
+    """Fit mean 0 and deviation 1, with what is beyond the 0.5 and 99.5 percentiles cut.
+
+    `channels` are samples of one channel; MSS U-Net and nnU-Net take the foreground.
+    """
     sample = _finite_sample(channels)
-    ends = np.quantile(sample, (0.001, 0.999))
-    if ends[0] == ends[1]:
-        ends = np.array([sample.min(), sample.max()])
-    return _curve(ends, np.array([0.0, 1.0]))
+    ends = _ends(sample, 0.005)
+    inside = sample.clip(*ends)
+    return _curve(ends, (ends - inside.mean()) / inside.std())
+
+
+def spanning(channels: Sequence[NDArray[Any]], low: float, high: float) -> GreyCurve:
+    """Fit low to high between the 0.5 and 99.5 percentiles; beyond is clipped."""
+    return _curve(_ends(_finite_sample(channels), 0.005), np.array([low, high]))
+
+
+def windowing(low: float, high: float, *, shift: float = 0.0) -> GreyCurve:
+    """Return the curve that cuts grey values to low..high and subtracts `shift`."""
+    ends = np.array([low, high])
+    return _curve(ends, ends - shift)
+
+
+def _ends(sample: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Return two percentiles, or the extremes where nearly all values are one."""
+    ends = np.quantile(sample, (share, 1 - share))
+    return ends if ends[0] < ends[1] else np.array([sample.min(), sample.max()])
 
 
 def _curve(knots: NDArray[Any], values: NDArray[Any]) -> GreyCurve:

@@ -68,17 +68,19 @@ _CANDIDATES = (
 )
 
 
-def probe(network: nn.Module, inputs: Tensor) -> Precision:
+def probe(
+    network: nn.Module, inputs: Tensor, answer: Callable[[Tensor], Tensor]
+) -> Precision:
     """Return the fastest precision for training this network on this device.
 
-    A forward and a backward pass are timed a few times in each; gradients are left
+    `answer` is what the network says of inputs, by way of all that learns. A forward and a backward pass are timed a few times in each; gradients are left
     empty. One that is slow at the first pass is not timed further.
     """
     best, least = PLAIN, float("inf")
     with torch.random.fork_rng():  # dropout here would change what is drawn later
         for candidate in _CANDIDATES:
             candidate.prepare(network)
-            seconds = _measure(_pass(network, candidate, inputs), least)
+            seconds = _measure(_pass(answer, candidate, inputs), least)
             if seconds < least:
                 best, least = candidate, seconds
     best.prepare(network)
@@ -99,17 +101,17 @@ def _measure(work: Callable[[], None], least: float) -> float:
 
 
 def _pass(
-    network: nn.Module, precision: Precision, inputs: Tensor
+    answer: Callable[[Tensor], Tensor], precision: Precision, inputs: Tensor
 ) -> Callable[[], None]:
     device = inputs.device
 
     def work() -> None:
         with precision.on(device):
-            logits = network(precision.laid_out(inputs))
+            logits = answer(precision.laid_out(inputs))
         with warnings.catch_warnings():
             # Of gradients laid out otherwise than weights: that is what is measured.
             warnings.simplefilter("ignore", UserWarning)
-            logits.float().mean().backward()
+            logits.float().mean().backward()  # type: ignore[no-untyped-call]
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 

@@ -107,7 +107,9 @@ class GuidedUNet(nn.Module):
         self.deviation.copy_(pixels.std(0, correction=0).clamp_min(1e-3))
         single = self.standardised(pixels)[:, : self._channels]
         self.classifiers.requires_grad_(requires_grad=True).train()
-        precision = probe(self.classifiers[FOLDS], single[:_FIT_PIXELS])
+        precision = probe(
+            self.classifiers[FOLDS], single[:_FIT_PIXELS], self.classifiers[FOLDS]
+        )
         fit = _Fit(precision, rng)
         fit(self.classifiers[FOLDS], single, target, steps=steps)
         # The blind ones only show the U-Net what mistakes to expect.

@@ -6,24 +6,38 @@ its gradient. Sums run in float32, whatever the logits are.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 IGNORE = -1
+_SMOOTH = 1e-5
+_LEAST_COST = 1e-4
 _TINY = torch.finfo(torch.float32).tiny
 
 
 def weighted_cross_entropy(
-    logits: Tensor, target: Tensor, class_weights: Tensor | None = None
+    logits: Tensor,
+    target: Tensor,
+    class_weights: Tensor | None = None,
+    *,
+    over: Literal["weights", "voxels"] = "weights",
 ) -> Tensor:
     """Return the sum of w * -log p over the sum of w, w being the class's weight.
 
     Softmax cross-entropy of Çiçek et al. (MICCAI 2016, section 3), where unlabelled
-    voxels weigh 0; the division is that of the authors' Caffe layer.
+    voxels weigh 0; the division is that of the authors' Caffe layer. Over "voxels" the
+    sum is divided by the number of labelled voxels, as H-DenseUNet does (Li et al., TMI
+    2018).
     """
-    return _cross_entropy(*_labelled(logits, target), class_weights)
+    scores, classes = _labelled(logits, target)
+    loss = _cross_entropy(scores, classes, class_weights)
+    if over == "weights" or class_weights is None:
+        return loss
+    weights = class_weights.to(scores)[classes]
+    return loss * weights.sum() / max(1, len(classes))
 
 
 def soft_dice(logits: Tensor, target: Tensor) -> Tensor:
@@ -41,6 +55,78 @@ def cross_entropy_dice(
     """Return the sum of the weighted cross-entropy and the soft Dice loss."""
     scores, classes = _labelled(logits, target)
     return _cross_entropy(scores, classes, class_weights) + _dice(scores, classes)
+
+
+def half_cross_entropy_minus_dice(logits: Tensor, target: Tensor) -> Tensor:
+    """Return 0.5 * binary cross-entropy - Dice; about -1 is the least.
+
+    The loss of one head of UNet++ (Zhou et al., DLMIA 2018, as their code has it): the
+    Dice is (2 * overlap + 1) / (sums + 1) over the whole batch. One channel is a sigmoid
+    for class 1. More channels are a softmax whose classes are averaged, each against the
+    rest; this, and the restriction to labelled voxels, is our extension.
+    """
+    scores, classes = _labelled(logits, target)
+    if not len(classes):
+        return scores.sum()
+    if len(scores) == 1:
+        probabilities, members = scores.sigmoid(), (classes == 1)[None].float()
+    else:
+        probabilities, members = scores.softmax(0), _members(classes, len(scores))
+    binary = F.binary_cross_entropy(probabilities, members)
+    overlap = 2 * (probabilities * members).sum(1) + 1
+    dice = overlap / (probabilities.sum(1) + members.sum(1) + 1)
+    return 0.5 * binary - dice.mean()
+
+
+def exponential_logarithmic(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    dice_weights: Tensor,
+    class_weights: Tensor,
+    exponent: float = 0.3,
+) -> Tensor:
+    """Return weighted cross-entropy + the sum of w * (-log Dice) ** exponent.
+
+    The loss of one head of MSS U-Net (Zhao and Zeng 2019, as their code has it, after
+    Wong et al., MICCAI 2018): cross-entropy has no exponent; the background, which is
+    class 0, has no Dice. The gradient of (-log D) ** 0.3 has no end as D goes to 1, so
+    -log D is kept above 1e-4. The restriction to labelled voxels is our extension.
+    """
+    scores, classes = _labelled(logits, target)
+    if not len(classes):
+        return scores.sum()
+    probabilities, members = scores.softmax(0), _members(classes, len(scores))
+    sums = probabilities.sum(1) + members.sum(1)
+    dice = (2 * (probabilities * members).sum(1) + _SMOOTH) / (sums + _SMOOTH)
+    cost = (-dice.log()).clamp_min(_LEAST_COST) ** exponent
+    weighted = (dice_weights.to(scores) * cost[1:]).sum()
+    return weighted + _cross_entropy(scores, classes, class_weights)
+
+
+def unlabelled_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the mean entropy of the voxels that are not labelled, 0 if all are.
+
+    The unsupervised half of LungNet's loss (Anthimopoulos et al., JBHI 2019): it asks
+    the network to make up its mind where nobody has painted.
+    """
+    places = (target.flatten() == IGNORE).nonzero().squeeze(1)
+    scores = logits.movedim(1, 0).flatten(1).index_select(1, places).float()
+    likely = scores.log_softmax(0)
+    return -(likely.exp() * likely).sum() / max(1, len(places))
+
+
+def median_frequency_weights(counts: Sequence[int]) -> Tensor:
+    """Return the median frequency of the classes over the frequency of each.
+
+    LungNet's class weights; a class without voxels weighs 0 and is not in the median.
+    """
+    voxels = torch.tensor(counts, dtype=torch.float64)
+    present = voxels > 0
+    if not bool(present.any()):
+        return torch.zeros(len(voxels))
+    median = voxels[present].quantile(0.5)
+    return torch.where(present, median / voxels.clamp_min(1), 0).float()
 
 
 def class_weights(counts: Sequence[int], *, power: float = 0.5) -> Tensor:
@@ -76,10 +162,15 @@ def _cross_entropy(
 
 
 def _dice(scores: Tensor, classes: Tensor) -> Tensor:
-    members = classes == torch.arange(len(scores), device=scores.device)[:, None]
+    members = _members(classes, len(scores))
     probabilities = scores.softmax(0)
     overlap = (probabilities * members).sum(1)
     labelled = members.sum(1)
     dice = 2 * overlap / (probabilities.sum(1) + labelled).clamp_min(_TINY)
     present = labelled > 0
     return ((1 - dice) * present).sum() / present.sum().clamp_min(1)
+
+
+def _members(classes: Tensor, outputs: int) -> Tensor:
+    """Return (k, m): 1 where a voxel is of a class, else 0."""
+    return (classes == torch.arange(outputs, device=classes.device)[:, None]).float()

@@ -5,16 +5,41 @@ from typing import Any
 from torch import nn
 
 from sparseseg.errors import UserError
+from sparseseg.recipes.hdenseunet import HDenseUNetRecipe
+from sparseseg.recipes.lungnet import LungNetRecipe
+from sparseseg.recipes.mssunet import MSSUNetRecipe
+from sparseseg.recipes.options import Options, read_options
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Case, Recipe
+from sparseseg.recipes.recipe import Batch, Case, Recipe, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.unet3d import UNet3dRecipe
 from sparseseg.recipes.unet3d_fast import UNet3dFastRecipe
+from sparseseg.recipes.unetplusplus import UNetPlusPlusRecipe
 
-__all__ = ["Batch", "Case", "Plan", "Recipe", "Scene", "get", "names", "network"]
+__all__ = [
+    "Batch",
+    "Case",
+    "Options",
+    "Plan",
+    "Recipe",
+    "Scene",
+    "Stage",
+    "get",
+    "names",
+    "network",
+    "read_options",
+]
 
 _RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (UNet3dFastRecipe(), UNet3dRecipe())
+    recipe.name: recipe
+    for recipe in (
+        UNet3dFastRecipe(),
+        UNet3dRecipe(),
+        UNetPlusPlusRecipe(),
+        MSSUNetRecipe(),
+        HDenseUNetRecipe(),
+        LungNetRecipe(),
+    )
 }
 
 

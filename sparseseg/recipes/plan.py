@@ -1,7 +1,7 @@
 """What a recipe decided for one set of volumes: all that rebuilds network and inputs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sparseseg.classes import BACKGROUND
@@ -29,6 +29,8 @@ class Plan:
     """Voxels z, y, x that a training patch reads."""
     network: Mapping[str, Any]
     """The arguments of the recipe's network."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What a person chose of the recipe."""
 
     @property
     def channels(self) -> int:
@@ -76,6 +78,7 @@ class Plan:
                 curves=_curves(data["curves"]),
                 patch=_triple(int, data["patch"]),
                 network=dict(data["network"]),
+                options=dict(data.get("options", {})),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(

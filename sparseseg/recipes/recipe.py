@@ -10,11 +10,14 @@ from torch.optim import Optimizer
 
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.recipes.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box, Triple
 
 Case = tuple[Volume, SparseLabels]
+Heads = tuple[Tensor, ...]
+"""Logits of each supervised head, the one that predicts first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,18 @@ class Batch:
     """The fold of the slices in this batch, if the recipe fits in folds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the training, in which other weights learn than in the next."""
+
+    name: str
+    share: float
+    """Of the budget; those of all stages sum to 1."""
+
+
+WHOLE = (Stage("whole", 1.0),)
+
+
 class Recipe(Protocol):
     """One published system as a whole; without state, shared by all models."""
 
@@ -36,15 +51,34 @@ class Recipe(Protocol):
     title: str
     summary: str
     paper: str
+    options: type[Options]
+    """What a person may choose."""
 
-    def plan(self, cases: Sequence[Case], outputs: Sequence[int]) -> Plan:
+    def plan(
+        self, cases: Sequence[Case], outputs: Sequence[int], options: Options
+    ) -> Plan:
         """Decide sizes, spacing and grey curves from the training volumes."""
+
+    def stages(self, plan: Plan) -> tuple[Stage, ...]:
+        """Return the stages of the training, in order."""
+
+    def enter(self, network: nn.Module, stage: Stage) -> None:
+        """Wire a network for a stage, and let those weights learn that do."""
 
     def network(self, plan: Plan) -> nn.Module:
         """Build the network with fresh weights."""
 
+    def depths(self, plan: Plan) -> tuple[int, ...]:
+        """Return the depths that a trained network can be pruned to, if it can."""
+
+    def pruned(self, plan: Plan, depth: int) -> Plan:
+        """Return the plan of a network pruned to one of its depths."""
+
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network alone, for so many image channels."""
+
+    def start(self, network: nn.Module, plan: Plan) -> None:
+        """Set the weights that a new model starts from, if a person gave some."""
 
     def prepare(
         self,
@@ -60,24 +94,58 @@ class Recipe(Protocol):
         """
 
     def batches(
-        self, scenes: Sequence[Scene], rng: np.random.Generator
+        self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
     ) -> Iterator[Batch]:
         """Yield training batches without end, drawn where something is labelled."""
 
-    def logits(self, network: nn.Module, batch: Batch) -> Tensor:
+    def logits(self, network: nn.Module, batch: Batch) -> Heads:
         """Return what the network says of a batch while it learns."""
 
-    def loss(self, logits: Tensor, batch: Batch, weights: Tensor) -> Tensor:
+    def loss(self, heads: Heads, batch: Batch, weights: Tensor) -> Tensor:
         """Return the loss; `weights` are those of the classes."""
 
     def class_weights(self, counts: Sequence[int]) -> Tensor:
         """Return the weight of each output from its labelled voxels."""
 
     def optimizer(self, network: nn.Module) -> Optimizer:
-        """Return the optimizer, at its highest learning rate."""
+        """Return the optimizer of what learns now, at its highest learning rate."""
 
     def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
         """Return how many voxels a tile writes, and the halo that it reads beyond."""
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box; with a halo if the network needs one."""
+
+
+class Plain:
+    """What a recipe does that has one stage and cannot be pruned."""
+
+    options: type[Options] = Options
+
+    def depths(self, plan: Plan) -> tuple[int, ...]:
+        """Return none."""
+        return ()
+
+    def pruned(self, plan: Plan, depth: int) -> Plan:
+        """Leave the plan as it is: there is one depth."""
+        return plan
+
+    def stages(self, plan: Plan) -> tuple[Stage, ...]:
+        """Train all in one."""
+        return WHOLE
+
+    def enter(self, network: nn.Module, stage: Stage) -> None:
+        """Let all weights learn that are meant to."""
+
+    def start(self, network: nn.Module, plan: Plan) -> None:
+        """Start from the fresh weights."""
+
+    def prepare(
+        self,
+        network: nn.Module,
+        scenes: Sequence[Scene],
+        rng: np.random.Generator,
+        *,
+        thorough: bool = True,
+    ) -> None:
+        """Do nothing: all weights are trained by steps."""

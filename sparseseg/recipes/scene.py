@@ -85,7 +85,7 @@ class Scene:
         """Return the index of each voxel's output, -1 where unlabelled or outside."""
         target = np.full(box.shape, UNLABELLED_INDEX, np.int64)
         seen = box.clip(self.volume.shape)
-        inside = target[_relative(seen, box).slices]
+        inside = target[seen.relative_to(box).slices]
         for plane in self.planes:
             axis = plane.where.axis
             offset = plane.where.index - seen.start[axis]
@@ -106,12 +106,6 @@ class Scene:
 
     def _measured(self, where: AnnotatedSlice, target: NDArray[Any]) -> GuidePlane:
         return guide_plane(where, target, self.plan.anisotropy, len(self.plan.outputs))
-
-
-def _relative(box: Box, origin: Box) -> Box:
-    z, y, x = (-start for start in origin.start)
-    (a, b, c), (d, e, f) = box.start, box.stop
-    return Box((a + z, b + y, c + x), (d + z, e + y, f + x))
 
 
 def mirrored(start: int, stop: int, size: int) -> NDArray[Any]:

@@ -18,8 +18,9 @@ from sparseseg.nn.augment import (
     warp,
 )
 from sparseseg.nn.unet3d import MARGIN, UNet3d, output_size, tile_for
+from sparseseg.recipes.options import Options
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Case
+from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.sampling import draw_case, draw_place
 from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box, Triple
@@ -29,7 +30,7 @@ TILE: Triple = (116, 132, 132)
 _HALO: Triple = (MARGIN, MARGIN, MARGIN)
 
 
-class UNet3dRecipe:
+class UNet3dRecipe(Plain):
     """The paper, to the letter where it gives a number.
 
     Given: the network, tiles of 132 x 132 x 116, one tile a step, batch statistics at
@@ -48,7 +49,9 @@ class UNet3dRecipe:
     )
     paper = "Çiçek et al., MICCAI 2016, arXiv:1606.06650"
 
-    def plan(self, cases: Sequence[Case], outputs: Sequence[int]) -> Plan:
+    def plan(
+        self, cases: Sequence[Case], outputs: Sequence[int], options: Options
+    ) -> Plan:
         """Take the paper's tile, or a smaller one where the volumes are smaller."""
         volumes = [volume for volume, _ in cases]
         largest = np.max([volume.shape for volume in volumes], axis=0)
@@ -62,6 +65,7 @@ class UNet3dRecipe:
             curves=tuple(rescaling(channel) for channel in channels),
             patch=tile_for((z, y, x), TILE),
             network={"affine": False, "width": 32},
+            options=options.to_json(),
         )
 
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
@@ -72,31 +76,20 @@ class UNet3dRecipe:
         """Build the network of a plan."""
         return self.module(plan.channels, len(plan.outputs), **plan.network)
 
-    def prepare(
-        self,
-        network: nn.Module,
-        scenes: Sequence[Scene],
-        rng: np.random.Generator,
-        *,
-        thorough: bool = True,
-    ) -> None:
-        """Do nothing: all weights are trained by steps."""
-
     def batches(
-        self, scenes: Sequence[Scene], rng: np.random.Generator
+        self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
     ) -> Iterator[Batch]:
         """Yield one deformed tile a step, centred on a labelled voxel."""
         while True:
             yield _deformed(draw_case(scenes, rng), rng)
 
-    def logits(self, network: nn.Module, batch: Batch) -> Tensor:
+    def logits(self, network: nn.Module, batch: Batch) -> Heads:
         """Return the network's logits."""
-        logits: Tensor = network(batch.inputs)
-        return logits
+        return (network(batch.inputs),)
 
-    def loss(self, logits: Tensor, batch: Batch, weights: Tensor) -> Tensor:
+    def loss(self, heads: Heads, batch: Batch, weights: Tensor) -> Tensor:
         """Return the weighted softmax cross-entropy over the weight sum."""
-        return losses.weighted_cross_entropy(logits, batch.target, weights)
+        return losses.weighted_cross_entropy(heads[0], batch.target, weights)
 
     def class_weights(self, counts: Sequence[int]) -> Tensor:
         """Return less for frequent and more for rare classes."""

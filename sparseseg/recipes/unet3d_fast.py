@@ -15,8 +15,10 @@ from sparseseg.data.volume import Volume
 from sparseseg.nn import losses
 from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_halo
 from sparseseg.nn.guided_unet import FOLDS, GuidedUNet
+from sparseseg.recipes.options import Options
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Case
+from sparseseg.recipes.planes import view_weights
+from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box, Triple, tiles
 
@@ -30,8 +32,6 @@ _FEW_PIXELS = 1000
 _CROP = 112
 _PIXELS = 25_000  # a step
 _NEIGHBOURS = (-2, -1, 1, 2)
-# Planes whose pixels are more than this much longer than wide are not looked at.
-_FLATTEST = 3.0
 _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
 _LEFT_OUT = 0.1  # of the guiding slices
 _RARE = 0.3  # of the crops are centred on a class drawn evenly
@@ -41,7 +41,7 @@ _REMEMBERED = 24_000_000  # voxels of which the whole bank is kept: 1 GB
 _BANK_TILE = (128, 128, 128)
 
 
-class UNet3dFastRecipe:
+class UNet3dFastRecipe(Plain):
     """Ours, built to learn within the first minute.
 
     A voxel is looked at in up to three planes, each by the same 2-D U-Net, and the three
@@ -61,7 +61,9 @@ class UNet3dFastRecipe:
     )
     paper = "sparseseg; after Çiçek et al., MICCAI 2016"
 
-    def plan(self, cases: Sequence[Case], outputs: Sequence[int]) -> Plan:
+    def plan(
+        self, cases: Sequence[Case], outputs: Sequence[int], options: Options
+    ) -> Plan:
         """Fit grey curves that give each annotated class its share of the contrast."""
         volume = cases[0][0]
         return Plan(
@@ -75,6 +77,7 @@ class UNet3dFastRecipe:
             ),
             patch=(_CROP, _CROP, _CROP),
             network={"widths": list(_WIDTHS)},
+            options=options.to_json(),
         )
 
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
@@ -101,7 +104,7 @@ class UNet3dFastRecipe:
     ) -> None:
         """Fit the voxel-wise classifier, and let each annotated view count."""
         assert isinstance(network, GuidedUNet)
-        network.views.copy_(torch.tensor(_view_weights(scenes)))
+        network.views.copy_(torch.tensor(view_weights(scenes)))
         device = network.views.device
         pixels, target, folds = (
             part.to(device) for part in _labelled_pixels(_slates(scenes), rng)
@@ -110,10 +113,10 @@ class UNet3dFastRecipe:
         network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng)
 
     def batches(
-        self, scenes: Sequence[Scene], rng: np.random.Generator
+        self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
     ) -> Iterator[Batch]:
         """Yield crops of annotated slices of one orientation."""
-        views = _view_weights(scenes)
+        views = view_weights(scenes)
         slates = [slate for slate in _slates(scenes) if views[slate.axis] > 0]
         sizes = np.sqrt([slate.labelled for slate in slates])
         while True:
@@ -122,14 +125,13 @@ class UNet3dFastRecipe:
             alike = [slate for slate in slates if (slate.axis, slate.fold) == kind]
             yield _batch(alike, rng)
 
-    def logits(self, network: nn.Module, batch: Batch) -> Tensor:
+    def logits(self, network: nn.Module, batch: Batch) -> Heads:
         """Ask the classifier that has not seen the slices of this batch."""
-        logits: Tensor = network(batch.inputs, batch.fold)
-        return logits
+        return (network(batch.inputs, batch.fold),)
 
-    def loss(self, logits: Tensor, batch: Batch, weights: Tensor) -> Tensor:
+    def loss(self, heads: Heads, batch: Batch, weights: Tensor) -> Tensor:
         """Return the sum of cross-entropy and Dice."""
-        return losses.cross_entropy_dice(logits, batch.target, weights)
+        return losses.cross_entropy_dice(heads[0], batch.target, weights)
 
     def class_weights(self, counts: Sequence[int]) -> Tensor:
         """Return equal weights: others would thicken thin structures."""
@@ -253,26 +255,6 @@ def _balanced(case: Case, channel: int, outputs: Sequence[int]) -> Any:
 
 
 _SAMPLES = 50_000
-
-
-def _view_weights(scenes: Sequence[Scene]) -> list[float]:
-    annotated = {where.axis for scene in scenes for where in scene.slices}
-    squareness = _squareness(scenes[0].plan.anisotropy)
-    weights = [
-        squareness[axis]
-        if axis in annotated and squareness[axis] >= 1 / _FLATTEST
-        else 0.0
-        for axis in range(3)
-    ]
-    # Where only flat planes were annotated, they have to do.
-    return weights if any(weights) else [float(axis in annotated) for axis in range(3)]
-
-
-def _squareness(anisotropy: Sequence[float]) -> list[float]:
-    sides = [
-        [a for other, a in enumerate(anisotropy) if other != axis] for axis in range(3)
-    ]
-    return [min(pair) / max(pair) for pair in sides]
 
 
 def _batch(slates: Sequence[_Slate], rng: np.random.Generator) -> Batch:

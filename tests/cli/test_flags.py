@@ -3,8 +3,11 @@
 import dataclasses
 from argparse import ArgumentParser
 
+import pytest
+
 from sparseseg.cli.flags import add_settings, settings
 from sparseseg.config import TrainSettings
+from sparseseg.errors import UserError
 
 OTHER = {
     "recipe": ("unet3d", ["--recipe", "unet3d"]),
@@ -13,6 +16,10 @@ OTHER = {
     "device": ("cpu", ["--device", "cpu"]),
     "seed": (3, ["--seed", "3"]),
     "held_out": (False, ["--no-held-out"]),
+    "options": (
+        {"dims": "3", "mode": "fast"},
+        ["--option", "dims=3", "--option", "mode=fast"],
+    ),
 }
 
 
@@ -30,6 +37,11 @@ def test_every_setting_has_its_flag() -> None:
     assert set(OTHER) == {field.name for field in dataclasses.fields(TrainSettings)}
     for name, (value, words) in OTHER.items():
         assert parsed(words) == dataclasses.replace(TrainSettings(), **{name: value})
+
+
+def test_an_option_without_a_value_is_refused() -> None:
+    with pytest.raises(UserError, match="NAME=VALUE, got 'dims'"):
+        parsed(["--option", "dims"])
 
 
 def test_the_help_of_a_flag_is_what_was_declared() -> None:

@@ -76,7 +76,7 @@ def test_the_probe_takes_the_fastest_and_leaves_no_gradient(monkeypatch, fastest
         return next(seconds)
 
     monkeypatch.setattr(device, "_measure", measure)
-    assert probe(network, torch.randn(1, 2, 8, 8)) == fastest
+    assert probe(network, torch.randn(1, 2, 8, 8), network) == fastest
     assert network.weight.grad is None
     last = network.weight.is_contiguous(memory_format=torch.channels_last)
     assert last == fastest.channels_last
@@ -93,5 +93,5 @@ def test_what_is_slow_at_first_is_not_measured_again():
 def test_the_probe_does_not_move_the_random_numbers():
     network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Dropout2d())
     before = torch.get_rng_state()
-    probe(network, torch.ones(1, 2, 8, 8))
+    probe(network, torch.ones(1, 2, 8, 8), network)
     assert torch.equal(torch.get_rng_state(), before)

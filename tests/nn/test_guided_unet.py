@@ -34,7 +34,7 @@ def labelled(count=60):
 @pytest.fixture(autouse=True)
 def one_precision(monkeypatch):
     # Which is fastest is measured, and differs from run to run.
-    monkeypatch.setattr(guided_unet, "probe", lambda network, inputs: PLAIN)
+    monkeypatch.setattr(guided_unet, "probe", lambda *_: PLAIN)
 
 
 def fitted(network, pixels, target, folds, steps=30):

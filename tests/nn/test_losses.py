@@ -8,11 +8,29 @@ from sparseseg.nn.losses import (
     IGNORE,
     class_weights,
     cross_entropy_dice,
+    exponential_logarithmic,
+    half_cross_entropy_minus_dice,
+    median_frequency_weights,
     soft_dice,
+    unlabelled_entropy,
     weighted_cross_entropy,
 )
 
-LOSSES = [weighted_cross_entropy, soft_dice, cross_entropy_dice]
+
+def of_mssunet(logits, target):
+    dice, classes = torch.tensor([0.4, 0.6]), torch.tensor([0.28, 0.28, 0.44])
+    return exponential_logarithmic(
+        logits, target, dice_weights=dice, class_weights=classes
+    )
+
+
+LOSSES = [
+    weighted_cross_entropy,
+    soft_dice,
+    cross_entropy_dice,
+    half_cross_entropy_minus_dice,
+    of_mssunet,
+]
 every_loss = pytest.mark.parametrize("loss", LOSSES)
 
 
@@ -147,3 +165,62 @@ def test_class_weights_fall_with_the_frequency_and_average_one():
 def test_a_class_without_voxels_weighs_nothing():
     assert class_weights([1, 0, 3], power=1).tolist() == pytest.approx([1.5, 0, 0.5])
     assert class_weights([0, 0]).tolist() == [0, 0]
+
+
+def test_over_voxels_the_cross_entropy_is_not_divided_by_the_weights():
+    logits = probabilities_as_logits((0.5, 0.5), (0.25, 0.75), (0.1, 0.9))
+    loss = weighted_cross_entropy(
+        logits, line(0, 1, IGNORE), torch.tensor([1.0, 3.0]), over="voxels"
+    )
+    assert loss.item() == pytest.approx((math.log(2) + 3 * math.log(4 / 3)) / 2)
+
+
+def test_half_the_cross_entropy_minus_dice_of_one_sigmoid_by_hand():
+    logits = torch.tensor([0.8, 0.4]).logit().view(1, 1, 1, 1, 2)
+    binary = -(math.log(0.8) + math.log(0.6)) / 2
+    dice = (2 * 0.8 + 1) / (1.2 + 1 + 1)
+    loss = half_cross_entropy_minus_dice(logits, line(1, 0))
+    assert loss.item() == pytest.approx(0.5 * binary - dice, rel=1e-5)
+
+
+def test_two_softmax_channels_cost_as_much_as_each_class_against_the_rest():
+    logits = probabilities_as_logits((0.8, 0.2), (0.4, 0.6))
+    binary = -(math.log(0.8) + math.log(0.6)) / 2
+    dice = ((2 * 0.8 + 1) / (1.2 + 1 + 1) + (2 * 0.6 + 1) / (0.8 + 1 + 1)) / 2
+    loss = half_cross_entropy_minus_dice(logits, line(0, 1))
+    assert loss.item() == pytest.approx(0.5 * binary - dice, rel=1e-5)
+
+
+def test_the_exponential_logarithmic_loss_of_two_voxels_by_hand():
+    logits = probabilities_as_logits((0.8, 0.2), (0.4, 0.6))
+    dice = 2 * 0.6 / (0.8 + 1)
+    entropy = (0.25 * -math.log(0.8) + 0.75 * -math.log(0.6)) / 1
+    loss = exponential_logarithmic(
+        logits,
+        line(0, 1),
+        dice_weights=torch.tensor([0.5]),
+        class_weights=torch.tensor([0.25, 0.75]),
+    )
+    expected = 0.5 * (-math.log(dice)) ** 0.3 + entropy
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_gradient_at_a_perfect_prediction_is_finite():
+    logits = torch.tensor([[60.0, -60, -60], [-60, 60, -60], [-60, -60, 60]])
+    logits = logits.T.reshape(1, 3, 1, 1, 3).requires_grad_()
+    of_mssunet(logits, line(0, 1, 2)).backward()
+    assert logits.grad.isfinite().all()
+
+
+def test_the_entropy_is_that_of_unlabelled_voxels_alone():
+    logits = probabilities_as_logits((0.5, 0.5), (0.25, 0.75), (0.1, 0.9))
+    expected = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+    found = unlabelled_entropy(logits, line(0, IGNORE, 1))
+    assert found.item() == pytest.approx(expected)
+    assert unlabelled_entropy(logits, line(0, 1, 1)).item() == 0
+
+
+def test_a_class_of_median_frequency_weighs_one():
+    weights = median_frequency_weights([100, 50, 10, 0])
+    assert weights.tolist() == pytest.approx([0.5, 1.0, 5.0, 0.0])
+    assert median_frequency_weights([0, 0]).tolist() == [0, 0]

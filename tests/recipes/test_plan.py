@@ -39,12 +39,18 @@ def test_anisotropy_is_in_multiples_of_the_smallest_side():
     assert replace(PLAN, spacing=(2.0, 2.0, 2.0)).anisotropy == (1.0, 1.0, 1.0)
 
 
-@pytest.mark.parametrize("name", list(PLAN.to_json()))
+@pytest.mark.parametrize("name", sorted(set(PLAN.to_json()) - {"options"}))
 def test_a_description_that_lacks_an_entry_is_refused(name):
     data = PLAN.to_json()
     del data[name]
     with pytest.raises(UserError, match="description is damaged"):
         Plan.from_json(data)
+
+
+def test_a_model_from_before_there_were_options_has_none():
+    data = PLAN.to_json()
+    del data["options"]
+    assert Plan.from_json(data).options == {}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""The recipes side by side: the same annotation and the same minutes for each.
+
+On one volume, the voxels between the annotated slices are scored. With --test, models
+are trained on the sparse annotations of --volumes and score those other volumes whole.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import records
+import volumes
+from quality import table
+
+from sparseseg import recipes
+from sparseseg.config import TrainSettings
+from sparseseg.data.labels import SparseLabels
+from sparseseg.evaluation import evaluate
+from sparseseg.model import Model
+from sparseseg.prediction import Output, predict
+from sparseseg.training import create, train
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    args = _parser().parse_args()
+    if not args.table:
+        for recipe in args.recipes:
+            _measure(recipe, args)
+    print("\n".join(table(records.rows(args.out))))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    volumes.add_arguments(parser)
+    parser.add_argument("--test", nargs="+", default=[], metavar="NAME/ID")
+    parser.add_argument("--recipes", nargs="+", default=list(recipes.names()))
+    parser.add_argument(
+        "--option", dest="options", action="append", default=[], metavar="NAME=VALUE"
+    )
+    parser.add_argument("--slices", nargs=3, type=int, default=[3, 3, 3])
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--depths", action="store_true", help="score each depth too")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--table", action="store_true", help="print the results only")
+    out = Path(__file__).with_name("results") / "recipes.json"
+    parser.add_argument("-o", "--out", type=Path, default=out)
+    return parser
+
+
+def _measure(recipe: str, args: argparse.Namespace) -> None:
+    """Train one recipe, and append a row for each volume and depth that is scored."""
+    options = dict(pair.split("=", 1) for pair in args.options)
+    learned = volumes.chosen(args)
+    key = {
+        "volume": "+".join(args.test or learned),
+        "learned_from": learned,
+        "slices": args.slices,
+        "shift": 0.0,
+        "method": _method(recipe, options),
+        "minutes": args.minutes,
+        "seed": args.seed,
+    }
+    if records.has(args.out, key):
+        return
+    cases = [volumes.load(n, args.data, tuple(args.slices), 0.0) for n in learned]
+    pairs = [(case.volume, SparseLabels(case.annotation)) for case in cases]
+    settings = TrainSettings(
+        recipe=recipe,
+        minutes=args.minutes,
+        device=args.device,
+        seed=args.seed,
+        options=options,
+    )
+    model = create(pairs, settings)
+    steps = 0
+    for step in train(model, pairs, settings):
+        steps = step.step
+    tested = [volumes.load(n, args.data, tuple(args.slices), 0.0) for n in args.test]
+    for depth in [None, *(model.recipe.depths(model.plan) if args.depths else ())]:
+        pruned = model if depth is None else model.at_depth(depth)
+        row = _scored(pruned, tested or cases, unseen=bool(tested))
+        if depth is not None:
+            key = {**key, "method": f"{_method(recipe, options)} L{depth}"}
+        facts = {"steps": steps, "parameters": pruned.parameters}
+        records.append(args.out, key | row | facts | {"device": str(model.device)})
+        print(key["volume"], key["method"], f"{row['mean_iou']:.3f}", flush=True)
+
+
+def _method(recipe: str, options: dict[str, str]) -> str:
+    return " ".join([recipe, *(f"{name}={value}" for name, value in options.items())])
+
+
+def _scored(model: Model, cases: Sequence[volumes.Case], *, unseen: bool) -> Row:
+    """Score volumes between their slices, or, if none was learned from, whole."""
+    begin, scores = time.perf_counter(), []
+    for case in cases:
+        out = Output(np.zeros(case.volume.shape, np.uint8))
+        labels = None if unseen else SparseLabels(case.annotation)
+        for _ in predict(model, case.volume, out, labels=labels):
+            pass
+        annotation = None if unseen else case.annotation
+        scores.append(evaluate(out.labels, case.truth, annotation=annotation))
+    means = {
+        name: float(np.mean([score[name] for score in scores]))
+        for name in ("mean_iou", "mean_dice")
+    }
+    each = [score["iou"] for score in scores]
+    return means | {"iou": each, "prediction_seconds": time.perf_counter() - begin}
+
+
+if __name__ == "__main__":
+    main()

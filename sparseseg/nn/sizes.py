@@ -1,0 +1,25 @@
+"""The sizes that a network can take, and the sentence for those it cannot."""
+
+from collections.abc import Sequence
+
+from sparseseg.errors import UserError
+
+
+def check_multiple(name: str, shape: Sequence[int], multiple: Sequence[int]) -> None:
+    """Raise `UserError`, with the nearest legal sizes, where a side is no multiple."""
+    axes = "zyx"[-len(shape) :]
+    wrong = [
+        f"{size} across {axis}, the nearest {_nearest(size, step)}"
+        for axis, size, step in zip(axes, shape, multiple, strict=True)
+        if size % step or size == 0
+    ]
+    if wrong:
+        steps = " x ".join(map(str, multiple))
+        raise UserError(
+            f"{name} takes sides that are multiples of {steps}, got " + "; ".join(wrong)
+        )
+
+
+def _nearest(size: int, step: int) -> str:
+    below = size // step * step
+    return f"are {below} and {below + step}" if below else f"is {step}"

@@ -1,0 +1,245 @@
+"""H-DenseUNet: a 2-D and a 3-D dense U-Net, trained in stages (Li et al. 2018)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD, Optimizer
+
+from sparseseg.data.intensity import GreyCurve, spanning, windowing
+from sparseseg.errors import UserError
+from sparseseg.nn import losses
+from sparseseg.nn.denseunet import LAYOUT_3D, load_densenet161
+from sparseseg.nn.hdenseunet import BESIDE, STAGES, HDenseUNet, part
+from sparseseg.recipes import patches, planes
+from sparseseg.recipes.lungnet import turned
+from sparseseg.recipes.options import Options
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
+from sparseseg.recipes.scene import Scene
+from sparseseg.tiling import Box, Triple
+
+_SIDE = 224
+_CROPS = 4
+_RATE = 1e-2
+_LITS_WEIGHTS = (0.78, 0.65, 8.57)
+_WINDOW = (-200.0, 250.0)
+_MEAN = 48.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HDenseUNetOptions(Options):
+    """What matters of H-DenseUNet."""
+
+    part: Annotated[
+        Literal["2d", "hybrid"], {"help": "stop after the 2-D network, or go on to 3-D"}
+    ] = "hybrid"
+    slices: Annotated[
+        Literal[8, 12], {"help": "of a 3-D patch: 12 in the paper, 8 in its code"}
+    ] = 12
+    connections: Annotated[
+        bool, {"help": "U-connections: the paper has them, its hybrid code has not"}
+    ] = True
+    nearest: Annotated[
+        bool, {"help": "up-sample by repeating, as the code does, not linearly"}
+    ] = False
+    window: Annotated[
+        Literal["auto", "ct", "range"],
+        {"help": "-200 to 250 HU, or the range of the image; auto looks at it"},
+    ] = "auto"
+    encoder: Annotated[
+        str, {"help": "a file of torchvision's DenseNet-161 weights to start from"}
+    ] = ""
+
+
+class HDenseUNetRecipe(Plain):
+    """Four stages in one training: 2-D, with U-connections, 3-D, end to end.
+
+    From the paper and its code: both networks and the fusion, three-plane inputs, 250
+    times the 2-D scores as input to the 3-D network, weighted cross-entropy over the
+    number of voxels (weights of LiTS for three outputs), -200 to 250 HU minus 48, crops
+    of 224 scaled by 0.8 to 1.2 and one of 8 flips and turns, SGD with Nesterov momentum
+    0.9 at 0.01, the first and last plane of a 3-D patch out of the loss. Ours: class
+    weights from the labels for other classes, four crops a step, decay by the budget of
+    each stage, the same share for each stage, patches centred on labelled voxels, and
+    windows with Gaussian weights in the prediction where the code drops edge planes.
+    """
+
+    name = "hdenseunet"
+    title = "H-DenseUNet (2018)"
+    summary = (
+        "For liver and tumours in CT: planes first, then volumes; very large.\n"
+        "Can start from DenseNet-161 weights; needs a GPU for its 3-D part."
+    )
+    paper = "Li et al., TMI 2018, arXiv:1709.07330"
+    options: type[Options] = HDenseUNetOptions
+
+    def plan(
+        self, cases: Sequence[Case], outputs: Sequence[int], options: Options
+    ) -> Plan:
+        """Choose the window, and fit crops and patches to the volumes."""
+        assert isinstance(options, HDenseUNetOptions)
+        volumes = [volume for volume, _ in cases]
+        # Normalisation needs more than one voxel at the deepest level.
+        largest = np.max([(1, 64, 64), *(volume.shape for volume in volumes)], axis=0)
+        limit = (options.slices, _SIDE, _SIDE)
+        z, y, x = LAYOUT_3D.multiple
+        return Plan(
+            recipe=self.name,
+            outputs=tuple(outputs),
+            spacing=volumes[0].spacing,
+            unit=volumes[0].unit,
+            curves=tuple(
+                _curve([volume.array[channel] for volume in volumes], options.window)
+                for channel in range(volumes[0].channels)
+            ),
+            patch=patches.patch_for(largest, limit, (z, y, x)),
+            network={"connections": options.connections, "nearest": options.nearest},
+            options={**options.to_json(), "views": "z"},
+        )
+
+    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
+        """Return the network, or the `part` of it: "2d", "3d", "fusion", "hybrid"."""
+        return part(options.pop("part", "hybrid"), channels, outputs, **options)
+
+    def network(self, plan: Plan) -> nn.Module:
+        """Build the network of a plan."""
+        return self.module(plan.channels, len(plan.outputs), **plan.network)
+
+    def start(self, network: nn.Module, plan: Plan) -> None:
+        """Start the 2-D encoder from DenseNet-161, if a file is given."""
+        assert isinstance(network, HDenseUNet)
+        if path := plan.options.get("encoder"):
+            load_densenet161(network.plane, _weights(Path(str(path))))
+
+    def stages(self, plan: Plan) -> tuple[Stage, ...]:
+        """Return the two stages of the 2-D network, or all four."""
+        names = STAGES[:2] if plan.options.get("part") == "2d" else STAGES
+        return tuple(Stage(name, 1 / len(names)) for name in names)
+
+    def enter(self, network: nn.Module, stage: Stage) -> None:
+        """Freeze what a stage freezes."""
+        assert isinstance(network, HDenseUNet)
+        network.enter(stage.name)
+
+    def batches(
+        self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
+    ) -> Iterator[Batch]:
+        """Yield crops of annotated slices in the 2-D stages, then a patch a step."""
+        while True:
+            if stage.name in STAGES[:2]:
+                drawn = [_crop(scenes, rng) for _ in range(_CROPS)]
+                inputs, targets = zip(*drawn, strict=True)
+                yield Batch(torch.stack(inputs), torch.stack(targets))
+            else:
+                image, target = patches.draw_patch(scenes, rng)
+                # Planes at the edge lack a neighbour.
+                target[[0, -1]] = losses.IGNORE
+                yield Batch(image[None], target[None])
+
+    def logits(self, network: nn.Module, batch: Batch) -> Heads:
+        """Ask the 2-D network for crops, and the whole for patches."""
+        assert isinstance(network, HDenseUNet)
+        if batch.inputs.ndim == 4:
+            return (network.plane(batch.inputs)[1],)
+        return (network(batch.inputs),)
+
+    def loss(self, heads: Heads, batch: Batch, weights: Tensor) -> Tensor:
+        """Return the weighted cross-entropy over the number of labelled voxels."""
+        return losses.weighted_cross_entropy(
+            heads[0], batch.target, weights, over="voxels"
+        )
+
+    def class_weights(self, counts: Sequence[int]) -> Tensor:
+        """Return those of LiTS for three outputs, else the root of the frequency."""
+        if len(counts) == len(_LITS_WEIGHTS):
+            return torch.tensor(_LITS_WEIGHTS)
+        return losses.class_weights(counts)
+
+    def optimizer(self, network: nn.Module) -> Optimizer:
+        """Return SGD with Nesterov momentum for what learns in this stage."""
+        learning = [weight for weight in network.parameters() if weight.requires_grad]
+        return SGD(learning, lr=_RATE, momentum=0.9, nesterov=True)
+
+    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+        """Write slabs across z."""
+        return planes.tile_of(plan, shape)
+
+    def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Label planes as long as the 2-D network is all there is, else windows."""
+        assert isinstance(network, HDenseUNet)
+        device = next(network.parameters()).device
+
+        def of_planes(image: Tensor) -> Tensor:
+            logits: Tensor = network.plane(image.to(device))[1]
+            return logits.float().softmax(1)
+
+        def of_window(image: Tensor) -> Tensor:
+            logits: Tensor = network(image.to(device))
+            return logits.float().softmax(1)
+
+        if not network.is_flat:
+            return patches.window_probabilities(of_window, scene, box)
+        multiple = network.plane.layout.multiple[-1]
+        return planes.plane_probabilities(
+            of_planes,
+            scene,
+            box,
+            views=(1.0, 0.0, 0.0),
+            multiple=multiple,
+            beside=BESIDE,
+        )
+
+
+def _crop(scenes: Sequence[Scene], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Draw a crop of 0.8 to 1.2 times the side, and bring it to the side."""
+    side = planes.crop_side(scenes, _SIDE, LAYOUT_3D.multiple[-1])
+    wide = round(side * rng.uniform(0.8, 1.2))
+    image, target = planes.draw_crop(scenes, wide, rng, beside=BESIDE)
+    image = F.interpolate(image[None], size=(side, side), mode="bilinear")[0]
+    chosen = F.interpolate(
+        target[None, None].double(), size=(side, side), mode="nearest-exact"
+    )
+    return turned(image, chosen[0, 0].long(), rng)
+
+
+def _curve(channels: Sequence[NDArray[Any]], window: str) -> GreyCurve:
+    """Return the CT window, or the range of the image at the same height."""
+    ranged = spanning(channels, _WINDOW[0] - _MEAN, _WINDOW[1] - _MEAN)
+    if window == "ct" or (window == "auto" and all(map(_is_ct, channels))):
+        return windowing(*_WINDOW, shift=_MEAN)
+    return ranged
+
+
+def _is_ct(channel: NDArray[Any]) -> bool:
+    """Tell whether grey values look like Hounsfield units: air is about -1000."""
+    low, high = float(channel.min()), float(channel.max())
+    return -3100 < low < -500 and high < 5000
+
+
+def _weights(path: Path) -> Mapping[str, Tensor]:
+    """Read a state dict; nothing in the file is executed."""
+    if not path.is_file():
+        raise UserError(f"there is no file {path} of encoder weights: check the path")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, RuntimeError, OSError, EOFError) as error:
+        raise UserError(
+            f"{path.name} is not a readable state dict "
+            f"({str(error).splitlines()[0][:80]}): give torchvision's densenet161 as "
+            ".safetensors or .pth"
+        ) from error
+    if not isinstance(found, Mapping):
+        raise UserError(f"{path.name} holds {type(found).__name__}, not a state dict")
+    return found

@@ -1,0 +1,223 @@
+"""MSS U-Net: a 3-D U-Net supervised at all scales (Zhao and Zeng 2019)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Adam, Optimizer
+
+from sparseseg.classes import BACKGROUND
+from sparseseg.data.intensity import GreyCurve, standardising
+from sparseseg.nn import losses
+from sparseseg.nn.augment import affine_matrix, bspline_field, warp
+from sparseseg.nn.mssunet import HEAD_WEIGHTS, MULTIPLE, WIDTH, MSSUNet
+from sparseseg.recipes import patches
+from sparseseg.recipes.options import Options
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
+from sparseseg.recipes.scene import Scene
+from sparseseg.tiling import Box, Triple
+
+PATCH: Triple = (48, 192, 192)
+_RATE = 3e-4
+_DECAY = 3e-5
+_KITS_CLASS_WEIGHTS = (0.28, 0.28, 0.44)
+_KITS_DICE_WEIGHTS = (0.4, 0.6)
+_OFTEN = 0.2
+_GAMMA_OFTEN = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class MSSUNetOptions(Options):
+    """What matters of MSS U-Net."""
+
+    mirror: Annotated[
+        bool, {"help": "average the prediction over 8 mirrored copies: 8 times slower"}
+    ] = True
+    exponent: Annotated[
+        float, {"min": 0.05, "max": 1.0, "help": "of -log Dice in the loss"}
+    ] = 0.3
+
+
+class MSSUNetRecipe(Plain):
+    """The released code, which is a changed nnU-Net, trained from sparse annotation.
+
+    From the paper's code: the network and its five heads with weights 0.6 and four
+    times 0.1, exponential-logarithmic Dice (background, the first output, has none)
+    and cross-entropy with the weights of KiTS where there are three outputs (else all
+    alike), percentiles, mean and deviation of the labelled foreground of all volumes,
+    a common spacing (the median), patches of 48 x 192 x 192, Adam (amsgrad) at 3e-4
+    with decay 3e-5, rotation, scaling, elastic deformation, gamma and mirroring, the
+    sliding window with Gaussian weights and mirroring. Ours: one patch a step where
+    they had eight, learning-rate decay by the budget, deformation by B-splines of about
+    their size, and how labels get to the coarse heads: the commonest of the labelled
+    voxels. The released code interpolates label numbers, which is not defined beside
+    unlabelled voxels, and invents class 1 between 0 and 2.
+    """
+
+    name = "mssunet"
+    title = "MSS U-Net (2019)"
+    summary = (
+        "For organs and tumours in CT, supervised at five scales; large.\n"
+        "Follows the 2019 entry to the kidney tumour challenge KiTS."
+    )
+    paper = "Zhao and Zeng 2019, arXiv:1908.03204"
+    options: type[Options] = MSSUNetOptions
+
+    def plan(
+        self, cases: Sequence[Case], outputs: Sequence[int], options: Options
+    ) -> Plan:
+        """Measure the labelled foreground, and take the median spacing."""
+        volumes = [volume for volume, _ in cases]
+        z, y, x = np.median([volume.spacing for volume in volumes], axis=0)
+        extents = [
+            np.ceil(np.multiply(volume.shape, volume.spacing) / (z, y, x)).astype(int)
+            for volume in volumes
+        ]
+        return Plan(
+            recipe=self.name,
+            outputs=tuple(outputs),
+            spacing=(float(z), float(y), float(x)),
+            unit=volumes[0].unit,
+            curves=tuple(
+                _foreground_curve(cases, channel)
+                for channel in range(volumes[0].channels)
+            ),
+            patch=patches.patch_for(np.max(extents, axis=0), PATCH, MULTIPLE),
+            network={"width": WIDTH, "flat": True},
+            options=options.to_json(),
+        )
+
+    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
+        """Return the network alone."""
+        return MSSUNet(channels, outputs, **options)
+
+    def network(self, plan: Plan) -> nn.Module:
+        """Build the network of a plan."""
+        return self.module(plan.channels, len(plan.outputs), **plan.network)
+
+    def batches(
+        self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
+    ) -> Iterator[Batch]:
+        """Yield one augmented patch a step."""
+        while True:
+            image, target = _augmented(
+                *patches.draw_patch(scenes, rng), rng, scenes[0].plan
+            )
+            yield Batch(image[None], target[None])
+
+    def logits(self, network: nn.Module, batch: Batch) -> Heads:
+        """Return the logits of the five heads, full resolution first."""
+        heads: Heads = network(batch.inputs)
+        return heads
+
+    def loss(self, heads: Heads, batch: Batch, weights: Tensor) -> Tensor:
+        """Return the weighted sum over the heads."""
+        outputs = heads[0].shape[1]
+        dice = torch.tensor(
+            _KITS_DICE_WEIGHTS if outputs == 3 else [1 / (outputs - 1)] * (outputs - 1)
+        )
+        parts = [
+            share
+            * losses.exponential_logarithmic(
+                head,
+                coarse(batch.target, head.shape[2:], outputs),
+                dice_weights=dice,
+                class_weights=weights,
+            )
+            for share, head in zip(HEAD_WEIGHTS, heads, strict=True)
+        ]
+        return torch.stack(parts).sum()
+
+    def class_weights(self, counts: Sequence[int]) -> Tensor:
+        """Return those of KiTS for three outputs, else all alike."""
+        if len(counts) == len(_KITS_CLASS_WEIGHTS):
+            return torch.tensor(_KITS_CLASS_WEIGHTS)
+        return torch.full((len(counts),), 1 / len(counts))
+
+    def optimizer(self, network: nn.Module) -> Optimizer:
+        """Return Adam with the paper's rate and decay."""
+        return Adam(network.parameters(), lr=_RATE, weight_decay=_DECAY, amsgrad=True)
+
+    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+        """Write large tiles: windows overlap."""
+        return patches.tile_of(plan, shape)
+
+    def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Average windows, and their mirror images if that was chosen."""
+        device = next(network.parameters()).device
+
+        def predict(image: Tensor) -> Tensor:
+            heads: Heads = network(image.to(device))
+            return heads[0].float().softmax(1)
+
+        mirror = (0, 1, 2) if scene.plan.options.get("mirror", True) else ()
+        return patches.window_probabilities(predict, scene, box, mirror=mirror)
+
+
+def coarse(target: Tensor, size: Sequence[int], outputs: int) -> Tensor:
+    """Return targets (n, z, y, x) of a coarser head: the commonest labelled class.
+
+    A block of voxels none of which is labelled is unlabelled.
+    """
+    if target.shape[1:] == tuple(size):
+        return target
+    kinds = torch.arange(outputs, device=target.device).view(1, -1, 1, 1, 1)
+    members = (target[:, None] == kinds).float()
+    z, y, x = size
+    share = F.adaptive_avg_pool3d(members, (z, y, x))
+    return torch.where(share.sum(1) > 0, share.argmax(1), losses.IGNORE)
+
+
+def _foreground_curve(cases: Sequence[Case], channel: int) -> GreyCurve:
+    """Fit the grey values of all labelled voxels but the background's."""
+    found = [
+        _foreground(volume.array[channel], labels.array) for volume, labels in cases
+    ]
+    return standardising([grey for grey in found if grey.size])
+
+
+def _foreground(grey: NDArray[Any], painted: NDArray[np.uint8]) -> NDArray[Any]:
+    found: NDArray[Any] = grey[(painted > 0) & (painted != BACKGROUND)]
+    return found
+
+
+def _augmented(
+    image: Tensor, target: Tensor, rng: np.random.Generator, plan: Plan
+) -> tuple[Tensor, Tensor]:
+    """Deform, rotate, scale, change gamma and mirror, each at random."""
+    size = plan.patch
+    bends, turns, scales, gamma = rng.random(4) < (
+        _OFTEN,
+        _OFTEN,
+        _OFTEN,
+        _GAMMA_OFTEN,
+    )
+    if bends or turns or scales:
+        strength = float(rng.uniform(0, 6)) if bends else 0.0
+        field = bspline_field(size, spacing=22.0, sd=strength, rng=rng)
+        matrix = affine_matrix(
+            rng,
+            degrees=15.0 if turns else 0.0,
+            scale=(0.85, 1.25) if scales else (1.0, 1.0),
+            spacing=plan.spacing,
+        )
+        image, target = warp(image, target, field, matrix)
+    if gamma:
+        image = torch.stack([_with_gamma(c, rng.uniform(0.7, 1.5)) for c in image])
+    axes = [axis for axis in (-3, -2, -1) if rng.random() < 0.5]
+    return image.flip(axes), target.flip(axes)
+
+
+def _with_gamma(channel: Tensor, exponent: float) -> Tensor:
+    """Bend grey values, and restore their mean and deviation."""
+    low, high = torch.aminmax(channel)
+    share = (channel - low) / (high - low).clamp_min(1e-6)
+    bent = share**exponent
+    scale = channel.std() / bent.std().clamp_min(1e-6)
+    return (bent - bent.mean()) * scale + channel.mean()

@@ -1,0 +1,157 @@
+"""For 3-D networks: patches round labelled voxels, and prediction by windows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.sampling import draw_case, draw_place
+from sparseseg.recipes.scene import Scene
+from sparseseg.tiling import Box, Triple
+
+# A window's weight at its centre is 1, and falls with an eighth of its side.
+_NARROWNESS = 8
+_LEAST_WEIGHT = 1e-3
+_TILE_VOXELS = 32_000_000
+
+Probabilities = Callable[[Tensor], Tensor]
+
+
+def patch_for(shape: Sequence[int], limit: Triple, multiple: Triple) -> Triple:
+    """Return the patch for volumes up to `shape`: within `limit`, of legal size."""
+    z, y, x = (
+        min(most, int(-(-size // step) * step))
+        for size, most, step in zip(shape, limit, multiple, strict=True)
+    )
+    return z, y, x
+
+
+def box_round(centre: Triple, size: Triple) -> Box:
+    """Return the box of this size round a voxel; it may reach outside the volume."""
+    (a, b, c), (d, e, f) = centre, size
+    z, y, x = a - d // 2, b - e // 2, c - f // 2
+    return Box((z, y, x), (z + d, y + e, x + f))
+
+
+def extent(plan: Plan, spacing: Sequence[float]) -> Triple:
+    """Return how many voxels of this spacing a patch of the plan covers."""
+    z, y, x = (
+        max(1, round(size * wanted / side))
+        for size, wanted, side in zip(plan.patch, plan.spacing, spacing, strict=True)
+    )
+    return z, y, x
+
+
+def draw_patch(
+    scenes: Sequence[Scene], rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw a patch (c, z, y, x) round a labelled voxel, and its target (z, y, x).
+
+    A volume of another spacing than the plan's is resampled: grey values linearly,
+    targets to the nearest.
+    """
+    scene = draw_case(scenes, rng)
+    size = extent(scene.plan, scene.volume.spacing)
+    centre = draw_place(scene, rng)
+    room = [
+        int(at + rng.integers(-(side // 4), side // 4 + 1))
+        for at, side in zip(centre, size, strict=True)
+    ]
+    box = box_round((room[0], room[1], room[2]), size)
+    grey = torch.from_numpy(scene.grey(box))
+    target = torch.from_numpy(scene.target(box))
+    return _resized(grey, scene.plan.patch), _nearest(target, scene.plan.patch)
+
+
+def window_probabilities(
+    predict: Probabilities, scene: Scene, box: Box, *, mirror: Sequence[int] = ()
+) -> Tensor:
+    """Average overlapping windows (Gaussian weights) into (k, z, y, x) of a box.
+
+    Windows stand half a patch apart on a grid that the volume alone decides, so that a
+    voxel's answer does not depend on the box. `predict` maps (1, c, z, y, x) to
+    probabilities; `mirror` names the axes that are also shown mirrored.
+    """
+    size = extent(scene.plan, scene.volume.spacing)
+    weight = _gaussian(size)
+    total = torch.zeros(len(scene.plan.outputs), *box.shape)
+    weights = torch.zeros(box.shape)
+    for window in _windows(scene.volume.shape, size, box):
+        grey = _resized(torch.from_numpy(scene.grey(window)), scene.plan.patch)
+        found = _mirrored(predict, grey[None], mirror)[0].float().cpu()
+        found = _resized(found, size)
+        seen = window.intersect(box)
+        inside, there = seen.relative_to(window), seen.relative_to(box)
+        share = weight[inside.slices]
+        total[(slice(None), *there.slices)] += (
+            share * found[(slice(None), *inside.slices)]
+        )
+        weights[there.slices] += share
+    return total / weights
+
+
+def tile_of(plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+    """Return a large tile, because windows at its border are computed twice."""
+    side = max(1, int((_TILE_VOXELS / max(1, len(plan.outputs) - 1)) ** (1 / 3)))
+    z, y, x = (min(size, side) for size in shape)
+    return (z, y, x), (0, 0, 0)
+
+
+def _windows(shape: Triple, size: Triple, box: Box) -> Iterator[Box]:
+    axes = (
+        [(low, low + side) for low in _starts(length, side)]
+        for length, side in zip(shape, size, strict=True)
+    )
+    for (z, z1), (y, y1), (x, x1) in product(*axes):
+        window = Box((z, y, x), (z1, y1, x1))
+        if not window.intersect(box).is_empty:
+            yield window
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Return where windows begin: evenly, at most half a side apart."""
+    if length <= side:
+        return [-((side - length) // 2)]
+    steps = -(-(length - side) // max(1, side // 2))
+    return [round(i * (length - side) / steps) for i in range(steps + 1)]
+
+
+def _gaussian(size: Triple) -> Tensor:
+    z, y, x = (
+        torch.exp(
+            -0.5
+            * ((torch.arange(n) - (n - 1) / 2) / max(n / _NARROWNESS, 0.5)).square()
+        )
+        for n in size
+    )
+    weight: Tensor = z[:, None, None] * y[:, None] * x
+    clamped: Tensor = torch.clamp(weight, min=_LEAST_WEIGHT)
+    return clamped
+
+
+def _mirrored(predict: Probabilities, grey: Tensor, axes: Sequence[int]) -> Tensor:
+    total = predict(grey)
+    for chosen in list(product((False, True), repeat=len(axes)))[1:]:
+        flips = [axis + 2 for axis, flip in zip(axes, chosen, strict=True) if flip]
+        total = total + predict(grey.flip(flips)).flip(flips)
+    mean: Tensor = total / 2 ** len(axes)
+    return mean
+
+
+def _resized(channels: Tensor, size: Triple) -> Tensor:
+    if channels.shape[1:] == size:
+        return channels
+    return F.interpolate(
+        channels[None], size=size, mode="trilinear", align_corners=False
+    )[0]
+
+
+def _nearest(target: Tensor, size: Triple) -> Tensor:
+    if target.shape == size:
+        return target
+    wide = F.interpolate(target[None, None].double(), size=size, mode="nearest-exact")
+    return wide[0, 0].long()

@@ -1,0 +1,122 @@
+"""Systems published for planes, together with their transcription to volumes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparseseg.data.intensity import rescaling
+from sparseseg.recipes import patches, planes
+from sparseseg.recipes.options import Options
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.recipe import Case, Plain
+from sparseseg.recipes.scene import Scene
+from sparseseg.tiling import Box, Triple
+
+PATCH: Triple = (32, 64, 64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoOrThreeOptions(Options):
+    """Whether planes or blocks of voxels are looked at, and which planes."""
+
+    dims: Annotated[
+        Literal[2, 3], {"help": "2 looks at planes, 3 at blocks of voxels"}
+    ] = 2
+    views: Annotated[
+        Literal["all", "z"], {"help": "planes across all annotated axes, or z alone"}
+    ] = "all"
+
+
+class TwoOrThree(Plain):
+    """What such recipes share: grey values, crops or patches, views or windows."""
+
+    name: str
+    options: type[Options] = TwoOrThreeOptions
+    crop: int
+    """The side of a square crop, at most."""
+
+    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
+        """Return the network alone; each recipe has its own arguments."""
+        raise NotImplementedError
+
+    def answer(self, network: nn.Module, image: Tensor, plan: Plan) -> Tensor:
+        """Return probabilities (n, k, ...) of planes or of a window."""
+        raise NotImplementedError
+
+    def sized(
+        self,
+        cases: Sequence[Case],
+        outputs: Sequence[int],
+        options: TwoOrThreeOptions,
+        *,
+        multiple: int,
+        network: dict[str, object],
+    ) -> Plan:
+        """Return the plan for these volumes; sides are multiples of `multiple`."""
+        volumes = [volume for volume, _ in cases]
+        largest = np.max([volume.shape for volume in volumes], axis=0)
+        channels = zip(*(volume.array for volume in volumes), strict=True)
+        return Plan(
+            recipe=self.name,
+            outputs=tuple(outputs),
+            spacing=volumes[0].spacing,
+            unit=volumes[0].unit,
+            curves=tuple(rescaling(channel) for channel in channels),
+            patch=patches.patch_for(largest, PATCH, (multiple, multiple, multiple)),
+            network={"dims": options.dims, **network},
+            options={**options.to_json(), "multiple": multiple},
+        )
+
+    def network(self, plan: Plan) -> nn.Module:
+        """Build the network of a plan; in 2-D it knows which views count."""
+        net = self.module(plan.channels, len(plan.outputs), **plan.network)
+        return planes.PlaneWise(net) if plan.network["dims"] == 2 else net
+
+    def prepare(
+        self,
+        network: nn.Module,
+        scenes: Sequence[Scene],
+        rng: np.random.Generator,
+        *,
+        thorough: bool = True,
+    ) -> None:
+        """Let the annotated views count."""
+        if isinstance(network, planes.PlaneWise):
+            network.views.copy_(torch.tensor(planes.view_weights(scenes)))
+
+    def draw(
+        self, scenes: Sequence[Scene], rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Draw a crop of an annotated slice, or a patch round a labelled voxel."""
+        if scenes[0].plan.network["dims"] == 3:
+            return patches.draw_patch(scenes, rng)
+        side = planes.crop_side(
+            scenes, self.crop, int(scenes[0].plan.options["multiple"])
+        )
+        return planes.draw_crop(scenes, side, rng)
+
+    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+        """Write large tiles: planes are shown whole, windows overlap."""
+        tile_of = planes.tile_of if plan.network["dims"] == 2 else patches.tile_of
+        return tile_of(plan, shape)
+
+    def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Average the views of a box, or its windows."""
+        device = next(network.parameters()).device
+
+        def predict(image: Tensor) -> Tensor:
+            return self.answer(network, image.to(device), scene.plan)
+
+        if not isinstance(network, planes.PlaneWise):
+            return patches.window_probabilities(predict, scene, box)
+        return planes.plane_probabilities(
+            predict,
+            scene,
+            box,
+            views=network.views.tolist(),
+            multiple=int(scene.plan.options["multiple"]),
+        )

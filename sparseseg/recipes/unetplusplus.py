@@ -1,0 +1,124 @@
+"""UNet++: a nested U-Net that can be pruned after training (Zhou et al. 2018, 2020)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from sparseseg.nn import losses
+from sparseseg.nn.unetplusplus import HEADS, WIDTHS, UNetPlusPlus
+from sparseseg.recipes.options import Options
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.recipe import Batch, Case, Heads, Stage
+from sparseseg.recipes.scene import Scene
+from sparseseg.recipes.two_or_three import TwoOrThree, TwoOrThreeOptions
+
+_RATE = 3e-4
+_CROPS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetPlusPlusOptions(TwoOrThreeOptions):
+    """What matters of UNet++."""
+
+    deep_supervision: Annotated[
+        bool,
+        {"help": "train a head at each depth, so that it can be pruned afterwards"},
+    ] = True
+    mode: Annotated[
+        Literal["accurate", "fast"],
+        {"help": "predict with the mean of all heads, or with the deepest alone"},
+    ] = "accurate"
+    dropout: Annotated[
+        float, {"min": 0.0, "max": 0.9, "help": "share of features that is dropped"}
+    ] = 0.5
+
+
+class UNetPlusPlusRecipe(TwoOrThree):
+    """The paper's network, loss and optimizer, trained from sparse annotation.
+
+    From the paper and the released 2-D code: nodes, widths, dropout 0.5 and no
+    normalisation, a head at each depth, 0.5 * cross-entropy - Dice summed over the
+    heads, Adam at 3e-4, no augmentation. Ours: the softmax form for several classes,
+    the restriction to labelled voxels, crops of 96 x 96 (in 3-D patches of 32 x 64 x
+    64), and looking at a volume in all annotated views. The heads can be averaged
+    ("accurate") or the deepest taken ("fast"), as in the paper.
+    """
+
+    name = "unetplusplus"
+    title = "UNet++ (2018)"
+    summary = (
+        "One training, four networks: choose speed or accuracy afterwards.\n"
+        "Nested skip connections with a head at each depth, L1 to L4."
+    )
+    paper = "Zhou et al., DLMIA 2018 and TMI 2020, arXiv:1912.05074"
+    options: type[Options] = UNetPlusPlusOptions
+    crop = 96  # the side of the paper's nuclei images
+
+    def plan(
+        self, cases: Sequence[Case], outputs: Sequence[int], options: Options
+    ) -> Plan:
+        """Rescale grey values, and fit the patch to the volumes."""
+        assert isinstance(options, UNetPlusPlusOptions)
+        network = {
+            "heads": list(HEADS if options.deep_supervision else HEADS[-1:]),
+            "widths": list(WIDTHS),
+            "dropout": options.dropout,
+        }
+        return self.sized(
+            cases, outputs, options, multiple=2 ** max(HEADS), network=network
+        )
+
+    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
+        """Return the network alone; `depth` prunes it to that head."""
+        if "depth" in options:
+            options["heads"] = [options.pop("depth")]
+        return UNetPlusPlus(channels, outputs, **options)
+
+    def depths(self, plan: Plan) -> tuple[int, ...]:
+        """Return the depths that have a head."""
+        return tuple(plan.network["heads"])
+
+    def pruned(self, plan: Plan, depth: int) -> Plan:
+        """Keep one head, and the nodes that it needs."""
+        return replace(plan, network={**plan.network, "heads": [depth]})
+
+    def batches(
+        self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
+    ) -> Iterator[Batch]:
+        """Yield a few crops of annotated slices, or one patch."""
+        count = _CROPS if scenes[0].plan.network["dims"] == 2 else 1
+        while True:
+            drawn = [self.draw(scenes, rng) for _ in range(count)]
+            inputs, targets = zip(*drawn, strict=True)
+            yield Batch(torch.stack(inputs), torch.stack(targets))
+
+    def logits(self, network: nn.Module, batch: Batch) -> Heads:
+        """Return the logits of all heads, the deepest first."""
+        heads: Heads = network(batch.inputs)
+        return heads
+
+    def loss(self, heads: Heads, batch: Batch, weights: Tensor) -> Tensor:
+        """Return the sum over the heads, all alike."""
+        parts = [
+            losses.half_cross_entropy_minus_dice(head, batch.target) for head in heads
+        ]
+        return torch.stack(parts).sum()
+
+    def class_weights(self, counts: Sequence[int]) -> Tensor:
+        """Return equal weights; the loss takes none."""
+        return losses.class_weights(counts, power=0.0)
+
+    def optimizer(self, network: nn.Module) -> Optimizer:
+        """Return Adam with the paper's rate."""
+        return Adam(network.parameters(), lr=_RATE)
+
+    def answer(self, network: nn.Module, image: Tensor, plan: Plan) -> Tensor:
+        """Average the heads, or take the deepest alone."""
+        heads: Heads = network(image)
+        chosen = heads if plan.options.get("mode") == "accurate" else heads[:1]
+        return torch.stack([head.float().softmax(1) for head in chosen]).mean(0)
