@@ -125,6 +125,15 @@ class Painted:
     step: int
 
 
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """The depths that the model at hand can be pruned to, and the one in use."""
+
+    available: tuple[int, ...]
+    chosen: int | None
+    """None predicts with the whole network."""
+
+
 class SessionEvents(SignalGroup):
     """What a session announces, always from one thread of its own."""
 
@@ -133,6 +142,7 @@ class SessionEvents(SignalGroup):
     score = Signal(ScoreReport)
     progress = Signal(Progress)
     painted = Signal(Painted)
+    depths = Signal(Depths)
     failed = Signal(str)
     noted = Signal(str)
     saved = Signal(str)

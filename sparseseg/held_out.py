@@ -35,6 +35,11 @@ class HeldOut:
         self._interpolation: dict[str, object] | None = None
         self.slices: tuple[Slices, ...] = ()
 
+    @property
+    def is_told(self) -> bool:
+        """Whether a score was told, or that there is none."""
+        return self._told
+
     def choose(self, scenes: Sequence[Scene]) -> None:
         """Choose one slice of each scene; one that was held out before stays so."""
         kept = self.slices or (Slices(),) * len(scenes)
@@ -72,10 +77,11 @@ class HeldOut:
         Pixels where other annotated slices cross are left out: those were seen.
         """
         if not any(self.slices):
-            told, self._told = self._told or self._released, True
+            told, self._told = self._told, True
             return None if told else Score(step, seconds, None, None, ())
         if seconds < self._next:
             return None
+        self._told = True
         begin = time.perf_counter()
         pairs = list(zip(scenes, self.slices, strict=True))
         if self._interpolation is None:

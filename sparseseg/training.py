@@ -21,7 +21,8 @@ from sparseseg.held_out import HeldOut
 from sparseseg.model import Model
 from sparseseg.nn.device import choose_device, probe
 from sparseseg.nn.losses import unlabelled_entropy
-from sparseseg.recipes import Batch, Case, Scene, Stage, read_options
+from sparseseg.options import read_options
+from sparseseg.recipes import Batch, Case, Scene, Stage
 
 _LOOK_SECONDS = 1.0
 _WARM_UP_STEPS = 20
@@ -35,6 +36,7 @@ _STAGED_SECONDS = 600.0
 # Held-out slices teach as well once the score has been told, in the longer part of a
 # budget: what is left out for good is a slice that a person painted for nothing.
 _JOIN = 0.4
+_LATEST_JOIN = 0.7
 
 
 def create(cases: Sequence[Case], settings: TrainSettings) -> Model:
@@ -46,7 +48,7 @@ def create(cases: Sequence[Case], settings: TrainSettings) -> Model:
     recipe = recipes.get(settings.recipe)
     _check(cases, outputs)
     torch.manual_seed(settings.seed)
-    options = read_options(recipe.options, settings.options)
+    options = read_options(recipe.card.options, settings.options)
     plan = recipe.plan(cases, outputs, options)
     model = Model(plan, _named(cases, ClassTable(())))
     recipe.start(model.network, plan)
@@ -85,7 +87,9 @@ def train(
         if clock.now() >= look:
             trainee.look()
             look = clock.now() + _LOOK_SECONDS
-        if schedule.done is not None and schedule.done >= _JOIN:
+        # A slow network may not have been scored yet.
+        join = _JOIN if trainee.held_out.is_told else _LATEST_JOIN
+        if schedule.done is not None and schedule.done >= join:
             trainee.join_held_out()
         if schedule.begins_stage():
             trainee.enter(schedule.stage)

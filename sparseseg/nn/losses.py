@@ -69,10 +69,11 @@ def half_cross_entropy_minus_dice(logits: Tensor, target: Tensor) -> Tensor:
     if not len(classes):
         return scores.sum()
     if len(scores) == 1:
-        probabilities, members = scores.sigmoid(), (classes == 1)[None].float()
+        odds, members = scores, (classes == 1)[None].float()
     else:
-        probabilities, members = scores.softmax(0), _members(classes, len(scores))
-    binary = F.binary_cross_entropy(probabilities, members)
+        odds, members = _against_the_rest(scores), _members(classes, len(scores))
+    probabilities = odds.sigmoid()
+    binary = F.binary_cross_entropy_with_logits(odds, members)
     overlap = 2 * (probabilities * members).sum(1) + 1
     dice = overlap / (probabilities.sum(1) + members.sum(1) + 1)
     return 0.5 * binary - dice.mean()
@@ -169,6 +170,15 @@ def _dice(scores: Tensor, classes: Tensor) -> Tensor:
     dice = 2 * overlap / (probabilities.sum(1) + labelled).clamp_min(_TINY)
     present = labelled > 0
     return ((1 - dice) * present).sum() / present.sum().clamp_min(1)
+
+
+def _against_the_rest(scores: Tensor) -> Tensor:
+    """Return (k, m) logits whose sigmoid is the softmax of the scores.
+
+    The gradient of a logit does not vanish where a probability rounds to 0 or 1.
+    """
+    rest = [torch.cat([scores[:k], scores[k + 1 :]]) for k in range(len(scores))]
+    return scores - torch.stack([others.logsumexp(0) for others in rest])
 
 
 def _members(classes: Tensor, outputs: int) -> Tensor:

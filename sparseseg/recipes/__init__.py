@@ -4,11 +4,10 @@ from typing import Any
 
 from torch import nn
 
-from sparseseg.errors import UserError
+from sparseseg.catalogue import card
 from sparseseg.recipes.hdenseunet import HDenseUNetRecipe
 from sparseseg.recipes.lungnet import LungNetRecipe
 from sparseseg.recipes.mssunet import MSSUNetRecipe
-from sparseseg.recipes.options import Options, read_options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Recipe, Stage
 from sparseseg.recipes.scene import Scene
@@ -19,7 +18,6 @@ from sparseseg.recipes.unetplusplus import UNetPlusPlusRecipe
 __all__ = [
     "Batch",
     "Case",
-    "Options",
     "Plan",
     "Recipe",
     "Scene",
@@ -27,11 +25,10 @@ __all__ = [
     "get",
     "names",
     "network",
-    "read_options",
 ]
 
 _RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe
+    recipe.card.name: recipe
     for recipe in (
         UNet3dFastRecipe(),
         UNet3dRecipe(),
@@ -50,9 +47,7 @@ def names() -> tuple[str, ...]:
 
 def get(name: str) -> Recipe:
     """Return a recipe by its name; raise `UserError` for one that is not there."""
-    if name not in _RECIPES:
-        raise UserError(f"there is no recipe {name!r}: choose {', '.join(_RECIPES)}")
-    return _RECIPES[name]
+    return _RECIPES[card(name).name]
 
 
 def network(name: str, *, channels: int, outputs: int, **options: Any) -> nn.Module:

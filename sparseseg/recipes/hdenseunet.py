@@ -1,10 +1,9 @@
 """H-DenseUNet: a 2-D and a 3-D dense U-Net, trained in stages (Li et al. 2018)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Optimizer
 
+from sparseseg.catalogue import HDenseUNetOptions, card
 from sparseseg.data.intensity import GreyCurve, spanning, windowing
 from sparseseg.errors import UserError
 from sparseseg.nn import losses
 from sparseseg.nn.denseunet import LAYOUT_3D, load_densenet161
 from sparseseg.nn.hdenseunet import BESIDE, STAGES, HDenseUNet, part
+from sparseseg.options import Options
 from sparseseg.recipes import patches, planes
 from sparseseg.recipes.lungnet import turned
-from sparseseg.recipes.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
@@ -34,31 +34,6 @@ _RATE = 1e-2
 _LITS_WEIGHTS = (0.78, 0.65, 8.57)
 _WINDOW = (-200.0, 250.0)
 _MEAN = 48.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class HDenseUNetOptions(Options):
-    """What matters of H-DenseUNet."""
-
-    part: Annotated[
-        Literal["2d", "hybrid"], {"help": "stop after the 2-D network, or go on to 3-D"}
-    ] = "hybrid"
-    slices: Annotated[
-        Literal[8, 12], {"help": "of a 3-D patch: 12 in the paper, 8 in its code"}
-    ] = 12
-    connections: Annotated[
-        bool, {"help": "U-connections: the paper has them, its hybrid code has not"}
-    ] = True
-    nearest: Annotated[
-        bool, {"help": "up-sample by repeating, as the code does, not linearly"}
-    ] = False
-    window: Annotated[
-        Literal["auto", "ct", "range"],
-        {"help": "-200 to 250 HU, or the range of the image; auto looks at it"},
-    ] = "auto"
-    encoder: Annotated[
-        str, {"help": "a file of torchvision's DenseNet-161 weights to start from"}
-    ] = ""
 
 
 class HDenseUNetRecipe(Plain):
@@ -74,14 +49,7 @@ class HDenseUNetRecipe(Plain):
     windows with Gaussian weights in the prediction where the code drops edge planes.
     """
 
-    name = "hdenseunet"
-    title = "H-DenseUNet (2018)"
-    summary = (
-        "For liver and tumours in CT: planes first, then volumes; very large.\n"
-        "Can start from DenseNet-161 weights; needs a GPU for its 3-D part."
-    )
-    paper = "Li et al., TMI 2018, arXiv:1709.07330"
-    options: type[Options] = HDenseUNetOptions
+    card = card("hdenseunet")
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
@@ -94,7 +62,7 @@ class HDenseUNetRecipe(Plain):
         limit = (options.slices, _SIDE, _SIDE)
         z, y, x = LAYOUT_3D.multiple
         return Plan(
-            recipe=self.name,
+            recipe=self.card.name,
             outputs=tuple(outputs),
             spacing=volumes[0].spacing,
             unit=volumes[0].unit,

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from sparseseg.catalogue import PlanarOptions, card
 from sparseseg.nn import losses
 from sparseseg.nn.augment import flip_rotate
 from sparseseg.nn.lungnet import WIDTH, LungNet
-from sparseseg.recipes.options import Options
+from sparseseg.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Stage
 from sparseseg.recipes.scene import Scene
-from sparseseg.recipes.two_or_three import TwoOrThree, TwoOrThreeOptions
+from sparseseg.recipes.two_or_three import TwoOrThree
 
 _RATE = 1e-2
 
@@ -31,20 +32,14 @@ class LungNetRecipe(TwoOrThree):
     most 256 x 256, the views across y and x, and the transcription to 3-D.
     """
 
-    name = "lungnet"
-    title = "LungNet (2019)"
-    summary = (
-        "Small and without pooling; learns from unlabelled voxels as well, if asked.\n"
-        "For textures in planes: each pixel sees 287 x 287 around it."
-    )
-    paper = "Anthimopoulos et al., JBHI 2019, arXiv:1803.06167"
+    card = card("lungnet")
     crop = 256
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
     ) -> Plan:
         """Rescale grey values; the network takes any size."""
-        assert isinstance(options, TwoOrThreeOptions)
+        assert isinstance(options, PlanarOptions)
         network: dict[str, object] = {"width": WIDTH}
         return self.sized(cases, outputs, options, multiple=1, network=network)
 

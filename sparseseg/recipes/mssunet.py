@@ -1,8 +1,7 @@
 """MSS U-Net: a 3-D U-Net supervised at all scales (Zhao and Zeng 2019)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
+from sparseseg.catalogue import card
 from sparseseg.classes import BACKGROUND
 from sparseseg.data.intensity import GreyCurve, standardising
 from sparseseg.nn import losses
 from sparseseg.nn.augment import affine_matrix, bspline_field, warp
 from sparseseg.nn.mssunet import HEAD_WEIGHTS, MULTIPLE, WIDTH, MSSUNet
+from sparseseg.options import Options
 from sparseseg.recipes import patches
-from sparseseg.recipes.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
@@ -30,18 +30,6 @@ _KITS_CLASS_WEIGHTS = (0.28, 0.28, 0.44)
 _KITS_DICE_WEIGHTS = (0.4, 0.6)
 _OFTEN = 0.2
 _GAMMA_OFTEN = 0.3
-
-
-@dataclass(frozen=True, kw_only=True)
-class MSSUNetOptions(Options):
-    """What matters of MSS U-Net."""
-
-    mirror: Annotated[
-        bool, {"help": "average the prediction over 8 mirrored copies: 8 times slower"}
-    ] = True
-    exponent: Annotated[
-        float, {"min": 0.05, "max": 1.0, "help": "of -log Dice in the loss"}
-    ] = 0.3
 
 
 class MSSUNetRecipe(Plain):
@@ -60,14 +48,7 @@ class MSSUNetRecipe(Plain):
     unlabelled voxels, and invents class 1 between 0 and 2.
     """
 
-    name = "mssunet"
-    title = "MSS U-Net (2019)"
-    summary = (
-        "For organs and tumours in CT, supervised at five scales; large.\n"
-        "Follows the 2019 entry to the kidney tumour challenge KiTS."
-    )
-    paper = "Zhao and Zeng 2019, arXiv:1908.03204"
-    options: type[Options] = MSSUNetOptions
+    card = card("mssunet")
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
@@ -80,7 +61,7 @@ class MSSUNetRecipe(Plain):
             for volume in volumes
         ]
         return Plan(
-            recipe=self.name,
+            recipe=self.card.name,
             outputs=tuple(outputs),
             spacing=(float(z), float(y), float(x)),
             unit=volumes[0].unit,

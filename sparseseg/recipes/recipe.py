@@ -8,9 +8,10 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sparseseg.catalogue import Card
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.recipes.options import Options
+from sparseseg.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box, Triple
@@ -47,12 +48,8 @@ WHOLE = (Stage("whole", 1.0),)
 class Recipe(Protocol):
     """One published system as a whole; without state, shared by all models."""
 
-    name: str
-    title: str
-    summary: str
-    paper: str
-    options: type[Options]
-    """What a person may choose."""
+    card: Card
+    """What a person has to know of it, and may choose."""
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
@@ -120,7 +117,7 @@ class Recipe(Protocol):
 class Plain:
     """What a recipe does that has one stage and cannot be pruned."""
 
-    options: type[Options] = Options
+    card: Card
 
     def depths(self, plan: Plan) -> tuple[int, ...]:
         """Return none."""

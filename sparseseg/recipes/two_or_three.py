@@ -1,16 +1,15 @@
 """Systems published for planes, together with their transcription to volumes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sparseseg.catalogue import PlanarOptions
 from sparseseg.data.intensity import rescaling
 from sparseseg.recipes import patches, planes
-from sparseseg.recipes.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Case, Plain
 from sparseseg.recipes.scene import Scene
@@ -19,23 +18,9 @@ from sparseseg.tiling import Box, Triple
 PATCH: Triple = (32, 64, 64)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TwoOrThreeOptions(Options):
-    """Whether planes or blocks of voxels are looked at, and which planes."""
-
-    dims: Annotated[
-        Literal[2, 3], {"help": "2 looks at planes, 3 at blocks of voxels"}
-    ] = 2
-    views: Annotated[
-        Literal["all", "z"], {"help": "planes across all annotated axes, or z alone"}
-    ] = "all"
-
-
 class TwoOrThree(Plain):
     """What such recipes share: grey values, crops or patches, views or windows."""
 
-    name: str
-    options: type[Options] = TwoOrThreeOptions
     crop: int
     """The side of a square crop, at most."""
 
@@ -51,7 +36,7 @@ class TwoOrThree(Plain):
         self,
         cases: Sequence[Case],
         outputs: Sequence[int],
-        options: TwoOrThreeOptions,
+        options: PlanarOptions,
         *,
         multiple: int,
         network: dict[str, object],
@@ -61,7 +46,7 @@ class TwoOrThree(Plain):
         largest = np.max([volume.shape for volume in volumes], axis=0)
         channels = zip(*(volume.array for volume in volumes), strict=True)
         return Plan(
-            recipe=self.name,
+            recipe=self.card.name,
             outputs=tuple(outputs),
             spacing=volumes[0].spacing,
             unit=volumes[0].unit,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from sparseseg.catalogue import card
 from sparseseg.data.intensity import rescaling
 from sparseseg.nn import losses
 from sparseseg.nn.augment import (
@@ -18,7 +19,7 @@ from sparseseg.nn.augment import (
     warp,
 )
 from sparseseg.nn.unet3d import MARGIN, UNet3d, output_size, tile_for
-from sparseseg.recipes.options import Options
+from sparseseg.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.sampling import draw_case, draw_place
@@ -41,13 +42,7 @@ class UNet3dRecipe(Plain):
     about y and x, scaling by 0.8 to 1.25, LMB's ranges of the grey-value curve.
     """
 
-    name = "unet3d"
-    title = "3D U-Net (2016)"
-    summary = (
-        "The published network, slow and large: for a GPU and for comparison.\n"
-        "Reads 132 x 132 x 116 voxels to label 44 x 44 x 28."
-    )
-    paper = "Çiçek et al., MICCAI 2016, arXiv:1606.06650"
+    card = card("unet3d")
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
@@ -58,7 +53,7 @@ class UNet3dRecipe(Plain):
         z, y, x = (int(size) for size in largest)
         channels = zip(*(volume.array for volume in volumes), strict=True)
         return Plan(
-            recipe=self.name,
+            recipe=self.card.name,
             outputs=tuple(outputs),
             spacing=volumes[0].spacing,
             unit=volumes[0].unit,

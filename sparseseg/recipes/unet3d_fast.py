@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from sparseseg.catalogue import card
 from sparseseg.data.intensity import equalising
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
 from sparseseg.nn import losses
 from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_halo
 from sparseseg.nn.guided_unet import FOLDS, GuidedUNet
-from sparseseg.recipes.options import Options
+from sparseseg.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
@@ -53,13 +54,7 @@ class UNet3dFastRecipe(Plain):
     cross its plane; a slice that is learned from never guides itself.
     """
 
-    name = "unet3d-fast"
-    title = "Interactive U-Net"
-    summary = (
-        "Learns within a minute from a few slices, on a CPU as well: the default.\n"
-        "Three views with 3-D filters; follows what you paint in this volume."
-    )
-    paper = "sparseseg; after Çiçek et al., MICCAI 2016"
+    card = card("unet3d-fast")
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
@@ -67,7 +62,7 @@ class UNet3dFastRecipe(Plain):
         """Fit grey curves that give each annotated class its share of the contrast."""
         volume = cases[0][0]
         return Plan(
-            recipe=self.name,
+            recipe=self.card.name,
             outputs=tuple(outputs),
             spacing=volume.spacing,
             unit=volume.unit,

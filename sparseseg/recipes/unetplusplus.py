@@ -1,41 +1,25 @@
 """UNet++: a nested U-Net that can be pruned after training (Zhou et al. 2018, 2020)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from sparseseg.catalogue import UNetPlusPlusOptions, card
 from sparseseg.nn import losses
 from sparseseg.nn.unetplusplus import HEADS, WIDTHS, UNetPlusPlus
-from sparseseg.recipes.options import Options
+from sparseseg.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Stage
 from sparseseg.recipes.scene import Scene
-from sparseseg.recipes.two_or_three import TwoOrThree, TwoOrThreeOptions
+from sparseseg.recipes.two_or_three import TwoOrThree
 
 _RATE = 3e-4
 _CROPS = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class UNetPlusPlusOptions(TwoOrThreeOptions):
-    """What matters of UNet++."""
-
-    deep_supervision: Annotated[
-        bool,
-        {"help": "train a head at each depth, so that it can be pruned afterwards"},
-    ] = True
-    mode: Annotated[
-        Literal["accurate", "fast"],
-        {"help": "predict with the mean of all heads, or with the deepest alone"},
-    ] = "accurate"
-    dropout: Annotated[
-        float, {"min": 0.0, "max": 0.9, "help": "share of features that is dropped"}
-    ] = 0.5
 
 
 class UNetPlusPlusRecipe(TwoOrThree):
@@ -49,14 +33,7 @@ class UNetPlusPlusRecipe(TwoOrThree):
     ("accurate") or the deepest taken ("fast"), as in the paper.
     """
 
-    name = "unetplusplus"
-    title = "UNet++ (2018)"
-    summary = (
-        "One training, four networks: choose speed or accuracy afterwards.\n"
-        "Nested skip connections with a head at each depth, L1 to L4."
-    )
-    paper = "Zhou et al., DLMIA 2018 and TMI 2020, arXiv:1912.05074"
-    options: type[Options] = UNetPlusPlusOptions
+    card = card("unetplusplus")
     crop = 96  # the side of the paper's nuclei images
 
     def plan(

@@ -5,6 +5,7 @@ import threading
 from queue import SimpleQueue
 
 from sparseseg.events import (
+    Depths,
     Painted,
     Phase,
     Progress,
@@ -20,6 +21,7 @@ _SIGNALS: dict[type, str] = {
     ScoreReport: "score",
     Progress: "progress",
     Painted: "painted",
+    Depths: "depths",
 }
 
 _LOGGER = logging.getLogger(__name__)

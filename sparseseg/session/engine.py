@@ -15,6 +15,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.events import Method, Step
 from sparseseg.model import Model
+from sparseseg.options import read_options
 from sparseseg.prediction import Output, predict
 from sparseseg.session.shared import SharedArrays
 from sparseseg.tiling import Box, Tile
@@ -28,6 +29,7 @@ class Engine:
         # One core is left to the window.
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
         self._model: Model | None = None
+        self._depth: int | None = None
         self._case: tuple[Volume, SparseLabels]
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
@@ -37,11 +39,11 @@ class Engine:
     def train(
         self, settings: TrainSettings, table: ClassTable | None = None
     ) -> Iterator[Step]:
-        """Train the model at hand if it is of this recipe, or else a new one."""
+        """Train the model at hand if it is what the settings ask for, or a new one."""
         volume, labels = self._case
         self._case = volume, SparseLabels(labels.array, table=table)
-        if self._model is None or self._model.plan.recipe != settings.recipe:
-            self._model = create([self._case], settings)
+        if self._model is None or not _is_asked_for(self._model, settings):
+            self._model, self._depth = create([self._case], settings), None
         yield from train(self._model, [self._case], settings)
 
     def predict(
@@ -51,18 +53,49 @@ class Engine:
         volume, labels = self._case
         out = Output(labels=arrays.prediction, uncertainty=arrays.uncertainty)
         return predict(
-            self._trained(), volume, out, labels=labels, box=box, method=method
+            self._pruned(), volume, out, labels=labels, box=box, method=method
         )
 
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The depths that the model can be pruned to."""
+        return (
+            () if self._model is None else self._model.recipe.depths(self._model.plan)
+        )
+
+    def choose_depth(self, depth: int | None) -> None:
+        """Predict and export at this depth from now on."""
+        if depth is not None:
+            self._trained().at_depth(depth)  # complains if there is no such depth
+        self._depth = depth
+
     def save(self, path: Path) -> None:
-        """Write the model, atomically."""
+        """Write the whole model, atomically."""
         self._trained().save(path)
+
+    def export(self, path: Path) -> None:
+        """Write the model at the chosen depth, atomically."""
+        self._pruned().save(path)
 
     def load(self, path: Path) -> None:
         """Read a model."""
-        self._model = Model.load(path)
+        self._model, self._depth = Model.load(path), None
+
+    def _pruned(self) -> Model:
+        model = self._trained()
+        return model if self._depth is None else model.at_depth(self._depth)
 
     def _trained(self) -> Model:
         if self._model is None:
             raise UserError("there is no model yet: train one or load one")
         return self._model
+
+
+def _is_asked_for(model: Model, settings: TrainSettings) -> bool:
+    """Tell whether a model is of the recipe and the options of the settings."""
+    if model.plan.recipe != settings.recipe:
+        return False
+    kind = model.recipe.card.options
+    wanted = read_options(kind, settings.options).to_json()
+    has = kind().to_json() | dict(model.plan.options)
+    return all(has[name] == value for name, value in wanted.items())

@@ -9,9 +9,10 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from sparseseg.errors import UserError
-from sparseseg.events import Method, Phase, Score, Step, StepReport
+from sparseseg.events import Depths, Method, Phase, Score, Step, StepReport
 from sparseseg.session.messages import (
     Assignment,
+    ChooseDepth,
     Load,
     Pause,
     Predict,
@@ -70,6 +71,8 @@ class WorkLoop:
         self._is_unsaved = False
         self._snapshot_due = float("-inf")
         self._phase_told: Phase | None = Phase.IDLE
+        self._depths_told = Depths((), None)
+        self._depth: int | None = None
 
     def run(self, inbox: SimpleQueue[Request]) -> None:
         """Work until a `Stop` comes; wait where there is nothing to do."""
@@ -134,10 +137,17 @@ class WorkLoop:
         self._painter.predict()
 
     @_handle.register
+    def _(self, request: ChooseDepth) -> None:
+        self._engine.choose_depth(request.depth)
+        self._depth = request.depth
+        self._painter.repaint()
+        self._tell_depths()
+
+    @_handle.register
     def _(self, request: Save) -> None:
         if not self._painter.has_model:
             raise UserError("there is no model to save yet: train one first")
-        self._save(request.path)
+        self._write(self._engine.export, request.path)
         self._send(Told("saved", str(request.path)))
 
     @_handle.register
@@ -195,16 +205,17 @@ class WorkLoop:
     def _show(self, method: Method, *, step: int) -> None:
         self._painter.has_model = True
         self._painter.method, self._painter.step = method, step
+        self._tell_depths()
 
     def _keep_snapshot(self) -> None:
         self._snapshot_due = self._clock() + SNAPSHOT_SECONDS
         if self._is_unsaved:
-            self._save(self._assignment.snapshot)
+            self._write(self._engine.save, self._assignment.snapshot)
             self._is_unsaved = False
 
-    def _save(self, path: Path) -> None:
+    def _write(self, write: Callable[[Path], None], path: Path) -> None:
         try:
-            self._engine.save(path)
+            write(path)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from error
 
@@ -215,6 +226,15 @@ class WorkLoop:
         if phase != self._phase_told:
             self._send(phase)
             self._phase_told = phase
+
+    def _tell_depths(self) -> None:
+        available = self._engine.depths
+        if self._depth not in available:
+            self._depth = None
+        depths = Depths(available, self._depth)
+        if depths != self._depths_told:
+            self._send(depths)
+            self._depths_told = depths
 
     def _phase(self) -> Phase:
         if self._painter.is_predicting:

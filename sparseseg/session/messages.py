@@ -7,7 +7,15 @@ from typing import Any, Literal
 
 from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
-from sparseseg.events import Method, Painted, Phase, Progress, ScoreReport, StepReport
+from sparseseg.events import (
+    Depths,
+    Method,
+    Painted,
+    Phase,
+    Progress,
+    ScoreReport,
+    StepReport,
+)
 from sparseseg.session.shared import Layout
 
 
@@ -66,6 +74,13 @@ class Predict:
 
 
 @dataclass(frozen=True, slots=True)
+class ChooseDepth:
+    """Predict and save with the network pruned to a depth, or whole if None."""
+
+    depth: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Save:
     """Write the model to a file."""
 
@@ -102,5 +117,16 @@ class Told:
     text: str
 
 
-Request = Train | Pause | Resume | Preview | Predict | Save | Load | Restore | Stop
-Reply = Phase | StepReport | ScoreReport | Progress | Painted | Told
+Request = (
+    Train
+    | Pause
+    | Resume
+    | Preview
+    | Predict
+    | ChooseDepth
+    | Save
+    | Load
+    | Restore
+    | Stop
+)
+Reply = Phase | StepReport | ScoreReport | Progress | Painted | Depths | Told

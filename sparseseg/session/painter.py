@@ -85,6 +85,11 @@ class Painter:
         box = slice_box(self._arrays.annotation.shape, self._wanted)
         self._preview = self._start("preview", box)
 
+    def repaint(self) -> None:
+        """Paint the wanted slice again: what predicts is another network."""
+        self._seen = None
+        self.refresh()
+
     def refresh_now_and_then(self) -> None:
         """Refresh the preview, but leave most of the time to training."""
         if self._preview is None and self._clock() >= self._rest_until:

@@ -37,8 +37,19 @@ class Engine(Protocol):
         """Write into prediction and uncertainty, and yield each tile once written."""
         ...
 
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The depths that the model can be pruned to, if there is one and it can."""
+        ...
+
+    def choose_depth(self, depth: int | None) -> None:
+        """Predict and export at this depth from now on, or with the whole network."""
+
     def save(self, path: Path) -> None:
-        """Write the model, atomically."""
+        """Write the whole model, atomically."""
+
+    def export(self, path: Path) -> None:
+        """Write the model at the chosen depth, atomically."""
 
     def load(self, path: Path) -> None:
         """Read a model that `save` wrote."""

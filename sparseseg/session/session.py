@@ -19,6 +19,7 @@ from sparseseg.events import Phase, SessionEvents
 from sparseseg.session.announcer import Announcer
 from sparseseg.session.desk import Desk
 from sparseseg.session.messages import (
+    ChooseDepth,
     Load,
     Pause,
     Predict,
@@ -34,7 +35,7 @@ from sparseseg.session.process import Ended, TrainerProcess
 from sparseseg.session.shared import SharedArrays
 
 Action = Literal[
-    "train", "pause", "resume", "stop", "predict", "save", "load", "restart"
+    "train", "pause", "resume", "stop", "predict", "prune", "save", "load", "restart"
 ]
 
 ALIVE = frozenset(Phase) - {Phase.LOST}
@@ -44,6 +45,7 @@ POSSIBLE: dict[Action, frozenset[Phase]] = {
     "resume": frozenset({Phase.PAUSED}),
     "stop": ALIVE,
     "predict": frozenset({Phase.IDLE, Phase.TRAINING, Phase.PAUSED}),
+    "prune": ALIVE - {Phase.PREPARING},
     "save": ALIVE - {Phase.PREPARING},
     "load": frozenset({Phase.IDLE}),
     "restart": frozenset({Phase.LOST}),
@@ -147,6 +149,14 @@ class Session:
         with self._lock:
             self._post(self._check("predict"), Predict())
             self._set_phase(Phase.PREDICTING)
+
+    def prune(self, depth: int | None) -> None:
+        """Predict and save with the network pruned to a depth, or whole if None.
+
+        `events.depths` tells which depths there are.
+        """
+        with self._lock:
+            self._post(self._check("prune"), ChooseDepth(depth))
 
     def save(self, path: str | Path) -> None:
         """Write the model to a file."""

@@ -45,14 +45,13 @@ class SegmentationDock(QWidget):
         viewer: "napari.viewer.Viewer",
         *,
         session: "Session | None" = None,
-        recipes: tuple[str, ...] = ("unet3d-fast", "unet3d"),
     ) -> None:
         super().__init__()
         self.desk = Desk(viewer, session or Session())
         self.messages = MessageArea()
         self.sections: list[Section] = []
         self._timers: list[QTimer] = []
-        self._make_panels(recipes)
+        self._make_panels()
         desk = self.desk
         Preview(desk.session, desk.relay, desk.results, desk.painter, parent=self)
         self.keys = ClassKeys(self, desk.classes, desk.painter, self.messages)
@@ -84,14 +83,14 @@ class SegmentationDock(QWidget):
             self.close()
             self.deleteLater()
 
-    def _make_panels(self, recipes: tuple[str, ...]) -> None:
+    def _make_panels(self) -> None:
         desk, messages = self.desk, self.messages
         self.image = ImagePanel(desk.link)
         self.classes = ClassPanel(
             desk.viewer, desk.link, desk.classes, desk.painter, messages
         )
         self.paint = PaintPanel(desk.painter, desk.classes, desk.ledger, messages)
-        self.train = TrainPanel(desk.session, desk.relay, messages, recipes)
+        self.train = TrainPanel(desk.session, desk.relay, messages)
         self.result = ResultPanel(
             desk.session, desk.relay, desk.link, desk.painter, messages
         )

@@ -23,6 +23,7 @@ class Relay(QObject):
     score = Signal(object)
     progress = Signal(object)
     painted = Signal(object)
+    depths = Signal(object)
     failed = Signal(str)
     noted = Signal(str)
     saved = Signal(str)

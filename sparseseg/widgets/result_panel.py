@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 from sparseseg.events import Phase
 from sparseseg.session import POSSIBLE
 from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.depth_slider import DepthSlider
 from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.text import text_label
 
@@ -52,6 +53,7 @@ class ResultPanel(QWidget):
         )
         self.save = self._button("Save model\N{HORIZONTAL ELLIPSIS}", _SAVE, self._save)
         self.load = self._button("Load model\N{HORIZONTAL ELLIPSIS}", _LOAD, self._load)
+        self.depth = DepthSlider(session, relay, messages)
         self.progress = JobProgress()
         self._build()
         relay.phase.connect(self._show_phase)
@@ -66,6 +68,7 @@ class ResultPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.predict)
+        layout.addWidget(self.depth)
         layout.addWidget(self.progress)
         layout.addWidget(self.accept)
         grid = QGridLayout()

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QHBoxLayout,
     QPushButton,
     QSpinBox,
@@ -19,6 +18,7 @@ from sparseseg.session import POSSIBLE
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.curves import TrainingCurves
 from sparseseg.widgets.job_progress import JobProgress
+from sparseseg.widgets.recipe_panel import RecipePanel
 from sparseseg.widgets.text import text_label
 from sparseseg.widgets.train_words import (
     phase_words,
@@ -42,15 +42,13 @@ class TrainPanel(QWidget):
         session: "Session",
         relay: "Relay",
         messages: "MessageArea",
-        recipes: tuple[str, ...],
     ) -> None:
         super().__init__()
         self._session = session
         self._messages = messages
         self._scores: dict[str, ScoreReport] = {}
         self._step: StepReport | None = None
-        self.recipe = QComboBox()
-        self.recipe.addItems(recipes)
+        self.recipe = RecipePanel()
         self.minutes = QSpinBox(suffix=" min")
         self.endless = QCheckBox("until I stop")
         self.train = self._button("Train", _TRAIN, self._train, role="primary")
@@ -68,7 +66,9 @@ class TrainPanel(QWidget):
     def settings(self) -> TrainSettings:
         """Return what the form says."""
         minutes = None if self.endless.isChecked() else float(self.minutes.value())
-        return TrainSettings(recipe=self.recipe.currentText(), minutes=minutes)
+        return TrainSettings(
+            recipe=self.recipe.name, options=self.recipe.options, minutes=minutes
+        )
 
     def _button(
         self, text: str, tip: str, action: Callable[[], object], role: str = ""
@@ -76,7 +76,6 @@ class TrainPanel(QWidget):
         return action_button(text, tip, action, messages=self._messages, role=role)
 
     def _build(self) -> None:
-        self.recipe.setToolTip("The published network and schedule to train with")
         self.minutes.setRange(1, 999)
         self.minutes.setValue(3)
         self.minutes.setToolTip("How long to train; you can stop earlier at any time")

@@ -191,6 +191,14 @@ def test_two_softmax_channels_cost_as_much_as_each_class_against_the_rest():
     assert loss.item() == pytest.approx(0.5 * binary - dice, rel=1e-5)
 
 
+def test_a_surely_wrong_network_still_learns():
+    logits = torch.tensor([[200.0], [-200.0], [0.0]]).reshape(1, 3, 1, 1, 1)
+    logits.requires_grad_()
+    half_cross_entropy_minus_dice(logits, line(1)).backward()
+    assert logits.grad[0, 0].item() > 0.1
+    assert logits.grad[0, 1].item() < -0.1
+
+
 def test_the_exponential_logarithmic_loss_of_two_voxels_by_hand():
     logits = probabilities_as_logits((0.8, 0.2), (0.4, 0.6))
     dice = 2 * 0.6 / (0.8 + 1)

@@ -10,6 +10,7 @@ import torch
 from sparseseg import recipes
 from sparseseg.model import Model
 from sparseseg.nn.losses import IGNORE
+from sparseseg.options import read_options
 from sparseseg.recipes import Batch, Scene
 from sparseseg.tiling import Box
 from tests.miniature import blob_case, outputs_of, shrink, thin_dense_networks
@@ -40,7 +41,7 @@ def recipe(name):
 @pytest.fixture
 def scene(recipe):
     volume, labels = blob_case()
-    plan = recipe.plan([(volume, labels)], outputs_of(labels), recipe.options())
+    plan = recipe.plan([(volume, labels)], outputs_of(labels), recipe.card.options())
     return Scene.of(replace(plan, network=SMALL[plan.recipe]), volume, labels)
 
 
@@ -64,7 +65,7 @@ def drawn(recipe, scene, seed=0, stage=0) -> Batch:
 
 def at_every_scale(recipe, logits):
     """Return the logits as all heads would have them."""
-    if recipe.name != "mssunet":
+    if recipe.card.name != "mssunet":
         return (logits,)
     sizes = [logits.shape[2:]] + [[max(1, n // 2) for n in logits.shape[2:]]] * 4
     return tuple(torch.nn.functional.adaptive_avg_pool3d(logits, s) for s in sizes)
@@ -75,10 +76,10 @@ def weights(recipe, scene):
 
 
 def test_a_recipe_says_what_it_is(recipe, name):
-    assert recipe.name == name
-    assert recipe.title
-    assert recipe.summary
-    assert recipe.paper
+    assert recipe.card.name == name
+    assert recipe.card.title
+    assert len(recipe.card.summary.splitlines()) == 2
+    assert recipe.card.paper
 
 
 def test_a_plan_survives_its_file(recipe, scene):
@@ -140,7 +141,7 @@ def test_unlabelled_voxels_never_matter(recipe, scene):
     )
     share = weights(recipe, scene)
     assert not torch.equal(logits, other)
-    if recipe.name == "mssunet":
+    if recipe.card.name == "mssunet":
         pytest.skip("its coarse heads have coarse targets: see test_mssunet.py")
     one, two = (recipe.loss((head,), batch, share) for head in (logits, other))
     assert one == two
@@ -168,14 +169,14 @@ def test_the_stages_share_the_whole_budget(recipe, scene):
 
 
 def test_the_options_are_plain_and_come_back_from_their_words(recipe):
-    chosen = recipe.options()
+    chosen = recipe.card.options()
     words = {name: str(value) for name, value in chosen.to_json().items()}
-    assert recipes.read_options(recipe.options, words) == chosen
+    assert read_options(recipe.card.options, words) == chosen
 
 
 def test_a_prediction_does_not_depend_on_how_the_volume_is_cut(recipe, scene, network):
     shape = scene.volume.shape
-    if recipe.name == "unet3d":
+    if recipe.card.name == "unet3d":
         pytest.skip("its statistics are those of the tile, as in the paper")
     recipe.enter(network, recipe.stages(scene.plan)[-1])
     with torch.inference_mode():

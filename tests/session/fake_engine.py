@@ -32,6 +32,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.step = 0
+        self.depth: int | None = None
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
         self.volume = volume
@@ -72,6 +73,18 @@ class Engine:
             arrays.prediction[tile.write.slices] = value
             arrays.uncertainty[tile.write.slices] = 255 - value
             yield tile
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        return (1, 2) if self.step else ()
+
+    def choose_depth(self, depth: int | None) -> None:
+        if depth is not None and depth not in self.depths:
+            raise UserError(f"there is no depth {depth}")
+        self.depth = depth
+
+    def export(self, path: Path) -> None:
+        self.save(path)
 
     def save(self, path: Path) -> None:
         beside = path.with_suffix(".part")

@@ -10,10 +10,11 @@ import pytest
 from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Painted, Phase, Progress, ScoreReport, StepReport
+from sparseseg.events import Depths, Painted, Phase, Progress, ScoreReport, StepReport
 from sparseseg.session.loop import WorkLoop
 from sparseseg.session.messages import (
     Assignment,
+    ChooseDepth,
     Load,
     Pause,
     Predict,
@@ -112,6 +113,30 @@ def painted(replies: list[Reply]) -> list[Painted]:
 
 def is_step(number: int) -> Callable[[Reply], bool]:
     return lambda reply: isinstance(reply, StepReport) and reply.step == number
+
+
+def depths(replies: list[Reply]) -> list[Depths]:
+    return [reply for reply in replies if isinstance(reply, Depths)]
+
+
+def test_depths_are_told_once_there_is_a_model_and_when_one_is_chosen(
+    bench: Bench,
+) -> None:
+    assert depths(bench.run(train(3))) == [Depths((1, 2), None)]
+    assert depths(bench.run(ChooseDepth(1))) == [Depths((1, 2), 1)]
+    assert bench.engine.depth == 1
+
+
+def test_another_depth_paints_the_wanted_slice_again(bench: Bench) -> None:
+    bench.run(train(1), Preview(0, 5))
+    (again,) = painted(bench.run(ChooseDepth(2)))
+    assert again.box.start[0] == 5
+
+
+def test_a_depth_that_there_is_not_is_told(bench: Bench) -> None:
+    bench.run(train(1))
+    told = [r for r in bench.run(ChooseDepth(7)) if isinstance(r, Told)]
+    assert told == [Told("failed", "there is no depth 7")]
 
 
 def test_previews_come_before_the_prediction_and_that_before_training(

@@ -64,6 +64,9 @@ class FakeSession:
         self.becomes(Phase.PREDICTING)
         self.events.progress.emit(Progress("predict", 0.0, None))
 
+    def prune(self, depth: int | None) -> None:
+        self.calls.append(("prune", depth))
+
     def save(self, path: Path) -> None:
         self.calls.append(("save", path))
         self.events.saved.emit(str(path))

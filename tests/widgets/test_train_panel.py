@@ -6,7 +6,7 @@ from sparseseg.widgets.train_panel import TrainPanel
 
 @pytest.fixture
 def panel(qtbot, session, desk, messages) -> TrainPanel:
-    panel = TrainPanel(session, desk.relay, messages, ("unet3d-fast", "unet3d"))
+    panel = TrainPanel(session, desk.relay, messages)
     qtbot.addWidget(panel)
     return panel
 
@@ -35,13 +35,14 @@ def test_the_buttons_follow_the_phase(panel, session, phase, train, pause, stop)
 
 def test_the_form_becomes_the_settings(panel, opened, session):
     opened.painter.fill_rest()
-    panel.recipe.setCurrentText("unet3d")
+    panel.recipe.recipe.setCurrentText("LungNet (2019)")
     panel.minutes.setValue(7)
 
     panel.train.click()
 
     (settings,) = (call[1] for call in session.calls if call[0] == "train")
-    assert (settings.recipe, settings.minutes) == ("unet3d", 7.0)
+    assert (settings.recipe, settings.minutes) == ("lungnet", 7.0)
+    assert settings.options == {"entropy": 0.0, "dims": 2, "views": "all"}
 
 
 def test_training_until_stopped_has_no_minutes(panel):

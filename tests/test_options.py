@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 import pytest
 
 from sparseseg.errors import UserError
-from sparseseg.recipes import Options, read_options
+from sparseseg.options import Options, read_options
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ class Options:
         {
             "min": 0.0,
             "max": 1.0,
+            "step": 0.05,
             "help": "weight of the entropy on unlabelled voxels in the loss",
         },
     ] = 0.0

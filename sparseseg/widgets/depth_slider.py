@@ -1,0 +1,63 @@
+"""The depth of a UNet++: a slider from fast to accurate, after training."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHBoxLayout, QSlider, QWidget
+from superqt.utils import signals_blocked
+
+from sparseseg.widgets.text import text_label
+
+if TYPE_CHECKING:
+    from sparseseg.events import Depths
+    from sparseseg.session import Session
+    from sparseseg.widgets.messages import MessageArea
+    from sparseseg.widgets.relay import Relay
+
+
+class DepthSlider(QWidget):
+    """L1 to the whole network; hidden where the model has one depth."""
+
+    def __init__(
+        self, session: "Session", relay: "Relay", messages: "MessageArea"
+    ) -> None:
+        super().__init__()
+        self._session = session
+        self._messages = messages
+        self._available: tuple[int, ...] = ()
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setPageStep(1)
+        self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
+        self.slider.setToolTip(_TIP)
+        self.words = text_label(role="hint", wrap=False)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(text_label("Depth", wrap=False))
+        layout.addWidget(self.slider, 1)
+        layout.addWidget(self.words)
+        self.slider.valueChanged.connect(self._choose)
+        relay.depths.connect(self._show)
+        self.hide()
+
+    def _choose(self, place: int) -> None:
+        whole = place == len(self._available)
+        with self._messages.catching():
+            self._session.prune(None if whole else self._available[place])
+
+    def _show(self, depths: "Depths") -> None:
+        self._available = depths.available
+        whole = len(depths.available)
+        place = (
+            whole if depths.chosen is None else depths.available.index(depths.chosen)
+        )
+        with signals_blocked(self.slider):
+            self.slider.setRange(0, whole)
+            self.slider.setValue(place)
+        self.words.setText("whole" if depths.chosen is None else f"L{depths.chosen}")
+        self.setVisible(whole > 1)
+
+
+_TIP = (
+    "Predict, and save, with a part of the network: L1 is small and fast, "
+    "at the right end is the whole"
+)

@@ -1,0 +1,98 @@
+"""The choice of a recipe: what each is for, and the options that matter."""
+
+import dataclasses
+import shutil
+import sys
+from typing import Any, get_args, get_type_hints
+
+from magicgui.widgets import Container, create_widget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QToolButton, QVBoxLayout, QWidget
+
+from sparseseg.catalogue import CARDS, Card
+from sparseseg.widgets.text import text_label
+
+_MILLION = 1_000_000
+
+
+class RecipePanel(QWidget):
+    """A list of recipes, the card of the chosen one, and its options folded away."""
+
+    chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recipe = QComboBox()
+        for card in CARDS.values():
+            self.recipe.addItem(card.title, card.name)
+        self.recipe.setToolTip("The published network and schedule to train with")
+        self.card = text_label(role="hint")
+        self.fold = QToolButton(text="Options")
+        self.fold.setCheckable(True)
+        self.fold.setProperty("role", "heading")
+        self.fold.setToolTip("Show or hide what can be chosen of this recipe")
+        self._form: Any = Container(widgets=[])
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.recipe, self.card, self.fold, self._form.native):
+            self._layout.addWidget(widget)
+        self.recipe.currentIndexChanged.connect(self._show)
+        self.fold.toggled.connect(self._show_form)
+        self._show()
+
+    @property
+    def name(self) -> str:
+        """The chosen recipe."""
+        return str(self.recipe.currentData())
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the form says, by the names of the options."""
+        return {widget.name: widget.value for widget in self._form}
+
+    def _show(self) -> None:
+        card = CARDS[self.name]
+        self.card.setText(card_words(card, has_gpu=has_gpu()))
+        old, self._form = self._form.native, options_form(card)
+        self._layout.replaceWidget(old, self._form.native)
+        old.deleteLater()
+        self._show_form(self.fold.isChecked())
+        self.chosen.emit(card.name)
+
+    def _show_form(self, wanted: bool) -> None:
+        self._form.native.setVisible(wanted)
+
+
+def card_words(card: Card, *, has_gpu: bool) -> str:
+    """Say in lines what a recipe is for, its size, whether it fits, and the paper."""
+    size = f"{card.parameters / _MILLION:.2g} million parameters"
+    fit = "suits a CPU" if not card.wants_gpu else "made for a GPU"
+    if card.wants_gpu and not has_gpu:
+        fit = "slow here: it wants a GPU, and none was found"
+    return f"{card.summary}\n{size}; {fit}.\n{card.paper}"
+
+
+def options_form(card: Card) -> Any:
+    """Make a form from what a recipe declares; it starts with the defaults."""
+    hints = get_type_hints(card.options, include_extras=True)
+    widgets = []
+    for field in dataclasses.fields(card.options):
+        kind, declared = get_args(hints[field.name])[:2]
+        bounds = {
+            name: declared[name] for name in ("min", "max", "step") if name in declared
+        }
+        widgets.append(
+            create_widget(
+                field.default,
+                annotation=kind,
+                name=field.name,
+                label=field.name.replace("_", " "),
+                options={"tooltip": declared["help"].capitalize(), **bounds},
+            )
+        )
+    return Container(widgets=widgets)
+
+
+def has_gpu() -> bool:
+    """Tell whether there is likely a GPU; the training process knows for sure."""
+    return sys.platform == "darwin" or shutil.which("nvidia-smi") is not None
