@@ -27,6 +27,7 @@ _PAPER = (255, 255, 255)
 _INK = (50, 50, 50)
 _PERCENTILES = (1, 99)
 _CLASS_OPACITY = 0.4
+_MOSTLY = 0.5  # annotated: more than the lines in which other slices cross
 _BACKGROUND_OPACITY = 0.3
 
 
@@ -51,12 +52,13 @@ def overlay(
     *,
     annotation: NDArray[np.uint8] | None = None,
 ) -> Picture:
-    """Paint the middle slices across z, y, x: the annotation above, the labels below.
+    """Paint slices across z, y, x: the annotation above, the labels below.
 
-    The first channel is shown in true proportions; the slices of a row have the same
+    They lie as far as can be from the annotated slices, where a prediction has to prove
+    itself; without an annotation, in the middle. The first channel is shown in true proportions; the slices of a row have the same
     height, not the same scale. Returns an RGB picture, h, w, 3.
     """
-    cuts = _middle_cuts(volume)
+    cuts = _cuts(volume, [_place(volume.shape, annotation, axis) for axis in range(3)])
     greys = _greys([cut.drawn(volume.array[0], smooth=True) for cut in cuts])
     rows = {} if annotation is None else {"annotation": annotation}
     strips: list[Picture] = []
@@ -95,8 +97,28 @@ class _Cut:
         return f"{AXES[self.axis]} {self.index}"
 
 
-def _middle_cuts(volume: Volume) -> list[_Cut]:
-    """Lay the three middle slices in a row; z runs along their longer side."""
+def _place(
+    shape: tuple[int, ...], annotation: NDArray[np.uint8] | None, axis: int
+) -> int:
+    """Return the slice farthest from those that are mostly annotated."""
+    places, middle = np.arange(shape[axis]), shape[axis] // 2
+    if annotation is None:
+        return middle
+    others = tuple(other for other in range(3) if other != axis)
+    share = np.count_nonzero(annotation, axis=others) / (annotation.size / shape[axis])
+    annotated = np.flatnonzero(share > _MOSTLY)
+    if not annotated.size or annotated.size == shape[axis]:
+        return middle
+    away = np.abs(places[:, None] - annotated).min(1)
+    # What lies beyond all annotated slices is left to the ledger.
+    inner = (places >= annotated[0]) & (places <= annotated[-1])
+    chosen = np.where(inner, away, 0) if len(annotated) > 1 else away
+    best = np.flatnonzero(chosen == chosen.max())
+    return int(best[np.abs(best - middle).argmin()])
+
+
+def _cuts(volume: Volume, places: Sequence[int]) -> list[_Cut]:
+    """Lay three slices in a row; z runs along their longer side."""
     extent = [n * s for n, s in zip(volume.shape, volume.spacing, strict=True)]
     is_flat = extent[0] < extent[1]
     turned = [axis > 0 and is_flat for axis in range(3)]
@@ -107,8 +129,8 @@ def _middle_cuts(volume: Volume) -> list[_Cut]:
     ]
     height = (_WIDTH - 4 * _MARGIN) / sum(aspects)
     return [
-        _Cut(axis, n // 2, turned[axis], max(1, round(height * aspect)), round(height))
-        for axis, (n, aspect) in enumerate(zip(volume.shape, aspects, strict=True))
+        _Cut(axis, at, turned[axis], max(1, round(height * aspect)), round(height))
+        for axis, (at, aspect) in enumerate(zip(places, aspects, strict=True))
     ]
 
 

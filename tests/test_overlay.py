@@ -4,7 +4,7 @@ from PIL import Image
 
 from sparseseg.classes import ClassTable
 from sparseseg.data.volume import Volume
-from sparseseg.overlay import overlay, write_overlay
+from sparseseg.overlay import _place, overlay, write_overlay
 
 TABLE = ClassTable.numbered([1, 2])
 COLOUR = (230, 159, 0)  # class 1
@@ -35,6 +35,15 @@ def test_the_annotation_adds_a_row():
     both = overlay(volume((8, 8, 8)), labels, TABLE, annotation=labels)
     assert both.shape[1] == alone.shape[1] >= 1200
     assert both.shape[0] > 1.7 * alone.shape[0]
+
+
+def test_the_slices_shown_lie_farthest_between_annotated_ones():
+    annotation = np.zeros((20, 9, 9), np.uint8)
+    annotation[[2, 6, 14]] = 255
+    annotation[:, 4] = 1
+    places = [_place(annotation.shape, annotation, axis) for axis in range(3)]
+    assert places == [10, 0, 4]
+    assert [_place((20, 9, 9), None, axis) for axis in range(3)] == [10, 4, 4]
 
 
 def test_spacing_sets_the_proportions():

@@ -59,7 +59,8 @@ def _run(arguments: Namespace) -> Answer:
         subprocess.run(show, check=False)
     names = ("prediction.tif", "model.safetensors", "overlay.png")
     files = {Path(name).stem: str(folder / name) for name in names}
-    text = f"{as_table(scores)}\n" + "\n".join(files.values())
+    called = {entry.number: entry.name for entry in sample.table.classes}
+    text = f"{as_table(scores, called)}\n" + "\n".join(files.values())
     return Answer(files | training_facts(model) | scores, text)
 
 

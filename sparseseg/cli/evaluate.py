@@ -8,10 +8,11 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.inputs import add_numbering, read_annotation
 
 
-def as_table(scores: Mapping[str, Any]) -> str:
-    """Return IoU and Dice of each class in lines of equal width."""
+def as_table(scores: Mapping[str, Any], names: Mapping[int, str] | None = None) -> str:
+    """Return IoU and Dice of each class, by its name, in lines of equal width."""
+    known = {0: "background", **(names or {})}
     rows = [
-        (f"class {number}" if number else "background", iou, scores["dice"][number])
+        (known.get(number, f"class {number}")[:15], iou, scores["dice"][number])
         for number, iou in scores["iou"].items()
     ]
     rows.append(("mean of classes", scores["mean_iou"], scores["mean_dice"]))

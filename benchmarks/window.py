@@ -1,0 +1,122 @@
+"""How the window answers while training runs: the first preview, and waiting clicks.
+
+The dock is opened on the shipped sample and used as a person would: Train is pressed,
+and every 20 ms Qt is asked to answer. An answer that comes late is what a click would
+have waited. Without a screen: `xvfb-run -a python benchmarks/window.py`.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import napari
+import records
+from napari.layers import Layer
+from qtpy.QtCore import QTimer
+from qtpy.QtTest import QTest
+
+from sparseseg.events import Painted, Phase
+from sparseseg.widgets import samples
+from sparseseg.widgets.dock import SegmentationDock
+from sparseseg.widgets.slices import SliceView
+
+_EVERY_MS = 20
+_BRUSH_EVERY_MS = 500
+_PATIENCE = 300.0
+
+
+class Watch:
+    """Notes how late Qt answers, and when the first previews come."""
+
+    def __init__(self, dock: SegmentationDock) -> None:
+        self.late: list[float] = []
+        self.first: dict[str, float] = {}
+        self._begin = self._due = time.perf_counter()
+        self._timer = QTimer(interval=_EVERY_MS)
+        self._timer.timeout.connect(self._tick)
+        dock.desk.relay.painted.connect(self._painted)
+
+    def start(self) -> None:
+        """Begin to count."""
+        self.late.clear()
+        self._begin = time.perf_counter()
+        self._due = self._begin + _EVERY_MS / 1000
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Count no more."""
+        self._timer.stop()
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.late.append(max(0.0, now - self._due))
+        self._due = now + _EVERY_MS / 1000
+
+    def _painted(self, painted: Painted) -> None:
+        self.first.setdefault(painted.method, time.perf_counter() - self._begin)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=int, default=1)
+    out = Path(__file__).with_name("results") / "window.json"
+    parser.add_argument("-o", "--out", type=Path, default=out)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["SPARSESEG_HOME"] = home
+        row = measure(args.minutes)
+    records.append(args.out, row)
+    print(json.dumps(row, indent=1))
+
+
+def measure(minutes: int) -> dict[str, Any]:
+    """Train in the window, painting all the while, and return what was waited for."""
+    viewer = napari.Viewer()
+    dock = SegmentationDock(viewer)
+    viewer.window.add_dock_widget(dock)
+    for data in samples.ovule_nuclei():
+        viewer.add_layer(Layer.create(*data))
+    dock.classes.use.click()
+    dock.desk.painter.go_to(SliceView(0, 60))
+    dock.train.minutes.setValue(minutes)
+    watch = Watch(dock)
+    QTest.qWait(1000)
+    dock.train.train.click()
+    watch.start()
+    _paint_until_trained(dock)
+    watch.stop()
+    late = sorted(watch.late)
+    row = {
+        "volume": "sample",
+        "minutes": minutes,
+        "first_preview_seconds": watch.first,
+        "answers": len(late),
+        "late_ms": {
+            "median": 1000 * median(late),
+            "p99": 1000 * late[int(0.99 * len(late))],
+            "longest": 1000 * late[-1],
+        },
+    }
+    viewer.close()
+    return row
+
+
+def _paint_until_trained(dock: SegmentationDock) -> None:
+    """Dab with the brush now and then; end when training has ended."""
+    layer = dock.desk.link.annotation
+    end, count = time.monotonic() + _PATIENCE, 0
+    while dock.desk.session.phase is not Phase.IDLE or count == 0:
+        layer.paint((60, 20 + count % 40, 30), 1)
+        count += 1
+        QTest.qWait(_BRUSH_EVERY_MS)
+        if time.monotonic() > end:
+            raise TimeoutError("training did not end")
+
+
+if __name__ == "__main__":
+    main()
