@@ -69,7 +69,10 @@ class MSSUNetRecipe(Plain):
                 _foreground_curve(cases, channel)
                 for channel in range(volumes[0].channels)
             ),
-            patch=patches.patch_for(np.max(extents, axis=0), PATCH, MULTIPLE),
+            # Normalisation needs more than one voxel at the deepest level.
+            patch=patches.patch_for(
+                np.max([(1, 64, 64), *extents], axis=0), PATCH, MULTIPLE
+            ),
             network={"width": WIDTH, "flat": True},
             options=options.to_json(),
         )

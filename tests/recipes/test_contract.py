@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from sparseseg import recipes
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
 from sparseseg.model import Model
 from sparseseg.nn.losses import IGNORE
 from sparseseg.options import read_options
@@ -198,6 +200,25 @@ def test_tiles_are_positive_and_have_a_halo_that_is_not_negative(recipe, scene):
         tile, halo = recipe.tiling(scene.plan, shape)
         assert min(tile) > 0
         assert min(halo) >= 0
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 24), (3, 5, 40)])
+def test_one_slice_stacks_and_two_channels_are_taken(recipe, shape):
+    painted = np.full(shape, 255, np.uint8)
+    painted[:, 1:4, 3:17], painted[1:] = 1, 0
+    grey = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+    case = Volume.from_array(grey, channel_axis=0), SparseLabels(painted)
+    plan = recipe.plan([case], (255, 1), recipe.card.options())
+    scene = Scene.of(replace(plan, network=SMALL[plan.recipe]), *case)
+    network = recipe.network(scene.plan)
+    recipe.prepare(network, [scene], np.random.default_rng(0))
+    recipe.enter(network, recipe.stages(plan)[0])
+    batch = drawn(recipe, scene)
+    assert recipe.logits(network.train(), batch)[0].shape[1] == 2
+    box = Box((0, 0, 0), (1, 5, 7))
+    with torch.inference_mode():
+        found = recipe.probabilities(network.eval(), scene, box)
+    torch.testing.assert_close(found.sum(0), torch.ones(box.shape))
 
 
 def test_a_saved_model_predicts_the_same_in_the_volumes_shape(
