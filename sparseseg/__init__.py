@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
     from sparseseg.errors import UserError
-    from sparseseg.evaluation import evaluate
+    from sparseseg.evaluation import evaluate, evaluate_cases
     from sparseseg.model import Model
+    from sparseseg.postprocessing import clean
     from sparseseg.prediction import predict
     from sparseseg.training import create, fit, train
 
@@ -30,8 +31,10 @@ __all__ = [
     "TrainSettings",
     "UserError",
     "Volume",
+    "clean",
     "create",
     "evaluate",
+    "evaluate_cases",
     "fit",
     "load",
     "predict",
@@ -48,8 +51,10 @@ _HOMES = {
     "TrainSettings": "sparseseg.config:TrainSettings",
     "UserError": "sparseseg.errors:UserError",
     "Volume": "sparseseg.data.volume:Volume",
+    "clean": "sparseseg.postprocessing:clean",
     "create": "sparseseg.training:create",
     "evaluate": "sparseseg.evaluation:evaluate",
+    "evaluate_cases": "sparseseg.evaluation:evaluate_cases",
     "fit": "sparseseg.training:fit",
     "load": "sparseseg.model:Model.load",
     "predict": "sparseseg.prediction:predict",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli import jobs
 from sparseseg.cli.command import Answer, Command
-from sparseseg.cli.evaluate import as_table
 from sparseseg.cli.outputs import make_folder
 from sparseseg.cli.progress import note
+from sparseseg.cli.scores import as_table
 from sparseseg.cli.train import training_facts
 from sparseseg.config import TrainSettings
 

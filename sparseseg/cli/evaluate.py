@@ -1,47 +1,167 @@
-"""The command `evaluate`: score a prediction against a dense truth."""
+"""The command `evaluate`: score predictions against dense truths."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli.command import Answer, Command
-from sparseseg.cli.inputs import add_numbering, read_annotation
+from sparseseg.cli.inputs import add_numbering, pairs_of, read_annotation
+from sparseseg.cli.progress import note
+from sparseseg.cli.scores import (
+    as_table,
+    as_tables,
+    burden_in_words,
+    distances_in_words,
+)
+from sparseseg.errors import UserError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-def as_table(scores: Mapping[str, Any], names: Mapping[int, str] | None = None) -> str:
-    """Return IoU and Dice of each class, by its name, in lines of equal width."""
-    known = {0: "background", **(names or {})}
-    rows = [
-        (known.get(number, f"class {number}")[:15], iou, scores["dice"][number])
-        for number, iou in scores["iou"].items()
-    ]
-    rows.append(("mean of classes", scores["mean_iou"], scores["mean_dice"]))
-    lines = [f"{name:<16}{iou:6.3f}{dice:7.3f}" for name, iou, dice in rows]
-    head = f"{'':<16}{'IoU':>6}{'Dice':>7}"
-    scored = f"on the {1 - scores['annotated']:.1%} of the voxels not annotated"
-    return "\n".join([head, *lines, scored])
+    from sparseseg.data.units import Spacing
+    from sparseseg.data.volume import Volume
+    from sparseseg.evaluation import Pair
+
+# Voxel sizes that differ by less were rounded by a file format.
+_SAME = 1e-3
 
 
 def _add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("prediction", metavar="PREDICTION")
-    parser.add_argument("truth", metavar="TRUTH", help="a dense segmentation, 0..254")
-    parser.add_argument("--annotation", help="score only what is unlabelled in it")
+    parser.add_argument(
+        "volumes",
+        nargs="+",
+        metavar="PREDICTION TRUTH",
+        help="predictions and their dense truths, 0..254",
+    )
+    parser.add_argument(
+        "--annotation",
+        dest="annotations",
+        action="append",
+        default=[],
+        metavar="ANNOTATION",
+        help="score only what is unlabelled in it; once for each pair",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        metavar="D",
+        help="give surface Dice at a distance in the unit of the volume, as mm",
+    )
+    parser.add_argument(
+        "--within",
+        type=_two_classes,
+        action="append",
+        default=[],
+        metavar="A:B",
+        help="class A, a tumour, lies within class B, an organ, and counts there too",
+    )
+    parser.add_argument(
+        "--burden",
+        type=_two_classes,
+        metavar="A:B",
+        help="give the error of the volume of tumour A over that of organ B with it",
+    )
     add_numbering(parser)
 
 
-def _run(arguments: Namespace) -> Answer:
-    from sparseseg.data.files import read_truth
-    from sparseseg.evaluation import evaluate
+def _two_classes(words: str) -> tuple[int, int]:
+    first, _, second = words.partition(":")
+    if not (first.isdecimal() and second.isdecimal()):
+        raise UserError(f"two classes are given as A:B, like 2:1, got {words!r}")
+    return int(first), int(second)
 
-    prediction, truth = (
-        read_truth(path) for path in (arguments.prediction, arguments.truth)
+
+def _run(arguments: Namespace) -> Answer:
+    from sparseseg.evaluation import evaluate_cases
+
+    reader = _Reader(arguments)
+    result = evaluate_cases(
+        reader.pairs(),
+        tolerance=arguments.tolerance,
+        within=dict(arguments.within),
+        burden=arguments.burden,
     )
-    path = arguments.annotation
-    annotation = read_annotation(path, truth.shape, arguments).array if path else None
-    scores = evaluate(prediction, truth, annotation=annotation)
-    return Answer(scores, as_table(scores))
+    alone = len(result["cases"]) == 1
+    scores = result["cases"][0] if alone else result
+    data: dict[str, Any] = {**scores, "unit": reader.unit}
+    lines = [
+        as_table(scores) if alone else as_tables(scores),
+        distances_in_words(reader.unit, arguments.tolerance),
+    ]
+    if arguments.burden:
+        data["burden"] = result["burden"]
+        lines.append(burden_in_words(result["burden"]))
+    return Answer(data, "\n".join(lines))
+
+
+@dataclass
+class _Reader:
+    """Reads one pair after the other, and knows the unit of their voxel sizes."""
+
+    arguments: Namespace
+    unit: str = field(default="", init=False)
+
+    def pairs(self) -> "Iterator[Pair]":
+        files = pairs_of(self.arguments.volumes, "prediction needs its truth")
+        annotations = self._annotations(len(files))
+        for (prediction, truth), annotation in zip(files, annotations, strict=True):
+            yield self._pair(prediction, truth, annotation)
+
+    def _annotations(self, number: int) -> "Sequence[str | None]":
+        given = self.arguments.annotations
+        if given and len(given) != number:
+            raise UserError(
+                f"there are {number} pairs and {len(given)} annotations: give "
+                "--annotation once for each pair, in their order"
+            )
+        return given or [None] * number
+
+    def _pair(self, prediction: str, truth: str, annotation: str | None) -> "Pair":
+        from sparseseg.data.files import read_dense
+        from sparseseg.evaluation import Pair
+
+        found, true = read_dense(prediction), read_dense(truth)
+        labels = (
+            read_annotation(annotation, true.shape, self.arguments)
+            if annotation
+            else None
+        )
+        spacing = self._spacing(found, true)
+        return Pair(
+            found.array[0], true.array[0], spacing, labels.array if labels else None
+        )
+
+    def _spacing(self, found: "Volume", true: "Volume") -> "Spacing":
+        """Return the voxel size of the truth, or of the prediction if it has none."""
+        from sparseseg.data.units import PIXEL
+
+        chosen = found if true.unit == PIXEL else true
+        if chosen is true and not _agree(found, true):
+            note(
+                f"the voxels of {found.name} are {found.spacing} {found.unit} large, and "
+                f"those of its truth {true.spacing} {true.unit}: the truth is believed"
+            )
+        if self.unit not in ("", chosen.unit):
+            raise UserError(
+                f"distances of {true.name} are in {chosen.unit}, those before in "
+                f"{self.unit}: evaluate volumes of one unit together"
+            )
+        self.unit = chosen.unit
+        return chosen.spacing
+
+
+def _agree(found: "Volume", true: "Volume") -> bool:
+    from sparseseg.data.units import PIXEL, convert
+
+    if found.unit == PIXEL:
+        return True
+    sides = zip(found.spacing, true.spacing, strict=True)
+    return all(
+        abs(convert(side, found.unit, true.unit) / wanted - 1) < _SAME
+        for side, wanted in sides
+    )
 
 
 EVALUATE = Command(
-    "evaluate", "score a prediction against a dense truth", _add_flags, _run
+    "evaluate", "score predictions against dense truths", _add_flags, _run
 )

@@ -4,8 +4,11 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
+from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
 
@@ -20,6 +23,15 @@ def add_numbering(parser: ArgumentParser) -> None:
             metavar="V",
             help=f"the value of {name} voxels in the annotation (default: {default})",
         )
+
+
+def pairs_of(files: "Sequence[str]", need: str) -> list[tuple[str, str]]:
+    """Return files in pairs; `UserError`, with what is needed, for an odd number."""
+    if len(files) % 2:
+        raise UserError(
+            f"each {need}, got {len(files)} files: give them one after the other"
+        )
+    return list(zip(files[::2], files[1::2], strict=True))
 
 
 def read_case(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparseseg.cli import jobs
+from sparseseg.cli.cleaning import add_clean, cleaned, rules_for
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device
 from sparseseg.cli.inputs import add_numbering, read_annotation
@@ -43,6 +44,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         metavar="K",
         help="predict with head K of a UNet++ alone, which is faster",
     )
+    add_clean(parser)
     add_numbering(parser)
     add_device(parser)
 
@@ -70,8 +72,10 @@ def _run(arguments: Namespace) -> Answer:
 
 def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> None:
     from sparseseg.data.files import read, write_image, write_labels
+    from sparseseg.postprocessing import needs_probabilities
 
     volume = read(image)
+    rules = rules_for(arguments.clean, model.table, volume)
     annotation = arguments.annotation
     out = jobs.predict(
         model,
@@ -80,12 +84,12 @@ def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> 
         if annotation
         else None,
         uncertainty=arguments.uncertainty,
-        probabilities=arguments.probabilities,
+        probabilities=arguments.probabilities or needs_probabilities(rules),
     )
-    write_labels(target, out.labels, like=volume)
+    write_labels(target, cleaned(out, rules, model, volume), like=volume)
     extras = {"uncertainty": out.uncertainty, "probabilities": out.probabilities}
     for word, array in extras.items():
-        if array is not None:
+        if array is not None and getattr(arguments, word):
             write_image(_beside(target, word), array, like=volume)
 
 

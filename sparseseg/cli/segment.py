@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparseseg.cli import jobs
+from sparseseg.cli.cleaning import add_clean, cleaned, rules_for
 from sparseseg.cli.command import Answer, Command
-from sparseseg.cli.evaluate import as_table
 from sparseseg.cli.flags import settings
 from sparseseg.cli.inputs import read_case
 from sparseseg.cli.outputs import (
@@ -15,6 +15,7 @@ from sparseseg.cli.outputs import (
     check_model_name,
     make_room,
 )
+from sparseseg.cli.scores import as_table
 from sparseseg.cli.train import add_training_flags, learn, training_facts
 from sparseseg.errors import UserError
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
+    from sparseseg.postprocessing import Rule
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -40,15 +43,18 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--truth", help="a dense segmentation to score the prediction with"
     )
+    add_clean(parser)
     add_training_flags(parser)
 
 
 def _run(arguments: Namespace) -> Answer:
     from sparseseg.data.files import write_labels
     from sparseseg.evaluation import evaluate
+    from sparseseg.postprocessing import needs_probabilities
 
     _check_names(arguments)
     volume, labels = read_case(arguments.image, arguments.annotation, arguments)
+    rules = _rules(arguments, volume, labels)
     truth = _read_truth(arguments.truth, volume) if arguments.truth else None
     _make_room(arguments)
     rescue = arguments.model_out or Path(f"{arguments.output}{MODEL_SUFFIX}")
@@ -56,7 +62,14 @@ def _run(arguments: Namespace) -> Answer:
     if arguments.model_out:
         model.save(arguments.model_out)
     method = jobs.better_method(model)
-    prediction = jobs.predict(model, volume, labels=labels, method=method).labels
+    out = jobs.predict(
+        model,
+        volume,
+        labels=labels,
+        method=method,
+        probabilities=needs_probabilities(rules),
+    )
+    prediction = cleaned(out, rules, model, volume)
     write_labels(arguments.output, prediction, like=volume)
     data = {"prediction": str(arguments.output), "method": method}
     if truth is None:
@@ -78,6 +91,21 @@ def _make_room(arguments: Namespace) -> None:
     make_room(arguments.output, inputs=[name for name in given if name])
     if arguments.model_out:
         make_room(arguments.model_out)
+
+
+def _rules(
+    arguments: Namespace, volume: "Volume", labels: "SparseLabels"
+) -> "tuple[Rule, ...]":
+    """Read the rules before the training, which may take long."""
+    from sparseseg.classes import ClassTable
+    from sparseseg.model import Model
+
+    if not arguments.clean:
+        return ()
+    known = Model.load(arguments.parent).table if arguments.parent else ClassTable()
+    new = ClassTable.numbered(set(labels.numbers()) - set(known.numbers))
+    table = ClassTable((*known.classes, *new.classes))
+    return rules_for(arguments.clean, table, volume)
 
 
 def _read_truth(path: str, volume: "Volume") -> "NDArray[np.integer]":

@@ -2,18 +2,19 @@
 
 import dataclasses
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli import jobs
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_settings, settings
-from sparseseg.cli.inputs import add_numbering, read_case
+from sparseseg.cli.inputs import add_numbering, pairs_of, read_case
 from sparseseg.cli.outputs import check_model_name, make_room
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sparseseg.config import TrainSettings
     from sparseseg.model import Model
     from sparseseg.recipes import Case
@@ -82,22 +83,14 @@ def _run(arguments: Namespace) -> Answer:
     output = arguments.output
     check_model_name(output)
     settings(arguments)  # complains, if it has to, before anything is read
-    cases = [read_case(*pair, arguments) for pair in _pairs(arguments.volumes)]
+    pairs = pairs_of(arguments.volumes, "image needs its annotation")
+    cases = [read_case(*pair, arguments) for pair in pairs]
     make_room(output)
     model = learn(arguments, cases, rescue=output)
     model.save(output)
     facts = training_facts(model)
     text = f"{output}: {facts['step']} steps in {facts['seconds']:.0f} s"
     return Answer({"model": str(output), **facts}, text)
-
-
-def _pairs(volumes: Sequence[str]) -> list[tuple[str, str]]:
-    if len(volumes) % 2:
-        raise UserError(
-            f"each image needs its annotation, got {len(volumes)} files: "
-            "give IMAGE ANNOTATION [IMAGE ANNOTATION ...]"
-        )
-    return list(zip(volumes[::2], volumes[1::2], strict=True))
 
 
 TRAIN = Command("train", "learn a model from annotated volumes", _add_flags, _run)

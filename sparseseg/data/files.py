@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def read_labels(
 
     `unlabelled` and `background` are the file's values; `shape` is the image's.
     """
-    values = _single_channel(path)
+    values = np.asarray(_single_channel(path).array[0])
     if shape is not None and values.shape != shape:
         raise UserError(
             f"{path} has shape {values.shape}, the image has {shape} (z, y, x): "
@@ -84,9 +85,14 @@ def read_labels(
 
 def read_truth(path: FilePath) -> NDArray[Any]:
     """Read a dense segmentation: integers, 0 for background, axes z, y, x."""
-    values = _single_channel(path)
+    return np.asarray(read_dense(path).array[0])
+
+
+def read_dense(path: FilePath) -> Volume:
+    """Read a dense segmentation as `read_truth` does, with its voxel size."""
+    volume = _single_channel(path)
     try:
-        return to_truth(values)
+        return replace(volume, array=to_truth(volume.array))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 
@@ -157,11 +163,11 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _single_channel(path: FilePath) -> NDArray[Any]:
+def _single_channel(path: FilePath) -> Volume:
     volume = read(path)
     if volume.channels != 1:
         raise UserError(
             f"{path} has {volume.channels} channels, and labels have one: "
             "save the channel that holds them"
         )
-    return np.asarray(volume.array[0])
+    return volume

@@ -84,9 +84,7 @@ def _distance_to(surface: Mask, spacing: Spacing) -> Distances:
     return distance
 
 
-def _finite(
-    between: Distances, measure: Callable[[Distances], Any]
-) -> float | None:
+def _finite(between: Distances, measure: Callable[[Distances], Any]) -> float | None:
     if not between.size or not np.isfinite(between).all():
         return None
     return float(measure(between))

@@ -64,7 +64,7 @@ def clean(
         Of each class by its number, z, y, x; for the rules "keep A above P".
 
     Components hang together by faces, edges and corners, and are looked for in the whole
-    volume, which takes up to 5 bytes a voxel of the box that holds the class.
+    volume, which takes about 10 bytes for each voxel of the box that holds the class.
 
     Raises `UserError` for a rule that there is not, or that lacks what it needs.
     """

@@ -98,7 +98,7 @@ def test_a_bug_leaves_its_traceback_in_a_file(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "sparseseg.data.files.read_truth", raises(ZeroDivisionError("?!"))
+        "sparseseg.data.files.read_dense", raises(ZeroDivisionError("?!"))
     )
     code, _, stderr = run("evaluate", "truth.tif", "truth.tif")
     assert code == 1
@@ -109,7 +109,7 @@ def test_a_bug_leaves_its_traceback_in_a_file(
 
 
 def test_too_little_memory_is_no_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparseseg.data.files.read_truth", raises(MemoryError()))
+    monkeypatch.setattr("sparseseg.data.files.read_dense", raises(MemoryError()))
     code, _, stderr = run("evaluate", "truth.tif", "truth.tif")
     assert code == 2
     assert "memory does not suffice" in stderr
@@ -118,7 +118,7 @@ def test_too_little_memory_is_no_bug(run: Run, monkeypatch: pytest.MonkeyPatch) 
 def test_ctrl_c_says_that_nothing_was_saved(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sparseseg.data.files.read_truth", raises(KeyboardInterrupt()))
+    monkeypatch.setattr("sparseseg.data.files.read_dense", raises(KeyboardInterrupt()))
     code, stdout, stderr = run("evaluate", "truth.tif", "truth.tif")
     assert (code, stdout) == (130, "")
     assert stderr == "sparseseg: stopped: nothing was saved\n"

@@ -27,9 +27,7 @@ def surface_voxels(labels):
 
 def searched(a, b, spacing):
     points = [surface_voxels(labels) * spacing for labels in (a, b)]
-    there, back = (
-        cKDTree(points[1 - i]).query(points[i])[0] for i in (0, 1)
-    )
+    there, back = (cKDTree(points[1 - i]).query(points[i])[0] for i in (0, 1))
     return np.concatenate([there, back])
 
 

@@ -76,7 +76,10 @@ def test_the_name_of_a_recipe_stands_for_the_rules_of_its_paper():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("keep kidney", "there is no rule 'keep kidney': write one like keep 2 largest"),
+        (
+            "keep kidney",
+            "there is no rule 'keep kidney': write one like keep 2 largest",
+        ),
         ("", "there is no rule ''"),
         ("drop below 50", "there is no rule"),
         ("drop below 50 mm", "there is no rule"),
@@ -106,7 +109,7 @@ def test_a_name_without_a_table_is_refused():
 
 
 def test_a_mistake_is_told_with_its_line():
-    with pytest.raises(UserError, match="^'fill holes of liver': there is no class"):
+    with pytest.raises(UserError, match=r"^'fill holes of liver': there is no class"):
         read_rules(["drop below 5 mm3", "fill holes of liver"], TABLE)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from sparseseg.catalogue import CARDS
 from sparseseg.errors import UserError
 from sparseseg.postprocessing import PRESETS, clean, read_rules
 from tests.postprocessing.drawing import drawn, text
@@ -316,9 +317,7 @@ def test_rules_can_be_given_as_words_or_as_rules():
 
 
 def test_the_presets_are_of_recipes():
-    from sparseseg import recipes
-
-    assert set(PRESETS) <= set(recipes.names())
+    assert set(PRESETS) <= set(CARDS)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""Scores in words: tables of equal width, with a line on how they were measured."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_HEADS = {
+    "iou": "IoU",
+    "dice": "Dice",
+    "voe": "VOE",
+    "rvd": "RVD",
+    "surface_distance": "ASSD",
+    "hausdorff95": "HD95",
+    "max_surface_distance": "max",
+    "surface_dice": "sDice",
+}
+_NAME, _COLUMN = 16, 8
+
+
+def as_table(scores: Mapping[str, Any], names: Mapping[int, str] | None = None) -> str:
+    """Return the scores of each class, by its name, and the voxels that they are of."""
+    scored = f"on the {1 - scores['annotated']:.1%} of the voxels not annotated"
+    return "\n".join([*_table(scores, names or {}), scored])
+
+
+def as_tables(scores: Mapping[str, Any]) -> str:
+    """Return the mean over several volumes and the scores of all voxels as one."""
+    number = len(scores["cases"])
+    lines = [
+        f"per case, mean over {number} cases",
+        *_table(scores["per_case"], {}),
+        *_left_out(scores["counted"], number),
+        "",
+        "global, all voxels as one volume",
+        *_table(scores["global"], {}),
+    ]
+    return "\n".join(lines)
+
+
+def distances_in_words(unit: str, tolerance: float | None) -> str:
+    """Return what the distances in a table are, and their unit."""
+    words = f"ASSD, HD95, max: mean, 95th percentile and largest distance in {unit}"
+    if tolerance is None:
+        return words
+    return f"{words}\nsDice: share of the surfaces within {tolerance:g} {unit}"
+
+
+def burden_in_words(burden: Mapping[str, Any]) -> str:
+    """Return the error of the tumour burden, and over how many cases it is."""
+    if burden["rmse"] is None:
+        return "tumour burden: no case has the organ"
+    return f"tumour burden: RMSE {burden['rmse']:.4f} over {burden['counted']} cases"
+
+
+def _table(scores: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[str]:
+    measures = [name for name in _HEADS if name in scores]
+    yield _line("", [_HEADS[name] for name in measures])
+    for number in scores["iou"]:
+        name = names.get(number, _plain(number))
+        yield _line(name[: _NAME - 1], [_cell(scores[m].get(number, "")) for m in measures])
+    means = [scores.get(f"mean_{name}", "") for name in measures]
+    yield _line("mean of classes", [_cell(mean) for mean in means])
+
+
+def _line(name: str, cells: list[str]) -> str:
+    columns = "".join(f"{cell:>{_COLUMN}}" for cell in cells)
+    return f"{name:<{_NAME}}{columns}".rstrip()
+
+
+def _cell(value: float | str | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _left_out(counted: Mapping[str, Mapping[int, int]], number: int) -> Iterator[str]:
+    """Say which means go over fewer cases than there are."""
+    for measure, of_class in counted.items():
+        for c, cases in of_class.items():
+            if cases < number:
+                yield f"{_HEADS[measure]} of {_plain(c)}: {cases} of {number} cases"
+
+
+def _plain(number: int) -> str:
+    return f"class {number}" if number else "background"
