@@ -55,8 +55,8 @@ def _table(scores: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[str]
     measures = [name for name in _HEADS if name in scores]
     yield _line("", [_HEADS[name] for name in measures])
     for number in scores["iou"]:
-        name = names.get(number, _plain(number))
-        yield _line(name[: _NAME - 1], [_cell(scores[m].get(number, "")) for m in measures])
+        name = names.get(number, _plain(number))[: _NAME - 1]
+        yield _line(name, [_cell(scores[m].get(number, "")) for m in measures])
     means = [scores.get(f"mean_{name}", "") for name in measures]
     yield _line("mean of classes", [_cell(mean) for mean in means])
 

@@ -76,7 +76,10 @@ def evaluate(
         volume is no surface. With `tolerance`, ``surface_dice``: the share of surface
         voxels that are at most so far from the other surface.
 
-    Raises `UserError` for arrays that do not fit, and where no voxel is left to score.
+    Raises
+    ------
+    UserError
+        For arrays that do not fit, and where no voxel is left to score.
     """
     pair = Pair(prediction, truth, spacing, annotation)
     return score(pair, tolerance=tolerance, within=within or {})[0]

@@ -58,7 +58,10 @@ def evaluate_cases(
         whose truth has the organ, how many were ``counted``, and ``prediction`` and
         ``truth`` of each of them. Where no organ was predicted, the burden is 0.
 
-    Raises `UserError` as `evaluate` does, with the number of the case from 1.
+    Raises
+    ------
+    UserError
+        As `evaluate` does, with the number of the case, from 1.
     """
     within = within or {}
     _check_burden(burden)

@@ -1,7 +1,7 @@
 """Lengths and volumes as people write them: in a unit of length, or in voxels."""
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, isfinite, prod
 
 from sparseseg.data.units import PIXEL, Spacing, convert
 from sparseseg.errors import UserError
@@ -15,6 +15,12 @@ class Grid:
 
     spacing: Spacing = (1.0, 1.0, 1.0)
     unit: str = PIXEL
+
+    def __post_init__(self) -> None:
+        if not all(isfinite(side) and side > 0 for side in self.spacing):
+            raise UserError(
+                f"spacing must be above 0 along z, y, x, got {self.spacing}"
+            )
 
     def in_units(self, unit: str) -> Spacing:
         """Return the voxel size in a unit of length; 1 in "voxels"."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.classes import ClassTable
-from sparseseg.data.units import PIXEL, Spacing
+from sparseseg.data.units import PIXEL, Spacing, canonical
 from sparseseg.errors import UserError
 from sparseseg.postprocessing.amounts import Grid, check_unit
 from sparseseg.postprocessing.grammar import read_rule
@@ -50,6 +50,9 @@ def clean(
 ) -> NDArray[np.uint8]:
     """Return a prediction cleaned up by rules, one after the other.
 
+    Components hang together by faces, edges and corners, and are looked for in the whole
+    volume, which takes about 10 bytes for each voxel of the box that holds the class.
+
     Parameters
     ----------
     labels
@@ -63,20 +66,16 @@ def clean(
     probabilities
         Of each class by its number, z, y, x; for the rules "keep A above P".
 
-    Components hang together by faces, edges and corners, and are looked for in the whole
-    volume, which takes about 10 bytes for each voxel of the box that holds the class.
-
-    Raises `UserError` for a rule that there is not, or that lacks what it needs.
+    Raises
+    ------
+    UserError
+        For a rule that there is not, or that lacks what it needs.
     """
-    if labels.ndim != 3 or not labels.size or labels.dtype.kind not in "ui":
-        raise UserError(
-            "labels must be integers with axes z, y, x, got "
-            f"{labels.dtype} of shape {labels.shape}"
-        )
+    given = Given(Grid(spacing, canonical(unit)), probabilities or {})
+    _check(labels, given)
     chosen = read_rules(rules, table)
-    check_rules(chosen, unit)
+    check_rules(chosen, given.grid.unit)
     cleaned = labels.copy()
-    given = Given(Grid(spacing, unit), probabilities or {})
     for rule in chosen:
         rule.apply(cleaned, given)
     return cleaned
@@ -101,6 +100,20 @@ def check_rules(rules: Iterable[Rule], unit: str) -> None:
 def needs_probabilities(rules: Iterable[Rule]) -> bool:
     """Tell whether a rule looks at probabilities."""
     return any(isinstance(rule, KeepAbove) for rule in rules)
+
+
+def _check(labels: NDArray[np.uint8], given: Given) -> None:
+    if labels.ndim != 3 or not labels.size or labels.dtype.kind not in "ui":
+        raise UserError(
+            "labels must be integers with axes z, y, x, got "
+            f"{labels.dtype} of shape {labels.shape}"
+        )
+    for number, array in given.probabilities.items():
+        if array.shape != labels.shape:
+            raise UserError(
+                f"the probabilities of class {number} have shape {array.shape}, the "
+                f"labels have {labels.shape}: give those of this prediction"
+            )
 
 
 def _expanded(line: str | Rule, table: ClassTable | None) -> Iterable[Rule]:

@@ -333,6 +333,22 @@ def test_other_arrays_are_refused(labels, message):
         clean(labels, "drop below 2 voxels")
 
 
+def test_probabilities_of_another_volume_are_refused():
+    probabilities = {2: np.ones((1, 1, 2))}
+    with pytest.raises(UserError, match="of class 2 have shape"):
+        clean(drawn("2"), "keep 2 above 0.9", probabilities=probabilities)
+
+
+def test_a_spacing_that_cannot_be_is_refused():
+    with pytest.raises(UserError, match="spacing must be above 0"):
+        clean(drawn("2"), "drop below 1 mm3", spacing=(1, 0, 1), unit="mm")
+
+
+def test_a_unit_is_known_by_its_other_spellings():
+    cleaned = clean(drawn("11.1"), "drop below 2 um3", unit="micrometer")
+    assert text(cleaned) == ["11.."]
+
+
 def test_missing_probabilities_are_said():
     message = "'keep 2 above 0.9' needs the probabilities of class 2"
     with pytest.raises(UserError, match=message):
