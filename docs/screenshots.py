@@ -82,6 +82,12 @@ def take_pictures(photographer: Photographer) -> None:
     dock.desk.painter.go_to(SliceView(0, 60))
     photographer.wait_for(lambda: bool(dock.paint.ledger.visible.text()), "ledger")
     photographer.picture("annotate")
+    chooser = dock.train.recipe
+    chooser.recipe.setCurrentText("UNet++ (2018)")
+    chooser.fold.setChecked(True)
+    photographer.picture("recipe", scrolled=0.7)
+    chooser.fold.setChecked(False)
+    chooser.recipe.setCurrentText("Interactive U-Net")
     dock.train.train.click()
     photographer.wait_for(lambda: len(dock.train.curves.points("network")) > 3, "score")
     photographer.picture("train", scrolled=1.0)
