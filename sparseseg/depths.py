@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.model import Model
@@ -32,9 +31,7 @@ class DepthCost:
     """Mean Dice on the held-out slices, before they joined the training."""
 
 
-def depth_table(
-    model: Model, volume: Volume, labels: SparseLabels | None = None
-) -> Iterator[DepthCost]:
+def depth_table(model: Model, volume: Volume) -> Iterator[DepthCost]:
     """Predict a volume at each depth of a model, and yield what it took.
 
     Raises `UserError` for a model that cannot be pruned.
@@ -51,7 +48,7 @@ def depth_table(
         before = _memory("VmRSS", pruned.device, reset=True)
         begin = time.perf_counter()
         out = Output(np.zeros(volume.shape, np.uint8))
-        for _ in predict(pruned, volume, out, labels=labels):
+        for _ in predict(pruned, volume, out):
             pass
         seconds = time.perf_counter() - begin
         most = _memory("VmHWM", pruned.device)

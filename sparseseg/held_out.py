@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class HeldOut:
         self._released = False
         self._told = False
         self._next = _FIRST_SECONDS
-        self._interpolation: dict[str, object] | None = None
+        self._interpolation: dict[str, Any] | None = None
         self.slices: tuple[Slices, ...] = ()
 
     @property
@@ -56,9 +57,7 @@ class HeldOut:
             return {}
         pairs = list(zip(scenes, self.slices, strict=True))
         return {
-            str(depth): float(
-                str(_measure(model.at_depth(depth), pairs, "network")["mean_dice"])
-            )
+            str(depth): _measure(model.at_depth(depth), pairs, "network")["mean_dice"]
             for depth in model.recipe.depths(model.plan)
         }
 
@@ -110,7 +109,7 @@ def _chosen(scene: Scene, old: Slices) -> Slices:
 
 def _measure(
     model: Model, pairs: Sequence[tuple[Scene, Slices]], method: str
-) -> dict[str, object]:
+) -> dict[str, Any]:
     predictions, truths = [], []
     for scene, slices in pairs:
         blind = scene.without(slices)
@@ -137,7 +136,7 @@ def _own_pixels(
 
 def _evaluated(
     model: Model, prediction: NDArray[np.int64], truth: NDArray[np.int64]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     values = np.array(model.plan.classes, np.uint8)
     flat = (1, 1, -1)
     return dict(evaluate(values[prediction].reshape(flat), values[truth].reshape(flat)))

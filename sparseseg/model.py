@@ -77,7 +77,7 @@ class Model:
         self.network = fresh.to(self.device).eval()
 
     def at_depth(self, depth: int) -> "Model":
-        """Return this model pruned to a depth of UNet++; the weights are shared.
+        """Return a copy of this model, pruned to a depth of UNet++.
 
         It says what the head at that depth says, and computes nothing else. Raises
         `UserError` where there is no such head.

@@ -5,8 +5,10 @@ from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from sparseseg.catalogue import card
 from sparseseg.config import TrainSettings
 from sparseseg.errors import UserError
+from sparseseg.options import read_options
 
 _EXCLUSIVE = ("minutes", "steps")
 
@@ -39,13 +41,16 @@ def add_settings(parser: ArgumentParser) -> None:
 def settings(arguments: Namespace, **others: Any) -> TrainSettings:
     """Return the settings: what was given, else `others`, else the declared defaults.
 
-    Raises `UserError` for a value out of bounds.
+    Raises `UserError` for a value out of bounds, and for a recipe or an option that
+    there is not.
     """
     names = {field.name for field in dataclasses.fields(TrainSettings)}
     given = {name: value for name, value in vars(arguments).items() if name in names}
     if "options" in given:
         given["options"] = dict(map(_pair, given["options"]))
-    return TrainSettings(**others | given)
+    chosen = TrainSettings(**others | given)
+    read_options(card(chosen.recipe).options, chosen.options)
+    return chosen
 
 
 def add_device(parser: ArgumentParser) -> None:

@@ -16,6 +16,7 @@ FEATURES = 64
 _EPSILON = 1.1e-5
 _WIDENING = 4
 _DROPOUT = 0.3
+_LINEAR = {2: "bilinear", 3: "trilinear"}
 _CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORMS = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _MAX_POOLS = {2: F.max_pool2d, 3: F.max_pool3d}
@@ -73,10 +74,8 @@ class DenseUNet(nn.Module):
         super().__init__()
         self.layout = layout
         self.connected = connections
-        self._mode = (
-            "nearest" if nearest else ("bilinear", "trilinear")[layout.dims - 2]
-        )
         dims, dense = layout.dims, layout.dense
+        self._mode = "nearest" if nearest else _LINEAR[dims]
         convolution = _CONVOLUTIONS[dims]
         self.first = nn.Sequential(
             convolution(channels, layout.first, 7, 2, 3, bias=False),
@@ -88,10 +87,8 @@ class DenseUNet(nn.Module):
             for source, count in zip(sources, layout.blocks, strict=True)
         )
         self.transitions = nn.ModuleList(
-            nn.Sequential(
-                *_norm_relu(width, dims), convolution(width, width // 2, 1, bias=False)
-            )
-            for width in dense[:-1]
+            nn.Sequential(*_norm_relu(n, dims), convolution(n, n // 2, 1, bias=False))
+            for n in dense[:-1]
         )
         self.last = nn.Sequential(*_norm_relu(dense[-1], dims))
         skip = dense[-1] if dims == 2 else layout.decoder[0]

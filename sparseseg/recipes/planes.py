@@ -96,13 +96,12 @@ def with_neighbours(scene: Scene, box: Box, axis: int, beside: int) -> Tensor:
     Each plane is stacked with those before and after it, in order; the first and last
     of the volume stand in for those beyond.
     """
-    last = scene.volume.shape[axis] - 1
-    planes = []
-    for index in range(box.start[axis], box.stop[axis]):
-        stack = range(index - beside, index + beside + 1)
-        parts = [_plane(scene, box, axis, min(max(i, 0), last)) for i in stack]
-        planes.append(torch.cat(parts))
-    return torch.stack(planes)
+    first, last = box.start[axis], box.stop[axis]
+    low = max(0, first - beside)
+    high = min(scene.volume.shape[axis], last + beside)
+    grey = torch.from_numpy(scene.grey(_between(box, axis, low, high)))
+    places = torch.arange(first, last)[:, None] + torch.arange(-beside, beside + 1)
+    return grey.movedim(axis + 1, 0)[places.clamp(low, high - 1) - low].flatten(1, 2)
 
 
 def plane_probabilities(
@@ -144,32 +143,23 @@ class _View:
     beside: int
 
     def probabilities(self, predict: Probabilities, box: Box) -> Tensor:
-        whole = self._whole(box)
+        first, last = box.start[self.axis], box.stop[self.axis]
+        whole = _between(Box.whole(self.scene.volume.shape), self.axis, first, last)
         sides = [n for axis, n in enumerate(whole.shape) if axis != self.axis]
         count = max(1, _PIXELS // (sides[0] * sides[1]))
         found = torch.empty(len(self.scene.plan.outputs), *box.shape)
         inner = list(box.relative_to(whole).slices)
         inner[self.axis] = slice(None)
-        for first in range(box.start[self.axis], box.stop[self.axis], count):
-            slab = self._between(whole, first, min(first + count, box.stop[self.axis]))
+        for place in range(0, last - first, count):
+            begin = first + place
+            slab = _between(whole, self.axis, begin, min(begin + count, last))
             planes = with_neighbours(self.scene, slab, self.axis, self.beside)
             answer = predict(self._padded(planes)).float().cpu()
             answer = answer[..., : sides[0], : sides[1]].movedim(0, self.axis + 1)
-            place = first - box.start[self.axis]
             found.narrow(self.axis + 1, place, answer.shape[self.axis + 1]).copy_(
                 answer[(slice(None), *inner)]
             )
         return found
-
-    def _whole(self, box: Box) -> Box:
-        start, stop = [0, 0, 0], list(self.scene.volume.shape)
-        start[self.axis], stop[self.axis] = box.start[self.axis], box.stop[self.axis]
-        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-
-    def _between(self, box: Box, first: int, last: int) -> Box:
-        start, stop = list(box.start), list(box.stop)
-        start[self.axis], stop[self.axis] = first, last
-        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
     def _padded(self, planes: Tensor) -> Tensor:
         for axis in (2, 3):
@@ -195,8 +185,8 @@ def _standing(axis: int, index: int, start: Sequence[int], side: int) -> Box:
     return Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
 
 
-def _plane(scene: Scene, box: Box, axis: int, index: int) -> Tensor:
+def _between(box: Box, axis: int, first: int, last: int) -> Box:
+    """Return the box with other ends along one axis."""
     start, stop = list(box.start), list(box.stop)
-    start[axis], stop[axis] = index, index + 1
-    one = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-    return torch.from_numpy(scene.grey(one)).squeeze(axis + 1)
+    start[axis], stop[axis] = first, last
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

@@ -1,5 +1,6 @@
 """Systems published for planes, together with their transcription to volumes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,19 +19,19 @@ from sparseseg.tiling import Box, Triple
 PATCH: Triple = (32, 64, 64)
 
 
-class TwoOrThree(Plain):
+class TwoOrThree(Plain, ABC):
     """What such recipes share: grey values, crops or patches, views or windows."""
 
     crop: int
     """The side of a square crop, at most."""
 
+    @abstractmethod
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network alone; each recipe has its own arguments."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, network: nn.Module, image: Tensor, plan: Plan) -> Tensor:
         """Return probabilities (n, k, ...) of planes or of a window."""
-        raise NotImplementedError
 
     def sized(
         self,

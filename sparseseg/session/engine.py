@@ -13,7 +13,7 @@ from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Method, Step
+from sparseseg.events import Depths, Method, Step
 from sparseseg.model import Model
 from sparseseg.options import read_options
 from sparseseg.prediction import Output, predict
@@ -57,11 +57,11 @@ class Engine:
         )
 
     @property
-    def depths(self) -> tuple[int, ...]:
-        """The depths that the model can be pruned to."""
-        return (
-            () if self._model is None else self._model.recipe.depths(self._model.plan)
-        )
+    def depths(self) -> Depths:
+        """The depths of the model at hand, and the one in use."""
+        if self._model is None:
+            return Depths((), None)
+        return Depths(self._model.recipe.depths(self._model.plan), self._depth)
 
     def choose_depth(self, depth: int | None) -> None:
         """Predict and export at this depth from now on."""

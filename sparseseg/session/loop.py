@@ -72,7 +72,6 @@ class WorkLoop:
         self._snapshot_due = float("-inf")
         self._phase_told: Phase | None = Phase.IDLE
         self._depths_told = Depths((), None)
-        self._depth: int | None = None
 
     def run(self, inbox: SimpleQueue[Request]) -> None:
         """Work until a `Stop` comes; wait where there is nothing to do."""
@@ -139,7 +138,6 @@ class WorkLoop:
     @_handle.register
     def _(self, request: ChooseDepth) -> None:
         self._engine.choose_depth(request.depth)
-        self._depth = request.depth
         self._painter.repaint()
         self._tell_depths()
 
@@ -228,10 +226,7 @@ class WorkLoop:
             self._phase_told = phase
 
     def _tell_depths(self) -> None:
-        available = self._engine.depths
-        if self._depth not in available:
-            self._depth = None
-        depths = Depths(available, self._depth)
+        depths = self._engine.depths
         if depths != self._depths_told:
             self._send(depths)
             self._depths_told = depths

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
-from sparseseg.events import Method, Step
+from sparseseg.events import Depths, Method, Step
 from sparseseg.session.shared import SharedArrays
 from sparseseg.tiling import Box, Tile
 
@@ -38,8 +38,8 @@ class Engine(Protocol):
         ...
 
     @property
-    def depths(self) -> tuple[int, ...]:
-        """The depths that the model can be pruned to, if there is one and it can."""
+    def depths(self) -> Depths:
+        """The depths of the model at hand, and the one in use."""
         ...
 
     def choose_depth(self, depth: int | None) -> None:

@@ -17,8 +17,8 @@ OTHER = {
     "seed": (3, ["--seed", "3"]),
     "held_out": (False, ["--no-held-out"]),
     "options": (
-        {"dims": "3", "mode": "fast"},
-        ["--option", "dims=3", "--option", "mode=fast"],
+        {"entropy": "0.1"},
+        ["--option", "entropy=0.2", "--option", "entropy=0.1"],
     ),
 }
 
@@ -42,6 +42,14 @@ def test_every_setting_has_its_flag() -> None:
 def test_an_option_without_a_value_is_refused() -> None:
     with pytest.raises(UserError, match="NAME=VALUE, got 'dims'"):
         parsed(["--option", "dims"])
+
+
+def test_a_recipe_and_an_option_that_there_are_not_are_refused_at_once() -> None:
+    with pytest.raises(UserError, match="no recipe 'unet4d'"):
+        parsed(["--recipe", "unet4d"])
+    with pytest.raises(UserError, match="no option 'dims' here"):
+        parsed(["--recipe", "unet3d", "--option", "dims=3"])
+    assert parsed(["--recipe", "lungnet", "--option", "dims=3"]).options["dims"] == "3"
 
 
 def test_the_help_of_a_flag_is_what_was_declared() -> None:

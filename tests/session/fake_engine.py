@@ -14,7 +14,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Method, Score, Step
+from sparseseg.events import Depths, Method, Score, Step
 from sparseseg.session.shared import SharedArrays
 from sparseseg.tiling import Box, Tile, tiles
 
@@ -75,11 +75,11 @@ class Engine:
             yield tile
 
     @property
-    def depths(self) -> tuple[int, ...]:
-        return (1, 2) if self.step else ()
+    def depths(self) -> Depths:
+        return Depths((1, 2) if self.step else (), self.depth)
 
     def choose_depth(self, depth: int | None) -> None:
-        if depth is not None and depth not in self.depths:
+        if depth is not None and depth not in self.depths.available:
             raise UserError(f"there is no depth {depth}")
         self.depth = depth
 
@@ -94,4 +94,4 @@ class Engine:
     def load(self, path: Path) -> None:
         if not path.exists():
             raise UserError(f"there is no model {path}")
-        self.step = json.loads(path.read_text())
+        self.step, self.depth = json.loads(path.read_text()), None

@@ -22,6 +22,7 @@ from sparseseg.session.messages import (
     Reply,
     Request,
     Restore,
+    Save,
     Stop,
     Told,
     Train,
@@ -125,6 +126,15 @@ def test_depths_are_told_once_there_is_a_model_and_when_one_is_chosen(
     assert depths(bench.run(train(3))) == [Depths((1, 2), None)]
     assert depths(bench.run(ChooseDepth(1))) == [Depths((1, 2), 1)]
     assert bench.engine.depth == 1
+
+
+def test_a_loaded_model_is_whole_again_and_that_is_told(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.run(train(1))
+    bench.run(ChooseDepth(1), Save(tmp_path / "m.safetensors"))
+    replies = bench.run(Load(tmp_path / "m.safetensors"))
+    assert depths(replies) == [Depths((1, 2), None)]
 
 
 def test_another_depth_paints_the_wanted_slice_again(bench: Bench) -> None:
