@@ -1,7 +1,6 @@
 """The interactive default: a U-Net over three views, led by filters and annotation."""
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,16 @@ from torch.optim import AdamW, Optimizer
 from sparseseg.catalogue import card
 from sparseseg.data.intensity import equalising
 from sparseseg.data.slices import AnnotatedSlice
-from sparseseg.data.volume import Volume
 from sparseseg.nn import losses
-from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_halo
+from sparseseg.nn.filters import filter_count, filter_grid
 from sparseseg.nn.guided_unet import FOLDS, GuidedUNet
 from sparseseg.options import Options
+from sparseseg.recipes import plane_features
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple, tiles
+from sparseseg.tiling import Box, Triple
 
 _WIDTHS = (16, 32, 64)
 _STEP = 2 ** (len(_WIDTHS) - 1)
@@ -32,14 +31,11 @@ _FIT_PIXELS = 150_000
 _FEW_PIXELS = 1000
 _CROP = 112
 _PIXELS = 25_000  # a step
-_NEIGHBOURS = (-2, -1, 1, 2)
 _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
 _LEFT_OUT = 0.1  # of the guiding slices
 _RARE = 0.3  # of the crops are centred on a class drawn evenly
 _HALO = 24  # voxels that the U-Net reads beyond a tile
 _TILE_VOXELS = 6_000_000
-_REMEMBERED = 24_000_000  # voxels of which the whole bank is kept: 1 GB
-_BANK_TILE = (128, 128, 128)
 
 
 class UNet3dFastRecipe(Plain):
@@ -80,7 +76,7 @@ class UNet3dFastRecipe(Plain):
         guide = 1 + outputs
         return GuidedUNet(
             channels * filter_count() + guide,
-            channels * len(_NEIGHBOURS) + guide,
+            channels * len(plane_features.NEIGHBOURS) + guide,
             outputs,
             **{"widths": _WIDTHS, **options},
         )
@@ -156,7 +152,7 @@ class UNet3dFastRecipe(Plain):
         if flat:
             views = [float(axis == flat[0]) for axis in range(3)]
         read = _grown(box, scene, views)
-        features = _features(scene, read)
+        features = plane_features.features(scene, read)
         total = torch.zeros(len(scene.plan.outputs), *box.shape)
         for axis, weight in enumerate(views):
             if weight > 0:
@@ -194,8 +190,8 @@ class _Slate:
         """The filters and the neighbouring planes (c, rows, columns), half precision."""
         if self._features is None:
             found = (
-                _features(self.scene, self.box),
-                _neighbours(self.scene, self.box, self.axis),
+                plane_features.features(self.scene, self.box),
+                plane_features.neighbours(self.scene, self.box, self.axis),
             )
             filters, beside = (part.squeeze(self.axis + 1).half() for part in found)
             self._features = filters, beside
@@ -210,7 +206,7 @@ class _Slate:
         )
         box = _cut(self.box, self.axis, window)
         seen = self.scene.without(set(self.scene.slices) - set(guiding))
-        return _stacked(filters, beside, seen, box, self.axis)
+        return plane_features.stacked(filters, beside, seen, box, self.axis)
 
     def unseen(self, guiding: Sequence[AnnotatedSlice]) -> Tensor:
         """Return the target without the lines where guiding slices cross."""
@@ -308,71 +304,6 @@ def _grown(box: Box, scene: Scene, views: Sequence[float]) -> Box:
     return Box((z, y, x), wide.stop)
 
 
-def _features(scene: Scene, box: Box) -> Tensor:
-    """Return the filter bank (channels * filters, z, y, x) of a box in the volume."""
-    if scene.volume.array.size > _REMEMBERED:
-        return _filtered(scene, box)
-    return _whole_bank(scene.volume, scene.plan)[(slice(None), *box.slices)]
-
-
-@lru_cache(maxsize=1)
-def _whole_bank(volume: Volume, plan: Plan) -> Tensor:
-    """Return the bank of a whole volume, in half precision.
-
-    Slices in three orientations need nearly all of it, and every preview needs it again.
-    """
-    scene = Scene(plan, volume)
-    found = torch.empty(
-        volume.channels * filter_count(), *volume.shape, dtype=torch.float16
-    )
-    for tile in tiles(volume.shape, tile=_BANK_TILE, halo=(0, 0, 0)):
-        found[(slice(None), *tile.write.slices)] = _filtered(scene, tile.write).half()
-    return found
-
-
-def _filtered(scene: Scene, box: Box) -> Tensor:
-    plan = scene.plan
-    grid, halo = filter_grid(plan.anisotropy), filter_halo(plan.anisotropy)
-    wide = box.expand(halo)
-    start = tuple(a // g * g for a, g in zip(wide.start, grid, strict=True))
-    stop = tuple(-(-b // g) * g for b, g in zip(wide.stop, grid, strict=True))
-    read = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-    inner = [
-        slice(a - r, b - r)
-        for a, b, r in zip(box.start, box.stop, read.start, strict=True)
-    ]
-    grey = torch.from_numpy(scene.grey(read))
-    banks = [filter_bank(channel, plan.anisotropy) for channel in grey]
-    return torch.cat([bank[(slice(None), *inner)] for bank in banks])
-
-
-def _neighbours(scene: Scene, box: Box, axis: int) -> Tensor:
-    """Return the grey values of the planes beside each plane across an axis."""
-    reach = max(_NEIGHBOURS)
-    margin = [0, 0, 0]
-    margin[axis] = reach
-    grey = torch.from_numpy(scene.grey(box.expand((margin[0], margin[1], margin[2]))))
-    size = box.shape[axis]
-    return torch.cat(
-        [grey.narrow(axis + 1, reach + step, size) for step in _NEIGHBOURS]
-    )
-
-
-def _stacked(
-    filters: Tensor, beside: Tensor, scene: Scene, box: Box, axis: int
-) -> Tensor:
-    """Put the channels of one plane in order: of the voxel, then of what is around.
-
-    All slices guide the voxel-wise classifier, crossing ones alone the U-Net: in a plane
-    that is learned from, no parallel slice is ever near.
-    """
-    crossing = scene.without([w for w in scene.slices if w.axis == axis])
-    led = [torch.from_numpy(part.guide(box)) for part in (scene, crossing)]
-    if filters.ndim < 4:
-        led = [guide.squeeze(axis + 1) for guide in led]
-    return torch.cat([filters, led[0], beside, led[1]])
-
-
 def _slates(scenes: Sequence[Scene]) -> list[_Slate]:
     every = [(scene, number) for scene in scenes for number in range(len(scene.planes))]
     return [
@@ -422,7 +353,9 @@ def _view(
         offset = part.start[axis] - read.start[axis]
         size = part.shape[axis]
         filters = features.narrow(axis + 1, offset, size).float()
-        planes = _stacked(filters, _neighbours(scene, part, axis), scene, part, axis)
+        planes = plane_features.stacked(
+            filters, plane_features.neighbours(scene, part, axis), scene, part, axis
+        )
         logits = network(planes.movedim(axis + 1, 0).contiguous().to(device))
         corrected = logits.float().softmax(1).movedim(0, axis + 1).cpu()
         inner = [

@@ -1,0 +1,79 @@
+"""What the interactive U-Net sees of a plane: filters, neighbours and guidance."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from sparseseg.data.volume import Volume
+from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_halo
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.scene import Scene
+from sparseseg.tiling import Box, tiles
+
+NEIGHBOURS = (-2, -1, 1, 2)
+_REMEMBERED = 24_000_000  # voxels of which the whole bank is kept: 1 GB
+_BANK_TILE = (128, 128, 128)
+
+
+def features(scene: Scene, box: Box) -> Tensor:
+    """Return the filter bank (channels * filters, z, y, x) of a box in the volume."""
+    if scene.volume.array.size > _REMEMBERED:
+        return _filtered(scene, box)
+    return _whole_bank(scene.volume, scene.plan)[(slice(None), *box.slices)]
+
+
+@lru_cache(maxsize=1)
+def _whole_bank(volume: Volume, plan: Plan) -> Tensor:
+    """Return the bank of a whole volume, in half precision.
+
+    Slices in three orientations need nearly all of it, and every preview needs it again.
+    """
+    scene = Scene(plan, volume)
+    found = torch.empty(
+        volume.channels * filter_count(), *volume.shape, dtype=torch.float16
+    )
+    for tile in tiles(volume.shape, tile=_BANK_TILE, halo=(0, 0, 0)):
+        found[(slice(None), *tile.write.slices)] = _filtered(scene, tile.write).half()
+    return found
+
+
+def _filtered(scene: Scene, box: Box) -> Tensor:
+    plan = scene.plan
+    grid, halo = filter_grid(plan.anisotropy), filter_halo(plan.anisotropy)
+    wide = box.expand(halo)
+    start = tuple(a // g * g for a, g in zip(wide.start, grid, strict=True))
+    stop = tuple(-(-b // g) * g for b, g in zip(wide.stop, grid, strict=True))
+    read = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    inner = [
+        slice(a - r, b - r)
+        for a, b, r in zip(box.start, box.stop, read.start, strict=True)
+    ]
+    grey = torch.from_numpy(scene.grey(read))
+    banks = [filter_bank(channel, plan.anisotropy) for channel in grey]
+    return torch.cat([bank[(slice(None), *inner)] for bank in banks])
+
+
+def neighbours(scene: Scene, box: Box, axis: int) -> Tensor:
+    """Return the grey values of the planes beside each plane across an axis."""
+    reach = max(NEIGHBOURS)
+    margin = [0, 0, 0]
+    margin[axis] = reach
+    grey = torch.from_numpy(scene.grey(box.expand((margin[0], margin[1], margin[2]))))
+    size = box.shape[axis]
+    return torch.cat([grey.narrow(axis + 1, reach + step, size) for step in NEIGHBOURS])
+
+
+def stacked(
+    filters: Tensor, beside: Tensor, scene: Scene, box: Box, axis: int
+) -> Tensor:
+    """Put the channels of one plane in order: of the voxel, then of what is around.
+
+    All slices guide the voxel-wise classifier, crossing ones alone the U-Net: in a plane
+    that is learned from, no parallel slice is ever near.
+    """
+    crossing = scene.without([w for w in scene.slices if w.axis == axis])
+    led = [torch.from_numpy(part.guide(box)) for part in (scene, crossing)]
+    if filters.ndim < 4:
+        led = [guide.squeeze(axis + 1) for guide in led]
+    return torch.cat([filters, led[0], beside, led[1]])
