@@ -80,6 +80,19 @@ class HDenseUNetOptions(Options):
     ] = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PretrainedOptions(Options):
+    """What matters of a model that came from elsewhere."""
+
+    mirror: Annotated[
+        bool, {"help": "average mirrored copies where the model may: up to 8 x slower"}
+    ] = True
+    encoder: Annotated[
+        Literal["full", "slow", "frozen"],
+        {"help": "how the encoder learns: like the rest, ten times slower, or not"},
+    ] = "full"
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """What a person has to know to choose a recipe."""
@@ -160,9 +173,23 @@ CARDS = {
 }
 """By name, the default first."""
 
+PRETRAINED = Card(
+    "pretrained",
+    "Pretrained model",
+    "Starts from a model that is there, and learns your classes from a few slices.\n"
+    "Applied as its own library does: nnU-Net, MLPerf.",
+    "Isensee et al., Nature Methods 2021, for most",
+    31_195_594,
+    wants_gpu=True,
+    options=PretrainedOptions,
+)
+"""What has no training from nothing, and so is not offered among the others."""
+
 
 def card(name: str) -> Card:
     """Return the card of a recipe; raise `UserError` for one that is not there."""
+    if name == PRETRAINED.name:
+        return PRETRAINED
     if name not in CARDS:
         raise UserError(f"there is no recipe {name!r}: choose {', '.join(CARDS)}")
     return CARDS[name]

@@ -119,7 +119,7 @@ def _measure(
             probabilities = (
                 predict(model, blind, box) if predict else interpolated(blind, box)
             )
-            index = probabilities.argmax(0).cpu().numpy()
+            index = model.recipe.decided(model.plan, probabilities.cpu().numpy())
             target = _own_pixels(scene, blind, where, box)
             predictions.append(index[target >= 0])
             truths.append(target[target >= 0])

@@ -1,6 +1,6 @@
 """Dense prediction, tile by tile, into given arrays: a generator."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ def predict(
 ) -> Iterator[Tile]:
     """Write a prediction into `out`, and yield each tile once it is written.
 
+    While a tile takes long, tiles are yielded that write nothing, to tell how far it is.
     The tiles cover the volume, or one box of it, exactly once. With the annotation of
     this volume as `labels` the prediction follows it; `method` "interpolation" needs it.
     Raises `UserError` for a volume that does not fit the model.
@@ -65,10 +66,10 @@ def predict(
     size, halo = model.recipe.tiling(model.plan, volume.shape)
     for tile in tiles(volume.shape, tile=size, halo=halo, box=box):
         if method == "network":
-            probabilities = network_probabilities(model, scene, tile.write)
+            probabilities = yield from _worked(model, scene, tile)
         else:
             probabilities = interpolated(scene, tile.write)
-        _write(out, tile.write, probabilities.cpu().numpy(), model.plan.classes)
+        _write(model, out, tile.write, probabilities.cpu().numpy())
         yield tile
 
 
@@ -94,6 +95,23 @@ def network_probabilities(model: "Model", scene: Scene, box: Box) -> Tensor:
         return model.recipe.probabilities(model.network, scene, box).float()
 
 
+def _worked(model: "Model", scene: Scene, tile: Tile) -> Generator[Tile, None, Tensor]:
+    """Yield how far a tile is, and return its probabilities."""
+    work = model.recipe.work(model.network, scene, tile.write)
+    nothing = Box(tile.write.start, tile.write.start)
+    while True:
+        try:
+            # Not around the yield: it would hold for whoever is asked to go on.
+            with torch.inference_mode(), model.precision.on(model.device):
+                done, parts = next(work)
+        except StopIteration as end:
+            found: Tensor = end.value
+            return found.float()
+        if done < parts:
+            before = (tile.done - 1) * parts + done
+            yield Tile(tile.read, nothing, before, tile.total * parts)
+
+
 def interpolated(scene: Scene, box: Box) -> Tensor:
     """Return the guidance of all annotated slices as probabilities (k, z, y, x)."""
     inside = torch.from_numpy(scene.guide(box)[1:])
@@ -105,13 +123,10 @@ _SHARPNESS = 2.0
 
 
 def _write(
-    out: Output,
-    box: Box,
-    probabilities: NDArray[np.float32],
-    classes: tuple[int, ...],
+    model: "Model", out: Output, box: Box, probabilities: NDArray[np.float32]
 ) -> None:
-    values = np.array(classes, np.uint8)
-    out.labels[box.slices] = values[probabilities.argmax(0)]
+    values = np.array(model.plan.classes, np.uint8)
+    out.labels[box.slices] = values[model.recipe.decided(model.plan, probabilities)]
     if out.probabilities is not None:
         out.probabilities[(slice(None), *box.slices)] = probabilities
     if out.uncertainty is not None:

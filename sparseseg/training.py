@@ -91,6 +91,7 @@ def train(
         join = _JOIN if trainee.held_out.is_told else _LATEST_JOIN
         if schedule.done is not None and schedule.done >= join:
             trainee.join_held_out()
+        schedule.teaches_until(trainee.enough)
         if schedule.begins_stage():
             trainee.enter(schedule.stage)
         loss = trainee.step(schedule.rate())
@@ -155,7 +156,14 @@ class _Schedule:
         self._ends = [*itertools.accumulate(stage.share for stage in stages)][:-1]
         self._place = 0
         self._first = 0
+        self._since = 0
+        self._enough: int | None = None
         self.steps = 0
+
+    def teaches_until(self, enough: int | None) -> None:
+        """Take in how many steps the labels that there are now are good for."""
+        if enough != self._enough:
+            self._enough, self._since = enough, self.steps
 
     @property
     def done(self) -> float | None:
@@ -164,7 +172,9 @@ class _Schedule:
             return min(1.0, self.steps / self._settings.steps)
         if self._settings.minutes is None:
             return None
-        return min(1.0, self._clock.now() / (60 * self._settings.minutes))
+        time = self._clock.now() / (60 * self._settings.minutes)
+        learned = self.steps / self._enough if self._enough else 0.0
+        return min(1.0, max(time, learned))
 
     @property
     def stage(self) -> Stage:
@@ -190,11 +200,23 @@ class _Schedule:
         warm = min(1.0, (self.steps + 1 - self._first) / _WARM_UP_STEPS)
         done = self.done
         if done is None:
-            return warm * _ENDLESS_RATE
+            return warm * self._endless_rate()
         begin = ([0.0, *self._ends])[self._place]
         through = min(1.0, max(0.0, done - begin) / self.stage.share)
-        cosine = 0.5 + 0.5 * math.cos(math.pi * through)
-        return warm * (_LAST_RATE + (1 - _LAST_RATE) * cosine)
+        return warm * _falling(through)
+
+    def _endless_rate(self) -> float:
+        """Return the rate without a budget: it falls, and rises when strokes join."""
+        if self._enough is None:
+            return _ENDLESS_RATE
+        through = min(1.0, (self.steps - self._since) / self._enough)
+        return _falling(through)
+
+
+def _falling(through: float) -> float:
+    """Return a half cosine from 1 to the last rate."""
+    cosine = 0.5 + 0.5 * math.cos(math.pi * through)
+    return _LAST_RATE + (1 - _LAST_RATE) * cosine
 
 
 class _Trainee:
@@ -213,6 +235,7 @@ class _Trainee:
         self.seen = [Scene.of(model.plan, volume) for volume, _ in self._cases]
         self._scenes: list[Scene] = []
         self._failures = 0
+        self.enough: int | None = None
         self._network: nn.Module
         self._stage = model.recipe.stages(model.plan)[0]
         self._entropy = float(model.plan.options.get("entropy", 0.0))
@@ -294,6 +317,7 @@ class _Trainee:
         recipe = self._model.recipe
         counts = np.sum([scene.counts for scene in self._scenes], axis=0)
         self._weights = recipe.class_weights(counts.tolist()).to(self._device)
+        self.enough = recipe.enough(self._scenes)
         recipe.prepare(self._model.network, self._scenes, self._rng, thorough=thorough)
         if hasattr(self, "_network"):
             self._batches = recipe.batches(self._scenes, self._rng, self._stage)

@@ -10,6 +10,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.recipes import Scene
 from sparseseg.recipes.recipe import WHOLE
 from sparseseg.training import create, fit, train
 from tests.miniature import SHAPE, blob_case, fresh_model, painted, settings, shrink
@@ -185,6 +186,44 @@ def test_the_rate_warms_up_and_falls_to_the_end():
     assert max(rates) == rates[19]
     assert rates[19:] == sorted(rates[19:], reverse=True)
     assert rates[-1] < 0.03
+
+
+def test_a_budget_ends_early_once_the_labels_teach_nothing_more(monkeypatch):
+    monkeypatch.setattr(RECIPE, "enough", lambda *_: 4)
+    found = steps(blob_case(), steps=None, minutes=60.0)
+    assert [step.done for step in found] == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_a_number_of_steps_is_taken_whatever_the_labels_teach(monkeypatch):
+    monkeypatch.setattr(RECIPE, "enough", lambda *_: 2)
+    assert len(steps(blob_case(), steps=5)) == 5
+
+
+def test_without_an_end_the_rate_falls_until_strokes_join():
+    chosen = settings(steps=None, minutes=None)
+    schedule = training._Schedule(chosen, training._Clock(), WHOLE)
+    schedule.teaches_until(100)
+    schedule.steps = 90
+    assert schedule.rate() < 0.05
+    schedule.steps = 5000
+    assert schedule.rate() == pytest.approx(0.02)
+    schedule.teaches_until(120)
+    assert schedule.rate() == pytest.approx(1.0)
+
+
+def test_few_labels_are_learned_in_fewer_steps_than_many():
+    recipe, model = recipes.get("unet3d-fast"), fresh_model(blob_case())
+
+    def enough(*cases):
+        return recipe.enough([Scene.of(model.plan, *case) for case in cases])
+
+    labels = blob_case()[1]
+    painted_slices = map(labels.slice_values, labels.slices())
+    pixels = sum(np.count_nonzero(values) for values in painted_slices)
+    # 500 pixels a step, 400 times over all of them.
+    assert enough(blob_case()) == max(1000, 400 * pixels // 500)
+    assert enough(blob_case(), blob_case()) == max(1000, 800 * pixels // 500)
+    assert recipes.get("unet3d").enough([]) is None
 
 
 @pytest.fixture

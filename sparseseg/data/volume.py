@@ -11,7 +11,7 @@ from sparseseg.data.units import PIXEL, Spacing
 from sparseseg.errors import UserError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Volume:
     """A checked image; `from_array` makes one from an array without channels.
 

@@ -142,6 +142,20 @@ def class_weights(counts: Sequence[int], *, power: float = 0.5) -> Tensor:
     return (weights / mean.clamp_min(_TINY)).float()
 
 
+def coarse_target(target: Tensor, size: Sequence[int], outputs: int) -> Tensor:
+    """Return targets (n, z, y, x) of a coarser head: the commonest labelled class.
+
+    A block of voxels none of which is labelled is unlabelled.
+    """
+    if target.shape[1:] == tuple(size):
+        return target
+    kinds = torch.arange(outputs, device=target.device).view(1, -1, 1, 1, 1)
+    members = (target[:, None] == kinds).float()
+    z, y, x = size
+    share = F.adaptive_avg_pool3d(members, (z, y, x))
+    return torch.where(share.sum(1) > 0, share.argmax(1), IGNORE)
+
+
 def _labelled(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return the scores (k, m) and classes (m) of the m labelled voxels.
 

@@ -4,11 +4,12 @@ from typing import Any
 
 from torch import nn
 
-from sparseseg.catalogue import card
+from sparseseg.catalogue import CARDS, card
 from sparseseg.recipes.hdenseunet import HDenseUNetRecipe
 from sparseseg.recipes.lungnet import LungNetRecipe
 from sparseseg.recipes.mssunet import MSSUNetRecipe
 from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.pretrained import PretrainedRecipe
 from sparseseg.recipes.recipe import Batch, Case, Recipe, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.unet3d import UNet3dRecipe
@@ -36,13 +37,14 @@ _RECIPES: dict[str, Recipe] = {
         MSSUNetRecipe(),
         HDenseUNetRecipe(),
         LungNetRecipe(),
+        PretrainedRecipe(),
     )
 }
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the recipes, the default first."""
-    return tuple(_RECIPES)
+    """Return the names of what can be trained from nothing, the default first."""
+    return tuple(CARDS)
 
 
 def get(name: str) -> Recipe:

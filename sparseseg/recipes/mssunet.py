@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from sparseseg.catalogue import card
@@ -110,7 +109,7 @@ class MSSUNetRecipe(Plain):
             share
             * losses.exponential_logarithmic(
                 head,
-                coarse(batch.target, head.shape[2:], outputs),
+                losses.coarse_target(batch.target, head.shape[2:], outputs),
                 dice_weights=dice,
                 class_weights=weights,
             )
@@ -142,20 +141,6 @@ class MSSUNetRecipe(Plain):
 
         mirror = (0, 1, 2) if scene.plan.options.get("mirror", True) else ()
         return patches.window_probabilities(predict, scene, box, mirror=mirror)
-
-
-def coarse(target: Tensor, size: Sequence[int], outputs: int) -> Tensor:
-    """Return targets (n, z, y, x) of a coarser head: the commonest labelled class.
-
-    A block of voxels none of which is labelled is unlabelled.
-    """
-    if target.shape[1:] == tuple(size):
-        return target
-    kinds = torch.arange(outputs, device=target.device).view(1, -1, 1, 1, 1)
-    members = (target[:, None] == kinds).float()
-    z, y, x = size
-    share = F.adaptive_avg_pool3d(members, (z, y, x))
-    return torch.where(share.sum(1) > 0, share.argmax(1), losses.IGNORE)
 
 
 def _foreground_curve(cases: Sequence[Case], channel: int) -> GreyCurve:

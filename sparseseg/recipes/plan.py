@@ -31,6 +31,8 @@ class Plan:
     """The arguments of the recipe's network."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What a person chose of the recipe."""
+    inference: Mapping[str, Any] = field(default_factory=dict)
+    """How a model that came from elsewhere is applied."""
 
     @property
     def channels(self) -> int:
@@ -79,6 +81,7 @@ class Plan:
                 patch=_triple(int, data["patch"]),
                 network=dict(data["network"]),
                 options=dict(data.get("options", {})),
+                inference=dict(data.get("inference", {})),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(

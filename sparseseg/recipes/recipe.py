@@ -1,10 +1,11 @@
 """What every recipe offers to the engine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -19,6 +20,8 @@ from sparseseg.tiling import Box, Triple
 Case = tuple[Volume, SparseLabels]
 Heads = tuple[Tensor, ...]
 """Logits of each supervised head, the one that predicts first."""
+Work = Generator[tuple[int, int], None, Tensor]
+"""Yields how many parts of how many are done, and returns the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,9 @@ class Recipe(Protocol):
     ) -> Iterator[Batch]:
         """Yield training batches without end, drawn where something is labelled."""
 
+    def enough(self, scenes: Sequence[Scene]) -> int | None:
+        """Return after how many steps these labels teach nothing more, if ever."""
+
     def logits(self, network: nn.Module, batch: Batch) -> Heads:
         """Return what the network says of a batch while it learns."""
 
@@ -113,11 +119,35 @@ class Recipe(Protocol):
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box; with a halo if the network needs one."""
 
+    def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
+        """Return the same bit by bit, where a box takes long."""
+
+    def decided(
+        self, plan: Plan, probabilities: NDArray[np.float32]
+    ) -> NDArray[np.intp]:
+        """Return the index of the output that each voxel (k, z, y, x) is."""
+
 
 class Plain:
-    """What a recipe does that has one stage and cannot be pruned."""
+    """What a recipe does that has one stage, cannot be pruned, and answers at once."""
 
     card: Card
+
+    def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Return (k, z, y, x) for a box; each recipe has its own way."""
+        raise NotImplementedError
+
+    def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
+        """Answer at once."""
+        yield from ()
+        return self.probabilities(network, scene, box)
+
+    def decided(
+        self, plan: Plan, probabilities: NDArray[np.float32]
+    ) -> NDArray[np.intp]:
+        """Return the likeliest output."""
+        found: NDArray[np.intp] = probabilities.argmax(0)
+        return found
 
     def depths(self, plan: Plan) -> tuple[int, ...]:
         """Return none."""
@@ -136,6 +166,10 @@ class Plain:
 
     def start(self, network: nn.Module, plan: Plan) -> None:
         """Start from the fresh weights."""
+
+    def enough(self, scenes: Sequence[Scene]) -> int | None:
+        """Go on as long as there is time."""
+        return None
 
     def prepare(
         self,

@@ -31,6 +31,8 @@ _FIT_PIXELS = 150_000
 _FEW_PIXELS = 1000
 _CROP = 112
 _PIXELS = 25_000  # a step
+_PASSES = 400  # over the labelled pixels
+_FEWEST_STEPS = 1000
 _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
 _LEFT_OUT = 0.1  # of the guiding slices
 _RARE = 0.3  # of the crops are centred on a class drawn evenly
@@ -115,6 +117,14 @@ class UNet3dFastRecipe(Plain):
             kind = first.axis, first.fold
             alike = [slate for slate in slates if (slate.axis, slate.fold) == kind]
             yield _batch(alike, rng)
+
+    def enough(self, scenes: Sequence[Scene]) -> int | None:
+        """Return the steps after which a few slices are known by heart.
+
+        From then on the other voxels only lose: measured on seven volumes.
+        """
+        labelled = sum(sum(scene.counts) for scene in scenes)
+        return max(_FEWEST_STEPS, _PASSES * labelled // _PIXELS)
 
     def logits(self, network: nn.Module, batch: Batch) -> Heads:
         """Ask the classifier that has not seen the slices of this batch."""

@@ -117,7 +117,8 @@ class Painter:
         tile = next(painting.tiles, None)
         if tile is None:
             return None
-        self._send(Painted(tile.write, painting.method, self.step))
+        if not tile.write.is_empty:
+            self._send(Painted(tile.write, painting.method, self.step))
         is_last = tile.done == tile.total
         painting.course.tell(tile.done / tile.total, at_once=is_last)
         return painting

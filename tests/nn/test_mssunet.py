@@ -2,9 +2,8 @@ import pytest
 import torch
 
 from sparseseg.errors import UserError
-from sparseseg.nn.losses import IGNORE
+from sparseseg.nn.losses import IGNORE, coarse_target
 from sparseseg.nn.mssunet import HEAD_WEIGHTS, MSSUNet
-from sparseseg.recipes.mssunet import coarse
 
 
 def parameters(**options) -> int:
@@ -51,9 +50,9 @@ def test_a_coarse_head_learns_the_commonest_of_the_labelled_voxels():
     fine = torch.full((1, 2, 2, 4), IGNORE)
     fine[0, 0, 0, :2] = torch.tensor([1, 2])
     fine[0, 1, 1, 0] = 2
-    assert coarse(fine, (1, 1, 2), 3).tolist() == [[[[2, IGNORE]]]]
+    assert coarse_target(fine, (1, 1, 2), 3).tolist() == [[[[2, IGNORE]]]]
 
 
 def test_a_head_of_full_size_learns_the_labels_as_they_are():
     fine = torch.randint(-1, 3, (1, 2, 3, 4))
-    assert coarse(fine, (2, 3, 4), 3) is fine
+    assert coarse_target(fine, (2, 3, 4), 3) is fine

@@ -1,0 +1,108 @@
+"""The one predictor of models that came from elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.pretrained.inference import Inference
+from sparseseg.recipes.pretrained.preparation import Prepared, inference_of, prepare
+from sparseseg.recipes.pretrained.resampling import (
+    nearest_answers,
+    reach,
+    resample_answers,
+)
+from sparseseg.recipes.pretrained.windows import Network, answers
+from sparseseg.recipes.recipe import Work
+from sparseseg.recipes.scene import Scene
+from sparseseg.tiling import Box
+
+
+def probabilities(
+    networks: Sequence[nn.Module], scene: Scene, box: Box, *, mirror: bool
+) -> Work:
+    """Return (k, z, y, x) of a box, window by window.
+
+    All happens as in the library that wrote the model, but only as far as the box needs.
+    """
+    plan = scene.plan
+    rule = inference_of(plan)
+    if not mirror:
+        rule = replace(rule, mirror=())
+    ready = prepare(scene.volume, plan)
+    wanted = ready.frame.box(box, scene.volume.shape)
+    inside = wanted.intersect(ready.crop)
+    result = np.zeros((len(plan.outputs), *wanted.shape), np.float32)
+    result[0] = 1.0  # beyond what was looked at is background
+    if not inside.is_empty:
+        found = yield from _inside(networks, ready, plan, rule, inside)
+        there = inside.relative_to(wanted).slices
+        result[(slice(None), *there)] = found
+    turned = ready.frame.to_volume(result)
+    return torch.from_numpy(np.ascontiguousarray(turned))
+
+
+def as_network(network: nn.Module, *, flat: bool) -> Network:
+    """Return what maps a window (1, c, z, y, x) to its full-resolution logits."""
+    device = next(network.parameters()).device
+
+    def answer(window: Tensor) -> Tensor:
+        shown = window.to(device)
+        found: Tensor = network(shown.squeeze(2) if flat else shown)[0]
+        return found.unsqueeze(2) if flat else found
+
+    return answer
+
+
+def painted(probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the index of the last region that is likelier than not, else 0."""
+    places = np.arange(len(probabilities))[:, None, None, None]
+    likely = probabilities > 0.5
+    likely[0] = True
+    found: NDArray[np.intp] = np.where(likely, places, 0).max(0)
+    return found
+
+
+def _inside(
+    networks: Sequence[nn.Module],
+    ready: Prepared,
+    plan: Plan,
+    rule: Inference,
+    box: Box,
+) -> Work:
+    """Return the probabilities of a box inside the crop, in the network's axes."""
+    outputs = len(plan.outputs) - rule.regions  # of regions, background has none
+    z, y, x = ready.image.shape[1:]
+    shapes = ((z, y, x), ready.crop.shape)
+    target = box.relative_to(ready.crop)
+    source = reach(target, shapes)
+    logits = yield from answers(
+        [as_network(network, flat=rule.flat) for network in networks],
+        torch.from_numpy(ready.image),
+        plan.patch,
+        rule,
+        outputs=outputs,
+        box=source,
+    )
+    known = logits.numpy()
+    if shapes[0] != shapes[1]:
+        if ready.coarse is None:
+            found = resample_answers(known, source, shapes, target)
+        else:
+            found = nearest_answers(known, source, shapes, target, ready.coarse)
+        known = found.astype(known.dtype)
+    else:
+        known = known[(slice(None), *target.relative_to(source).slices)]
+    return _activated(torch.from_numpy(known).float(), rule)
+
+
+def _activated(found: Tensor, rule: Inference) -> Tensor:
+    if rule.regions:
+        regions = found.sigmoid()
+        background = 1 - regions.amax(0, keepdim=True)
+        return torch.cat([background, regions])
+    return found if rule.average == "probabilities" else found.softmax(0)

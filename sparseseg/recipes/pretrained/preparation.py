@@ -1,0 +1,149 @@
+"""From a volume to what the network reads: turned, cropped, normalised, resampled."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sparseseg.data.units import PIXEL, convert
+from sparseseg.data.volume import Volume
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.pretrained.frame import Frame
+from sparseseg.recipes.pretrained.inference import Inference, Normaliser
+from sparseseg.recipes.pretrained.resampling import (
+    coarse_axis,
+    resample_grey,
+    resampled_shape,
+)
+from sparseseg.tiling import Box, Triple
+
+_LEAST = 1e-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A volume as the network reads it, and how to get back."""
+
+    image: NDArray[np.float32]
+    """(c, z, y, x) in the network's axes and voxel size."""
+    frame: Frame
+    shape: Triple
+    """Of the turned volume."""
+    crop: Box
+    """The part of the turned volume that `image` shows."""
+    coarse: int | None
+    """The axis across which slices are resampled apart."""
+
+
+# Previews, held-out slices and patches ask again and again for one volume.
+_KNOWN: WeakKeyDictionary[Volume, tuple[Plan, Prepared]] = WeakKeyDictionary()
+
+
+def prepare(volume: Volume, plan: Plan) -> Prepared:
+    """Prepare a whole volume for the network of a plan, or remember how it was."""
+    known = _KNOWN.get(volume)
+    if known is None or known[0].inference is not plan.inference:
+        known = _KNOWN[volume] = plan, _prepare(volume, plan)
+    return known[1]
+
+
+@lru_cache(maxsize=4)
+def inference_of(plan: Plan) -> Inference:
+    """Return how the model of a plan is applied."""
+    return Inference.from_json(plan.inference)
+
+
+def _prepare(volume: Volume, plan: Plan) -> Prepared:
+    rule = inference_of(plan)
+    frame = Frame.of(volume, rule)
+    turned = frame.to_network(volume.array)
+    z, y, x = turned.shape[1:]
+    crop = content(turned) if rule.crop else Box.whole((z, y, x))
+    image = _finite(turned[(slice(None), *crop.slices)].astype(np.float32))
+    spacing = frame.sides(_in_unit(volume, plan.unit))
+    target = (spacing[0], *plan.spacing[1:]) if rule.flat else plan.spacing
+    shape = resampled_shape(crop.shape, spacing, target)
+    coarse = coarse_axis(spacing, target)
+    mask = _mask(image) if any(n.masked for n in rule.normalisers) else None
+    if rule.resample_first:
+        image = resample_grey(image, shape, coarse, rule.resampling)
+        image = _normalised(image, rule, mask)
+    else:
+        image = _normalised(image, rule, mask)
+        image = resample_grey(image, shape, coarse, rule.resampling)
+    return Prepared(image, frame, (z, y, x), crop, coarse)
+
+
+def content(image: NDArray[np.generic]) -> Box:
+    """Return the box that holds all voxels (c, z, y, x) which are not 0."""
+    seen = (image != 0).any(0)
+    edges = []
+    for axis in range(3):
+        line = np.flatnonzero(seen.any(tuple(a for a in range(3) if a != axis)))
+        edges.append((int(line[0]), int(line[-1]) + 1) if line.size else None)
+    if None in edges:
+        z, y, x = seen.shape
+        return Box.whole((z, y, x))
+    (z, z1), (y, y1), (x, x1) = (edge for edge in edges if edge)
+    return Box((z, y, x), (z1, y1, x1))
+
+
+def _mask(image: NDArray[np.float32]) -> NDArray[np.bool_]:
+    filled: NDArray[np.bool_] = ndimage.binary_fill_holes((image != 0).any(0))
+    return filled
+
+
+def _in_unit(volume: Volume, unit: str) -> tuple[float, float, float]:
+    if PIXEL in (volume.unit, unit):
+        return volume.spacing
+    z, y, x = (convert(side, volume.unit, unit) for side in volume.spacing)
+    return z, y, x
+
+
+def _finite(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    good = np.isfinite(image)
+    if good.all():
+        return image
+    least, most = (image[good].min(), image[good].max()) if good.any() else (0.0, 0.0)
+    return np.nan_to_num(image, copy=False, nan=least, posinf=most, neginf=least)
+
+
+def _normalised(
+    image: NDArray[np.float32], rule: Inference, mask: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    channels = zip(image, rule.normalisers, strict=True)
+    return np.stack(
+        [_normalise(grey, n, mask if n.masked else None) for grey, n in channels]
+    ).astype(np.float32, copy=False)
+
+
+def _normalise(
+    grey: NDArray[np.float32], how: Normaliser, mask: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    if how.kind == "ct":
+        clipped = np.clip(grey, np.float32(how.low), np.float32(how.high))
+        result: NDArray[np.float32] = (clipped - np.float32(how.mean)) / np.float32(
+            max(how.deviation, _LEAST)
+        )
+    elif how.kind == "z-score":
+        result = _standardised(grey, mask)
+    elif how.kind == "unit":
+        extent = np.float32(max(float(np.ptp(grey)), _LEAST))
+        result = (grey - grey.min()) / extent
+    else:
+        result = grey / np.float32(255) if how.kind == "rgb" else grey
+    return result
+
+
+def _standardised(
+    grey: NDArray[np.float32], mask: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    members = grey if mask is None else grey[mask]
+    scaled = (grey - members.mean()) / max(float(members.std()), _LEAST)
+    result: NDArray[np.float32] = (
+        scaled if mask is None else np.where(mask, scaled, grey)
+    )
+    return result

@@ -1,0 +1,134 @@
+"""Models that came from elsewhere, as a recipe: predict as they do, train further."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from sparseseg.catalogue import PRETRAINED
+from sparseseg.errors import UserError
+from sparseseg.nn import losses
+from sparseseg.nn.conv_unet import Architecture, ConvUNet
+from sparseseg.options import Options
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.pretrained import patches, prediction
+from sparseseg.recipes.pretrained.folds import Folds
+from sparseseg.recipes.pretrained.preparation import inference_of
+from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage, Work
+from sparseseg.recipes.scene import Scene
+from sparseseg.tiling import Box, Triple
+
+_ENCODER_RATES = {"full": 1.0, "slow": 0.1, "frozen": 0.0}
+
+
+class PretrainedRecipe(Plain):
+    """A network, and the way that its own library applies it.
+
+    It has no training from nothing. From a model that is there, with the voxel size,
+    grey values and axes of its own training, it learns on patches round labelled
+    voxels: cross-entropy and Dice over labelled voxels (nnU-Net's sum, masked), each
+    coarser head weighing half of the finer one, the coarsest nothing.
+    """
+
+    card = PRETRAINED
+
+    def plan(
+        self, cases: Sequence[Case], outputs: Sequence[int], options: Options
+    ) -> Plan:
+        """Refuse: there is nothing to start from."""
+        raise UserError(
+            "the recipe pretrained starts from a model: give one with --from, "
+            "`sparseseg models list` names them"
+        )
+
+    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
+        """Return the networks of `folds`; `architecture` is that of ConvUNet."""
+        architecture = Architecture.from_json(options["architecture"])
+        networks = [
+            ConvUNet(channels, outputs, architecture)
+            for _ in range(int(options["folds"]))
+        ]
+        return Folds(networks, encoder_rate=float(options.get("encoder_rate", 1.0)))
+
+    def network(self, plan: Plan) -> nn.Module:
+        """Build the networks of a plan; of regions, the background has no output."""
+        regions = inference_of(plan).regions
+        rate = _ENCODER_RATES[str(plan.options.get("encoder", "full"))]
+        outputs = len(plan.outputs) - regions
+        return self.module(plan.channels, outputs, **plan.network, encoder_rate=rate)
+
+    def enter(self, network: nn.Module, stage: Stage) -> None:
+        """Let the encoder learn or not, as was chosen."""
+        _folds(network).freeze()
+
+    def batches(
+        self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
+    ) -> Iterator[Batch]:
+        """Yield one augmented patch a step."""
+        yield from patches.batches(scenes, rng)
+
+    def logits(self, network: nn.Module, batch: Batch) -> Heads:
+        """Return the logits of all heads, full resolution first."""
+        heads: Heads = network(batch.inputs)
+        return heads
+
+    def loss(self, heads: Heads, batch: Batch, weights: Tensor) -> Tensor:
+        """Return the weighted sum over the heads."""
+        counting = heads[: max(1, len(heads) - 1)]
+        shares = [2.0**-place for place in range(len(counting))]
+        parts = [
+            share
+            / sum(shares)
+            * losses.cross_entropy_dice(
+                head,
+                losses.coarse_target(batch.target, head.shape[2:], head.shape[1]),
+                weights,
+            )
+            for share, head in zip(shares, counting, strict=True)
+        ]
+        return torch.stack(parts).sum()
+
+    def class_weights(self, counts: Sequence[int]) -> Tensor:
+        """Return equal weights, as nnU-Net has them."""
+        return losses.class_weights(counts, power=0.0)
+
+    def optimizer(self, network: nn.Module) -> Optimizer:
+        """Return AdamW, under which rows of classes that are new learn faster."""
+        return _folds(network).optimizer()
+
+    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+        """Take the whole volume: windows stand where all of it says."""
+        return shape, (0, 0, 0)
+
+    def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
+        """Return the probabilities of a box, window by window."""
+        mirror = bool(scene.plan.options.get("mirror", True))
+        networks = [*_folds(network).folds]
+        return prediction.probabilities(networks, scene, box, mirror=mirror)
+
+    def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Return (k, z, y, x) for a box, all at once."""
+        work = self.work(network, scene, box)
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                found: Tensor = end.value
+                return found
+
+    def decided(
+        self, plan: Plan, probabilities: NDArray[np.float32]
+    ) -> NDArray[np.intp]:
+        """Return the likeliest output; of regions, the last that is likely."""
+        if inference_of(plan).regions:
+            return prediction.painted(probabilities)
+        return super().decided(plan, probabilities)
+
+
+def _folds(network: nn.Module) -> Folds:
+    assert isinstance(network, Folds)
+    return network
