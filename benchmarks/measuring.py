@@ -19,7 +19,8 @@ from sparseseg.evaluation import evaluate
 from sparseseg.events import Method, Score
 from sparseseg.model import Model
 from sparseseg.prediction import Output, predict
-from sparseseg.training import create, train
+from sparseseg.starting import create
+from sparseseg.training import train
 
 Row = dict[str, Any]
 Labels = NDArray[np.uint8]

@@ -21,7 +21,8 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.evaluation import evaluate
 from sparseseg.model import Model
 from sparseseg.prediction import Output, predict
-from sparseseg.training import create, train
+from sparseseg.starting import create
+from sparseseg.training import train
 
 Row = dict[str, Any]
 

@@ -29,8 +29,8 @@ from sparseseg.model import Model
 from sparseseg.nn.device import PLAIN, Precision, choose_device, probe
 from sparseseg.prediction import network_probabilities
 from sparseseg.recipes import Batch, Scene
+from sparseseg.starting import create
 from sparseseg.tiling import Box, tiles
-from sparseseg.training import create
 
 Row = dict[str, Any]
 

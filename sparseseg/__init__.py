@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sparseseg.model import Model
     from sparseseg.postprocessing import clean
     from sparseseg.prediction import predict
-    from sparseseg.training import create, fit, train
+    from sparseseg.starting import create, fit
+    from sparseseg.training import train
 
     load = Model.load
 
@@ -52,10 +53,10 @@ _HOMES = {
     "UserError": "sparseseg.errors:UserError",
     "Volume": "sparseseg.data.volume:Volume",
     "clean": "sparseseg.postprocessing:clean",
-    "create": "sparseseg.training:create",
+    "create": "sparseseg.starting:create",
     "evaluate": "sparseseg.evaluation:evaluate",
     "evaluate_cases": "sparseseg.evaluation:evaluate_cases",
-    "fit": "sparseseg.training:fit",
+    "fit": "sparseseg.starting:fit",
     "load": "sparseseg.model:Model.load",
     "predict": "sparseseg.prediction:predict",
     "read": "sparseseg.data.files:read",

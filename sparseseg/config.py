@@ -17,6 +17,9 @@ class TrainSettings:
     """
 
     recipe: Annotated[str, {"help": "the recipe to train"}] = "unet3d-fast"
+    parent: Annotated[
+        str, {"help": "a model to start from: a file, or an id of `sparseseg models`"}
+    ] = ""
     minutes: Annotated[
         float | None, {"min": 0.0, "help": "train for so many minutes"}
     ] = 3.0

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
+from sparseseg.options import read_options
 from sparseseg.prediction import Result, predict_all
 from sparseseg.recipes import Plan, Recipe
 
@@ -75,6 +77,15 @@ class Model:
             {name: _kept(old[name], new[name], rows=rows) for name in new}
         )
         self.network = fresh.to(self.device).eval()
+
+    def choose(self, options: Mapping[str, Any]) -> None:
+        """Choose options of the recipe anew, as far as they matter to a prediction.
+
+        Raises `UserError` for an option that there is not.
+        """
+        chosen = read_options(self.recipe.card.options, options).to_json()
+        given = {name: chosen[name] for name in options}
+        self.plan = replace(self.plan, options={**self.plan.options, **given})
 
     def at_depth(self, depth: int) -> "Model":
         """Return a copy of this model, pruned to a depth of UNet++.

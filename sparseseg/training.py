@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sparseseg import recipes
-from sparseseg.classes import BACKGROUND, ClassTable
+from sparseseg.cases import check, named, outputs_of
 from sparseseg.config import TrainSettings
 from sparseseg.errors import UserError
 from sparseseg.events import Score, Step
@@ -21,7 +20,6 @@ from sparseseg.held_out import HeldOut
 from sparseseg.model import Model
 from sparseseg.nn.device import choose_device, probe
 from sparseseg.nn.losses import unlabelled_entropy
-from sparseseg.options import read_options
 from sparseseg.recipes import Batch, Case, Scene, Stage
 
 _LOOK_SECONDS = 1.0
@@ -39,36 +37,6 @@ _JOIN = 0.4
 _LATEST_JOIN = 0.7
 
 
-def create(cases: Sequence[Case], settings: TrainSettings) -> Model:
-    """Check volumes and annotations, plan the recipe for them, and return a new model.
-
-    Raises `UserError` before any long work for what cannot be learned from.
-    """
-    outputs = _outputs(cases)
-    recipe = recipes.get(settings.recipe)
-    _check(cases, outputs)
-    torch.manual_seed(settings.seed)
-    options = read_options(recipe.card.options, settings.options)
-    plan = recipe.plan(cases, outputs, options)
-    model = Model(plan, _named(cases, ClassTable(())))
-    recipe.start(model.network, plan)
-    return model
-
-
-def fit(
-    cases: Sequence[Case], *, model: Model | None = None, **settings: object
-) -> Model:
-    """Train to the end and return the model; the settings are those of TrainSettings.
-
-    `model` is trained further if it is given.
-    """
-    chosen = TrainSettings(**settings)  # type: ignore[arg-type]
-    model = model or create(cases, chosen)
-    for _ in train(model, cases, chosen):
-        pass
-    return model
-
-
 def train(
     model: Model, cases: Sequence[Case], settings: TrainSettings
 ) -> Iterator[Step]:
@@ -79,7 +47,7 @@ def train(
     it goes on until it is dropped. Raises `UserError` if training cannot go on.
     """
     clock = _Clock()
-    model.table = _named(cases, model.table)
+    model.table = named(cases, model.table)
     trainee = _Trainee(model, cases, settings)
     schedule = _Schedule(settings, clock, model.recipe.stages(model.plan))
     look = clock.now() + _LOOK_SECONDS
@@ -247,8 +215,8 @@ class _Trainee:
         changed = [labels.changed() for _, labels in self._cases]
         if self._scenes and not any(changed):
             return
-        outputs = _outputs(self._cases)
-        _check(self._cases, outputs)
+        outputs = outputs_of(self._cases)
+        check(self._cases, outputs)
         if missing := tuple(v for v in outputs if v not in self._model.plan.outputs):
             self._grow(missing)
         self.seen = [
@@ -328,7 +296,7 @@ class _Trainee:
             self.enter(self._stage)
 
     def _grow(self, values: tuple[int, ...]) -> None:
-        table = _named(self._cases, self._model.table)
+        table = named(self._cases, self._model.table)
         self._model.grow((*self._model.plan.outputs, *values), table)
         self.seen = [Scene.of(self._model.plan, volume) for volume, _ in self._cases]
         if hasattr(self, "_network"):
@@ -373,45 +341,3 @@ def _copy_fixed(source: nn.Module, target: nn.Module) -> None:
                 old.copy_(new)
         for fixed, copied in zip(source.buffers(), target.buffers(), strict=True):
             copied.copy_(fixed)
-
-
-def _named(cases: Sequence[Case], known: ClassTable) -> ClassTable:
-    """Return a table of all classes, with the names of the annotations where given."""
-    named = {entry.number: entry for entry in known.classes}
-    for _, labels in cases:
-        plain = ClassTable.numbered(set(labels.numbers()) - set(named))
-        named |= {entry.number: entry for entry in plain.classes}
-        given = labels.table.classes if labels.has_names else ()
-        named |= {entry.number: entry for entry in given}
-    return ClassTable(tuple(named[number] for number in sorted(named)))
-
-
-def _outputs(cases: Sequence[Case]) -> tuple[int, ...]:
-    """Return the annotation values that a network has to tell apart, background first."""
-    if not cases:
-        raise UserError("there is nothing to train on: give an image and an annotation")
-    numbers = sorted({number for _, labels in cases for number in labels.numbers()})
-    background = any(labels.has_background() for _, labels in cases)
-    return (BACKGROUND, *numbers) if background else tuple(numbers)
-
-
-def _check(cases: Sequence[Case], outputs: Sequence[int]) -> None:
-    for volume, labels in cases:
-        if labels.shape != volume.shape:
-            raise UserError(
-                f"the annotation has shape {labels.shape} and the image {volume.shape} "
-                "(z, y, x): annotate this very image"
-            )
-    channels = {volume.channels for volume, _ in cases}
-    if len(channels) > 1:
-        raise UserError(
-            f"the images have {sorted(channels)} channels: train on images of one kind"
-        )
-    if not outputs:
-        raise UserError("nothing is annotated yet: paint at least one slice")
-    if len(outputs) == 1:
-        only = "background" if outputs[0] == BACKGROUND else f"class {outputs[0]}"
-        raise UserError(
-            f"only {only} is annotated, and a model tells at least two things apart: "
-            "paint what surrounds it as background (255) or as another class"
-        )

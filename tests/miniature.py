@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sparseseg import recipes, training
+from sparseseg import recipes, starting, training
 from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import Sample, blobs
@@ -58,4 +58,4 @@ def outputs_of(labels: SparseLabels) -> tuple[int, ...]:
 
 
 def fresh_model(labelled: Case, name: str = recipes.names()[0]):
-    return training.create([labelled], settings(recipe=name))
+    return starting.create([labelled], settings(recipe=name))

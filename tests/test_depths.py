@@ -8,7 +8,8 @@ from sparseseg.data.slices import annotate_slices
 from sparseseg.depths import DepthCost, depth_table
 from sparseseg.errors import UserError
 from sparseseg.model import Model
-from sparseseg.training import create, train
+from sparseseg.starting import create
+from sparseseg.training import train
 from tests.miniature import blob_case, fresh_model, settings, shrink
 
 

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sparseseg import held_out, recipes, training
+from sparseseg import held_out, recipes, starting, training
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
@@ -162,7 +162,7 @@ def test_a_score_waits_until_it_is_due(monkeypatch):
 
 def test_a_scored_model_can_be_saved(tmp_path):
     labelled = sliced((3, 0, 0))
-    model = training.fit([labelled], steps=2, device="cpu")
+    model = starting.fit([labelled], steps=2, device="cpu")
     model.save(tmp_path / "m.safetensors")
     again = type(model).load(tmp_path / "m.safetensors")
     assert again.history["held_out"]["slices"] == ["z 6"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sparseseg import training
+from sparseseg import starting, training
 from sparseseg.data.labels import SparseLabels
 from sparseseg.errors import UserError
 from sparseseg.model import FORMAT, Model
@@ -40,7 +40,7 @@ def described(path: Path, **changed: object) -> Path:
 
 def test_a_loaded_model_predicts_what_the_trained_one_did(tmp_path):
     volume, labels = blob_case()
-    model = training.fit([(volume, labels)], steps=2, device="cpu", held_out=False)
+    model = starting.fit([(volume, labels)], steps=2, device="cpu", held_out=False)
     model.save(tmp_path / "m.safetensors")
     again = Model.load(str(tmp_path / "m.safetensors"))
     for shown in (None, labels):
@@ -57,7 +57,7 @@ def test_a_trained_model_is_not_a_fresh_one():
     volume, labels = blob_case()
     model = fresh_model((volume, labels))
     before = model.predict(volume).probabilities
-    training.fit([(volume, labels)], model=model, steps=2, device="cpu")
+    starting.fit([(volume, labels)], model=model, steps=2, device="cpu")
     assert not np.allclose(before, model.predict(volume).probabilities, atol=1e-3)
 
 

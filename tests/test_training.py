@@ -12,7 +12,8 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.recipes import Scene
 from sparseseg.recipes.recipe import WHOLE
-from sparseseg.training import create, fit, train
+from sparseseg.starting import create, fit
+from sparseseg.training import train
 from tests.miniature import SHAPE, blob_case, fresh_model, painted, settings, shrink
 
 RECIPE = type(recipes.get("unet3d-fast"))

@@ -72,7 +72,7 @@ def _work(
     from sparseseg.data.labels import SparseLabels
     from sparseseg.evaluation import evaluate
     from sparseseg.overlay import write_overlay
-    from sparseseg.training import create
+    from sparseseg.starting import create
 
     volume, annotation = sample.volume, sample.annotation
     labels = SparseLabels(annotation, table=sample.table)

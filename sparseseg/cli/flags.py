@@ -25,8 +25,15 @@ def add_settings(parser: ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help=get_args(hints["options"])[1]["help"],
     )
+    parser.add_argument(
+        "--from",
+        dest="parent",
+        default=SUPPRESS,
+        metavar="MODEL",
+        help=get_args(hints["parent"])[1]["help"],
+    )
     for field in dataclasses.fields(TrainSettings):
-        if field.name == "options":
+        if field.name in ("options", "parent"):
             continue
         kind, declared = get_args(hints[field.name])
         where = budget if field.name in _EXCLUSIVE else parser
@@ -47,9 +54,10 @@ def settings(arguments: Namespace, **others: Any) -> TrainSettings:
     names = {field.name for field in dataclasses.fields(TrainSettings)}
     given = {name: value for name, value in vars(arguments).items() if name in names}
     if "options" in given:
-        given["options"] = dict(map(_pair, given["options"]))
+        given["options"] = dict(map(pair, given["options"]))
     chosen = TrainSettings(**others | given)
-    read_options(card(chosen.recipe).options, chosen.options)
+    if not chosen.parent:
+        read_options(card(chosen.recipe).options, chosen.options)
     return chosen
 
 
@@ -63,7 +71,8 @@ def add_device(parser: ArgumentParser) -> None:
     )
 
 
-def _pair(words: str) -> tuple[str, str]:
+def pair(words: str) -> tuple[str, str]:
+    """Read NAME=VALUE."""
     name, equals, value = words.partition("=")
     if not equals:
         raise UserError(f"an option is NAME=VALUE, got {words!r}")

@@ -12,6 +12,7 @@ from sparseseg.cli.demo import DEMO
 from sparseseg.cli.depths import DEPTHS
 from sparseseg.cli.doctor import DOCTOR
 from sparseseg.cli.evaluate import EVALUATE
+from sparseseg.cli.models import MODELS
 from sparseseg.cli.predict import PREDICT
 from sparseseg.cli.progress import note
 from sparseseg.cli.segment import SEGMENT
@@ -21,7 +22,7 @@ from sparseseg.errors import UserError
 if TYPE_CHECKING:
     from sparseseg.cli.command import Answer
 
-COMMANDS = (DEMO, TRAIN, SEGMENT, PREDICT, DEPTHS, EVALUATE, DOCTOR)
+COMMANDS = (DEMO, TRAIN, SEGMENT, PREDICT, DEPTHS, EVALUATE, MODELS, DOCTOR)
 
 _ABOUT = "Volumetric segmentation learned from a few annotated slices."
 _BUG, _MENDABLE, _INTERRUPTED = 1, 2, 130

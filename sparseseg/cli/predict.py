@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sparseseg.cli import jobs
 from sparseseg.cli.cleaning import add_clean, cleaned, rules_for
 from sparseseg.cli.command import Answer, Command
-from sparseseg.cli.flags import add_device
+from sparseseg.cli.flags import add_device, pair
 from sparseseg.cli.inputs import add_numbering, read_annotation
 from sparseseg.cli.outputs import check_image_name, make_folder, make_room
 from sparseseg.errors import UserError
@@ -20,7 +20,7 @@ _ENDINGS = (".nii.gz", ".nii", ".tiff", ".tif")
 
 
 def _add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a model that sparseseg saved")
+    parser.add_argument("model", metavar="MODEL", help="a file, or an id of `models`")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="volumes to predict")
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="FILE_OR_FOLDER"
@@ -44,19 +44,29 @@ def _add_flags(parser: ArgumentParser) -> None:
         metavar="K",
         help="predict with head K of a UNet++ alone, which is faster",
     )
+    parser.add_argument(
+        "--option",
+        dest="options",
+        action="append",
+        default=[],
+        type=pair,
+        metavar="NAME=VALUE",
+        help="an option of the model's recipe, such as mirror=false",
+    )
     add_clean(parser)
     add_numbering(parser)
     add_device(parser)
 
 
 def _run(arguments: Namespace) -> Answer:
-    from sparseseg.model import Model
     from sparseseg.nn.device import choose_device
+    from sparseseg.zoo.opening import open_model
 
     if arguments.annotation and len(arguments.images) > 1:
         raise UserError("--annotation belongs to one image: predict the others apart")
     targets = _targets(arguments.images, arguments.output)
-    model = Model.load(arguments.model)
+    model = open_model(arguments.model)
+    model.choose(dict(arguments.options))
     if arguments.depth is not None:
         model = model.at_depth(arguments.depth)
     model.network.to(choose_device(arguments.device))

@@ -87,7 +87,8 @@ def _check_names(arguments: Namespace) -> None:
 
 
 def _make_room(arguments: Namespace) -> None:
-    given = (arguments.image, arguments.annotation, arguments.truth, arguments.parent)
+    parent = getattr(arguments, "parent", None)
+    given = (arguments.image, arguments.annotation, arguments.truth, parent)
     make_room(arguments.output, inputs=[name for name in given if name])
     if arguments.model_out:
         make_room(arguments.model_out)
@@ -98,11 +99,12 @@ def _rules(
 ) -> "tuple[Rule, ...]":
     """Read the rules before the training, which may take long."""
     from sparseseg.classes import ClassTable
-    from sparseseg.model import Model
+    from sparseseg.zoo.opening import open_model
 
     if not arguments.clean:
         return ()
-    known = Model.load(arguments.parent).table if arguments.parent else ClassTable()
+    parent = getattr(arguments, "parent", None)
+    known = open_model(parent).table if parent else ClassTable()
     new = ClassTable.numbered(set(labels.numbers()) - set(known.numbers))
     table = ClassTable((*known.classes, *new.classes))
     return rules_for(arguments.clean, table, volume)

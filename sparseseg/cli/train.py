@@ -15,7 +15,6 @@ from sparseseg.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparseseg.config import TrainSettings
     from sparseseg.model import Model
     from sparseseg.recipes import Case
 
@@ -24,16 +23,21 @@ def add_training_flags(parser: ArgumentParser) -> None:
     """Give a parser all that training can be told."""
     add_settings(parser)
     add_numbering(parser)
-    parser.add_argument(
-        "--from", dest="parent", metavar="MODEL", help="train this model further"
-    )
 
 
 def learn(arguments: Namespace, cases: "Sequence[Case]", *, rescue: Path) -> "Model":
     """Train a new model, or one that was given, as the flags say."""
+    from sparseseg.starting import create
+
     chosen = settings(arguments)
-    model = _parent(arguments) if arguments.parent else _fresh(cases, chosen)
-    chosen = dataclasses.replace(chosen, recipe=model.plan.recipe)
+    model = create(cases, chosen)
+    recipe = getattr(arguments, "recipe", model.plan.recipe)
+    if recipe != model.plan.recipe:
+        raise UserError(
+            f"{chosen.parent} follows the recipe {model.plan.recipe} and cannot go "
+            f"on with {recipe}: leave --recipe out"
+        )
+    chosen = dataclasses.replace(chosen, recipe=recipe)
     jobs.train(model, cases, chosen, rescue=rescue)
     return model
 
@@ -43,27 +47,6 @@ def training_facts(model: "Model") -> dict[str, Any]:
     history = model.history
     facts = {name: history[name] for name in ("step", "seconds")}
     return {"recipe": model.plan.recipe, **facts, "held_out": history.get("held_out")}
-
-
-def _fresh(cases: "Sequence[Case]", chosen: "TrainSettings") -> "Model":
-    from sparseseg.training import create
-
-    return create(cases, chosen)
-
-
-def _parent(arguments: Namespace) -> "Model":
-    from sparseseg.model import Model
-
-    if hasattr(arguments, "options"):
-        raise UserError("--option is chosen when a model is made: leave it out")
-    model = Model.load(arguments.parent)
-    recipe = getattr(arguments, "recipe", model.plan.recipe)
-    if recipe != model.plan.recipe:
-        raise UserError(
-            f"{arguments.parent} follows the recipe {model.plan.recipe} and cannot go "
-            f"on with {recipe}: leave --recipe out"
-        )
-    return model
 
 
 def _add_flags(parser: ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """The U-Net of nnU-Net and its kin: stacked or residual convolutions, strided down."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -63,7 +64,8 @@ class Architecture:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists, numbers and words."""
-        return asdict(self)
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Architecture":

@@ -18,8 +18,9 @@ from sparseseg.model import Model
 from sparseseg.options import read_options
 from sparseseg.prediction import Output, predict
 from sparseseg.session.shared import SharedArrays
+from sparseseg.starting import create
 from sparseseg.tiling import Box, Tile
-from sparseseg.training import create, train
+from sparseseg.training import train
 
 
 class Engine:
@@ -30,6 +31,7 @@ class Engine:
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
         self._model: Model | None = None
         self._depth: int | None = None
+        self._parent = ""
         self._case: tuple[Volume, SparseLabels]
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
@@ -42,8 +44,10 @@ class Engine:
         """Train the model at hand if it is what the settings ask for, or a new one."""
         volume, labels = self._case
         self._case = volume, SparseLabels(labels.array, table=table)
-        if self._model is None or not _is_asked_for(self._model, settings):
+        same = settings.parent == self._parent
+        if self._model is None or not (same and _is_asked_for(self._model, settings)):
             self._model, self._depth = create([self._case], settings), None
+            self._parent = settings.parent
         yield from train(self._model, [self._case], settings)
 
     def predict(
@@ -79,7 +83,7 @@ class Engine:
 
     def load(self, path: Path) -> None:
         """Read a model."""
-        self._model, self._depth = Model.load(path), None
+        self._model, self._depth, self._parent = Model.load(path), None, ""
 
     def _pruned(self) -> Model:
         model = self._trained()
@@ -93,6 +97,8 @@ class Engine:
 
 def _is_asked_for(model: Model, settings: TrainSettings) -> bool:
     """Tell whether a model is of the recipe and the options of the settings."""
+    if settings.parent:
+        return True
     if model.plan.recipe != settings.recipe:
         return False
     kind = model.recipe.card.options

@@ -1,6 +1,5 @@
 """What the adapters of foreign formats share: from names and numbers to a model."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,11 +85,11 @@ def assembled(foreign: Foreign, given: Given) -> Model:
         inference=foreign.inference.to_json(),
     )
     # Once through its checks, as if it came from a file of ours.
-    plan = Plan.from_json(json.loads(json.dumps(plan.to_json())))
+    plan = Plan.from_json(plan.to_json())
     history = {"trained": dict(foreign.trained), **given.history}
-    return Model(
-        plan, class_table(values, names), network=Folds(networks), history=history
-    )
+    network = Folds(networks)
+    network.fresh.zero_()
+    return Model(plan, class_table(values, names), network=network, history=history)
 
 
 def class_table(values: Sequence[int], names: Mapping[int, str]) -> ClassTable:

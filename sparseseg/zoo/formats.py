@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sparseseg.errors import UserError
 from sparseseg.model import Model
+from sparseseg.registry.archives import extract, members, open_archive
 from sparseseg.zoo import mlperf_kits19, nnunet_v1, nnunet_v2
-from sparseseg.zoo.archives import extract, members, open_archive
 from sparseseg.zoo.foreign import Given
 
 _Reader = Callable[[Path, Given], Model]
@@ -62,7 +62,8 @@ def _read_archive(path: Path, given: Given) -> Model:
         open_archive(path) as archive,
         tempfile.TemporaryDirectory(prefix="sparseseg-") as folder,
     ):
-        extract(archive, members(archive, _NEEDED), Path(folder))
+        for _ in extract(archive, members(archive, _NEEDED), Path(folder)):
+            pass
         try:
             return _read_folder(Path(folder), given)
         except UserError as error:

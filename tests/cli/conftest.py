@@ -11,7 +11,7 @@ from sparseseg.data import samples
 from sparseseg.data.files import write_image, write_labels
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import Sample
-from sparseseg.training import create
+from sparseseg.starting import create
 from tests.cli.runs import Run, two_steps
 
 

@@ -10,6 +10,7 @@ from sparseseg.config import TrainSettings
 from sparseseg.errors import UserError
 
 OTHER = {
+    "parent": ("kits19-mlperf", ["--from", "kits19-mlperf"]),
     "recipe": ("unet3d", ["--recipe", "unet3d"]),
     "minutes": (0.5, ["--minutes", "0.5"]),
     "steps": (7, ["--steps", "7"]),

@@ -22,9 +22,7 @@ class Folds(nn.Module):
         self.encoder_rate = encoder_rate
         self.fresh: Tensor
         # Which rows of the heads were not taken over from the model that it came from.
-        self.register_buffer(
-            "fresh", torch.zeros(networks[0].outputs, dtype=torch.bool)
-        )
+        self.register_buffer("fresh", torch.ones(networks[0].outputs, dtype=torch.bool))
 
     @property
     def first(self) -> ConvUNet:

@@ -1,5 +1,6 @@
 """How a model that came from elsewhere is applied: the switches of the one predictor."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
@@ -69,7 +70,8 @@ class Inference:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists, numbers and words."""
-        return asdict(self)
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Inference":

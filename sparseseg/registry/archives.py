@@ -1,8 +1,7 @@
 """Zip files of strangers: members are checked, and only those that are wanted leave."""
 
-import shutil
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
@@ -30,17 +29,21 @@ def members(archive: zipfile.ZipFile, wanted: Sequence[str]) -> list[zipfile.Zip
 
 def extract(
     archive: zipfile.ZipFile, chosen: Iterable[zipfile.ZipInfo], into: Path
-) -> None:
-    """Write members into a folder, under their own paths.
+) -> Iterator[int]:
+    """Write members into a folder, under their own paths; yield the bytes so far.
 
-    Raises `UserError` for a member that holds more than it says.
+    Raises `UserError` for a member that is damaged; none becomes larger than it says.
     """
+    done = 0
     for info in chosen:
         target = into / PurePosixPath(info.filename)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with archive.open(info) as packed, target.open("wb") as file:
-                shutil.copyfileobj(packed, file, _CHUNK)
+                while chunk := packed.read(_CHUNK):
+                    file.write(chunk)
+                    done += len(chunk)
+                    yield done
         except (
             zipfile.BadZipFile,
             EOFError,

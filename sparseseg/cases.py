@@ -1,0 +1,50 @@
+"""Volumes with their annotations: what there is to be learned from them."""
+
+from collections.abc import Sequence
+
+from sparseseg.classes import BACKGROUND, ClassTable
+from sparseseg.errors import UserError
+from sparseseg.recipes import Case
+
+
+def named(cases: Sequence[Case], known: ClassTable) -> ClassTable:
+    """Return a table of all classes, with the names of the annotations where given."""
+    named = {entry.number: entry for entry in known.classes}
+    for _, labels in cases:
+        plain = ClassTable.numbered(set(labels.numbers()) - set(named))
+        named |= {entry.number: entry for entry in plain.classes}
+        given = labels.table.classes if labels.has_names else ()
+        named |= {entry.number: entry for entry in given}
+    return ClassTable(tuple(named[number] for number in sorted(named)))
+
+
+def outputs_of(cases: Sequence[Case]) -> tuple[int, ...]:
+    """Return the annotation values that a network has to tell apart, background first."""
+    if not cases:
+        raise UserError("there is nothing to train on: give an image and an annotation")
+    numbers = sorted({number for _, labels in cases for number in labels.numbers()})
+    background = any(labels.has_background() for _, labels in cases)
+    return (BACKGROUND, *numbers) if background else tuple(numbers)
+
+
+def check(cases: Sequence[Case], outputs: Sequence[int]) -> None:
+    """Raise `UserError` for volumes and annotations that nothing can be learned from."""
+    for volume, labels in cases:
+        if labels.shape != volume.shape:
+            raise UserError(
+                f"the annotation has shape {labels.shape} and the image {volume.shape} "
+                "(z, y, x): annotate this very image"
+            )
+    channels = {volume.channels for volume, _ in cases}
+    if len(channels) > 1:
+        raise UserError(
+            f"the images have {sorted(channels)} channels: train on images of one kind"
+        )
+    if not outputs:
+        raise UserError("nothing is annotated yet: paint at least one slice")
+    if len(outputs) == 1:
+        only = "background" if outputs[0] == BACKGROUND else f"class {outputs[0]}"
+        raise UserError(
+            f"only {only} is annotated, and a model tells at least two things apart: "
+            "paint what surrounds it as background (255) or as another class"
+        )

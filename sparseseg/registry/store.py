@@ -1,0 +1,119 @@
+"""The folder of models that are here, each one file of ours."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import platformdirs
+from safetensors import SafetensorError, safe_open
+
+from sparseseg.errors import UserError
+
+SUFFIX = ".safetensors"
+FOLDER_VARIABLE = "SPARSESEG_MODEL_DIR"
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,60}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A model that is here, as its file describes itself."""
+
+    id: str
+    path: Path
+    bytes: int
+    description: Mapping[str, Any]
+    """Plan, classes and history; empty for a file that cannot be read."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file could be read."""
+        return bool(self.description)
+
+    @property
+    def classes(self) -> dict[int, str]:
+        """The classes by number."""
+        found = self.description.get("classes", [])
+        return {int(entry["number"]): str(entry["name"]) for entry in found}
+
+    @property
+    def history(self) -> Mapping[str, Any]:
+        """How the model came to be."""
+        return dict(self.description.get("history", {}))
+
+
+def store_folder() -> Path:
+    """Return the folder of models; SPARSESEG_MODEL_DIR names another one."""
+    given = os.environ.get(FOLDER_VARIABLE)
+    return Path(given) if given else platformdirs.user_data_path("sparseseg") / "models"
+
+
+def path_of(name: str) -> Path:
+    """Return where a model is, or would be; `UserError` for a name that is no id."""
+    if not _ID.fullmatch(name):
+        raise UserError(
+            f"a model's id has small letters, digits and hyphens, got {name[:80]!r}"
+        )
+    return store_folder() / f"{name}{SUFFIX}"
+
+
+def stored() -> list[Stored]:
+    """Return the models that are here, by id."""
+    return [read_stored(path) for path in sorted(store_folder().glob(f"*{SUFFIX}"))]
+
+
+def read_stored(path: Path) -> Stored:
+    """Read what a model's file says of itself, without its weights."""
+    try:
+        with safe_open(path, framework="np") as file:
+            description = json.loads((file.metadata() or {}).get("sparseseg", "{}"))
+    except (SafetensorError, OSError, ValueError):
+        description = {}
+    known = description if isinstance(description, dict) else {}
+    return Stored(path.stem, path, path.stat().st_size, known)
+
+
+def remove(name: str) -> int:
+    """Remove a model and what is left of its downloads; return the bytes freed."""
+    path = path_of(name)
+    if not path.is_file():
+        raise UserError(
+            f"the model {name!r} is not here: `sparseseg models list` tells which are"
+        )
+    freed = path.stat().st_size
+    try:
+        path.unlink()
+    except OSError as error:
+        raise UserError(f"cannot remove {path} ({error.strerror})") from error
+    return freed
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Keep other processes from installing the same model meanwhile.
+
+    Raises `UserError` where one already does.
+    """
+    folder = store_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f".{name}.lock")
+        lock.acquire(timeout=0.1)
+    except filelock.Timeout as error:
+        raise UserError(
+            f"another process is fetching {name}: wait until it is done"
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {folder} ({error.strerror}): set {FOLDER_VARIABLE} to a "
+            "folder that can be written to"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
