@@ -16,7 +16,7 @@ from sparseseg.errors import UserError
 if TYPE_CHECKING:
     from sparseseg.model import Model
 
-_ENDINGS = (".nii.gz", ".nii", ".tiff", ".tif")
+_ENDINGS = (".nii.gz", ".nii", ".tiff", ".tif", ".nrrd", ".hdf5", ".h5", ".zarr")
 
 
 def _add_flags(parser: ArgumentParser) -> None:

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
-from sparseseg.data import nifti, tiff
+from sparseseg.data import hdf5, nifti, nrrd, tiff, zarr
 from sparseseg.data.atomic import replacing
 from sparseseg.data.numbering import to_annotation, to_truth
+from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.optional import library
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
@@ -23,11 +25,11 @@ _Writer = Callable[[Path, NDArray[Any], Volume], None]
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NIFTI = {(344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n")}
+_NRRD = b"NRRD"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _OTHERS = {
     (0, b"\x89PNG"): "a PNG picture",
     (0, b"\xff\xd8\xff"): "a JPEG picture",
-    (0, b"\x89HDF"): "an HDF5 file",
-    (0, b"NRRD"): "an NRRD file",
     (0, b"PK\x03\x04"): "a ZIP archive",
     (128, b"DICM"): "a DICOM file",
     (344, b"ni1\0"): "one half of a NIfTI pair (.hdr and .img)",
@@ -37,7 +39,19 @@ _WRITERS: dict[str, _Writer] = {
     ".tiff": tiff.write,
     ".nii": nifti.write,
     ".nii.gz": nifti.write,
+    ".nrrd": nrrd.write,
+    ".h5": hdf5.write,
+    ".hdf5": hdf5.write,
+    ".zarr": zarr.write,
 }
+_LIBRARIES: dict[Any, tuple[str, str, str]] = {
+    nifti.write: ("nibabel", "NIfTI", "nibabel"),
+    nrrd.write: ("nrrd", "NRRD", "pynrrd"),
+    hdf5.write: ("h5py", "HDF5", "h5py"),
+    zarr.write: ("zarr", "Zarr", "zarr"),
+}
+ENDINGS = tuple(sorted(_WRITERS, key=len, reverse=True))
+"""Of the names of files that can be read and written, the longest first."""
 
 
 def read(path: FilePath) -> Volume:
@@ -46,9 +60,51 @@ def read(path: FilePath) -> Volume:
     Raises `UserError` for whatever is not a whole volume of one point in time.
     """
     source = Path(path)
-    reader = _reader_of(source)
+    return _read(source, lambda: _in_memory(_reader_of(source)(source)))
+
+
+def open_volume(path: FilePath, *, at_most: int) -> Volume:
+    """Read a volume of at most so many bytes; a larger one stays on disk.
+
+    What stays on disk can be predicted, but not trained on. Raises `UserError` as
+    `read` does.
+    """
+    source = Path(path)
+
+    def opened() -> Volume:
+        reader = _reader_of(source)
+        if _unpacked_bytes(source) > at_most:
+            reader = _ON_DISK.get(reader, reader)
+        volume = reader(source)
+        return _in_memory(volume) if volume.array.nbytes <= at_most else volume
+
+    return _read(source, opened)
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """Return about how large a file is without its compression."""
+    if path.is_dir():
+        return 0  # a Zarr store is opened without reading it
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return path.stat().st_size * (_GZIP_RATIO if packed else 1)
+
+
+_GZIP_RATIO = 4
+_ON_DISK: dict[_Reader, _Reader] = {
+    tiff.read: tiff.open_on_disk,
+    nifti.read: nifti.open_on_disk,
+}
+
+
+def _in_memory(volume: Volume) -> Volume:
+    array: Any = volume.array
+    return replace(volume, array=array[:]) if isinstance(array, OnDisk) else volume
+
+
+def _read(source: Path, reading: Callable[[], Volume]) -> Volume:
     try:
-        return reader(source)
+        return reading()
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
     except MemoryError as error:
@@ -113,8 +169,10 @@ def check_output(path: FilePath) -> None:
 
     To be called before long work whose result is written there.
     """
-    if _writer_of(Path(path)) is nifti.write:
-        nifti.load_nibabel()
+    writer: Any = _writer_of(Path(path))
+    needed = _LIBRARIES.get(writer)
+    if needed:
+        library(*needed)
 
 
 def _write(path: FilePath, array: NDArray[Any], like: Volume) -> None:
@@ -134,19 +192,25 @@ def _writer_of(path: Path) -> _Writer:
 
 
 def _reader_of(path: Path) -> _Reader:
+    if zarr.is_zarr(path):
+        return zarr.read
     head = _head(path)
     if head.startswith(_TIFF):
         return tiff.read
     if any(head[at:].startswith(magic) for at, magic in _NIFTI):
         return nifti.read
+    if head.startswith((_NRRD, _HDF5)):
+        return nrrd.read if head.startswith(_NRRD) else hdf5.read
     found = (name for (at, m), name in _OTHERS.items() if head[at:].startswith(m))
     what = next(found, "some other kind of file")
-    raise UserError(f"{path} is {what}: save the volume as TIFF or NIfTI")
+    raise UserError(
+        f"{path} is {what}: save the volume as TIFF, NIfTI, NRRD, HDF5 or OME-Zarr"
+    )
 
 
 def _head(path: Path) -> bytes:
     if path.is_dir():
-        raise UserError(f"{path} is a folder: give one TIFF or NIfTI file")
+        raise UserError(f"{path} is a folder and no Zarr image: give one file")
     try:
         with nifti.open_stream(path) as stream:
             head = stream.read(348)

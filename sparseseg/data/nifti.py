@@ -2,13 +2,17 @@
 
 import gzip
 import logging
-from importlib import import_module
+import shutil
+import tempfile
+import weakref
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.optional import library
 from sparseseg.data.units import PIXEL, Spacing, canonical, convert, seven_digits
 from sparseseg.data.volume import Volume, channels_first
 from sparseseg.errors import UserError
@@ -35,6 +39,10 @@ def read(path: Path) -> Volume:
         version = HEADER_SIZES[_header_size(stream)]
         image = _kind(version, "Image").from_stream(stream)
         array = _array(image)
+    return _volume(image, path, array)
+
+
+def _volume(image: Any, path: Path, array: Any) -> Volume:
     header = image.header
     x, y, z = (seven_digits(size) for size in header.get_zooms()[:3])
     return Volume(
@@ -45,6 +53,41 @@ def read(path: Path) -> Volume:
         name=path.name,
         header=bytes(header.binaryblock),
     )
+
+
+def open_on_disk(path: Path) -> Volume:
+    """Do the same, but leave the voxels on disk; a compressed file is unpacked beside."""
+    with open_stream(path) as stream:
+        version = HEADER_SIZES[_header_size(stream)]
+    plain = _unpacked(path)
+    kind = _kind(version, "Image")
+    image = kind.from_file_map(kind.make_file_map({"image": str(plain)}))
+    stored = image.dataobj
+    if stored.dtype.fields or (stored.slope, stored.inter) != (1, 0):
+        return read(path)
+    shape = _without_single(stored.shape)
+    if len(stored.shape) > len(shape) or len(shape) > 4:
+        return read(path)
+    _check_time(image.header, stored.shape)
+    array = OnDisk(stored, "xyzc"[: len(shape)])
+    if plain != path:
+        weakref.finalize(array, plain.unlink, missing_ok=True)
+    return _volume(image, path, array)
+
+
+def _unpacked(path: Path) -> Path:
+    """Return the file, or a copy of it without its compression."""
+    with path.open("rb") as file:
+        if file.read(2) != _GZIP:
+            return path
+    with (
+        gzip.open(path) as packed,
+        tempfile.NamedTemporaryFile(
+            prefix="sparseseg-", suffix=".nii", delete=False
+        ) as plain,
+    ):
+        shutil.copyfileobj(packed, plain, 2**20)
+    return Path(plain.name)
 
 
 def write(path: Path, array: NDArray[Any], like: Volume) -> None:
@@ -63,12 +106,7 @@ def write(path: Path, array: NDArray[Any], like: Volume) -> None:
 
 def load_nibabel() -> Any:
     """Return the optional library, or raise `UserError` with its installation."""
-    try:
-        return import_module("nibabel")
-    except ImportError as error:
-        raise UserError(
-            "NIfTI files need nibabel: pip install sparseseg[io]"
-        ) from error
+    return library("nibabel", "NIfTI", "nibabel")
 
 
 def _kind(version: str, part: str) -> Any:

@@ -10,6 +10,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.optional import library
 from sparseseg.data.units import UNKNOWN, Spacing, in_one_unit, seven_digits
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -30,9 +32,29 @@ def read(path: Path) -> Volume:
         _check_pages(file, series)
         axes = _meaning(series.axes, series.shape, _has_named_axes(file))
         array = _ordered(series.asarray(), axes)
-        spacing, unit = _spacing(file)
-        names = _channel_names(file)
-    fitting = names if len(names) == len(array) else ()
+        return _volume(file, path, array)
+
+
+def open_on_disk(path: Path) -> Volume:
+    """Do the same, but leave the voxels on disk: pages are read as they are needed."""
+    zarr = library("zarr", "large TIFF", "zarr")
+    file = tifffile.TiffFile(path)
+    _check_chain(file)
+    series = _only_volume(file)
+    _check_pages(file, series)
+    axes = _meaning(series.axes, series.shape, _has_named_axes(file))
+    store = zarr.open(series.aszarr(), mode="r")
+    # Axes of length 1 that mean nothing are left out of what is asked for.
+    letters = "".join("t" if a == "-" else a.lower() for a in axes)
+    if letters.count("t") > 1:
+        raise UserError(f"has axes {series.axes}: save z, y, x, or c, z, y, x")
+    return _volume(file, path, OnDisk(store, letters))
+
+
+def _volume(file: tifffile.TiffFile, path: Path, array: Any) -> Volume:
+    spacing, unit = _spacing(file)
+    names = _channel_names(file)
+    fitting = names if len(names) == array.shape[0] else ()
     return Volume(array, spacing, unit, name=path.name, channel_names=fitting)
 
 

@@ -77,8 +77,12 @@ class Scene:
     def grey(self, box: Box) -> NDArray[np.float32]:
         """Return the network's grey values c, z, y, x, mirrored beyond the borders."""
         edges = zip(box.start, box.stop, self.volume.shape, strict=True)
-        at = np.ix_(*(mirrored(*edge) for edge in edges))
-        channels = zip(self.plan.curves, self.volume.array, strict=True)
+        places = [mirrored(*edge) for edge in edges]
+        # One block, because the array may be on disk.
+        z, y, x = (slice(int(p.min()), int(p.max()) + 1) for p in places)
+        block = self.volume.array[:, z, y, x]
+        at = np.ix_(*(p - p.min() for p in places))
+        channels = zip(self.plan.curves, block, strict=True)
         return np.stack([curve(channel[at]) for curve, channel in channels])
 
     def target(self, box: Box) -> NDArray[np.int64]:

@@ -59,7 +59,7 @@ def inference_of(plan: Plan) -> Inference:
 def _prepare(volume: Volume, plan: Plan) -> Prepared:
     rule = inference_of(plan)
     frame = Frame.of(volume, rule)
-    turned = frame.to_network(volume.array)
+    turned = frame.to_network(np.asarray(volume.array))
     z, y, x = turned.shape[1:]
     crop = content(turned) if rule.crop else Box.whole((z, y, x))
     image = _finite(turned[(slice(None), *crop.slices)].astype(np.float32))

@@ -1,0 +1,98 @@
+"""HDF5 volumes: one dataset of a file, as ilastik, Fiji or we write it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.data.on_disk import OnDisk, known_axes
+from sparseseg.data.optional import library
+from sparseseg.data.units import PIXEL, Spacing, canonical, convert
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+
+_DATASET = "data"
+_CHUNK = 64
+_NAMED = {2, 3, 4, 5}
+
+
+def read(path: Path) -> Volume:
+    """Read the one volume of an HDF5 file; its voxels stay on disk."""
+    dataset = _only_volume(_h5py().File(path, "r"))
+    spacing, unit = _spacing(dataset)
+    affine = dataset.attrs.get("affine")
+    stored: Any = OnDisk(dataset, _axes(dataset))
+    return Volume(
+        stored,
+        spacing,
+        unit,
+        affine=None if affine is None else np.asarray(affine, float),
+        name=path.name,
+    )
+
+
+def write(path: Path, array: NDArray[Any], like: Volume) -> None:
+    """Write a c, z, y, x array as the dataset `data`, compressed by chunks."""
+    values = array[0] if len(array) == 1 else array
+    with _h5py().File(path, "w") as file:
+        chunks = tuple(min(_CHUNK, side) for side in values.shape)
+        dataset = file.create_dataset(
+            _DATASET, data=values, chunks=chunks, compression="gzip", compression_opts=4
+        )
+        axes = "zyx" if values.ndim == 3 else "czyx"
+        dataset.attrs["axes"] = axes
+        dataset.attrs["element_size"] = like.spacing
+        dataset.attrs["unit"] = like.unit
+        if like.unit != PIXEL:
+            dataset.attrs["element_size_um"] = [
+                convert(side, like.unit, "um") for side in like.spacing
+            ]
+        if like.affine is not None:
+            dataset.attrs["affine"] = like.affine
+
+
+def _h5py() -> Any:
+    return library("h5py", "HDF5", "h5py")
+
+
+def _only_volume(file: Any) -> Any:
+    """Return the dataset that is a volume; links out of the file are not followed."""
+    h5py = _h5py()
+    found: list[Any] = []
+
+    def look(_name: str, item: Any) -> None:
+        is_set = isinstance(item, h5py.Dataset)
+        if is_set and item.ndim in _NAMED and item.dtype.kind in "buif":
+            found.append(item)
+
+    file.visititems(look)
+    volumes = [item for item in found if sum(n > 1 for n in item.shape) > 2] or found
+    if len(volumes) != 1:
+        names = ", ".join(item.name for item in volumes[:6]) or "none"
+        raise UserError(
+            f"holds {len(volumes)} datasets that may be a volume ({names}): "
+            "save the one to use on its own"
+        )
+    return volumes[0]
+
+
+def _axes(dataset: Any) -> str:
+    """Return one letter an axis, as ilastik or we name them."""
+    tags, named = dataset.attrs.get("axistags"), dataset.attrs.get("axes", "")
+    if isinstance(tags, bytes | str):
+        named = "".join(axis["key"] for axis in json.loads(tags)["axes"])
+    words = named.decode() if isinstance(named, bytes) else str(named)
+    return known_axes(words, dataset.shape)
+
+
+def _spacing(dataset: Any) -> tuple[Spacing, str]:
+    sizes = dataset.attrs.get("element_size")
+    unit = dataset.attrs.get("unit", "um")
+    if sizes is None:
+        sizes, unit = dataset.attrs.get("element_size_um"), "um"
+    if sizes is None or len(sizes) != 3:
+        return (1.0, 1.0, 1.0), PIXEL
+    z, y, x = map(float, sizes)
+    return (z, y, x), canonical(str(unit))

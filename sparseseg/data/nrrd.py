@@ -1,0 +1,115 @@
+"""NRRD volumes, with voxel size and orientation."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.data.optional import library
+from sparseseg.data.units import PIXEL, canonical, seven_digits
+from sparseseg.data.volume import Volume, channels_first
+from sparseseg.errors import UserError
+
+# NRRD's world axes may run to the left and back; ours run as in NIfTI.
+_FLIPS = {
+    "right-anterior-superior": (1, 1, 1),
+    "ras": (1, 1, 1),
+    "left-anterior-superior": (-1, 1, 1),
+    "las": (-1, 1, 1),
+    "left-posterior-superior": (-1, -1, 1),
+    "lps": (-1, -1, 1),
+}
+_IN_SPACE = {"domain", "space"}
+
+
+def read(path: Path) -> Volume:
+    """Read a NRRD file, attached or detached; an axis outside of space holds channels."""
+    array, header = _nrrd().read(str(path), index_order="F")
+    channel = _channel_axis(header, array.ndim)
+    spatial = [axis for axis in range(array.ndim) if axis != channel]
+    affine = _affine(header, spatial)
+    values = channels_first(
+        array.T, None if channel is None else array.ndim - 1 - channel
+    )
+    spacing, unit = _spacing(header, spatial, affine)
+    return Volume(values, spacing, unit, affine=affine, name=path.name)
+
+
+def write(path: Path, array: NDArray[Any], like: Volume) -> None:
+    """Write a c, z, y, x array with the voxel size and orientation of `like`."""
+    values = array[0].T if len(array) == 1 else array.T
+    has_channels = values.ndim == 4
+    units = [like.unit if like.unit != PIXEL else "pixel"] * 3
+    header: dict[str, Any] = {"encoding": "gzip"}
+    if like.affine is not None:
+        directions = like.affine[:3, :3].T
+        header["space"] = "right-anterior-superior"
+        header["space units"] = units
+        header["space origin"] = like.affine[:3, 3]
+        header["space directions"] = [
+            *directions,
+            *([np.full(3, np.nan)] if has_channels else []),
+        ]
+        header["kinds"] = ["domain"] * 3 + ["list"] * has_channels
+    else:
+        nothing = [np.nan] * has_channels
+        header["spacings"] = [*like.spacing[::-1], *nothing]
+        header["units"] = [*units, *[""] * has_channels]
+        header["kinds"] = ["domain"] * 3 + ["list"] * has_channels
+    # Detached headers would be a second file beside the first.
+    with path.open("wb") as file:
+        _nrrd().write(file, np.ascontiguousarray(values.T).T, header, index_order="F")
+
+
+def _nrrd() -> Any:
+    return library("nrrd", "NRRD", "pynrrd")
+
+
+def _channel_axis(header: Any, axes: int) -> int | None:
+    """Return the axis that is not in space, if there is one."""
+    kinds = header.get("kinds")
+    directions = header.get("space directions")
+    outside: list[int] = []
+    if directions is not None:
+        outside = [
+            axis
+            for axis, direction in enumerate(directions)
+            if direction is None or not np.isfinite(direction).all()
+        ]
+    elif kinds is not None:
+        outside = [a for a, kind in enumerate(kinds) if kind.lower() not in _IN_SPACE]
+    if len(outside) > 1 or (axes == 4 and not outside):
+        raise UserError(f"has {axes} axes, and it is not said which holds the channels")
+    return outside[0] if outside else None
+
+
+def _affine(header: Any, spatial: list[int]) -> NDArray[np.float64] | None:
+    """Return voxels x, y, z to world, if the file tells in which space it lies."""
+    space = str(header.get("space", "")).lower()
+    directions = header.get("space directions")
+    if directions is None or space not in _FLIPS:
+        return None
+    flips = np.array(_FLIPS[space])
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([directions[axis] for axis in spatial], float).T
+    affine[:3, 3] = np.asarray(header.get("space origin", np.zeros(3)), float)
+    affine[:3] *= flips[:, None]
+    return affine
+
+
+def _spacing(
+    header: Any, spatial: list[int], affine: NDArray[np.float64] | None
+) -> tuple[tuple[float, float, float], str]:
+    directions = header.get("space directions")
+    if directions is not None:
+        sides = [float(np.linalg.norm(directions[axis])) for axis in spatial]
+        units = header.get("space units") or ["mm" if affine is not None else PIXEL]
+    else:
+        known = header.get("spacings")
+        sides = [float(known[a]) for a in spatial] if known is not None else [1.0] * 3
+        units = header.get("units") or [PIXEL]
+    x, y, z = map(seven_digits, sides)
+    if not np.isfinite([z, y, x]).all():
+        return (1.0, 1.0, 1.0), PIXEL
+    return (z, y, x), canonical(str(units[0]))

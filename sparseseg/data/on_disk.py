@@ -1,0 +1,63 @@
+"""Arrays that stay on disk: what is read is read when it is asked for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.errors import UserError
+
+_LEGAL = tuple(map(sorted, ("zyx", "czyx", "tczyx", "tzyx")))
+
+
+class OnDisk:
+    """An array (c, z, y, x) behind which lies one of another order of axes.
+
+    It has `shape`, `dtype` and `ndim`, and is read by four slices, or as a whole by
+    `numpy.asarray`.
+    """
+
+    def __init__(self, source: Any, letters: str) -> None:
+        self._source = source
+        self._letters = letters
+        sizes = dict(zip(letters, source.shape, strict=True))
+        if sizes.get("t", 1) > 1:
+            raise UserError(f"has {sizes['t']} time points: save one of them")
+        self.shape = tuple(sizes.get(letter, 1) for letter in "czyx")
+        self.dtype = np.dtype(source.dtype)
+        self.ndim = 4
+        self.size = int(np.prod(self.shape))
+        self.nbytes = self.size * self.dtype.itemsize
+
+    def __getitem__(self, key: slice | Sequence[slice]) -> NDArray[Any]:
+        slices = (key, *[slice(None)] * 3) if isinstance(key, slice) else key
+        asked = dict(zip("czyx", slices, strict=True))
+        places = tuple(asked.get(letter, slice(0, 1)) for letter in self._letters)
+        found = np.asarray(self._source[places])
+        if "t" in self._letters:
+            found = found.take(0, self._letters.index("t"))
+        letters = self._letters.replace("t", "")
+        order = [letters.index(letter) for letter in "czyx" if letter in letters]
+        turned = found.transpose(order)
+        return turned if "c" in letters else turned[None]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype)
+
+
+def known_axes(letters: str, shape: Sequence[int]) -> str:
+    """Return letters of axes in small; `UserError` for others than t, c, z, y, x.
+
+    Without letters, three axes are z, y, x and four have the channels first.
+    """
+    small = letters.lower() or {3: "zyx", 4: "czyx"}.get(len(shape), "")
+    if sorted(small) not in _LEGAL or len(small) != len(shape):
+        if len(shape) == 2:
+            raise UserError(f"is 2-D, {tuple(shape)}: save its slices as one stack")
+        raise UserError(
+            f"has axes {letters!r} and shape {tuple(shape)}: save z, y, x, or four axes "
+            "with channels"
+        )
+    return small
