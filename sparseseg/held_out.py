@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.evaluation import evaluate
+from sparseseg.evaluation.confidence import fitted_temperature
 from sparseseg.events import Score
 from sparseseg.model import Model
 from sparseseg.prediction import interpolated, network_probabilities
@@ -60,6 +61,24 @@ class HeldOut:
             str(depth): _measure(model.at_depth(depth), pairs, "network")["mean_dice"]
             for depth in model.recipe.depths(model.plan)
         }
+
+    def temperature(self, model: Model, scenes: Sequence[Scene]) -> float | None:
+        """Fit how sure the model may be to what it says of the held-out slices."""
+        if not any(self.slices):
+            return None
+        told, truths = [], []
+        for scene, slices in zip(scenes, self.slices, strict=True):
+            blind = scene.without(slices)
+            for where in slices:
+                box = _plane(where, scene.volume.shape)
+                target = _own_pixels(scene, blind, where, box)
+                found = network_probabilities(model, blind, box).cpu().numpy()
+                told.append(found[:, target >= 0])
+                truths.append(target[target >= 0])
+        truth = np.concatenate(truths)
+        return (
+            fitted_temperature(np.concatenate(told, 1), truth) if truth.size else None
+        )
 
     def release(self) -> bool:
         """Let the held-out slices be learned from; return whether there were any."""

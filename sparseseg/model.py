@@ -31,6 +31,7 @@ class Model:
     """A plan, its network, its classes and how it came to be.
 
     `network` holds the weights to predict with; training keeps them up to date.
+    `memory` is how many bytes a tile of a prediction may take, if that is limited.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Model:
         self.network = (network or self.recipe.network(plan)).eval()
         self.history: dict[str, Any] = dict(history or {})
         self.precision: Precision = PLAIN
+        self.memory: int | None = None
 
     @property
     def recipe(self) -> Recipe:

@@ -1,7 +1,7 @@
 """Dense prediction, tile by tile, into given arrays: a generator."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from torch import Tensor
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.evaluation.confidence import Confidence
 from sparseseg.events import Method
 from sparseseg.recipes import Scene
-from sparseseg.tiling import Box, Tile, tiles
+from sparseseg.tiling import Box, Tile, Triple, tiles
 
 if TYPE_CHECKING:
     from sparseseg.model import Model
@@ -30,6 +31,8 @@ class Output:
     """Entropy as a share of the largest possible; float 0..1, or uint8 0..255."""
     probabilities: NDArray[np.float32] | None = None
     """(k, z, y, x), in the order of the model's outputs."""
+    confidence: Confidence | None = None
+    """Told of every tile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +59,8 @@ def predict(
 
     While a tile takes long, tiles are yielded that write nothing, to tell how far it is.
     The tiles cover the volume, or one box of it, exactly once. With the annotation of
-    this volume as `labels` the prediction follows it; `method` "interpolation" needs it.
+    this volume as `labels` the prediction follows it; tiles are so small
+    that they take about the memory of the model. A tile that does not fit is halved. `method` "interpolation" needs it.
     Raises `UserError` for a volume that does not fit the model.
     """
     scene = Scene.of(model.plan, volume, labels)
@@ -64,12 +68,14 @@ def predict(
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     _check_out(out, volume)
     size, halo = model.recipe.tiling(model.plan, volume.shape)
+    if model.memory is not None:
+        size = tile_within(model, size, model.memory)
     for tile in tiles(volume.shape, tile=size, halo=halo, box=box):
         if method == "network":
-            probabilities = yield from _worked(model, scene, tile)
+            yield from _written(model, scene, out, tile)
         else:
             probabilities = interpolated(scene, tile.write)
-        _write(model, out, tile.write, probabilities.cpu().numpy())
+            _write(model, out, tile.write, probabilities.cpu().numpy())
         yield tile
 
 
@@ -93,6 +99,64 @@ def network_probabilities(model: "Model", scene: Scene, box: Box) -> Tensor:
     """Return the network's probabilities (k, z, y, x) of a box inside the volume."""
     with torch.inference_mode(), model.precision.on(model.device):
         return model.recipe.probabilities(model.network, scene, box).float()
+
+
+def tile_within(model: "Model", size: Triple, memory: int) -> Triple:
+    """Return a tile, at most `size`, that takes at most so many bytes to predict."""
+    sides = list(size)
+    while max(sides) > _SMALLEST:
+        z, y, x = sides
+        if model.recipe.tile_bytes(model.plan, (z, y, x)) <= memory:
+            break
+        longest = sides.index(max(sides))
+        sides[longest] = -(-sides[longest] // 2)
+    z, y, x = sides
+    return z, y, x
+
+
+_SMALLEST = 16  # voxels a side
+
+
+def _written(
+    model: "Model", scene: Scene, out: Output, tile: Tile
+) -> Generator[Tile, None, None]:
+    """Write a tile; where the memory does not suffice, write its halves."""
+    try:
+        probabilities = yield from _worked(model, scene, tile)
+    except (MemoryError, RuntimeError) as error:
+        halves = _halves(tile) if _is_out_of_memory(error) else []
+        if not halves:
+            raise
+    else:
+        _write(model, out, tile.write, probabilities.cpu().numpy())
+        return
+    for half in halves:
+        yield from _written(model, scene, out, half)
+
+
+def _halves(tile: Tile) -> list[Tile]:
+    """Return both halves of a tile across its longest axis; none if it is small."""
+    box = tile.write
+    axis = max(range(3), key=lambda a: box.shape[a])
+    if box.shape[axis] <= _SMALLEST:
+        return []
+    middle = box.start[axis] + box.shape[axis] // 2
+    before, after = list(box.stop), list(box.start)
+    before[axis] = after[axis] = middle
+    parts = (
+        Box(box.start, (before[0], before[1], before[2])),
+        Box((after[0], after[1], after[2]), box.stop),
+    )
+    return [replace(tile, write=part) for part in parts]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    words = str(error)
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "not enough memory" in words
+        or "can't allocate memory" in words
+    )
 
 
 def _worked(model: "Model", scene: Scene, tile: Tile) -> Generator[Tile, None, Tensor]:
@@ -126,7 +190,10 @@ def _write(
     model: "Model", out: Output, box: Box, probabilities: NDArray[np.float32]
 ) -> None:
     values = np.array(model.plan.classes, np.uint8)
-    out.labels[box.slices] = values[model.recipe.decided(model.plan, probabilities)]
+    index = model.recipe.decided(model.plan, probabilities)
+    out.labels[box.slices] = values[index]
+    if out.confidence is not None:
+        out.confidence.add(probabilities, index)
     if out.probabilities is not None:
         out.probabilities[(slice(None), *box.slices)] = probabilities
     if out.uncertainty is not None:

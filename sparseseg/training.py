@@ -230,6 +230,9 @@ class _Trainee:
         """Learn from the held-out slices as well; nothing is scored from here on."""
         if scores := self.held_out.by_depth(self._model, self.seen):
             self._model.history["held_out_by_depth"] = scores
+        temperature = self.held_out.temperature(self._model, self.seen)
+        if temperature is not None:
+            self._model.history["temperature"] = temperature
         if self.held_out.release():
             self._begin(thorough=True)
 

@@ -5,7 +5,7 @@ import torch
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.prediction import Output, predict, predict_all
+from sparseseg.prediction import Output, predict, predict_all, tile_within
 from sparseseg.recipes.unet3d_fast import UNet3dFastRecipe
 from sparseseg.tiling import Box
 from tests.miniature import SHAPE, blob_case, fresh_model, shrink
@@ -142,3 +142,56 @@ def test_a_volume_with_other_channels_is_refused(model):
     pair = Volume(np.zeros((2, *SHAPE)))
     with pytest.raises(UserError, match="trained on 1 channel"):
         next(predict(model, pair, unwritten()))
+
+
+def failing_above(monkeypatch, voxels, error):
+    """Let the memory not suffice for a tile of more voxels."""
+    old = UNet3dFastRecipe.probabilities
+
+    def probabilities(self, network, scene, box):
+        if np.prod(box.shape) > voxels:
+            raise error
+        return old(self, network, scene, box)
+
+    monkeypatch.setattr(UNet3dFastRecipe, "probabilities", probabilities)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate"),
+    ],
+)
+def test_a_tile_that_does_not_fit_is_halved_until_it_does(
+    model, labelled, monkeypatch, error
+):
+    expected = unwritten()
+    list(predict(model, labelled[0], expected))
+    failing_above(monkeypatch, np.prod(SHAPE) // 3, error)
+    out = unwritten()
+    tiles = list(predict(model, labelled[0], out))
+    assert (out.labels == expected.labels).mean() > 0.99
+    assert len(tiles) == 1
+
+
+def test_a_voxel_that_does_not_fit_is_the_end(model, labelled, monkeypatch):
+    failing_above(monkeypatch, 0, MemoryError())
+    with pytest.raises(MemoryError):
+        list(predict(model, labelled[0], unwritten()))
+
+
+def test_other_failures_are_not_hidden(model, labelled, monkeypatch):
+    failing_above(monkeypatch, 0, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        list(predict(model, labelled[0], unwritten()))
+
+
+def test_tiles_are_as_small_as_the_memory_asks(model):
+    size = (200, 200, 200)
+    whole = model.recipe.tile_bytes(model.plan, size)
+    assert tile_within(model, size, whole) == size
+    half = tile_within(model, size, whole // 4)
+    assert model.recipe.tile_bytes(model.plan, half) <= whole // 4
+    assert max(tile_within(model, size, 1)) <= 16

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import sparseseg
+from sparseseg.cli.batch import BATCH
 from sparseseg.cli.demo import DEMO
 from sparseseg.cli.depths import DEPTHS
 from sparseseg.cli.doctor import DOCTOR
@@ -22,7 +23,7 @@ from sparseseg.errors import UserError
 if TYPE_CHECKING:
     from sparseseg.cli.command import Answer
 
-COMMANDS = (DEMO, TRAIN, SEGMENT, PREDICT, DEPTHS, EVALUATE, MODELS, DOCTOR)
+COMMANDS = (DEMO, TRAIN, SEGMENT, PREDICT, BATCH, DEPTHS, EVALUATE, MODELS, DOCTOR)
 
 _ABOUT = "Volumetric segmentation learned from a few annotated slices."
 _BUG, _MENDABLE, _INTERRUPTED = 1, 2, 130

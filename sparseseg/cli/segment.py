@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def _add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="a volume, TIFF or NIfTI")
+    parser.add_argument("image", metavar="IMAGE", help="a volume")
     parser.add_argument("annotation", metavar="ANNOTATION", help="its annotation")
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="PREDICTION"

@@ -54,7 +54,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         "volumes",
         nargs="+",
         metavar="IMAGE ANNOTATION",
-        help="volumes and their annotations, TIFF or NIfTI",
+        help="volumes and their annotations",
     )
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="MODEL.safetensors"

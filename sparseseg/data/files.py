@@ -60,7 +60,8 @@ def read(path: FilePath) -> Volume:
     Raises `UserError` for whatever is not a whole volume of one point in time.
     """
     source = Path(path)
-    return _read(source, lambda: _in_memory(_reader_of(source)(source)))
+    reader = _reader_of(source)
+    return _read(source, lambda: _in_memory(reader(source)))
 
 
 def open_volume(path: FilePath, *, at_most: int) -> Volume:
@@ -70,11 +71,11 @@ def open_volume(path: FilePath, *, at_most: int) -> Volume:
     `read` does.
     """
     source = Path(path)
+    reader = _reader_of(source)
+    if _unpacked_bytes(source) > at_most:
+        reader = _ON_DISK.get(reader, reader)
 
     def opened() -> Volume:
-        reader = _reader_of(source)
-        if _unpacked_bytes(source) > at_most:
-            reader = _ON_DISK.get(reader, reader)
         volume = reader(source)
         return _in_memory(volume) if volume.array.nbytes <= at_most else volume
 

@@ -1,0 +1,1 @@
+"""One model over a folder of volumes: resumable, reported, within a stated memory."""

@@ -1,0 +1,96 @@
+"""What is told of a prediction: volumes, estimated quality, a picture, scores."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.batch.items import Item
+from sparseseg.batch.thumbnails import thumbnail
+from sparseseg.data.files import read_truth
+from sparseseg.data.units import PIXEL, convert
+from sparseseg.data.volume import Volume
+from sparseseg.evaluation import evaluate
+from sparseseg.evaluation.confidence import Confidence
+from sparseseg.model import Model
+
+_SPACING_RATIO = 2.0
+
+
+def facts_of(
+    model: Model,
+    volume: Volume,
+    labels: NDArray[np.uint8],
+    confidence: Confidence,
+    item: Item,
+) -> dict[str, Any]:
+    """Return volumes by class, the estimated quality, a picture, and scores."""
+    counts = np.zeros(256, np.int64)
+    for plane in labels:
+        counts += np.bincount(np.asarray(plane).reshape(-1), minlength=256)
+    voxel = float(np.prod(volume.spacing))
+    names = {entry.number: entry.name for entry in model.table.classes}
+    estimates = dict(zip(model.plan.classes, confidence.dice, strict=True))
+    classes = {
+        str(number): {
+            "name": name,
+            "voxels": int(counts[number]),
+            "volume": float(counts[number]) * voxel,
+            "estimated_dice": estimates.get(number),
+        }
+        for number, name in names.items()
+    }
+    told = [e for n, e in estimates.items() if n and e is not None]
+    facts: dict[str, Any] = {
+        "shape": list(volume.shape),
+        "spacing": list(volume.spacing),
+        "unit": volume.unit,
+        "classes": classes,
+        "estimated_dice": float(np.mean(told)) if told else None,
+        "is_calibrated": "temperature" in model.history,
+        "prediction": item.prediction.name,
+        "thumbnail": thumbnail(volume, labels, model.table),
+    }
+    if item.truth is not None:
+        facts["scores"] = _scores(labels, item.truth, volume)
+    return facts
+
+
+def _scores(labels: NDArray[np.uint8], path: Path, volume: Volume) -> dict[str, Any]:
+    truth = read_truth(path)
+    if truth.shape != volume.shape:
+        return {
+            "error": f"{path.name} has shape {truth.shape}, the image {volume.shape}"
+        }
+    found = evaluate(labels, truth, spacing=volume.spacing)
+    pooled = {
+        str(number): [
+            int(((labels == number) & (truth == number)).sum()),
+            int((labels == number).sum()),
+            int((truth == number).sum()),
+        ]
+        for number in np.unique(truth)
+        if number
+    }
+    kept = ("dice", "iou", "assd", "hd95")
+    plain = {
+        name: {str(n): v for n, v in found[name].items()}
+        for name in kept
+        if isinstance(found.get(name), dict)
+    }
+    return {**plain, "mean_dice": found.get("mean_dice"), "counts": pooled}
+
+
+def mismatch(model: Model, volume: Volume) -> str:
+    """Say where a volume is far from what the model was trained on."""
+    if volume.unit == PIXEL or model.plan.unit == PIXEL:
+        return ""
+    sides = [convert(side, volume.unit, model.plan.unit) for side in volume.spacing]
+    ratios = [a / b for a, b in zip(sides, model.plan.spacing, strict=True)]
+    far = max(max(ratios), 1 / min(ratios))
+    if far < _SPACING_RATIO:
+        return ""
+    own = " x ".join(f"{side:g}" for side in sides)
+    known = " x ".join(f"{side:g}" for side in model.plan.spacing)
+    return f"voxels of {own} {model.plan.unit}, the model knows {known}"

@@ -1,0 +1,151 @@
+"""Which volumes a batch has, and where each prediction goes: settled before it begins."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparseseg.batch.settings import BatchSettings
+from sparseseg.data.files import ENDINGS, check_output
+from sparseseg.errors import UserError
+
+STATE_FOLDER = ".sparseseg"
+_CHUNK = 2**22
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One volume of a batch."""
+
+    name: str
+    """Its path below the folder, which is how it is told from others."""
+    image: Path
+    prediction: Path
+    truth: Path | None = None
+
+
+def find_items(settings: BatchSettings) -> list[Item]:
+    """Return the volumes in the order of their names.
+
+    Raises `UserError` for a folder that is not there or empty, a pattern that nothing
+    fits, two volumes whose predictions would have one name, and an output that cannot
+    be written or would be read as input.
+    """
+    folder, output = Path(settings.folder), Path(settings.output)
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}: check the path")
+    _check_apart(folder, output)
+    images = sorted(_images(folder, settings.pattern))
+    if not images:
+        raise UserError(_nothing(folder, settings.pattern))
+    stems = [_stem(image.relative_to(folder)) for image in images]
+    _check_names(stems, images)
+    check_output(f"x{_ending(images[0], settings.ending)}")
+    _check_writable(output)
+    return [
+        Item(
+            str(image.relative_to(folder)),
+            image,
+            output / f"{stem}{_ending(image, settings.ending)}",
+            _truth(settings.truth, stem),
+        )
+        for image, stem in zip(images, stems, strict=True)
+    ]
+
+
+def fingerprint(path: Path) -> str:
+    """Return a hash of a file's content, or of all files of a Zarr folder."""
+    digest = hashlib.sha256()
+    files = (
+        sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    )
+    for file in files:
+        if path.is_dir():
+            digest.update(str(file.relative_to(path)).encode())
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _images(folder: Path, pattern: str) -> Iterable[Path]:
+    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+        raise UserError(f"a pattern stays inside the folder, got {pattern!r}")
+    for path in folder.glob(pattern):
+        inner = path.relative_to(folder)
+        if any(part.startswith(".") for part in inner.parts):
+            continue
+        if any(parent.suffix == ".zarr" for parent in inner.parents):
+            continue
+        is_named = path.name.lower().endswith(ENDINGS)
+        if is_named and (path.is_file() or path.suffix == ".zarr"):
+            yield path
+
+
+def _nothing(folder: Path, pattern: str) -> str:
+    every = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    if not every:
+        return f"the folder {folder} is empty: choose the one with the volumes"
+    there = ", ".join(sorted(every)[:4])
+    return (
+        f"no volume in {folder} fits the pattern {pattern!r}; it holds {there}: give a "
+        f"pattern such as '*.tif'; known endings are {', '.join(sorted(ENDINGS))}"
+    )
+
+
+def _stem(inner: Path) -> str:
+    """Return a path below the folder as one name, without its ending."""
+    ending = next(e for e in ENDINGS if inner.name.lower().endswith(e))
+    flat = "__".join(inner.parts)
+    return flat[: -len(ending)]
+
+
+def _ending(image: Path, wanted: str) -> str:
+    if wanted:
+        return wanted if wanted.startswith(".") else f".{wanted}"
+    return next(e for e in ENDINGS if image.name.lower().endswith(e))
+
+
+def _check_names(stems: list[str], images: list[Path]) -> None:
+    # Some file systems tell no capitals from small letters.
+    for stem, times in Counter(stem.casefold() for stem in stems).items():
+        if times > 1:
+            names = [
+                image.name
+                for image, own in zip(images, stems, strict=True)
+                if own.casefold() == stem
+            ]
+            raise UserError(
+                f"{' and '.join(names)} would both become {stem}: rename one, or give "
+                "a pattern that takes one of them"
+            )
+
+
+def _check_apart(folder: Path, output: Path) -> None:
+    inside = output.resolve()
+    if inside == folder.resolve() or folder.resolve() in inside.parents:
+        raise UserError(
+            f"the output {output} lies in the input {folder}, and its predictions would "
+            "be taken for volumes: choose a folder outside"
+        )
+
+
+def _check_writable(output: Path) -> None:
+    state = output / STATE_FOLDER
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot make the folder {state} ({error.strerror}): choose another one"
+        ) from error
+    if not os.access(output, os.W_OK) or not os.access(state, os.W_OK):
+        raise UserError(f"the folder {output} is read-only: choose another one")
+
+
+def _truth(folder: str, stem: str) -> Path | None:
+    if not folder:
+        return None
+    found = [Path(folder) / f"{stem}{ending}" for ending in ENDINGS]
+    return next((path for path in found if path.exists()), None)

@@ -1,0 +1,82 @@
+"""What of a batch is done: one line a volume, kept through a sudden end."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sparseseg.batch.items import STATE_FOLDER
+
+State = Literal["waiting", "running", "done", "skipped", "failed"]
+_NAME = "manifest.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What became of one volume."""
+
+    name: str
+    state: State
+    key: str
+    """Of input, model and settings: another one makes it be done anew."""
+    seconds: float = 0.0
+    error: str = ""
+    facts: Mapping[str, Any] | None = None
+    """Volumes by class, estimated quality, scores; None if it failed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "key": self.key,
+            "seconds": round(self.seconds, 2),
+            "error": self.error,
+            "facts": self.facts,
+        }
+
+
+class Manifest:
+    """The lines of one output folder; the last line of a volume holds."""
+
+    def __init__(self, output: Path) -> None:
+        self.path = output / STATE_FOLDER / _NAME
+        self._entries = _read(self.path)
+
+    def get(self, name: str) -> Entry | None:
+        """Return what is known of a volume."""
+        return self._entries.get(name)
+
+    def add(self, entry: Entry) -> None:
+        """Append a line, and wait until the disk has it."""
+        self._entries[entry.name] = entry
+        line = json.dumps(entry.to_json(), ensure_ascii=False)
+        is_torn = self.path.exists() and not _ends_whole(self.path)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(("\n" if is_torn else "") + line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _ends_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _read(path: Path) -> dict[str, Entry]:
+    """Read all lines that are whole: a process may have ended within the last one."""
+    found: dict[str, Entry] = {}
+    if not path.exists():
+        return found
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = Entry(**json.loads(line))
+        except (ValueError, TypeError):
+            continue
+        found[entry.name] = entry
+    return found

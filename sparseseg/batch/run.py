@@ -1,0 +1,202 @@
+"""The batch itself: a generator of what happens to each volume."""
+
+import errno
+import hashlib
+import json
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.batch.course import Course
+from sparseseg.batch.facts import facts_of, mismatch
+from sparseseg.batch.items import Item, fingerprint
+from sparseseg.batch.manifest import Entry, Manifest, State
+from sparseseg.batch.scratch import (
+    VOLUME_SHARE,
+    arrays_for,
+    clear_leftovers,
+    let_go,
+    tile_memory,
+)
+from sparseseg.batch.settings import BatchSettings
+from sparseseg.data.files import ENDINGS, open_volume, write_image, write_labels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.evaluation.confidence import Confidence
+from sparseseg.model import Model
+from sparseseg.postprocessing import Rule, clean, needs_probabilities, read_rules
+from sparseseg.prediction import Output, predict
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is going on with one volume."""
+
+    item: Item
+    state: State
+    done: float
+    """The share of this volume that is done, 0..1."""
+    seconds: float
+    seconds_left: float | None
+    """Of the whole batch; None until it can be told."""
+    entry: Entry | None = None
+    note: str = ""
+
+
+def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Report]:
+    """Predict each volume that is not done, and yield what happens.
+
+    A volume whose prediction is there, and whose content, model and settings have not
+    changed, is skipped. One that fails is told with its reason, and the others go on;
+    only a full disk ends the batch, with `UserError`. A prediction is under its name
+    whole or not at all.
+    """
+    clear_leftovers(items, settings)
+    model.choose(settings.options)
+    read_rules(settings.clean, model.table)  # complains before anything is predicted
+    model.memory = max(0, tile_memory(settings))
+    manifest = Manifest(Path(settings.output))
+    state, course = _model_key(model, settings), Course(len(items))
+    for item in items:
+        yield Report(item, "running", 0.0, 0.0, course.left)
+        known = manifest.get(item.name) if settings.resume else None
+        entry = yield from _attempted(model, item, settings, course, (state, known))
+        course.finish(entry.seconds if entry.state == "done" else None)
+        yield Report(item, entry.state, 1.0, entry.seconds, course.left, entry)
+        if entry.state != "skipped":
+            manifest.add(entry)
+
+
+_Known = tuple[str, Entry | None]
+"""A hash of model and settings, and what the manifest says of a volume."""
+
+
+def _attempted(
+    model: Model,
+    item: Item,
+    settings: BatchSettings,
+    course: Course,
+    known: _Known,
+) -> Generator[Report, None, Entry]:
+    """Predict one volume if it has to be, and return what became of it."""
+    begin = time.perf_counter()
+    try:
+        key = _key(item, known[0])
+        old = known[1]
+        if old and old.state == "done" and old.key == key and item.prediction.exists():
+            return replace(old, state="skipped")
+        facts = yield from _predicted(model, item, settings, course)
+    except (UserError, MemoryError, OSError, RuntimeError) as error:
+        if _is_full(error):
+            raise UserError(
+                f"the disk is full: {item.name} was not written; make room, and run the "
+                "same batch again, it goes on from there"
+            ) from error
+        seconds, words = time.perf_counter() - begin, _sentence(error, item)
+        return Entry(
+            name=item.name, state="failed", key="", seconds=seconds, error=words
+        )
+    seconds = time.perf_counter() - begin
+    return Entry(name=item.name, state="done", key=key, seconds=seconds, facts=facts)
+
+
+def _predicted(
+    model: Model, item: Item, settings: BatchSettings, course: Course
+) -> Generator[Report, None, dict[str, Any]]:
+    """Predict and write one volume; return what is known of it."""
+    volume = open_volume(item.image, at_most=int(settings.bytes * VOLUME_SHARE))
+    note = mismatch(model, volume)
+    begin = time.perf_counter()
+    yield Report(item, "running", 0.0, 0.0, course.left, note=note)
+    rules = read_rules(settings.clean, model.table)
+    confidence = Confidence(
+        len(model.plan.outputs), float(model.history.get("temperature", 1.0))
+    )
+    with arrays_for(
+        volume, settings, need=needs_probabilities(rules), model=model
+    ) as out:
+        out = Output(out.labels, out.uncertainty, out.probabilities, confidence)
+        for tile in predict(model, volume, out):
+            done = tile.done / tile.total
+            seconds = time.perf_counter() - begin
+            let_go(out.labels, out.uncertainty)
+            yield Report(item, "running", done, seconds, course.at(done, seconds))
+        labels = out.labels
+        if rules:
+            labels = _cleaned(out, rules, model, volume)
+        write_labels(item.prediction, labels, like=volume)
+        if out.uncertainty is not None:
+            beside = item.prediction.with_name(f"{_uncertain(item.prediction.name)}")
+            write_image(beside, out.uncertainty.astype(np.float32) / 255, like=volume)
+        return facts_of(model, volume, labels, confidence, item) | {"note": note}
+
+
+def _cleaned(
+    out: Output, rules: Sequence[Rule], model: Model, volume: Volume
+) -> NDArray[np.uint8]:
+    """Return the labels of a prediction, cleaned up."""
+    found = out.probabilities
+    return clean(
+        out.labels,
+        rules,
+        spacing=volume.spacing,
+        unit=volume.unit,
+        probabilities=None
+        if found is None
+        else dict(zip(model.plan.classes, found, strict=True)),
+    )
+
+
+def needed(items: list[Item], settings: BatchSettings) -> str:
+    """Say what the batch will use, before it begins."""
+    size = sum(
+        sum(p.stat().st_size for p in item.image.rglob("*") if p.is_file())
+        if item.image.is_dir()
+        else item.image.stat().st_size
+        for item in items
+    )
+    return (
+        f"{len(items)} volumes, {size / 2**30:.1f} GB on disk; at most about "
+        f"{settings.bytes / 2**30:.1f} GB of memory, larger volumes stay on disk, and "
+        "their predictions are made in a file beside the output"
+    )
+
+
+def _key(item: Item, state: str) -> str:
+    truth = fingerprint(item.truth) if item.truth else ""
+    words = f"{fingerprint(item.image)} {truth} {state} {item.prediction.name}"
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
+def _model_key(model: Model, settings: BatchSettings) -> str:
+    """Return a hash of the weights, the plan and what changes a prediction."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    plain = {"plan": model.plan.to_json(), "classes": model.table.to_json()}
+    chosen = {"clean": list(settings.clean), "uncertainty": settings.uncertainty}
+    digest.update(json.dumps({**plain, **chosen}, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _uncertain(name: str) -> str:
+    ending = next(e for e in ENDINGS if name.lower().endswith(e))
+    return f"{name[: -len(ending)]}-uncertainty{ending}"
+
+
+def _sentence(error: BaseException, item: Item) -> str:
+    if isinstance(error, MemoryError):
+        return "the memory does not suffice even for the smallest tile: give more"
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words.replace(f"{item.image}: ", "").replace(str(item.image), item.name)
+
+
+def _is_full(error: BaseException) -> bool:
+    causes = [error, error.__cause__, error.__context__]
+    return any(isinstance(c, OSError) and c.errno == errno.ENOSPC for c in causes)

@@ -1,0 +1,85 @@
+"""The arrays of a prediction, within a stated memory: large ones lie in files."""
+
+import glob
+import mmap
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.batch.items import Item
+from sparseseg.batch.settings import BatchSettings
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.model import Model
+from sparseseg.prediction import Output
+
+# Of the memory: for the interpreter with its libraries, and for a volume at most.
+BASE_BYTES = 700 * 2**20
+VOLUME_SHARE = 0.25
+
+
+@contextmanager
+def arrays_for(
+    volume: Volume, settings: BatchSettings, *, need: bool, model: Model
+) -> Iterator[Output]:
+    """Give the arrays of a prediction; large ones lie in a file that goes afterwards."""
+    voxels = int(np.prod(volume.shape))
+    in_memory = voxels <= settings.bytes * VOLUME_SHARE
+    if need and voxels * 4 * len(model.plan.outputs) > settings.bytes:
+        raise UserError(
+            f"{volume.name} has {voxels} voxels, and rules that look at probabilities "
+            "need them all in memory: give more, or leave such rules out"
+        )
+    scratch: list[Path] = []
+
+    def made(word: str) -> NDArray[np.uint8]:
+        if in_memory:
+            return np.zeros(volume.shape, np.uint8)
+        path = Path(settings.output) / f".{volume.name}.{word}.part"
+        scratch.append(path)
+        return np.memmap(path, np.uint8, "w+", shape=volume.shape)
+
+    try:
+        yield Output(
+            made("labels"),
+            made("uncertainty") if settings.uncertainty else None,
+            np.zeros((len(model.plan.outputs), *volume.shape), np.float32)
+            if need
+            else None,
+        )
+    finally:
+        for path in scratch:
+            path.unlink(missing_ok=True)
+
+
+def clear_leftovers(items: Iterable[Item], settings: BatchSettings) -> None:
+    """Remove what a batch that was killed has left beside its predictions."""
+    output = Path(settings.output)
+    for path in output.glob(".*.part"):
+        path.unlink(missing_ok=True)
+    for item in items:
+        for path in output.glob(f".*.{glob.escape(item.prediction.name)}"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def let_go(*arrays: NDArray[Any] | None) -> None:
+    """Give back the memory of what is in a file already."""
+    for array in arrays:
+        base = getattr(array, "_mmap", None)
+        if isinstance(array, np.memmap) and base is not None:
+            array.flush()
+            if hasattr(mmap, "MADV_DONTNEED"):
+                base.madvise(mmap.MADV_DONTNEED)
+
+
+def tile_memory(settings: BatchSettings) -> int:
+    """Return what is left for a tile, beside the interpreter and the arrays."""
+    return int((settings.bytes - BASE_BYTES) * (1 - 2 * VOLUME_SHARE))

@@ -1,0 +1,84 @@
+"""What a batch is told: declared once for the form, the command line and its file."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from sparseseg.errors import UserError
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+LEAST_MEMORY = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """Where volumes are, what is done to them, and where it goes."""
+
+    model: Annotated[str, {"help": "a file, or an id of `sparseseg models`"}]
+    folder: Annotated[str, {"help": "the folder with the volumes"}]
+    output: Annotated[str, {"help": "the folder for the predictions"}]
+    pattern: Annotated[
+        str, {"help": "which names are taken, such as *.nii.gz or **/*.tif"}
+    ] = "*"
+    ending: Annotated[
+        str, {"help": "of the predictions, such as .nii.gz; the image's if empty"}
+    ] = ""
+    memory: Annotated[str, {"help": "how much may be used, such as 4GB"}] = "4GB"
+    uncertainty: Annotated[bool, {"help": "write NAME-uncertainty as well"}] = False
+    truth: Annotated[
+        str, {"help": "a folder with dense truths of the same names, to score with"}
+    ] = ""
+    clean: Annotated[tuple[str, ...], {"help": "rules to clean up with"}] = ()
+    options: Annotated[dict[str, str], {"help": "an option of the model's recipe"}] = (
+        field(default_factory=dict)
+    )
+    resume: Annotated[bool, {"help": "skip what is done and has not changed"}] = True
+    device: Annotated[str, {"help": "where to compute"}] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.bytes < LEAST_MEMORY:
+            raise UserError(
+                f"a batch needs at least 1GB of memory, got {self.memory}: give more"
+            )
+
+    @property
+    def bytes(self) -> int:
+        """The memory in bytes."""
+        return parse_size(self.memory)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {**asdict(self), "clean": list(self.clean)}
+
+    @classmethod
+    def from_json(cls, data: Any, source: str) -> "BatchSettings":
+        """Rebuild settings; raise `UserError` for a file that holds none."""
+        if not isinstance(data, dict):
+            raise UserError(f"{source} holds no settings of a batch")
+        try:
+            clean = tuple(map(str, data.get("clean", ())))
+            return cls(**{**data, "clean": clean})
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{source} holds wrong settings ({error})") from error
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a file of settings; raise `UserError` for one that is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read the settings {path}: {error}") from error
+    if not isinstance(data, dict):
+        raise UserError(f"{path} holds no settings of a batch")
+    return data
+
+
+def parse_size(words: str) -> int:
+    """Return the bytes of a size such as 4GB; raise `UserError` for what is none."""
+    found = _SIZE.fullmatch(words.strip())
+    if not found:
+        raise UserError(f"a size of memory is like 4GB or 800MB, got {words!r}")
+    return int(float(found.group(1)) * _UNITS[found.group(2).lower()])

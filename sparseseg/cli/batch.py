@@ -1,0 +1,188 @@
+"""The command `batch`: one model over a folder of volumes."""
+
+import dataclasses
+import json
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args, get_type_hints
+
+from sparseseg.batch.settings import BatchSettings, read_settings
+from sparseseg.cli.command import Answer, Command
+from sparseseg.cli.flags import pair
+from sparseseg.cli.progress import bar, note
+from sparseseg.errors import UserError
+
+if TYPE_CHECKING:
+    from sparseseg.batch.items import Item
+    from sparseseg.batch.manifest import Entry
+    from sparseseg.batch.run import Report
+    from sparseseg.model import Model
+
+_SETTINGS = "settings.json"
+
+
+def _add_flags(parser: ArgumentParser) -> None:
+    hints = get_type_hints(BatchSettings, include_extras=True)
+    words = {name: get_args(hint)[1]["help"] for name, hint in hints.items()}
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=words["model"])
+    parser.add_argument("folder", nargs="?", metavar="IN_FOLDER", help=words["folder"])
+    parser.add_argument(
+        "-o",
+        dest="output",
+        metavar="OUT_FOLDER",
+        help=words["output"],
+        default=SUPPRESS,
+    )
+    for name in ("pattern", "ending", "memory", "truth", "device"):
+        parser.add_argument(
+            f"--{name}", default=SUPPRESS, metavar=name.upper(), help=words[name]
+        )
+    for name in ("uncertainty", "resume"):
+        parser.add_argument(
+            f"--{name}",
+            action=BooleanOptionalAction,
+            default=SUPPRESS,
+            help=words[name],
+        )
+    parser.add_argument(
+        "--clean",
+        action="append",
+        default=SUPPRESS,
+        metavar="RULE",
+        help=words["clean"],
+    )
+    parser.add_argument(
+        "--option",
+        dest="options",
+        action="append",
+        type=pair,
+        default=SUPPRESS,
+        metavar="NAME=VALUE",
+        help=words["options"],
+    )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="settings of an earlier batch; flags replace what it says",
+    )
+    parser.add_argument(
+        "--lines",
+        action="store_true",
+        help="print one JSON object a line while it goes on, for other programs",
+    )
+
+
+def _run(arguments: Namespace) -> Answer:
+    settings = _settings(arguments)
+    from sparseseg.batch.items import find_items
+    from sparseseg.batch.run import needed
+    from sparseseg.nn.device import choose_device
+    from sparseseg.zoo.opening import open_model
+
+    items = find_items(settings)
+    model = open_model(settings.model)
+    model.network.to(choose_device(settings.device))
+    note(needed(items, settings))
+    entries: dict[str, Entry] = {}
+    try:
+        _go_through(model, items, settings, entries, lines=arguments.lines)
+    except KeyboardInterrupt:
+        words = (
+            f"{len(entries)} of {len(items)} volumes are done; run it again to go on"
+        )
+        raise KeyboardInterrupt(words) from None
+    finally:
+        page = _reported(settings, entries)
+    return _answer(entries, page)
+
+
+def _go_through(
+    model: "Model",
+    items: "list[Item]",
+    settings: BatchSettings,
+    entries: "dict[str, Entry]",
+    *,
+    lines: bool,
+) -> None:
+    """Run the batch, tell what happens, and collect what became of each volume."""
+    from sparseseg.batch.run import run
+
+    with bar("batch") as show:
+        for report in run(model, items, settings):
+            show((len(entries) + report.done) / len(items), report.item.name)
+            _tell(report, lines=lines)
+            if report.entry is not None:
+                entries[report.item.name] = report.entry
+
+
+def _reported(settings: BatchSettings, entries: "dict[str, Entry]") -> Path:
+    """Keep the settings, and write the report of what is known so far."""
+    from sparseseg.batch.items import STATE_FOLDER
+    from sparseseg.batch.report import HTML, write_report
+
+    output = Path(settings.output)
+    plain = json.dumps(settings.to_json(), indent=1, ensure_ascii=False)
+    (output / STATE_FOLDER / _SETTINGS).write_text(plain, encoding="utf-8")
+    if not entries:
+        return output / HTML
+    title = f"{Path(settings.model).name} on {Path(settings.folder).name}"
+    return write_report(output, list(entries.values()), title=title)
+
+
+def _answer(entries: "dict[str, Entry]", page: Path) -> Answer:
+    from sparseseg.batch.report import pooled_dice
+
+    states = Counter(entry.state for entry in entries.values())
+    counts = {state: states[state] for state in ("done", "skipped", "failed")}
+    scores = {"global_dice": pooled_dice(entries.values())}
+    words = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return Answer({**counts, "report": str(page), **scores}, f"{words}; {page}")
+
+
+def _settings(arguments: Namespace) -> BatchSettings:
+    names = [field.name for field in dataclasses.fields(BatchSettings)]
+    known = read_settings(arguments.settings) if arguments.settings else {}
+    given = {
+        name: value
+        for name, value in vars(arguments).items()
+        if name in names and value is not None
+    }
+    if "clean" in given:
+        given["clean"] = tuple(given["clean"])
+    if "options" in given:
+        given["options"] = dict(given["options"])
+    chosen = {**known, **given}
+    missing = [n for n in ("model", "folder", "output") if not chosen.get(n)]
+    if missing:
+        raise UserError(
+            f"a batch needs {' and '.join(missing)}: sparseseg batch MODEL IN_FOLDER "
+            "-o OUT_FOLDER, or --settings FILE"
+        )
+    return BatchSettings.from_json(chosen, "the command line")
+
+
+def _tell(report: "Report", *, lines: bool) -> None:
+    if report.note and not lines:
+        note(f"{report.item.name}: {report.note}")
+    if report.state == "failed" and report.entry and not lines:
+        note(f"{report.item.name}: {report.entry.error}")
+    if not lines:
+        return
+    line = {
+        "name": report.item.name,
+        "state": report.state,
+        "done": round(report.done, 4),
+        "seconds": round(report.seconds, 1),
+        "seconds_left": report.seconds_left,
+        "note": report.note,
+        "error": report.entry.error if report.entry else "",
+        "prediction": str(report.item.prediction),
+        "image": str(report.item.image),
+    }
+    print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+BATCH = Command("batch", "apply a model to a folder of volumes", _add_flags, _run)
+"""Interrupted at any time, the same command goes on where it was."""

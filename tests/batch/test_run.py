@@ -1,0 +1,258 @@
+"""A batch goes on after failures, skips what is done, and survives being killed."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparseseg.batch.items import find_items
+from sparseseg.batch.manifest import Entry, Manifest
+from sparseseg.batch.run import run
+from sparseseg.batch.settings import BatchSettings
+from sparseseg.data.files import read, write_image, write_labels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.evaluation import evaluate
+from sparseseg.zoo import read_model
+from tests.zoo.paths import FIXTURES, V2, image
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Return a folder with two volumes and a damaged one between them."""
+    inside = tmp_path / "in"
+    inside.mkdir()
+    for name, number in (("a", 0), ("c", 1)):
+        (inside / f"{name}.nii.gz").write_bytes(image(number).read_bytes())
+    (inside / "b.nii.gz").write_bytes(image(0).read_bytes()[:9000])
+    return inside
+
+
+def batch(folder: Path, **changed) -> BatchSettings:
+    given = {
+        "model": str(V2),
+        "folder": str(folder),
+        "output": str(folder.parent / "out"),
+        "options": {"mirror": "false"},
+        "device": "cpu",
+    }
+    return BatchSettings(**{**given, **changed})
+
+
+def went(settings: BatchSettings) -> dict[str, Entry]:
+    reports = list(run(read_model(V2), find_items(settings), settings))
+    return {r.item.name: r.entry for r in reports if r.entry is not None}
+
+
+def states(settings: BatchSettings) -> list[str]:
+    return [entry.state for entry in went(settings).values()]
+
+
+def test_a_damaged_volume_is_told_and_the_rest_goes_on(folder):
+    found = went(batch(folder))
+    assert [entry.state for entry in found.values()] == ["done", "failed", "done"]
+    assert (
+        "b.nii.gz" in found["b.nii.gz"].error or "cut short" in found["b.nii.gz"].error
+    )
+    out = folder.parent / "out"
+    expected = np.load(FIXTURES / "nnunet_v2.npz")
+    for name, number in (("a", 0), ("c", 1)):
+        labels = read(out / f"{name}.nii.gz").array[0]
+        assert np.array_equal(labels, expected[f"test_0{number}.seg"])
+    assert not (out / "b.nii.gz").exists()
+
+
+def test_what_is_known_of_a_volume_is_in_physical_units(folder):
+    facts = went(batch(folder))["c.nii.gz"].facts
+    volume = read(folder / "c.nii.gz")
+    labels = read(folder.parent / "out" / "c.nii.gz").array[0]
+    liver = facts["classes"]["1"]
+    assert liver["name"] == "liver"
+    assert liver["voxels"] == np.count_nonzero(labels == 1)
+    assert liver["volume"] == pytest.approx(
+        liver["voxels"] * np.prod(volume.spacing), rel=1e-6
+    )
+    assert 0 < liver["estimated_dice"] < 1
+    assert facts["is_calibrated"] is False
+    assert facts["thumbnail"].startswith("data:image/png;base64,")
+
+
+def test_what_is_done_and_unchanged_is_skipped_and_what_failed_is_retried(folder):
+    went(batch(folder))
+    assert states(batch(folder)) == ["skipped", "failed", "skipped"]
+    (folder / "b.nii.gz").write_bytes(image(0).read_bytes())
+    assert states(batch(folder)) == ["skipped", "done", "skipped"]
+
+
+def test_a_changed_volume_setting_or_lost_prediction_is_done_anew(folder):
+    (folder / "b.nii.gz").unlink()
+    went(batch(folder))
+    (folder / "a.nii.gz").write_bytes(image(1).read_bytes())
+    assert states(batch(folder)) == ["done", "skipped"]
+    (folder.parent / "out" / "c.nii.gz").unlink()
+    assert states(batch(folder)) == ["skipped", "done"]
+    assert states(batch(folder, clean=("keep 1 largest of liver",))) == [
+        "done",
+        "done",
+    ]
+    assert states(batch(folder, resume=False)) == ["done", "done"]
+
+
+def test_truths_give_scores(folder):
+    truth = np.load(FIXTURES / "nnunet_v2.npz")["test_00.seg.tta"]
+    like = read(folder / "a.nii.gz")
+    write_labels(folder.parent / "truth" / "a.nii.gz", truth, like=like)
+    found = went(batch(folder, truth=str(folder.parent / "truth")))
+    labels = read(folder.parent / "out" / "a.nii.gz").array[0]
+    expected = evaluate(labels, truth, spacing=like.spacing)
+    scores = found["a.nii.gz"].facts["scores"]
+    assert scores["mean_dice"] == pytest.approx(expected["mean_dice"])
+    assert scores["dice"]["1"] == pytest.approx(expected["dice"][1])
+    assert "scores" not in found["c.nii.gz"].facts
+
+
+def test_uncertainty_is_written_beside(folder):
+    went(batch(folder, uncertainty=True))
+    found = read(folder.parent / "out" / "a-uncertainty.nii.gz")
+    assert found.array.dtype == np.float32
+    assert 0.05 < found.array.max() <= 1
+
+
+def test_a_volume_far_from_the_models_voxels_is_noted(tmp_path):
+    values = np.random.default_rng(0).normal(100, 50, (1, 12, 20, 20))
+    volume = Volume(values.astype(np.float32), (8.0, 1.0, 1.0), "mm")
+    write_image(tmp_path / "in" / "a.nii.gz", volume.array, like=volume)
+    settings = batch(tmp_path / "in")
+    reports = list(run(read_model(V2), find_items(settings), settings))
+    assert any(
+        "voxels of 8 x 1 x 1 mm, the model knows 2 x 1 x 1" in r.note for r in reports
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_voxels_that_are_no_numbers_are_predicted_around(tmp_path, value):
+    volume = read(image(0))
+    array = volume.array.astype(np.float32)
+    array[0, 3, 5:9] = value
+    write_image(tmp_path / "in" / "a.nii.gz", array, like=volume)
+    assert states(batch(tmp_path / "in")) == ["done"]
+
+
+def test_other_channels_and_a_flat_picture_fail_with_a_sentence(tmp_path):
+    import tifffile
+
+    two = Volume(np.zeros((2, 12, 20, 20), np.float32), (2.0, 1.0, 1.0), "mm")
+    write_image(tmp_path / "in" / "a.nii.gz", two.array, like=two)
+    tifffile.imwrite(tmp_path / "in" / "b.tif", np.zeros((20, 20), np.uint8))
+    found = went(batch(tmp_path / "in"))
+    assert "trained on 1 channel(s)" in found["a.nii.gz"].error
+    assert "2-D picture" in found["b.tif"].error
+
+
+def test_a_full_disk_ends_the_batch_and_leaves_nothing_half_written(
+    folder, monkeypatch
+):
+    def full(path, *_args, **_options):
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    from sparseseg.data import files, nifti
+
+    monkeypatch.setitem(files._WRITERS, ".nii.gz", full)
+    monkeypatch.setattr(nifti, "write", full)
+    settings = batch(folder)
+    with pytest.raises(
+        UserError, match=r"disk is full: a.nii.gz .* run the same batch"
+    ):
+        list(run(read_model(V2), find_items(settings), settings))
+    out = folder.parent / "out"
+    assert [p.name for p in out.iterdir()] == [".sparseseg"]
+    monkeypatch.undo()
+    assert states(settings) == ["done", "failed", "done"]
+
+
+def test_a_large_volume_is_predicted_as_a_small_one(folder, monkeypatch):
+    (folder / "b.nii.gz").unlink()
+    went(batch(folder))
+    out = folder.parent / "out"
+    expected = read(out / "a.nii.gz").array
+    # As if the memory held a hundred bytes of a volume.
+    for name in ("run", "scratch"):
+        monkeypatch.setattr(f"sparseseg.batch.{name}.VOLUME_SHARE", 1e-7)
+    assert states(batch(folder, resume=False)) == ["done", "done"]
+    assert np.array_equal(read(out / "a.nii.gz").array, expected)
+    assert not list(out.glob(".*.part"))
+
+
+def test_a_torn_line_of_the_manifest_costs_one_volume(folder):
+    went(batch(folder))
+    manifest = folder.parent / "out" / ".sparseseg" / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[:-40])
+    assert states(batch(folder)) == ["skipped", "failed", "done"]
+    assert states(batch(folder)) == ["skipped", "failed", "skipped"]
+
+
+def test_lines_of_the_manifest_hold_the_latest(tmp_path):
+    (tmp_path / ".sparseseg").mkdir()
+    manifest = Manifest(tmp_path)
+    manifest.add(Entry(name="a", state="failed", key="", error="broken"))
+    manifest.add(Entry(name="a", state="done", key="k", facts={}))
+    assert Manifest(tmp_path).get("a").state == "done"
+
+
+def killed_within(words, wanted, environment) -> None:
+    """Run a batch, and kill it in the midst of its volume of this number."""
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
+        done, deadline = 0, time.monotonic() + 60
+        while time.monotonic() < deadline and (line := process.stdout.readline()):
+            event = json.loads(line)
+            done += event["state"] in ("done", "skipped")
+            if done == wanted - 1 and event["state"] == "running" and event["done"]:
+                break
+        process.send_signal(signal.SIGKILL)
+
+
+def test_a_batch_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path):
+    inside = tmp_path / "in"
+    inside.mkdir()
+    for number in range(4):
+        (inside / f"{number}.nii.gz").write_bytes(image(number % 2).read_bytes())
+    words = [sys.executable, "-m", "sparseseg", "batch", str(V2), str(inside)]
+    words += ["-o", str(tmp_path / "out"), "--option", "mirror=false", "--lines"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for wanted in (1, 2, 3):
+        killed_within(words, wanted, environment)
+        for path in (tmp_path / "out").glob("*.nii.gz"):
+            read(path)
+    found = subprocess.run(
+        [*words[:-1], "--json"], capture_output=True, check=True, env=environment
+    )
+    answer = json.loads(found.stdout.splitlines()[-1])
+    assert answer["skipped"] >= 1
+    assert answer["done"] + answer["skipped"] == 4
+    expected = np.load(FIXTURES / "nnunet_v2.npz")
+    for number in range(4):
+        labels = read(tmp_path / "out" / f"{number}.nii.gz").array[0]
+        assert np.array_equal(labels, expected[f"test_0{number % 2}.seg"])
+    left = {p.name for p in (tmp_path / "out").iterdir()}
+    assert left == {
+        *(f"{number}.nii.gz" for number in range(4)),
+        ".sparseseg",
+        "report.html",
+        "report.csv",
+    }
+
+
+def test_a_wrong_rule_is_said_before_anything_is_predicted(folder):
+    settings = batch(folder, clean=("keep 1 largest of spleen",))
+    with pytest.raises(UserError, match="spleen"):
+        list(run(read_model(V2), find_items(settings), settings))

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from sparseseg.evaluation.confidence import Confidence, fitted_temperature, tempered
+
+
+def test_the_expected_dice_of_four_voxels_by_hand():
+    inside = np.array([0.9, 0.8, 0.4, 0.1])
+    probabilities = np.stack([1 - inside, inside]).reshape(2, 1, 1, 4)
+    confidence = Confidence(2)
+    confidence.add(probabilities, probabilities.argmax(0))
+    # Two voxels are predicted, 1.7 of them expected to be right, 2.2 expected in all.
+    assert confidence.dice[1] == pytest.approx(2 * 1.7 / (2 + 2.2))
+    assert confidence.dice[0] == pytest.approx(2 * 1.5 / (2 + 1.8))
+
+
+def test_tiles_add_up_and_what_is_not_predicted_has_no_estimate():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet([5, 2, 0.01], (6, 4, 4)).astype(np.float32)
+    probabilities = np.moveaxis(probabilities, -1, 0)
+    index = probabilities[:2].argmax(0)
+    whole, parts = Confidence(3), Confidence(3)
+    whole.add(probabilities, index)
+    for start in (0, 2, 4):
+        parts.add(probabilities[:, start : start + 2], index[start : start + 2])
+    assert whole.dice[2] is None
+    assert parts.dice[:2] == pytest.approx(whole.dice[:2])
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 3.0])
+def test_the_temperature_that_probabilities_were_sharpened_by_is_found(temperature):
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet([1, 1, 1], 20_000).T
+    truth = (honest.cumsum(0) < rng.random(20_000)).sum(0)
+    told = tempered(honest, 1 / temperature)
+    assert fitted_temperature(told, truth) == pytest.approx(temperature, rel=0.1)
