@@ -14,6 +14,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.events import Method
+from sparseseg.nn.device import Precision, fastest
 from sparseseg.recipes import Scene
 from sparseseg.tiling import Box, Tile, Triple, tiles
 
@@ -99,6 +100,31 @@ def network_probabilities(model: "Model", scene: Scene, box: Box) -> Tensor:
     """Return the network's probabilities (k, z, y, x) of a box inside the volume."""
     with torch.inference_mode(), model.precision.on(model.device):
         return model.recipe.probabilities(model.network, scene, box).float()
+
+
+def tune(model: "Model", volume: Volume) -> None:
+    """Let a model predict in the precision that is fastest here, if it pays.
+
+    It is measured on a part of the volume; models of other libraries stay exact.
+    """
+    if model.recipe.is_exact or np.prod(volume.shape) < _WORTH_TUNING:
+        return
+    scene = Scene.of(model.plan, volume)
+    start = [max(0, side // 2 - _TRIED // 2) for side in volume.shape]
+    z, y, x = (
+        min(side, a + _TRIED) for a, side in zip(start, volume.shape, strict=True)
+    )
+    box = Box((start[0], start[1], start[2]), (z, y, x))
+
+    def work(precision: Precision) -> None:
+        with torch.inference_mode(), precision.on(model.device):
+            model.recipe.probabilities(model.network, scene, box)
+
+    model.precision = fastest(model.network, work)
+
+
+_WORTH_TUNING = 8_000_000  # voxels
+_TRIED = 48  # voxels a side
 
 
 def tile_within(model: "Model", size: Triple, memory: int) -> Triple:

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from sparseseg import prediction
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.prediction import Output, predict, predict_all, tile_within
+from sparseseg.nn.device import PLAIN, Precision
+from sparseseg.prediction import Output, predict, predict_all, tile_within, tune
 from sparseseg.recipes.unet3d_fast import UNet3dFastRecipe
 from sparseseg.tiling import Box
 from tests.miniature import SHAPE, blob_case, fresh_model, shrink
@@ -195,3 +197,23 @@ def test_tiles_are_as_small_as_the_memory_asks(model):
     half = tile_within(model, size, whole // 4)
     assert model.recipe.tile_bytes(model.plan, half) <= whole // 4
     assert max(tile_within(model, size, 1)) <= 16
+
+
+def test_a_large_volume_is_predicted_in_the_fastest_precision(
+    model, labelled, monkeypatch
+):
+    chosen = Precision(bfloat16=True, channels_last=True)
+    asked = []
+
+    def fastest(network, work):
+        work(chosen)
+        asked.append(network)
+        return chosen
+
+    monkeypatch.setattr(prediction, "fastest", fastest)
+    tune(model, labelled[0])
+    assert (asked, model.precision) == ([], PLAIN)
+    monkeypatch.setattr(prediction, "_WORTH_TUNING", 10)
+    tune(model, labelled[0])
+    assert (asked, model.precision) == ([model.network], chosen)
+    assert model.predict(labelled[0]).labels.shape == SHAPE

@@ -30,7 +30,7 @@ from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.model import Model
 from sparseseg.postprocessing import Rule, clean, needs_probabilities, read_rules
-from sparseseg.prediction import Output, predict
+from sparseseg.prediction import Output, predict, tune
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ def _predicted(
     """Predict and write one volume; return what is known of it."""
     volume = open_volume(item.image, at_most=int(settings.bytes * VOLUME_SHARE))
     note = mismatch(model, volume)
+    tune(model, volume)
     begin = time.perf_counter()
     yield Report(item, "running", 0.0, 0.0, course.left, note=note)
     rules = read_rules(settings.clean, model.table)

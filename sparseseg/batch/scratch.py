@@ -20,7 +20,7 @@ from sparseseg.prediction import Output
 
 # Of the memory: for the interpreter with its libraries, and for a volume at most.
 BASE_BYTES = 700 * 2**20
-VOLUME_SHARE = 0.25
+VOLUME_SHARE = 0.1
 
 
 @contextmanager
@@ -82,4 +82,4 @@ def let_go(*arrays: NDArray[Any] | None) -> None:
 
 def tile_memory(settings: BatchSettings) -> int:
     """Return what is left for a tile, beside the interpreter and the arrays."""
-    return int((settings.bytes - BASE_BYTES) * (1 - 2 * VOLUME_SHARE))
+    return int((settings.bytes - BASE_BYTES) * (1 - 3 * VOLUME_SHARE))

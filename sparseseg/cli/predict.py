@@ -83,9 +83,11 @@ def _run(arguments: Namespace) -> Answer:
 def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> None:
     from sparseseg.data.files import read, write_image, write_labels
     from sparseseg.postprocessing import needs_probabilities
+    from sparseseg.prediction import tune
 
     volume = read(image)
     rules = rules_for(arguments.clean, model.table, volume)
+    tune(model, volume)
     annotation = arguments.annotation
     out = jobs.predict(
         model,

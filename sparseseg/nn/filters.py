@@ -52,26 +52,42 @@ def filter_grid(anisotropy: Sequence[float]) -> Triple:
     return strides(anisotropy)[-1]
 
 
-def filter_bank(grey: Tensor, anisotropy: Sequence[float]) -> Tensor:
-    """Return (1 + 5 * octaves, z, y, x) of one channel (z, y, x).
+def filter_bank(
+    grey: Tensor, anisotropy: Sequence[float], inner: Sequence[slice] | None = None
+) -> Tensor:
+    """Return (1 + 5 * octaves, z, y, x) of one channel (z, y, x), or of a part of it.
 
     First the grey value, then for each octave blur, gradient magnitude and the three
-    curvatures, the largest first. Sizes are multiples of `filter_grid`.
+    curvatures, the largest first. Sizes are multiples of `filter_grid`; round the part
+    `inner` lies at least `filter_halo`, of which each octave reads what it needs.
     """
-    channels = [grey[None]]
+    wanted = tuple(inner or (slice(0, size) for size in grey.shape))
+    channels = [grey[wanted][None]]
     for octave, stride in enumerate(strides(anisotropy)):
         scale = 2.0**octave
-        coarse = F.avg_pool3d(grey[None, None], stride, ceil_mode=True)[0, 0]
+        axes = list(zip(wanted, stride, grey.shape, strict=True))
+        read = tuple(_needed(*axis) for axis in axes)
+        part = grey[read]
+        coarse = F.avg_pool3d(part[None, None], stride, ceil_mode=True)[0, 0]
         sides = [s * a / scale for s, a in zip(stride, anisotropy, strict=True)]
         found = _octave(coarse, sides)
-        channels.append(
-            F.interpolate(
-                found[None], size=grey.shape, mode="trilinear", align_corners=False
+        if max(stride) > 1:
+            found = F.interpolate(
+                found[None], size=part.shape, mode="trilinear", align_corners=False
             )[0]
-            if max(stride) > 1
-            else found
+        z, y, x = (
+            slice(w.start - r.start, w.stop - r.start)
+            for w, r in zip(wanted, read, strict=True)
         )
+        channels.append(found[:, z, y, x])
     return torch.cat(channels)
+
+
+def _needed(wanted: slice, stride: int, size: int) -> slice:
+    """Return what an octave reads for a part, in step with its grid."""
+    reach = _REACH * stride
+    start = max(0, wanted.start - reach) // stride * stride
+    return slice(start, min(size, -(-(wanted.stop + reach) // stride) * stride))
 
 
 def _octave(grey: Tensor, sides: Sequence[float]) -> Tensor:

@@ -17,9 +17,9 @@ _BANK_TILE = (128, 128, 128)
 
 
 def features(scene: Scene, box: Box) -> Tensor:
-    """Return the filter bank (channels * filters, z, y, x) of a box in the volume."""
+    """Return the filter bank (channels * filters, z, y, x) of a box, half precision."""
     if scene.volume.array.size > _REMEMBERED:
-        return _filtered(scene, box)
+        return _bank(scene, box)
     return _whole_bank(scene.volume, scene.plan)[(slice(None), *box.slices)]
 
 
@@ -29,12 +29,16 @@ def _whole_bank(volume: Volume, plan: Plan) -> Tensor:
 
     Slices in three orientations need nearly all of it, and every preview needs it again.
     """
-    scene = Scene(plan, volume)
-    found = torch.empty(
-        volume.channels * filter_count(), *volume.shape, dtype=torch.float16
-    )
-    for tile in tiles(volume.shape, tile=_BANK_TILE, halo=(0, 0, 0)):
-        found[(slice(None), *tile.write.slices)] = _filtered(scene, tile.write).half()
+    return _bank(Scene(plan, volume), Box.whole(volume.shape))
+
+
+def _bank(scene: Scene, box: Box) -> Tensor:
+    volume = scene.volume
+    count = volume.channels * filter_count()
+    found = torch.empty(count, *box.shape, dtype=torch.float16)
+    for tile in tiles(volume.shape, tile=_BANK_TILE, halo=(0, 0, 0), box=box):
+        there = tile.write.relative_to(box).slices
+        found[(slice(None), *there)] = _filtered(scene, tile.write).half()
     return found
 
 
@@ -50,8 +54,7 @@ def _filtered(scene: Scene, box: Box) -> Tensor:
         for a, b, r in zip(box.start, box.stop, read.start, strict=True)
     ]
     grey = torch.from_numpy(scene.grey(read))
-    banks = [filter_bank(channel, plan.anisotropy) for channel in grey]
-    return torch.cat([bank[(slice(None), *inner)] for bank in banks])
+    return torch.cat([filter_bank(channel, plan.anisotropy, inner) for channel in grey])
 
 
 def neighbours(scene: Scene, box: Box, axis: int) -> Tensor:

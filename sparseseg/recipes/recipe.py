@@ -53,6 +53,8 @@ class Recipe(Protocol):
 
     card: Card
     """What a person has to know of it, and may choose."""
+    is_exact: bool
+    """Whether it predicts in single precision, to equal the library it came from."""
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
@@ -135,6 +137,7 @@ class Plain:
     """What a recipe does that has one stage, cannot be pruned, and answers at once."""
 
     card: Card
+    is_exact = False
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box; each recipe has its own way."""

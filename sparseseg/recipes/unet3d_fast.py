@@ -37,7 +37,7 @@ _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotat
 _LEFT_OUT = 0.1  # of the guiding slices
 _RARE = 0.3  # of the crops are centred on a class drawn evenly
 _HALO = 24  # voxels that the U-Net reads beyond a tile
-_FILTER_COPIES = 3  # at once, while they are made and put together
+_BANK_BYTES = 400 * 2**20  # while the filters of one part are made
 _TILE_VOXELS = 6_000_000
 
 
@@ -159,7 +159,7 @@ class UNet3dFastRecipe(Plain):
         """Return what filters of all that is read, and their copies, take."""
         z, y, x = (side + 2 * _HALO for side in size)
         filters = plan.channels * filter_count()
-        return z * y * x * 4 * (_FILTER_COPIES * filters + 4 * len(plan.outputs))
+        return _BANK_BYTES + z * y * x * (2 * filters + 16 * len(plan.outputs))
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Average the views of a box; of a single slice, take its own view alone."""

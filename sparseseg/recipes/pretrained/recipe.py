@@ -35,6 +35,7 @@ class PretrainedRecipe(Plain):
     """
 
     card = PRETRAINED
+    is_exact = True
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options

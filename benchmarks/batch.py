@@ -1,0 +1,146 @@
+"""What a batch takes: peak memory and voxels a second, for volumes larger than it.
+
+A volume of random blobs is written as uncompressed TIFF, and predicted by `sparseseg
+batch` in a process of its own whose resident memory is watched. With --seconds the
+process is stopped after that time: the peak is then that of the tiles that were done.
+"""
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from sparseseg.data import samples
+from sparseseg.data.labels import SparseLabels
+from sparseseg.starting import fit
+
+
+def main() -> None:
+    args = _parser().parse_args()
+    rows = [measure(size, args) for size in args.gigabytes]
+    args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    for row in rows:
+        print(row, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--gigabytes", nargs="+", type=float, default=[1.0, 4.0, 16.0])
+    parser.add_argument("--memory", default="2GB")
+    parser.add_argument("--seconds", type=float, default=0.0, help="0 for to the end")
+    parser.add_argument("--folder", type=Path, help="where the volumes are made")
+    out = Path(__file__).with_name("results") / "batch.json"
+    parser.add_argument("-o", "--out", type=Path, default=out)
+    return parser
+
+
+def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
+    """Predict a volume of so many GB (uint16), and return what it took."""
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        model = _model(Path(folder))
+        shape = _volume(Path(folder) / "in" / "big.tif", gigabytes)
+        command = [sys.executable, "-m", "sparseseg", "batch", str(model)]
+        command += [f"{folder}/in", "-o", f"{folder}/out", "--memory", args.memory]
+        with subprocess.Popen([*command, "--lines"], stdout=subprocess.PIPE) as process:
+            watch = _Watch(process.pid)
+            done, began, first = _followed(process, args.seconds)
+            took = time.perf_counter() - began
+            watch.stop()
+    voxels = int(np.prod(shape))
+    return {
+        "gigabytes": gigabytes,
+        "shape": list(shape),
+        "memory": args.memory,
+        "peak_mib": watch.peak >> 20,
+        "peak_anonymous_mib": watch.anonymous >> 20,
+        "share_done": round(done, 4),
+        "seconds": round(took, 1),
+        "voxels_a_second": round(voxels * done / took),
+        "first_report_after": round(first, 1),
+    }
+
+
+def _model(folder: Path) -> Path:
+    sample = samples.blobs((32, 64, 64))
+    case = (sample.volume, SparseLabels(sample.annotation))
+    path = folder / "model.safetensors"
+    fit([case], steps=30, device="cpu").save(path)
+    return path
+
+
+def _volume(path: Path, gigabytes: float) -> tuple[int, int, int]:
+    """Write a volume plane by plane, so that it is never in memory."""
+    side = 1024
+    depth = max(8, round(gigabytes * 2**30 / 2 / side**2))
+    rng = np.random.default_rng(0)
+    plane = rng.normal(200, 60, (side, side)).clip(0, 4000).astype(np.uint16)
+    path.parent.mkdir()
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        writer.write(
+            (np.roll(plane, 7 * z, 0) for z in range(depth)),
+            shape=(depth, side, side),
+            dtype=np.uint16,
+            metadata={"axes": "ZYX"},
+            photometric="minisblack",
+        )
+    return depth, side, side
+
+
+def _followed(
+    process: "subprocess.Popen[bytes]", seconds: float
+) -> tuple[float, float, float]:
+    """Return the share that was done, when it began, and when it was first told."""
+    begin = time.perf_counter()
+    done, first = 0.0, 0.0
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if "state" not in event or event["state"] == "failed":
+            continue
+        done = max(done, event["done"])
+        first = first or time.perf_counter() - begin
+        if seconds and time.perf_counter() - begin > seconds:
+            process.send_signal(signal.SIGINT)
+            break
+    process.wait()
+    return done, begin, first
+
+
+class _Watch:
+    """The most resident memory of a process: all, and what no file is behind."""
+
+    def __init__(self, pid: int) -> None:
+        self._path = Path(f"/proc/{pid}/status")
+        self._ends = threading.Event()
+        self.peak = self.anonymous = 0
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ends.wait(0.05):
+            try:
+                lines = self._path.read_text().splitlines()
+            except OSError:
+                return
+            told = {
+                line.split(":")[0]: line.split()[1] for line in lines if "kB" in line
+            }
+            self.peak = max(self.peak, int(told.get("VmRSS", 0)) << 10)
+            self.anonymous = max(self.anonymous, int(told.get("RssAnon", 0)) << 10)
+
+
+if __name__ == "__main__":
+    main()
