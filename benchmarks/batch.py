@@ -7,7 +7,6 @@ process is stopped after that time: the peak is then that of the tiles that were
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -109,7 +108,7 @@ def _followed(
         done = max(done, event["done"])
         first = first or time.perf_counter() - begin
         if seconds and time.perf_counter() - begin > seconds:
-            process.send_signal(signal.SIGINT)
+            process.kill()
             break
     process.wait()
     return done, begin, first

@@ -16,13 +16,17 @@ from napari.layers import Layer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea
 
+from sparseseg.data.files import read
 from sparseseg.events import Phase
 from sparseseg.widgets import samples
+from sparseseg.widgets.batch_dock import BatchDock
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.slices import SliceView
+from sparseseg.zoo.install import import_file
 
 _SIZE = (1480, 980)
 _PATIENCE = 600.0
+_FIXTURES = Path(__file__).parent.parent / "tests" / "zoo" / "fixtures"
 
 # napari's note that PyQt5 will go does not belong into the pictures.
 qt_main_window.SHOW_QT_WARNING = False
@@ -32,17 +36,17 @@ class Photographer:
     """Use the dock as a person would and take a picture of every step."""
 
     def __init__(self, folder: Path, theme: str) -> None:
-        self._folder = folder
-        self._viewer = napari.Viewer()
-        self._viewer.theme = theme
-        self._viewer.window.resize(*_SIZE)
-        self.dock = SegmentationDock(self._viewer)
-        self._viewer.window.add_dock_widget(self.dock, name="Sparse segmentation")
+        self.folder = folder
+        self.viewer = napari.Viewer()
+        self.viewer.theme = theme
+        self.viewer.window.resize(*_SIZE)
+        self.dock = SegmentationDock(self.viewer)
+        self.viewer.window.add_dock_widget(self.dock, name="Sparse segmentation")
 
     def open_sample(self) -> None:
         """Open the ovule as File > Open Sample does."""
         for data in samples.ovule_nuclei():
-            self._viewer.add_layer(Layer.create(*data))
+            self.viewer.add_layer(Layer.create(*data))
 
     def picture(self, name: str, *, scrolled: float = 0.0) -> None:
         """Write the whole window, with the column scrolled from 0 (top) to 1."""
@@ -50,8 +54,8 @@ class Photographer:
         bar = self.dock.findChild(QScrollArea).verticalScrollBar()
         bar.setValue(round(scrolled * bar.maximum()))
         QTest.qWait(200)
-        path = str(self._folder / f"{name}.png")
-        self._viewer.screenshot(path, canvas_only=False, flash=False)
+        path = str(self.folder / f"{name}.png")
+        self.viewer.screenshot(path, canvas_only=False, flash=False)
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Let the window work until something is so."""
@@ -70,7 +74,7 @@ class Photographer:
 
     def close(self) -> None:
         """Close the window, and with it the training process."""
-        self._viewer.close()
+        self.viewer.close()
 
 
 def take_pictures(photographer: Photographer) -> None:
@@ -99,17 +103,59 @@ def take_pictures(photographer: Photographer) -> None:
     photographer.picture("result", scrolled=1.0)
 
 
+def take_pictures_of_models(photographer: Photographer) -> None:
+    """Show the list of models over a synthetic scan, and the table of a batch.
+
+    The model is a tiny one that nnU-Net wrote, from the tests.
+    """
+    dock, viewer = photographer.dock, photographer.viewer
+    import_file(_FIXTURES / "Dataset501_TinyLiTS", "tiny-lits")
+    scan = read(_FIXTURES / "images_nnunet_v2" / "test_00_0000.nii.gz")
+    place = {"scale": scan.spacing, "units": (scan.unit,) * 3}
+    viewer.add_image(scan.array[0], name="scan", **place)
+    dock.show_models()
+    dock.picker.list.setCurrentRow(1)
+    QTest.qWait(500)
+    dock.picker.grab().save(str(photographer.folder / "models.png"))
+    dock.picker.close()
+    viewer.window.remove_dock_widget(dock)
+    batch = BatchDock(viewer)
+    viewer.window.add_dock_widget(batch, name="Predict a folder")
+    with tempfile.TemporaryDirectory() as output:
+        batch.model.setEditText("tiny-lits")
+        batch.folder.setText(str(_FIXTURES / "images_nnunet_v2"))
+        batch.output.setText(output)
+        batch.start.click()
+        while batch.command.is_running:
+            QTest.qWait(100)
+        batch.table.selectRow(1)
+        batch.open.click()
+        batch.output.setText("predictions")
+        batch.folder.setText("scans")
+        QTest.qWait(500)
+        path = str(photographer.folder / "batch.png")
+        viewer.screenshot(path, canvas_only=False, flash=False)
+    batch.close()
+
+
 def main() -> None:
     """Write the pictures into a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
     parser.add_argument("--theme", choices=["dark", "light"], default="dark")
+    parser.add_argument(
+        "--pictures", choices=["all", "window", "models"], default="all"
+    )
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         os.environ["SPARSESEG_HOME"] = home  # no offer of what an earlier run left
+        os.environ["SPARSESEG_MODEL_DIR"] = f"{home}/models"
         photographer = Photographer(arguments.folder, arguments.theme)
-        take_pictures(photographer)
+        if arguments.pictures != "models":
+            take_pictures(photographer)
+        if arguments.pictures != "window":
+            take_pictures_of_models(photographer)
         photographer.close()
 
 

@@ -32,15 +32,15 @@ class HeldOut:
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted
         self._released = False
-        self._told = False
+        self._told = self._is_ahead = False
         self._next = _FIRST_SECONDS
         self._interpolation: dict[str, Any] | None = None
         self.slices: tuple[Slices, ...] = ()
 
     @property
-    def is_told(self) -> bool:
-        """Whether a score was told, or that there is none."""
-        return self._told
+    def is_ahead(self) -> bool:
+        """Whether the network was better than interpolation when it was last scored."""
+        return self._is_ahead
 
     def choose(self, scenes: Sequence[Scene]) -> None:
         """Choose one slice of each scene; one that was held out before stays so."""
@@ -88,16 +88,22 @@ class HeldOut:
         return had
 
     def score(
-        self, model: Model, scenes: Sequence[Scene], step: int, seconds: float
+        self,
+        model: Model,
+        scenes: Sequence[Scene],
+        step: int,
+        seconds: float,
+        *,
+        at_once: bool = False,
     ) -> Score | None:
-        """Score both methods when it is time, else return None.
+        """Score both methods when it is time, or `at_once`, else return None.
 
         Pixels where other annotated slices cross are left out: those were seen.
         """
         if not any(self.slices):
             told, self._told = self._told, True
             return None if told else Score(step, seconds, None, None, ())
-        if seconds < self._next:
+        if seconds < self._next and not at_once:
             return None
         self._told = True
         begin = time.perf_counter()
@@ -110,7 +116,9 @@ class HeldOut:
         names = tuple(
             str(where) for out in self.slices for where in sorted(out, key=str)
         )
-        return Score(step, seconds, network, self._interpolation, names)
+        found = Score(step, seconds, network, self._interpolation, names)
+        self._is_ahead = found.best == "network"
+        return found
 
 
 def _chosen(scene: Scene, old: Slices) -> Slices:

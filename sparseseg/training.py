@@ -31,8 +31,8 @@ _LARGEST_GRADIENT = 1.0
 _MOST_FAILURES = 5
 # Without a budget, stages but the last take their share of so many seconds.
 _STAGED_SECONDS = 600.0
-# Held-out slices teach as well once the score has been told, in the longer part of a
-# budget: what is left out for good is a slice that a person painted for nothing.
+# Held-out slices teach as well once the network is ahead, in the longer part of a budget:
+# what is left out for good is a slice that a person painted for nothing.
 _JOIN = 0.4
 _LATEST_JOIN = 0.7
 
@@ -55,17 +55,18 @@ def train(
         if clock.now() >= look:
             trainee.look()
             look = clock.now() + _LOOK_SECONDS
-        # A slow network may not have been scored yet.
-        join = _JOIN if trainee.held_out.is_told else _LATEST_JOIN
+        # What is never ahead before the slices join is never shown.
+        join = _JOIN if trainee.held_out.is_ahead else _LATEST_JOIN
+        last: Score | None = None
         if schedule.done is not None and schedule.done >= join:
-            trainee.join_held_out()
+            last = trainee.join_held_out(count - 1, clock.now())
         schedule.teaches_until(trainee.enough)
         if schedule.begins_stage():
             trainee.enter(schedule.stage)
         loss = trainee.step(schedule.rate())
         schedule.steps = count
         done = schedule.done
-        score = trainee.held_out.score(model, trainee.seen, count, clock.now())
+        score = last or trainee.held_out.score(model, trainee.seen, count, clock.now())
         _record(model, settings, count, clock.now(), score)
         with clock.stopped():
             yield Step(count, clock.now(), loss, done, score)
@@ -226,8 +227,11 @@ class _Trainee:
         self.held_out.choose(self.seen)
         self._begin(thorough=not self._scenes)
 
-    def join_held_out(self) -> None:
-        """Learn from the held-out slices as well; nothing is scored from here on."""
+    def join_held_out(self, step: int, seconds: float) -> Score | None:
+        """Learn from the held-out slices as well, and return their last score."""
+        if not any(self.held_out.slices):
+            return None
+        score = self.held_out.score(self._model, self.seen, step, seconds, at_once=True)
         if scores := self.held_out.by_depth(self._model, self.seen):
             self._model.history["held_out_by_depth"] = scores
         temperature = self.held_out.temperature(self._model, self.seen)
@@ -235,6 +239,7 @@ class _Trainee:
             self._model.history["temperature"] = temperature
         if self.held_out.release():
             self._begin(thorough=True)
+        return score
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage: the recipe says what learns in it, and from what."""

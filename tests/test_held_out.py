@@ -92,14 +92,39 @@ def test_training_never_sees_the_held_out_slice(monkeypatch):
     assert fed == [{"z 2", "z 10", "x 12"}, {"z 2", "z 6", "z 10", "x 12"}]
 
 
-def test_held_out_slices_are_released_after_forty_percent():
+@pytest.mark.parametrize(
+    ("is_ahead", "scored"), [(True, [1, 2, 3]), (False, [1, 2, 3, 4, 5])]
+)
+def test_held_out_slices_join_once_the_network_is_ahead_or_late(
+    monkeypatch, is_ahead, scored
+):
+    monkeypatch.setattr(HeldOut, "is_ahead", property(lambda _: is_ahead))
     labelled = sliced((3, 0, 0))
-    steps = training.train(fresh_model(labelled), [labelled], settings(steps=5))
-    scores = [step.score for step in steps]
-    assert [score is None for score in scores] == [False, False, True, True, True]
-    for score in scores[:2]:
-        assert 0 <= score.network["mean_iou"] <= 1
-        assert 0 <= score.interpolation["mean_iou"] <= 1
+    steps = list(training.train(fresh_model(labelled), [labelled], settings(steps=5)))
+    assert [step.step for step in steps if step.score] == scored
+    # The last one was taken just before they joined.
+    last = steps[scored[-1] - 1].score
+    assert last.step == scored[-1] - 1
+    for step in steps[: scored[-1]]:
+        assert 0 <= step.score.network["mean_iou"] <= 1
+        assert 0 <= step.score.interpolation["mean_iou"] <= 1
+
+
+def test_a_network_is_ahead_as_its_last_score_says(monkeypatch):
+    values = iter([0.4, 0.3, 0.6])
+
+    def evaluated(*_):
+        return {"mean_iou": next(values), "iou": {}}
+
+    monkeypatch.setattr(held_out, "evaluate", evaluated)
+    labelled = sliced((3, 0, 0))
+    model, choice = fresh_model(labelled), HeldOut(wanted=True)
+    scene = Scene.of(model.plan, *labelled)
+    choice.choose([scene])
+    choice.score(model, [scene], 1, 1.0)
+    assert not choice.is_ahead
+    choice.score(model, [scene], 2, 2.0, at_once=True)
+    assert choice.is_ahead
 
 
 def test_where_nothing_can_be_held_out_it_is_said_once():

@@ -112,7 +112,7 @@ def _go_through(
     with bar("batch") as show:
         for report in run(model, items, settings):
             show((len(entries) + report.done) / len(items), report.item.name)
-            _tell(report, lines=lines)
+            _tell(report, len(items), lines=lines)
             if report.entry is not None:
                 entries[report.item.name] = report.entry
 
@@ -163,7 +163,7 @@ def _settings(arguments: Namespace) -> BatchSettings:
     return BatchSettings.from_json(chosen, "the command line")
 
 
-def _tell(report: "Report", *, lines: bool) -> None:
+def _tell(report: "Report", count: int, *, lines: bool) -> None:
     if report.note and not lines:
         note(f"{report.item.name}: {report.note}")
     if report.state == "failed" and report.entry and not lines:
@@ -172,6 +172,7 @@ def _tell(report: "Report", *, lines: bool) -> None:
         return
     line = {
         "name": report.item.name,
+        "count": count,
         "state": report.state,
         "done": round(report.done, 4),
         "seconds": round(report.seconds, 1),

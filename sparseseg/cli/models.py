@@ -1,5 +1,6 @@
 """The command `models`: which there are, and how they get here."""
 
+import json
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from sparseseg.cli.progress import bar, note
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
+    from sparseseg.registry.download import Fetched
     from sparseseg.registry.entries import Entry
     from sparseseg.registry.store import Stored
 
@@ -36,6 +38,11 @@ def _add_flags(parser: ArgumentParser) -> None:
         action = actions.add_parser(name, help=words)
         action.add_argument("id", metavar="ID")
         if name == "download":
+            action.add_argument(
+                "--lines",
+                action="store_true",
+                help="print one JSON object a line while it goes on",
+            )
             action.add_argument(
                 "--accept-licence",
                 action="store_true",
@@ -117,8 +124,15 @@ def _download(arguments: Namespace) -> Answer:
         for fetched in install(wanted):
             share = fetched.done / fetched.total if fetched.total else 0.0
             show(share, f"{fetched.done / _MEGA:.0f} MB")
+            if arguments.lines:
+                _tell(fetched)
     path = path_of(wanted.id)
     return Answer({"id": wanted.id, "path": str(path)}, f"{wanted.id} is at {path}")
+
+
+def _tell(fetched: "Fetched") -> None:
+    line = {"done": fetched.done, "total": fetched.total}
+    print(json.dumps(line), flush=True)
 
 
 def _import(arguments: Namespace) -> Answer:

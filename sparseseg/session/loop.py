@@ -132,8 +132,8 @@ class WorkLoop:
         self._painter.preview(request)
 
     @_handle.register
-    def _(self, _request: Predict) -> None:
-        self._painter.predict()
+    def _(self, request: Predict) -> None:
+        self._painter.predict(request.at)
 
     @_handle.register
     def _(self, request: ChooseDepth) -> None:

@@ -17,6 +17,7 @@ from sparseseg.events import (
     StepReport,
 )
 from sparseseg.session.shared import Layout
+from sparseseg.tiling import Triple
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +71,9 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Predict:
-    """Predict the whole volume."""
+    """Predict the whole volume, or the three slices through one voxel."""
+
+    at: Triple | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The painting half of the training process: predictions into the shared arrays."""
 
 import zlib
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from sparseseg.errors import UserError
 from sparseseg.events import Job, Method, Painted
@@ -10,7 +10,7 @@ from sparseseg.session.messages import Preview, Reply
 from sparseseg.session.progress import Course
 from sparseseg.session.protocol import Engine
 from sparseseg.session.shared import SharedArrays
-from sparseseg.tiling import Box, Tile
+from sparseseg.tiling import Box, Tile, Triple
 
 PREVIEW_SECONDS = 3.0
 PREVIEW_REST = 3.0  # times its own length: a slow preview leaves time to train
@@ -63,14 +63,17 @@ class Painter:
         """Whether there is a tile to paint."""
         return self.is_predicting or self._preview is not None
 
-    def predict(self) -> None:
-        """Start to paint the whole volume."""
+    def predict(self, at: Triple | None = None) -> None:
+        """Start to paint the whole volume, or the three slices through one voxel."""
         if not self.has_model:
             raise UserError(
                 "there is no model yet: train one or load one, then predict"
             )
-        z, y, x = self._arrays.annotation.shape
-        self._prediction = self._start("predict", Box.whole((z, y, x)))
+        z, y, x = shape = self._arrays.annotation.shape
+        boxes = [Box.whole((z, y, x))]
+        if at is not None:
+            boxes = [slice_box(shape, Preview(a, i)) for a, i in enumerate(at)]
+        self._prediction = self._start("predict", *boxes)
 
     def preview(self, wanted: Preview) -> None:
         """Paint this slice instead of an earlier one, as soon as there is a model."""
@@ -107,8 +110,12 @@ class Painter:
             self._prediction = None
             self._prediction = self._paint(prediction)
 
-    def _start(self, job: Job, box: Box) -> _Painting:
-        tiles = self._engine.predict(self._arrays, box=box, method=self.method)
+    def _start(self, job: Job, *boxes: Box) -> _Painting:
+        parts = [
+            self._engine.predict(self._arrays, box=box, method=self.method)
+            for box in boxes
+        ]
+        tiles = parts[0] if len(parts) == 1 else _in_turn(parts)
         course = Course(job, send=self._send, clock=self._clock)
         return _Painting(tiles, self.method, course, self._clock())
 
@@ -132,6 +139,14 @@ class Painter:
         if self.method == "network":
             return self.method, self.step
         return self.method, zlib.crc32(self._arrays.annotation.data)
+
+
+def _in_turn(parts: Sequence[Iterator[Tile]]) -> Iterator[Tile]:
+    """Yield the tiles of several boxes, and how far all of them are."""
+    for place, tiles in enumerate(parts):
+        for tile in tiles:
+            done = place * tile.total + tile.done
+            yield replace(tile, done=done, total=len(parts) * tile.total)
 
 
 def slice_box(shape: tuple[int, ...], wanted: Preview) -> Box:

@@ -33,6 +33,7 @@ from sparseseg.session.messages import (
 )
 from sparseseg.session.process import Ended, TrainerProcess
 from sparseseg.session.shared import SharedArrays
+from sparseseg.tiling import Triple
 
 Action = Literal[
     "train", "pause", "resume", "stop", "predict", "prune", "save", "load", "restart"
@@ -144,10 +145,13 @@ class Session:
             if self._process is not None:
                 self._process.post(desk.wanted)
 
-    def predict(self) -> None:
-        """Predict the whole volume; training waits until that is done."""
+    def predict(self, at: Triple | None = None) -> None:
+        """Predict the whole volume; training waits until that is done.
+
+        With `at`, a voxel z, y, x, only the three slices through it.
+        """
         with self._lock:
-            self._post(self._check("predict"), Predict())
+            self._post(self._check("predict"), Predict(at))
             self._set_phase(Phase.PREDICTING)
 
     def prune(self, depth: int | None) -> None:

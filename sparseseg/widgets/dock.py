@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
+from sparseseg.classes import ClassTable
 from sparseseg.errors import UserError
 from sparseseg.session import Session
 from sparseseg.widgets import recovery
@@ -16,6 +17,7 @@ from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.image_panel import ImagePanel
 from sparseseg.widgets.messages import MessageArea
+from sparseseg.widgets.model_picker import ModelPicker
 from sparseseg.widgets.paint_panel import PaintPanel
 from sparseseg.widgets.preview import Preview
 from sparseseg.widgets.result_panel import ResultPanel
@@ -49,6 +51,7 @@ class SegmentationDock(QWidget):
         super().__init__()
         self.desk = Desk(viewer, session or Session())
         self.messages = MessageArea()
+        self.picker: ModelPicker | None = None
         self.sections: list[Section] = []
         self._timers: list[QTimer] = []
         self._make_panels()
@@ -70,6 +73,8 @@ class SegmentationDock(QWidget):
         """End the session with its dock."""
         for timer in self._timers:
             timer.stop()
+        if self.picker is not None:
+            self.picker.close()
         self.desk.close()
         super().closeEvent(event)
 
@@ -119,7 +124,18 @@ class SegmentationDock(QWidget):
         steps.addStretch()
         return column
 
+    def show_models(self) -> None:
+        """Show the models that there are, in a window of their own."""
+        if self.picker is None:
+            self.picker = ModelPicker(self.desk.session, self.desk.link, self)
+            self.picker.parent_chosen.connect(self.train.start_from)
+            self.picker.classes_offered.connect(self._take_classes)
+        self.picker.refresh()
+        self.picker.show()
+        self.picker.raise_()
+
     def _connect(self) -> None:
+        self.train.models_wanted.connect(self.show_models)
         relay, link = self.desk.relay, self.desk.link
         relay.phase.connect(self.sections[3].summarise)
         self.desk.painter.view_changed.connect(self._show_view)
@@ -132,6 +148,12 @@ class SegmentationDock(QWidget):
         self._every(_SAVE_MS, self._save)
         # `destroyed` comes where no close event does: when the whole window goes.
         self.destroyed.connect(self.desk.close)
+
+    def _take_classes(self, table: ClassTable) -> None:
+        """Name the classes as a model does, where nothing is painted yet."""
+        arrays = self.desk.link.arrays
+        if table.classes and (arrays is None or not arrays.annotation.any()):
+            self.desk.classes.replace(table)
 
     def _every(self, interval: int, slot: "Callable[[], None]") -> None:
         timer = QTimer(self, interval=interval)

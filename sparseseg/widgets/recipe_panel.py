@@ -9,7 +9,7 @@ from magicgui.widgets import Container, create_widget
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QToolButton, QVBoxLayout, QWidget
 
-from sparseseg.catalogue import CARDS, Card
+from sparseseg.catalogue import CARDS, PRETRAINED, Card
 from sparseseg.widgets.text import text_label
 
 _MILLION = 1_000_000
@@ -22,6 +22,7 @@ class RecipePanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._is_pretrained = False
         self.recipe = QComboBox()
         for card in CARDS.values():
             self.recipe.addItem(card.title, card.name)
@@ -50,8 +51,14 @@ class RecipePanel(QWidget):
         """What the form says, by the names of the options."""
         return {widget.name: widget.value for widget in self._form}
 
+    def show_pretrained(self, wanted: bool) -> None:
+        """Offer what can be chosen of a pretrained model, instead of a recipe."""
+        self._is_pretrained = wanted
+        self.recipe.setHidden(wanted)
+        self._show()
+
     def _show(self) -> None:
-        card = CARDS[self.name]
+        card = PRETRAINED if self._is_pretrained else CARDS[self.name]
         self.card.setText(card_words(card, has_gpu=has_gpu()))
         old, self._form = self._form.native, options_form(card)
         self._layout.replaceWidget(old, self._form.native)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -12,6 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from sparseseg.catalogue import PRETRAINED
 from sparseseg.config import TrainSettings
 from sparseseg.events import Phase
 from sparseseg.session import POSSIBLE
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 class TrainPanel(QWidget):
     """Start, pause and stop training; show its curves and its held-out score."""
 
+    models_wanted = Signal()
+
     def __init__(
         self,
         session: "Session",
@@ -48,7 +52,15 @@ class TrainPanel(QWidget):
         self._messages = messages
         self._scores: dict[str, ScoreReport] = {}
         self._step: StepReport | None = None
+        self._parent_id = ""
         self.recipe = RecipePanel()
+        self.models = self._button(
+            "Models\N{HORIZONTAL ELLIPSIS}", _MODELS, self.models_wanted.emit
+        )
+        self.from_nothing = self._button(
+            "From nothing", _FROM_NOTHING, lambda: self.start_from("")
+        )
+        self.origin = text_label(role="hint")
         self.minutes = QSpinBox(suffix=" min")
         self.endless = QCheckBox("until I stop")
         self.train = self._button("Train", _TRAIN, self._train, role="primary")
@@ -66,8 +78,25 @@ class TrainPanel(QWidget):
     def settings(self) -> TrainSettings:
         """Return what the form says."""
         minutes = None if self.endless.isChecked() else float(self.minutes.value())
+        if self._parent_id:
+            options = {} if self.recipe.isHidden() else self.recipe.options
+            return TrainSettings(
+                parent=self._parent_id, options=options, minutes=minutes
+            )
         return TrainSettings(
             recipe=self.recipe.name, options=self.recipe.options, minutes=minutes
+        )
+
+    def start_from(self, model: str, recipe: str = "") -> None:
+        """Let the next training start from a model by its id, or from nothing if ""."""
+        self._parent_id = model
+        is_pretrained = recipe == PRETRAINED.name
+        self.recipe.show_pretrained(is_pretrained)
+        self.recipe.setHidden(bool(model) and not is_pretrained)
+        self.from_nothing.setVisible(bool(model))
+        self.origin.setVisible(bool(model))
+        self.origin.setText(
+            f"Starts from {model}: classes of the same name keep what it knows of them."
         )
 
     def _button(
@@ -84,6 +113,8 @@ class TrainPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.recipe)
+        layout.addWidget(self.origin)
+        layout.addLayout(_row(self.models, self.from_nothing))
         layout.addLayout(_row(self.minutes, self.endless))
         layout.addLayout(_row(self.train, self.pause, self.stop))
         for widget in (
@@ -95,6 +126,7 @@ class TrainPanel(QWidget):
         ):
             layout.addWidget(widget)
         self.curves.hide()
+        self.start_from("")
 
     def _connect(self, relay: "Relay") -> None:
         relay.phase.connect(self._show_phase)
@@ -158,6 +190,8 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
     return row
 
 
+_MODELS = "Pretrained models: predict with one, or start the training from it"
+_FROM_NOTHING = "Let the next training follow a recipe, from fresh weights"
 _TRAIN = "Learn from the annotated slices; what you paint meanwhile joins by itself"
 _PAUSE = "Stop between two steps and keep everything; press again to go on"
 _STOP = "End training and give the memory back; the model is kept"

@@ -59,8 +59,8 @@ class FakeSession:
     def preview(self, axis: int, index: int) -> None:
         self.calls.append(("preview", axis, index))
 
-    def predict(self) -> None:
-        self.calls.append(("predict",))
+    def predict(self, at: tuple[int, int, int] | None = None) -> None:
+        self.calls.append(("predict",) if at is None else ("predict", at))
         self.becomes(Phase.PREDICTING)
         self.events.progress.emit(Progress("predict", 0.0, None))
 

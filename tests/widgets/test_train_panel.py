@@ -142,3 +142,18 @@ def test_progress_is_shown_until_training_ends(panel, session):
 
     session.becomes(Phase.IDLE)
     assert panel.progress.isHidden()
+
+
+def test_a_training_starts_from_a_model_with_what_can_be_chosen_of_it(panel):
+    panel.start_from("tiny-lits", "pretrained")
+    assert panel.recipe.recipe.isHidden()
+    assert "Starts from tiny-lits" in panel.origin.text()
+    settings = panel.settings()
+    assert settings.parent == "tiny-lits"
+    assert settings.options["encoder"] == "full"
+    panel.start_from("mine", "unet3d-fast")
+    assert panel.recipe.isHidden()
+    assert (panel.settings().parent, panel.settings().options) == ("mine", {})
+    panel.from_nothing.click()
+    assert not panel.recipe.isHidden()
+    assert (panel.settings().parent, panel.settings().recipe) == ("", "unet3d-fast")

@@ -1,0 +1,282 @@
+"""The dock for a folder of volumes: one model over all of them, and what came of it."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Qt, QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from sparseseg.batch.settings import BatchSettings
+from sparseseg.data.files import read
+from sparseseg.errors import UserError
+from sparseseg.registry import store
+from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.command import Command
+from sparseseg.widgets.job_progress import duration
+from sparseseg.widgets.messages import MessageArea
+from sparseseg.widgets.style import style_sheet
+
+if TYPE_CHECKING:
+    import napari.viewer
+    from qtpy.QtGui import QCloseEvent
+
+_COLUMNS = ("volume", "state", "done", "seconds", "note")
+_ROLE = Qt.ItemDataRole.UserRole
+_ENDINGS = ("", ".nii.gz", ".tif", ".ome.tif", ".nrrd", ".h5", ".zarr")
+
+
+class BatchDock(QWidget):
+    """Choose a model and folders, watch the table, open what is done.
+
+    The batch is the command `sparseseg batch`, with the same settings file.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._rows: dict[str, int] = {}
+        self._totals: dict[str, float] = {}
+        self.messages = MessageArea()
+        self.command = Command(self)
+        self.model = QComboBox(editable=True)
+        self.folder, self.output, self.truth = QLineEdit(), QLineEdit(), QLineEdit()
+        self.pattern, self.memory = QLineEdit("*"), QLineEdit("4GB")
+        self.ending = QComboBox()
+        self.uncertainty = QCheckBox("uncertainty as well")
+        self.anew = QCheckBox("all anew")
+        self.table = QTableWidget(0, len(_COLUMNS))
+        self.bar = QProgressBar()
+        self.start = self._button("Start", _START, self._start, "primary")
+        self.cancel = self._button("Cancel", _CANCEL, self.command.stop)
+        self.open = self._button("Open result", _OPEN, self._open)
+        self.report = self._button("Report", _REPORT, self._report)
+        self._build()
+        self.refresh_models()
+        self._show_state()
+        self.command.told.connect(self._show)
+        self.command.ended.connect(self._show_end)
+        viewer.events.theme.connect(self._show_theme)
+        self._show_theme()
+
+    def settings(self) -> BatchSettings:
+        """Return what the form says; raise `UserError` for what is missing."""
+        given = {
+            "model": self.model.currentText().strip(),
+            "folder": self.folder.text().strip(),
+            "output": self.output.text().strip(),
+        }
+        for name, value in given.items():
+            if not value:
+                raise UserError(f"choose the {_WORDS[name]} first")
+        return BatchSettings(
+            **given,
+            pattern=self.pattern.text().strip() or "*",
+            ending=str(self.ending.currentData()),
+            memory=self.memory.text().strip(),
+            truth=self.truth.text().strip(),
+            uncertainty=self.uncertainty.isChecked(),
+            resume=not self.anew.isChecked(),
+        )
+
+    def refresh_models(self) -> None:
+        """Offer the models that are here; a path may be given as well."""
+        chosen = self.model.currentText()
+        self.model.clear()
+        self.model.addItems([model.id for model in store.stored()])
+        self.model.setEditText(chosen or self.model.itemText(0))
+
+    def closeEvent(self, event: "QCloseEvent") -> None:
+        """End the batch with its dock; what is done stays."""
+        self.command.close()
+        super().closeEvent(event)
+
+    def _button(self, text: str, tip: str, action: Any, role: str = "") -> QPushButton:
+        return action_button(text, tip, action, messages=self.messages, role=role)
+
+    def _build(self) -> None:
+        for ending in _ENDINGS:
+            self.ending.addItem(ending or "as the image", ending)
+        form = QFormLayout()
+        form.addRow("Model", _beside(self.model, self._browse(self.model, files=True)))
+        form.addRow("Volumes", _beside(self.folder, self._browse(self.folder)))
+        form.addRow("Pattern", self.pattern)
+        form.addRow("Predictions", _beside(self.output, self._browse(self.output)))
+        form.addRow("Written as", self.ending)
+        form.addRow("Truths", _beside(self.truth, self._browse(self.truth)))
+        form.addRow("Memory", self.memory)
+        form.addRow("", _beside(self.uncertainty, self.anew))
+        self.truth.setPlaceholderText("none; with them, the report has scores")
+        for name, widget in (
+            ("pattern", self.pattern),
+            ("memory", self.memory),
+            ("truth", self.truth),
+        ):
+            widget.setToolTip(_TIPS[name])
+        self.anew.setToolTip("Do what is done already once more")
+        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        self.table.verticalHeader().hide()
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        self.table.itemSelectionChanged.connect(self._show_state)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.messages)
+        layout.addLayout(form)
+        layout.addWidget(_beside(self.start, self.cancel))
+        layout.addWidget(self.bar)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(_beside(self.open, self.report))
+
+    def _browse(self, target: Any, *, files: bool = False) -> QPushButton:
+        def choose() -> None:
+            if files:
+                path, _ = QFileDialog.getOpenFileName(self, "Model", "", _MODELS)
+            else:
+                path = QFileDialog.getExistingDirectory(self, "Folder")
+            if path:
+                setter = target.setEditText if files else target.setText
+                setter(path)
+
+        return self._button("\N{HORIZONTAL ELLIPSIS}", "Choose", choose)
+
+    def _start(self) -> None:
+        settings = self.settings()
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="sparseseg-", suffix=".json", delete=False, encoding="utf-8"
+        ) as file:
+            json.dump(settings.to_json(), file)
+        self._rows, self._totals = {}, {}
+        self.table.setRowCount(0)
+        self.bar.setRange(0, 0)
+        self.command.start(["batch", "--settings", file.name, "--lines"])
+        self._show_state()
+
+    def _show(self, told: dict[str, Any]) -> None:
+        if "name" not in told:
+            return
+        row = self._row(told["name"])
+        note = told["error"] or told["note"]
+        cells = {
+            "state": told["state"],
+            "done": f"{told['done']:.0%}",
+            "seconds": f"{told['seconds']:.0f}",
+        }
+        for name, words in cells.items():
+            self.table.item(row, _COLUMNS.index(name)).setText(words)
+        if note:
+            cell = self.table.item(row, _COLUMNS.index("note"))
+            cell.setText(note)
+            cell.setToolTip(note)
+        self.table.item(row, 0).setData(_ROLE, told)
+        self._show_progress(told)
+
+    def _row(self, name: str) -> int:
+        if name not in self._rows:
+            row = self._rows[name] = self.table.rowCount()
+            self.table.insertRow(row)
+            for column in range(len(_COLUMNS)):
+                self.table.setItem(row, column, QTableWidgetItem(""))
+            self.table.item(row, 0).setText(name)
+            self.table.scrollToItem(self.table.item(row, 0))
+        return self._rows[name]
+
+    def _show_progress(self, told: dict[str, Any]) -> None:
+        self._totals[told["name"]] = told["done"]
+        count = max(1, int(told["count"]))
+        share = sum(self._totals.values()) / count
+        left = told["seconds_left"]
+        rest = "" if left is None else f", {duration(left)} left"
+        self.bar.setRange(0, 1000)
+        self.bar.setValue(round(1000 * share))
+        self.bar.setFormat(f"{len(self._totals)} of {count}{rest}")
+
+    def _show_end(self, failure: str) -> None:
+        self.bar.setRange(0, 1000)
+        if failure:
+            self.messages.error(failure)
+        elif self._totals:
+            self.messages.confirm("The batch has ended: the report is in the folder.")
+        self._show_state()
+
+    def _show_state(self) -> None:
+        busy = self.command.is_running
+        told = self._selected()
+        self.start.setEnabled(not busy)
+        self.cancel.setEnabled(busy)
+        is_done = told is not None and told["state"] in ("done", "skipped")
+        self.open.setEnabled(is_done)
+        self.report.setEnabled(self._report_path().is_file())
+
+    def _selected(self) -> dict[str, Any] | None:
+        row = self.table.currentRow()
+        item = self.table.item(row, 0) if row >= 0 else None
+        found: dict[str, Any] | None = item.data(_ROLE) if item else None
+        return found
+
+    def _open(self) -> None:
+        told = self._selected()
+        if told is None:
+            return
+        image, labels = read(told["image"]), read(told["prediction"])
+        place = {"scale": image.spacing, "units": (image.unit,) * 3}
+        for channel in image.array:
+            self._viewer.add_image(channel, name=told["name"], **place)
+        self._viewer.add_labels(
+            np.asarray(labels.array[0]), name=f"{told['name']} prediction", **place
+        )
+
+    def _report(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._report_path())))
+
+    def _report_path(self) -> Path:
+        return Path(self.output.text().strip() or "nowhere") / "report.html"
+
+    def _show_theme(self) -> None:
+        self.setStyleSheet(style_sheet(self._viewer.theme))
+
+
+def _beside(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for place, widget in enumerate(widgets):
+        layout.addWidget(widget, 1 if place == 0 else 0)
+    return row
+
+
+_WORDS = {
+    "model": "model",
+    "folder": "folder with the volumes",
+    "output": "folder for the predictions",
+}
+_MODELS = "Models (*.safetensors *.zip *.pth);;All files (*)"
+_TIPS = {
+    "pattern": "Which names are taken, such as *.nii.gz or **/*.tif",
+    "memory": "How much may be used, such as 4GB; larger volumes stay on disk",
+    "truth": "A folder with dense truths of the same names, to score with",
+}
+_START = "Predict all volumes that are not done yet"
+_CANCEL = "Stop; what is done stays, and another start goes on from there"
+_OPEN = "Add the volume and its prediction to the viewer"
+_REPORT = "Open the report: volumes, pictures, estimated quality, worst first"

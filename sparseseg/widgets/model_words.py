@@ -1,0 +1,202 @@
+"""What the picker says of a model, and of how it fits an image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sparseseg.classes import ClassTable
+from sparseseg.data.units import PIXEL, Spacing, convert
+from sparseseg.registry.entries import Entry
+from sparseseg.registry.store import Stored
+
+_FAR = 1.5
+_BADGES = {
+    "yes": "commercial use allowed",
+    "no": "not for commercial use",
+    "unclear": "commercial use unclear",
+    "yours": "your own model",
+}
+_STATUS = {
+    "format-verified": "reader checked against the library, these weights never run by us",
+    "weights-verified": "these very weights were run",
+    "unverified": "not checked",
+}
+_FORMATS = {
+    "nnunet-v1": "nnU-Net 1",
+    "nnunet-v2": "nnU-Net 2",
+    "mlperf-kits19": "MLPerf",
+}
+_MEGA = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One line of the picker: a model that is known, here, or both."""
+
+    id: str
+    entry: Entry | None = None
+    stored: Stored | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return self.entry.title if self.entry else self.id
+
+    @property
+    def commercial(self) -> str:
+        """Whether it may be used commercially."""
+        if self.entry:
+            return self.entry.licence.commercial
+        derived = self.stored.history.get("derived_from", {}) if self.stored else {}
+        return str(derived.get("licence", {}).get("commercial", "yours"))
+
+    @property
+    def modality(self) -> str:
+        """The kind of image it is for, if that is known."""
+        return self.entry.modality if self.entry else ""
+
+    @property
+    def classes(self) -> Mapping[int, str]:
+        """What it tells apart."""
+        if self.stored and self.stored.is_whole:
+            return self.stored.classes
+        return self.entry.classes if self.entry else {}
+
+    @property
+    def spacing(self) -> Spacing | None:
+        """Its voxel size z, y, x in mm."""
+        plan = self._plan
+        if plan:
+            z, y, x = plan["spacing"]
+            return z, y, x
+        return self.entry.spacing if self.entry else None
+
+    @property
+    def unit(self) -> str:
+        """The unit of its voxel size."""
+        return str(self._plan.get("unit", "mm")) if self._plan else "mm"
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The grey values that it expects, if that is known."""
+        found = self._plan.get("inference", {}).get("normalisers", [])
+        if found and found[0]["kind"] == "ct":
+            return found[0]["low"], found[0]["high"]
+        return self.entry.range if self.entry else None
+
+    @property
+    def origin(self) -> str:
+        """What its file says of how it was trained."""
+        history = self.stored.history if self.stored else {}
+        trained = history.get("trained", {})
+        if trained.get("format") in _FORMATS:
+            words = [_FORMATS[trained["format"]], *map(str, _told(trained))]
+            return f"Written by {', '.join(words)}."
+        recipe = self.recipe
+        return f"Trained here with the recipe {recipe}." if recipe else ""
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that it follows, if it is here."""
+        return str(self._plan.get("recipe", ""))
+
+    @property
+    def table(self) -> ClassTable:
+        """Its classes; none if it is not here."""
+        known = self.stored.description.get("classes") if self.stored else None
+        return ClassTable() if known is None else ClassTable.from_json(known)
+
+    @property
+    def _plan(self) -> Mapping[str, Any]:
+        return self.stored.description.get("plan", {}) if self.stored else {}
+
+
+def _told(trained: Mapping[str, Any]) -> list[Any]:
+    names = ("dataset", "trainer", "configuration")
+    found = [trained[name] for name in names if trained.get(name)]
+    folds = trained.get("folds")
+    return [*found, f"{folds} fold{'s' if folds != 1 else ''}"] if folds else found
+
+
+def fits(pick: Pick, *, word: str, modality: str, commercial: str, here: bool) -> bool:
+    """Tell whether a model passes the filters; `word` is of organ, class or name."""
+    organs = pick.entry.organ if pick.entry else ()
+    words = " ".join((pick.id, pick.title, *organs, *pick.classes.values())).lower()
+    return (
+        word.lower() in words
+        and modality in ("", pick.modality)
+        and commercial in ("", pick.commercial)
+        and (pick.stored is not None or not here)
+    )
+
+
+def line(pick: Pick) -> str:
+    """Return the line of the list."""
+    place = "\N{BLACK CIRCLE}" if pick.stored else "\N{WHITE CIRCLE}"
+    return f"{place} {pick.title}"
+
+
+def card(pick: Pick) -> str:
+    """Return what is to be known of a model before it is used."""
+    classes = ", ".join(f"{n} {name}" for n, name in pick.classes.items())
+    entry, size = pick.entry, _size(pick)
+    lines = [classes, f"{_BADGES[pick.commercial]}; {size}."]
+    if pick.origin:
+        lines.append(pick.origin)
+    if entry:
+        lines.append(f"{_STATUS[entry.status].capitalize()}.")
+        lines.append(f"Weights: {entry.licence.weights}. Data: {entry.licence.data}.")
+        lines += entry.citation
+        lines += [entry.notes] if entry.notes else []
+    return "\n".join(lines)
+
+
+def fit_words(
+    pick: Pick,
+    spacing: Spacing | None,
+    unit: str,
+    grey: tuple[float, float] | None,
+) -> tuple[str, bool]:
+    """Compare a model with an image: words, and whether they are a warning."""
+    if spacing is None:
+        return "Open an image to see whether the model fits it.", False
+    told, warns = [], False
+    known = pick.spacing
+    if known is None:
+        told.append("The model's voxel size is told by its file.")
+    elif PIXEL in (unit, pick.unit):
+        told.append(f"The model knows voxels of {_times(known)} {pick.unit}.")
+        told.append("Your image has no voxel size: set the layer's scale and units.")
+        warns = True
+    else:
+        own = [convert(side, unit, pick.unit) for side in spacing]
+        ratios = [a / b for a, b in zip(own, known, strict=True)]
+        warns = max(*ratios, *(1 / ratio for ratio in ratios)) > _FAR
+        told.append(
+            f"Voxels z, y, x: yours {_times(own)}, the model's {_times(known)} {pick.unit}."
+        )
+    if grey is not None and pick.range is not None:
+        low, high = pick.range
+        outside = (
+            grey[1] < low or grey[0] > high or grey[1] - grey[0] < (high - low) / 20
+        )
+        warns = warns or outside
+        told.append(
+            f"Grey values: yours {grey[0]:g} to {grey[1]:g}, the model's "
+            f"{low:g} to {high:g}."
+        )
+    if warns:
+        told.append("These do not match: try three slices before you trust it.")
+    return "\n".join(told), warns
+
+
+def _times(sides: Any) -> str:
+    return " \N{MULTIPLICATION SIGN} ".join(f"{side:.3g}" for side in sides)
+
+
+def _size(pick: Pick) -> str:
+    if pick.stored:
+        return f"here, {pick.stored.bytes / _MEGA:.0f} MB"
+    known = pick.entry.files[0].bytes if pick.entry and pick.entry.files else None
+    size = f"{known / _MEGA:.0f} MB to fetch" if known else "size not known"
+    return f"online, {size}"

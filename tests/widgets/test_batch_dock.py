@@ -1,0 +1,65 @@
+"""The dock of a batch, with the very command in a process."""
+
+import pytest
+
+from sparseseg.data.files import read
+from sparseseg.errors import UserError
+from sparseseg.widgets.batch_dock import BatchDock
+from tests.zoo.paths import V2, image
+
+
+@pytest.fixture
+def dock(qtbot, viewer, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSESEG_MODEL_DIR", str(tmp_path / "store"))
+    dock = BatchDock(viewer)
+    qtbot.addWidget(dock)
+    return dock
+
+
+def filled(dock, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "b.nii.gz").write_bytes(image(1).read_bytes())
+    (tmp_path / "in" / "a.nii.gz").write_bytes(b"broken")
+    dock.model.setEditText(str(V2))
+    dock.folder.setText(str(tmp_path / "in"))
+    dock.output.setText(str(tmp_path / "out"))
+
+
+def cell(dock, row, column):
+    return dock.table.item(row, column).text()
+
+
+def test_what_is_missing_is_asked_for(dock):
+    with pytest.raises(UserError, match="choose the model first"):
+        dock.settings()
+    dock.start.click()
+    assert "choose the model first" in dock.messages.texts[0]
+    assert not dock.command.is_running
+
+
+def test_a_folder_is_predicted_and_a_result_opened(dock, qtbot, tmp_path, viewer):
+    filled(dock, tmp_path)
+    with qtbot.waitSignal(dock.command.ended, timeout=90_000):
+        dock.start.click()
+        assert dock.cancel.isEnabled()
+    assert [cell(dock, 0, 1), cell(dock, 1, 1)] == ["failed", "done"]
+    assert "some other kind of file" in cell(dock, 0, 4)
+    assert dock.report.isEnabled()
+    dock.table.selectRow(0)
+    assert not dock.open.isEnabled()
+    dock.table.selectRow(1)
+    dock.open.click()
+    labels = viewer.layers["b.nii.gz prediction"]
+    assert labels.data.shape == read(image(1)).shape
+    assert tuple(labels.scale) == pytest.approx(read(image(1)).spacing)
+
+
+def test_a_cancelled_batch_goes_on_at_the_next_start(dock, qtbot, tmp_path):
+    filled(dock, tmp_path)
+    dock.start.click()
+    with qtbot.waitSignal(dock.command.ended, timeout=30_000):
+        dock.cancel.click()
+    assert dock.start.isEnabled()
+    with qtbot.waitSignal(dock.command.ended, timeout=90_000):
+        dock.start.click()
+    assert (tmp_path / "out" / "b.nii.gz").is_file()
