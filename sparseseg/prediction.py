@@ -123,6 +123,8 @@ def tune(model: "Model", volume: Volume) -> None:
     model.precision = fastest(model.network, work)
 
 
+_AROUND = (72, 72, 72)
+"""Voxels round a tile that a recipe may read again and again."""
 _WORTH_TUNING = 8_000_000  # voxels
 _TRIED = 48  # voxels a side
 
@@ -187,6 +189,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def _worked(model: "Model", scene: Scene, tile: Tile) -> Generator[Tile, None, Tensor]:
     """Yield how far a tile is, and return its probabilities."""
+    scene.hold(tile.write.expand(_AROUND))
     work = model.recipe.work(model.network, scene, tile.write)
     nothing = Box(tile.write.start, tile.write.start)
     while True:

@@ -8,7 +8,10 @@ from sparseseg.cli.speed import Speeds
 
 QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5")
 # Each optional package, and the extra of ours that brings it.
-OPTIONAL = {"napari": "napari,pyqt6", "nibabel": "io", "imagecodecs": "io"}
+OPTIONAL = {
+    "napari": "napari,pyqt6",
+    **dict.fromkeys(("nibabel", "imagecodecs", "pynrrd", "h5py", "zarr"), "io"),
+}
 
 _FIRST_SAFE_TORCH = (2, 10)
 _LEAKY_TORCH = (2, 9)

@@ -27,12 +27,26 @@ class OnDisk:
         self.shape = tuple(sizes.get(letter, 1) for letter in "czyx")
         self.dtype = np.dtype(source.dtype)
         self.ndim = 4
+        self._held: tuple[tuple[slice, slice, slice], NDArray[Any]] | None = None
         self.size = int(np.prod(self.shape))
         self.nbytes = self.size * self.dtype.itemsize
 
+    def hold(self, z: slice, y: slice, x: slice) -> None:
+        """Keep a block in memory, and serve what lies inside from it, until another."""
+        self._held = (z, y, x), self._read((slice(None), z, y, x))
+
     def __getitem__(self, key: slice | Sequence[slice]) -> NDArray[Any]:
-        slices = (key, *[slice(None)] * 3) if isinstance(key, slice) else key
-        asked = dict(zip("czyx", slices, strict=True))
+        channels, *places = (key, *[slice(None)] * 3) if isinstance(key, slice) else key
+        if self._held is not None:
+            edges, block = self._held
+            inside = [_within(*pair) for pair in zip(places, edges, strict=True)]
+            if None not in inside:
+                found: NDArray[Any] = block[(channels, *inside)]
+                return found
+        return self._read((channels, *places))
+
+    def _read(self, key: Sequence[slice]) -> NDArray[Any]:
+        asked = dict(zip("czyx", key, strict=True))
         places = tuple(asked.get(letter, slice(0, 1)) for letter in self._letters)
         found = np.asarray(self._source[places])
         if "t" in self._letters:
@@ -45,6 +59,13 @@ class OnDisk:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         whole = self[:]
         return whole if dtype is None else whole.astype(dtype)
+
+
+def _within(asked: slice, held: slice) -> slice | None:
+    """Return a part as seen from a block that holds it, else None."""
+    if asked.start is None or asked.start < held.start or asked.stop > held.stop:
+        return None
+    return slice(asked.start - held.start, asked.stop - held.start)
 
 
 def known_axes(letters: str, shape: Sequence[int]) -> str:

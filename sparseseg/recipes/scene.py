@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sparseseg.data.guidance import Guidance, GuidePlane, guide_plane
 from sparseseg.data.labels import SparseLabels
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
 from sparseseg.recipes.plan import Plan
@@ -84,6 +85,12 @@ class Scene:
         at = np.ix_(*(p - p.min() for p in places))
         channels = zip(self.plan.curves, block, strict=True)
         return np.stack([curve(channel[at]) for curve, channel in channels])
+
+    def hold(self, box: Box) -> None:
+        """Keep the voxels of a box in memory, if the volume lies on disk."""
+        array: Any = self.volume.array
+        if isinstance(array, OnDisk):
+            array.hold(*box.clip(self.volume.shape).slices)
 
     def target(self, box: Box) -> NDArray[np.int64]:
         """Return the index of each voxel's output, -1 where unlabelled or outside."""

@@ -114,6 +114,23 @@ def test_what_stays_on_disk_is_read_as_what_does_not(tmp_path, ending, channels)
     assert np.array_equal(apart.array[:], whole.array)
 
 
+def test_a_held_block_serves_what_lies_inside_and_the_disk_the_rest(tmp_path):
+    values = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype(np.float32)
+    write_image(tmp_path / "a.zarr", values, like=like())
+    array = open_volume(tmp_path / "a.zarr", at_most=10).array
+    array.hold(slice(1, 4), slice(0, 5), slice(2, 9))
+    reads = []
+    read_again = array._read
+    array._read = lambda key: reads.append(key) or read_again(key)
+    inside = (slice(1, 2), slice(2, 4), slice(1, 5), slice(3, 9))
+    assert np.array_equal(array[inside], values[inside])
+    assert reads == []
+    across = (slice(0, 2), slice(0, 2), slice(1, 5), slice(3, 9))
+    assert np.array_equal(array[across], values[across])
+    assert np.array_equal(array[:], values)
+    assert len(reads) == 2
+
+
 def test_what_is_small_is_read_into_memory(tmp_path):
     write_labels(tmp_path / "a.zarr", labels(), like=like())
     assert isinstance(
