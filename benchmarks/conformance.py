@@ -2,7 +2,7 @@
 
 Models with random weights are written in nnU-Net's own format, for the variants that
 the tests have no file of, and applied to a random volume by both. Needs nnunetv2 beside
-sparseseg: `pip install nnunetv2`.
+sparseseg: `pip install nnunetv2`; where nnunet is there, its network is compared as well.
 """
 
 import argparse
@@ -10,6 +10,8 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
 from sparseseg.data.volume import Volume
-from sparseseg.zoo import read_model
+from sparseseg.nn.conv_unet import ConvUNet
+from sparseseg.zoo import nnunet_v1, read_model
 
 _ARCHITECTURES = "dynamic_network_architectures.architectures.unet"
 _SHAPE = (18, 40, 44)
@@ -43,6 +46,42 @@ def main() -> None:
     for name, variant in variants().items():
         with tempfile.TemporaryDirectory() as folder:
             compare(name, variant, Path(folder))
+    if find_spec("nnunet") is not None:
+        print(f"nnU-Net 1, mixed kernels: logits differ by {first_version():g} at most")
+
+
+def first_version() -> float:
+    """Compare our network with Generic_UNet of nnU-Net 1, with kernels that differ."""
+    module = import_module("nnunet.network_architecture.generic_UNet")
+    pools = [[1, 2, 2], [2, 2, 2], [2, 2, 1]]
+    kernels = [[1, 3, 3], [3, 3, 3], [3, 3, 3], [3, 3, 1]]
+    torch.manual_seed(0)
+    theirs = module.Generic_UNet(
+        2,
+        6,
+        4,
+        len(pools),
+        norm_op=torch.nn.InstanceNorm3d,
+        conv_op=torch.nn.Conv3d,
+        dropout_op=torch.nn.Dropout3d,
+        dropout_op_kwargs={"p": 0, "inplace": True},
+        norm_op_kwargs={"eps": 1e-5, "affine": True},
+        nonlin_kwargs={"negative_slope": 1e-2, "inplace": True},
+        final_nonlin=lambda x: x,
+        pool_op_kernel_sizes=pools,
+        conv_kernel_sizes=kernels,
+        convolutional_pooling=True,
+        convolutional_upsampling=True,
+    ).eval()
+    theirs.do_ds = False
+    for weight in theirs.parameters():
+        torch.nn.init.normal_(weight, 0.0, 0.2)
+    stage = {"pool_op_kernel_sizes": pools, "conv_kernel_sizes": kernels}
+    ours = ConvUNet(2, 4, nnunet_v1.architecture_of(stage, 6, 2)).eval()
+    ours.load_state_dict(nnunet_v1.weights_of(theirs.state_dict(), stage, 2))
+    image = torch.randn(1, 2, 16, 32, 16)
+    with torch.inference_mode():
+        return float((theirs(image) - ours(image)[0]).abs().max())
 
 
 def variants() -> dict[str, dict[str, Any]]:

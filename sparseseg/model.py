@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -20,7 +22,8 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.options import read_options
-from sparseseg.prediction import Result, predict_all
+from sparseseg.postprocessing import Rule, clean
+from sparseseg.prediction import Output, Result, predict_all
 from sparseseg.recipes import Plan, Recipe
 
 FORMAT = 1
@@ -138,6 +141,22 @@ class Model:
         new volume, the image alone decides. See `sparseseg.prediction.predict`.
         """
         return predict_all(self, volume, labels)
+
+    def cleaned(
+        self, out: Output, rules: Sequence[Rule], volume: Volume
+    ) -> NDArray[np.uint8]:
+        """Return the labels of a prediction by this model, cleaned up by rules."""
+        if not rules:
+            return out.labels
+        found = () if out.probabilities is None else out.probabilities
+        classes = self.plan.classes[: len(found)]
+        return clean(
+            out.labels,
+            rules,
+            spacing=volume.spacing,
+            unit=volume.unit,
+            probabilities=dict(zip(classes, found, strict=True)),
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Model":

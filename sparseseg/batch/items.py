@@ -1,13 +1,13 @@
 """Which volumes a batch has, and where each prediction goes: settled before it begins."""
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sparseseg.batch.settings import BatchSettings
+from sparseseg.data.atomic import make_folder
 from sparseseg.data.files import ENDINGS, check_output
 from sparseseg.errors import UserError
 
@@ -43,7 +43,8 @@ def find_items(settings: BatchSettings) -> list[Item]:
     stems = [_stem(image.relative_to(folder)) for image in images]
     _check_names(stems, images)
     check_output(f"x{_ending(images[0], settings.ending)}")
-    _check_writable(output)
+    make_folder(output)
+    make_folder(output / STATE_FOLDER)
     return [
         Item(
             str(image.relative_to(folder)),
@@ -130,18 +131,6 @@ def _check_apart(folder: Path, output: Path) -> None:
             f"the output {output} lies in the input {folder}, and its predictions would "
             "be taken for volumes: choose a folder outside"
         )
-
-
-def _check_writable(output: Path) -> None:
-    state = output / STATE_FOLDER
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot make the folder {state} ({error.strerror}): choose another one"
-        ) from error
-    if not os.access(output, os.W_OK) or not os.access(state, os.W_OK):
-        raise UserError(f"the folder {output} is read-only: choose another one")
 
 
 def _truth(folder: str, stem: str) -> Path | None:

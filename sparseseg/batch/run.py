@@ -4,13 +4,12 @@ import errno
 import hashlib
 import json
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparseseg.batch.course import Course
 from sparseseg.batch.facts import facts_of, mismatch
@@ -25,11 +24,10 @@ from sparseseg.batch.scratch import (
 )
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.files import ENDINGS, open_volume, write_image, write_labels
-from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.model import Model
-from sparseseg.postprocessing import Rule, clean, needs_probabilities, read_rules
+from sparseseg.postprocessing import needs_probabilities, read_rules
 from sparseseg.prediction import Output, predict, tune
 
 
@@ -127,30 +125,12 @@ def _predicted(
             seconds = time.perf_counter() - begin
             let_go(out.labels, out.uncertainty)
             yield Report(item, "running", done, seconds, course.at(done, seconds))
-        labels = out.labels
-        if rules:
-            labels = _cleaned(out, rules, model, volume)
+        labels = model.cleaned(out, rules, volume)
         write_labels(item.prediction, labels, like=volume)
         if out.uncertainty is not None:
             beside = item.prediction.with_name(f"{_uncertain(item.prediction.name)}")
             write_image(beside, out.uncertainty.astype(np.float32) / 255, like=volume)
         return facts_of(model, volume, labels, confidence, item) | {"note": note}
-
-
-def _cleaned(
-    out: Output, rules: Sequence[Rule], model: Model, volume: Volume
-) -> NDArray[np.uint8]:
-    """Return the labels of a prediction, cleaned up."""
-    found = out.probabilities
-    return clean(
-        out.labels,
-        rules,
-        spacing=volume.spacing,
-        unit=volume.unit,
-        probabilities=None
-        if found is None
-        else dict(zip(model.plan.classes, found, strict=True)),
-    )
 
 
 def needed(items: list[Item], settings: BatchSettings) -> str:

@@ -8,14 +8,9 @@ from sparseseg.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from sparseseg.classes import ClassTable
     from sparseseg.data.volume import Volume
-    from sparseseg.model import Model
     from sparseseg.postprocessing import Rule
-    from sparseseg.prediction import Output
 
 
 def add_clean(parser: ArgumentParser) -> None:
@@ -42,23 +37,3 @@ def rules_for(
     except UserError as error:
         raise UserError(f"{volume.name}: {error}") from error
     return rules
-
-
-def cleaned(
-    out: "Output", rules: "Sequence[Rule]", model: "Model", volume: "Volume"
-) -> "NDArray[np.uint8]":
-    """Return the labels of a prediction, cleaned up."""
-    from sparseseg.postprocessing import clean
-
-    if not rules:
-        return out.labels
-    found = out.probabilities
-    return clean(
-        out.labels,
-        rules,
-        spacing=volume.spacing,
-        unit=volume.unit,
-        probabilities=(
-            {} if found is None else dict(zip(model.plan.classes, found, strict=True))
-        ),
-    )

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli import jobs
 from sparseseg.cli.command import Answer, Command
-from sparseseg.cli.outputs import make_folder
 from sparseseg.cli.progress import note
 from sparseseg.cli.scores import as_table
 from sparseseg.cli.train import training_facts
 from sparseseg.config import TrainSettings
+from sparseseg.data.atomic import make_folder
 
 if TYPE_CHECKING:
     from sparseseg.data.samples import Sample

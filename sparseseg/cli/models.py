@@ -120,13 +120,16 @@ def _download(arguments: Namespace) -> Answer:
             f"whether {wanted.id} may be used commercially is not clear: weights "
             f"{wanted.licence.weights}, data {wanted.licence.data}"
         )
+    path = path_of(wanted.id)
+    if path.is_file():
+        words = f"{wanted.id} is at {path} already"
+        return Answer({"id": wanted.id, "path": str(path)}, words)
     with bar("fetching") as show:
         for fetched in install(wanted):
             share = fetched.done / fetched.total if fetched.total else 0.0
             show(share, f"{fetched.done / _MEGA:.0f} MB")
             if arguments.lines:
                 _tell(fetched)
-    path = path_of(wanted.id)
     return Answer({"id": wanted.id, "path": str(path)}, f"{wanted.id} is at {path}")
 
 

@@ -1,9 +1,9 @@
 """Whether results can be written, asked before any long work."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from sparseseg.data.atomic import make_folder
 from sparseseg.errors import UserError
 
 MODEL_SUFFIX = ".safetensors"
@@ -32,15 +32,3 @@ def make_room(path: Path, *, inputs: Iterable[str] = ()) -> None:
     if any(path.resolve() == Path(name).resolve() for name in inputs):
         raise UserError(f"{path} is an input: choose another name for the result")
     make_folder(path.parent)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder if it is missing; `UserError` where it could not be written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot make the folder {folder} ({error.strerror}): choose another one"
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"the folder {folder} is read-only: choose another one")

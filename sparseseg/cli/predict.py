@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparseseg.batch.settings import parse_size
 from sparseseg.cli import jobs
-from sparseseg.cli.cleaning import add_clean, cleaned, rules_for
+from sparseseg.cli.cleaning import add_clean, rules_for
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device, pair
 from sparseseg.cli.inputs import add_numbering, read_annotation
-from sparseseg.cli.outputs import check_image_name, make_folder, make_room
+from sparseseg.cli.outputs import check_image_name, make_room
+from sparseseg.data.atomic import make_folder
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,6 +55,13 @@ def _add_flags(parser: ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="an option of the model's recipe, such as mirror=false",
     )
+    parser.add_argument(
+        "--memory",
+        type=parse_size,
+        metavar="SIZE",
+        help="how much a tile may take, such as 2GB; a volume over a tenth of it stays "
+        "on disk",
+    )
     add_clean(parser)
     add_numbering(parser)
     add_device(parser)
@@ -81,11 +90,12 @@ def _run(arguments: Namespace) -> Answer:
 
 
 def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> None:
-    from sparseseg.data.files import read, write_image, write_labels
+    from sparseseg.data.files import open_volume, read, write_image, write_labels
     from sparseseg.postprocessing import needs_probabilities
     from sparseseg.prediction import tune
 
-    volume = read(image)
+    memory = model.memory = arguments.memory
+    volume = read(image) if memory is None else open_volume(image, at_most=memory // 10)
     rules = rules_for(arguments.clean, model.table, volume)
     tune(model, volume)
     annotation = arguments.annotation
@@ -98,7 +108,7 @@ def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> 
         uncertainty=arguments.uncertainty,
         probabilities=arguments.probabilities or needs_probabilities(rules),
     )
-    write_labels(target, cleaned(out, rules, model, volume), like=volume)
+    write_labels(target, model.cleaned(out, rules, volume), like=volume)
     extras = {"uncertainty": out.uncertainty, "probabilities": out.probabilities}
     for word, array in extras.items():
         if array is not None and getattr(arguments, word):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparseseg.cli import jobs
-from sparseseg.cli.cleaning import add_clean, cleaned, rules_for
+from sparseseg.cli.cleaning import add_clean, rules_for
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import settings
 from sparseseg.cli.inputs import read_case
@@ -69,7 +69,7 @@ def _run(arguments: Namespace) -> Answer:
         method=method,
         probabilities=needs_probabilities(rules),
     )
-    prediction = cleaned(out, rules, model, volume)
+    prediction = model.cleaned(out, rules, volume)
     write_labels(arguments.output, prediction, like=volume)
     data = {"prediction": str(arguments.output), "method": method}
     if truth is None:

@@ -37,3 +37,15 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder if it is missing; `UserError` where it could not be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot make the folder {folder} ({error.strerror}): choose another one"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"the folder {folder} is read-only: choose another one")

@@ -34,8 +34,10 @@ def install(entry: Entry) -> Iterator[Fetched]:
         sources: dict[str, Any] = {}
         for file in entry.files:
             sources |= yield from _fetched(_as_pinned(entry.id, file), folder)
-        _keep(entry.id, folder, _given(entry, sources), inside=True)
-        _clear(folder)
+        try:
+            _keep(entry.id, folder, _given(entry, sources), inside=True)
+        finally:
+            _clear(folder)  # what cannot be read is not worth to be kept either
 
 
 def import_file(path: Path, name: str, entry: Entry | None = None) -> Model:

@@ -83,8 +83,8 @@ def _foreign(
     mirrors = "nomirroring" not in trainer.lower()
     axes = [int(axis) for axis in plans["transpose_forward"]]
     return Foreign(
-        architecture=_architecture(stage, int(plans["base_num_features"]), convs),
-        states=[_weights(c["state_dict"], stage, convs) for c in checkpoints],
+        architecture=architecture_of(stage, int(plans["base_num_features"]), convs),
+        states=[weights_of(c["state_dict"], stage, convs) for c in checkpoints],
         spacing=(z, y, x),
         patch=(patch[0], patch[1], patch[2]),
         labels=range(classes + 1),
@@ -108,7 +108,8 @@ def _foreign(
     )
 
 
-def _architecture(stage: Mapping[str, Any], base: int, convs: int) -> Architecture:
+def architecture_of(stage: Mapping[str, Any], base: int, convs: int) -> Architecture:
+    """Return the network of a stage of the plans."""
     strides = [_side(values) for values in stage["pool_op_kernel_sizes"]]
     kernels = tuple(_side(values) for values in stage["conv_kernel_sizes"])
     levels = len(strides) + 1
@@ -126,9 +127,10 @@ def _architecture(stage: Mapping[str, Any], base: int, convs: int) -> Architectu
     )
 
 
-def _weights(
+def weights_of(
     state: Mapping[str, Any], stage: Mapping[str, Any], convs: int
 ) -> dict[str, Tensor]:
+    """Return the weights of a fold under our names."""
     plain = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     deepest = len(stage["pool_op_kernel_sizes"])
     patterns = []

@@ -7,7 +7,7 @@ import pytest
 
 from sparseseg.cli.main import main
 from sparseseg.data.files import read, write_labels
-from tests.zoo.paths import FIXTURES, V1, V2, image
+from tests.zoo.paths import FIXTURES, MLPERF, V1, V2, image
 
 
 @pytest.fixture(autouse=True)
@@ -101,3 +101,11 @@ def test_a_name_that_is_no_id_is_refused(capsys, name):
     code, _, said = run(capsys, "models", "remove", name)
     assert code == 2
     assert "small letters, digits and hyphens" in said
+
+
+def test_a_model_that_is_here_is_not_fetched_again(capsys, monkeypatch):
+    monkeypatch.setenv("SPARSESEG_OFFLINE", "1")
+    run(capsys, "models", "import", MLPERF, "--id", "kits19-mlperf")
+    code, found, _ = run(capsys, "models", "download", "kits19-mlperf")
+    assert code == 0
+    assert found["path"].endswith("kits19-mlperf.safetensors")

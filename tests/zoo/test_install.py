@@ -109,6 +109,7 @@ def test_a_hostile_download_leaves_the_store_as_it_was(site, tmp_path):
     with pytest.raises(UserError, match="damaged, cut short or no checkpoint"):
         list(install(entry(site, "tiny.pth")))
     assert stored() == []
+    assert list((store_folder() / ".incoming").iterdir()) == []
 
 
 def test_two_processes_do_not_fetch_the_same_model(site):
