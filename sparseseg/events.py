@@ -132,6 +132,10 @@ class Depths:
     available: tuple[int, ...]
     chosen: int | None
     """None predicts with the whole network."""
+    parameters: tuple[int, ...] = ()
+    """Of each depth."""
+    held_out: tuple[float | None, ...] = ()
+    """The mean Dice of each depth on held-out slices; None until it was measured."""
 
 
 class SessionEvents(SignalGroup):

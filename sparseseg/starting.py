@@ -75,13 +75,14 @@ def _started(
     plan = _plan(parent.plan, cases[0][0].channels, outputs)
     plan = replace(plan, options=options.to_json())
     table = named(cases, ClassTable(()))
+    known = dict(zip(outputs, _rows(parent, outputs, table, cases), strict=True))
+    rows, table = _with_unpainted(parent, known, table)
+    plan = replace(plan, outputs=tuple(rows))
     model = Model(plan, table)
-    rows = _rows(parent, outputs, table, cases)
-    _take_over(model, parent, rows)
+    _take_over(model, parent, list(rows.values()))
     model.history["parent"] = dict(parent.history)
-    for kept in ("derived_from",):
-        if kept in parent.history:
-            model.history[kept] = parent.history[kept]
+    if "derived_from" in parent.history:
+        model.history["derived_from"] = parent.history["derived_from"]
     return model
 
 
@@ -124,6 +125,29 @@ def _rows(
         there = wanted in parent.plan.outputs
         rows.append(parent.plan.outputs.index(wanted) if there and wanted else None)
     return rows
+
+
+def _with_unpainted(
+    parent: Model, known: dict[int, int | None], table: ClassTable
+) -> tuple[dict[int, int | None], ClassTable]:
+    """Add the classes that the parent knows and nobody has painted, if they fit.
+
+    On a few slices not every class may be there; what the parent knows of it stays.
+    Nothing is added where no painted class is one of the parent's.
+    """
+    painted = [v for v in known if v != BACKGROUND and known[v] is not None]
+    names = {entry.name.lower() for entry in table.classes}
+    added = [
+        entry
+        for entry in parent.table.classes
+        if painted and entry.number not in known and entry.name.lower() not in names
+    ]
+    places = {v: row for row, v in enumerate(parent.plan.outputs)}
+    rows = {**known, **{entry.number: places[entry.number] for entry in added}}
+    background = [v for v in rows if v == BACKGROUND]
+    order = [*background, *sorted(v for v in rows if v != BACKGROUND)]
+    classes = sorted((*table.classes, *added), key=lambda entry: entry.number)
+    return {v: rows[v] for v in order}, ClassTable(tuple(classes))
 
 
 def _take_over(model: Model, parent: Model, rows: Sequence[int | None]) -> None:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sparseseg import recipes
 from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
@@ -17,6 +19,7 @@ from sparseseg.events import Depths, Method, Step
 from sparseseg.model import Model
 from sparseseg.options import read_options
 from sparseseg.prediction import Output, predict
+from sparseseg.recipes import Plan
 from sparseseg.session.shared import SharedArrays
 from sparseseg.starting import create
 from sparseseg.tiling import Box, Tile
@@ -65,7 +68,14 @@ class Engine:
         """The depths of the model at hand, and the one in use."""
         if self._model is None:
             return Depths((), None)
-        return Depths(self._model.recipe.depths(self._model.plan), self._depth)
+        depths = self._model.recipe.depths(self._model.plan)
+        known = self._model.history.get("held_out_by_depth", {})
+        return Depths(
+            depths,
+            self._depth,
+            tuple(_parameters(self._model.plan, depth) for depth in depths),
+            tuple(known.get(str(depth)) for depth in depths),
+        )
 
     def choose_depth(self, depth: int | None) -> None:
         """Predict and export at this depth from now on."""
@@ -93,6 +103,15 @@ class Engine:
         if self._model is None:
             raise UserError("there is no model yet: train one or load one")
         return self._model
+
+
+@lru_cache(maxsize=16)
+def _parameters(plan: Plan, depth: int) -> int:
+    """Return the size of a network pruned to a depth, without making it."""
+    recipe = recipes.get(plan.recipe)
+    with torch.device("meta"):
+        network = recipe.network(recipe.pruned(plan, depth))
+    return sum(weight.numel() for weight in network.parameters())
 
 
 def _is_asked_for(model: Model, settings: TrainSettings) -> bool:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QSlider, QWidget
+from qtpy.QtWidgets import QGridLayout, QSlider, QWidget
 from superqt.utils import signals_blocked
 
 from sparseseg.widgets.text import text_label
@@ -30,11 +30,14 @@ class DepthSlider(QWidget):
         self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
         self.slider.setToolTip(_TIP)
         self.words = text_label(role="hint", wrap=False)
-        layout = QHBoxLayout(self)
+        self.table = text_label(role="hint")
+        layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(text_label("Depth", wrap=False))
-        layout.addWidget(self.slider, 1)
-        layout.addWidget(self.words)
+        layout.addWidget(text_label("Depth", wrap=False), 0, 0)
+        layout.addWidget(self.slider, 0, 1)
+        layout.addWidget(self.words, 0, 2)
+        layout.addWidget(self.table, 1, 0, 1, 3)
+        layout.setColumnStretch(1, 1)
         self.slider.valueChanged.connect(self._choose)
         relay.depths.connect(self._show)
         self.hide()
@@ -54,7 +57,28 @@ class DepthSlider(QWidget):
             self.slider.setRange(0, whole)
             self.slider.setValue(place)
         self.words.setText("whole" if depths.chosen is None else f"L{depths.chosen}")
+        self.table.setText("\n".join(_lines(depths)))
         self.setVisible(whole > 1)
+
+
+def _lines(depths: "Depths") -> list[str]:
+    """Say of each depth how large it is, and how well it did."""
+    return [
+        f"L{depth}: {_size(parameters)} weights"
+        + (f", held-out Dice {dice:.2f}" if dice is not None else "")
+        for depth, parameters, dice in zip(
+            depths.available, depths.parameters, depths.held_out, strict=False
+        )
+    ]
+
+
+def _size(parameters: int) -> str:
+    if parameters < _MILLION:
+        return f"{parameters / 1000:.0f} thousand"
+    return f"{parameters / _MILLION:.1f} million"
+
+
+_MILLION = 1_000_000
 
 
 _TIP = (

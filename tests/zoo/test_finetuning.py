@@ -69,7 +69,23 @@ def test_rows_of_the_head_are_taken_over_by_name():
     assert torch.equal(new.weight[:2], known.weight[[0, 2]])
     assert not torch.equal(new.weight[2], known.weight[1])
     assert model.network.fresh.tolist() == [False, False, True]
+    # Liver is known, but its number is taken by a class of another name.
     assert model.table.names == ("Tumor", "vessel")
+
+
+def test_classes_that_nobody_painted_stay_where_one_of_the_models_is_painted():
+    volume = read(image(0))
+    annotation = np.zeros(volume.shape, np.uint8)
+    annotation[10, 10:25] = 1
+    annotation[10, 30:] = 255
+    case = (volume, SparseLabels(annotation))
+    model, old = starting.create([case], settings(V2)), read_model(V2)
+    assert model.plan.outputs == (255, 1, 2)
+    assert model.table.names[1] == "tumor"
+    weights = [m.network.first.heads[-1].weight for m in (model, old)]
+    assert torch.equal(*weights)
+    other = SparseLabels(annotation, table=table("vessel"))
+    assert starting.create([(volume, other)], settings(V2)).plan.outputs == (255, 1)
 
 
 def test_all_but_the_head_is_kept_and_so_are_spacing_and_grey_values():
