@@ -26,8 +26,8 @@ img { display: block; max-width: 100%; }
 def write_report(folder: Path, entries: Sequence[Entry], *, title: str) -> Path:
     """Write report.html and report.csv into a folder; return the first.
 
-    The worst come first: those that failed, then by the score against a truth, or else
-    by the estimated one.
+    The worst come first: those that failed, those whose voxels the model does not know,
+    then by the score against a truth, or else by the estimated one.
     """
     ordered = sorted(entries, key=_quality)
     with replacing(folder / HTML) as beside:
@@ -57,7 +57,9 @@ def _quality(entry: Entry) -> tuple[int, float, str]:
     score = _scores(entry).get("mean_dice")
     estimate = entry.facts.get("estimated_dice")
     value = score if score is not None else estimate
-    return 1, 2.0 if value is None else float(value), entry.name
+    # Of a volume unlike those of the training, an estimate says nothing.
+    group = 1 if entry.facts.get("note") and score is None else 2
+    return group, 2.0 if value is None else float(value), entry.name
 
 
 def _scores(entry: Entry) -> Mapping[str, Any]:
@@ -199,4 +201,5 @@ def _number(value: float | None) -> str:
 def _volume(size: float, unit: str) -> str:
     if unit == "mm":
         return f"{size / 1000:.2f} ml"
-    return f"{size:.4g} {'voxels' if unit == 'pixel' else f'{unit}³'}"
+    word = {"pixel": "voxels", "um": "µm³"}.get(unit, f"{unit}³")
+    return f"{size:.4g} {word}"

@@ -49,6 +49,13 @@ def test_the_worst_come_first(tmp_path):
     assert "http" not in page
 
 
+def test_what_the_model_does_not_know_comes_before_what_it_is_sure_of(tmp_path):
+    strange = entry("strange", 1.0)
+    strange.facts["note"] = "voxels of 8 x 1 x 1 mm, the model knows 1 x 1 x 1"
+    write_report(tmp_path, [entry("bad", 0.2), strange], title="t")
+    assert [row["volume"] for row in table(tmp_path)] == ["strange", "bad"]
+
+
 def test_a_measured_score_goes_before_an_estimated_one(tmp_path):
     entries = [entry("a", 0.9, mean_dice=0.1, dice={"1": 0.1}), entry("b", 0.5)]
     write_report(tmp_path, entries, title="t")
