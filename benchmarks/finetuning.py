@@ -33,12 +33,13 @@ _CUBE, _STEP = (3, 3, 3), (2, 2, 2)
 
 def main() -> None:
     args = _parser().parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        fresh, donor = Path(folder, "fresh.safetensors"), Path(folder, "m.safetensors")
-        learned = [_case(name, _MANY, args) for name in args.learned]
-        _fresh(learned).save(fresh)
-        taught = _trained(learned, fresh, args.donor_minutes, args)
-        taught.save(donor)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.folder or Path(temporary)
+        fresh, donor = folder / "fresh.safetensors", folder / "donor.safetensors"
+        if not donor.exists():
+            learned = [_case(name, _MANY, args) for name in args.learned]
+            _fresh(learned).save(fresh)
+            _trained(learned, fresh, args.donor_minutes, args).save(donor)
         for count, slices in _SLICES.items():
             _compare(count, slices, {"scratch": fresh, "fine-tuned": donor}, args)
 
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "--learned", nargs="+", default=["mr_mouse_brain/m1", "mr_mouse_brain/m2"]
     )
     parser.add_argument("--volume", default="mr_mouse_brain/m3")
+    parser.add_argument("--folder", type=Path, help="keeps the models, for another run")
     parser.add_argument("--donor-minutes", type=float, default=6.0)
     parser.add_argument("--minutes", type=float, default=1.5)
     parser.add_argument("--device", default="auto")
@@ -75,7 +77,8 @@ def _fresh(cases: Any) -> Model:
         up_convs=(2,) * 3,
     )
     volume = cases[0][0]
-    numbers = sorted({n for _, labels in cases for n in labels.numbers()})
+    # Numbers of its own: nothing that it says is to be kept.
+    numbers = [100 + n for n in {n for _, labels in cases for n in labels.numbers()}]
     background = any(labels.has_background() for _, labels in cases)
     plan = Plan(
         recipe="pretrained",

@@ -12,6 +12,7 @@ from sparseseg.nn.losses import (
     half_cross_entropy_minus_dice,
     median_frequency_weights,
     soft_dice,
+    unlabelled_agreement,
     unlabelled_entropy,
     weighted_cross_entropy,
 )
@@ -232,3 +233,32 @@ def test_a_class_of_median_frequency_weighs_one():
     weights = median_frequency_weights([100, 50, 10, 0])
     assert weights.tolist() == pytest.approx([0.5, 1.0, 5.0, 0.0])
     assert median_frequency_weights([0, 0]).tolist() == [0, 0]
+
+
+def test_agreement_with_a_teacher_by_hand():
+    """One unlabelled voxel: the teacher is sure to 3 : 1, and knows two of three."""
+    teacher = torch.tensor([math.log(3), 0.0, -math.inf]).view(1, 3, 1, 1, 1)
+    logits = torch.tensor([0.0, 0.0, 5.0]).view(1, 3, 1, 1, 1)
+    target = torch.full((1, 1, 1, 1), IGNORE)
+    assert unlabelled_agreement(logits, teacher, target).item() == pytest.approx(
+        math.log(2)
+    )
+    same = teacher.clone()
+    same[0, 2] = 9.0
+    entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    assert unlabelled_agreement(same, teacher, target).item() == pytest.approx(entropy)
+
+
+@pytest.mark.parametrize(
+    ("known", "label"), [((0.0, -math.inf), IGNORE), ((0.0, 1.0), 1)]
+)
+def test_a_teacher_that_knows_nothing_or_labels_everywhere_ask_for_nothing(
+    known, label
+):
+    teacher = torch.tensor(known).view(1, 2, 1, 1, 1)
+    logits = torch.zeros(1, 2, 1, 1, 1, requires_grad=True)
+    target = torch.full((1, 1, 1, 1), label)
+    loss = unlabelled_agreement(logits, teacher, target)
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad.abs().max() == 0

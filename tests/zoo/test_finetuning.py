@@ -203,3 +203,19 @@ def test_the_network_of_mlperf_learns_too():
     chosen = settings(MLPERF, steps=1, held_out=False)
     model = starting.create([case], chosen)
     assert len(list(training.train(model, [case], chosen))) == 1
+
+
+def test_the_teacher_says_what_the_model_said_at_first_and_nothing_of_new_classes():
+    model, old = started(V2, "tumor", "vessel")
+    image_ = torch.randn(1, 1, 16, 32, 32)
+    with torch.inference_mode():
+        before = old.network(image_)[0]
+    first = model.network.taught(image_)
+    with torch.no_grad():
+        for weight in model.network.parameters():
+            weight.add_(0.1)
+    told = model.network.taught(image_)
+    assert torch.equal(told, first)
+    assert torch.allclose(told[:, 1], before[:, 2], atol=1e-5)
+    assert torch.isinf(told[:, 2]).all()
+    assert not [name for name in model.network.state_dict() if "teacher" in name]

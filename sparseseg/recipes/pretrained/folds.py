@@ -1,5 +1,7 @@
 """The networks of a model that was trained several times, on parts of its data."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
@@ -20,6 +22,7 @@ class Folds(nn.Module):
         super().__init__()
         self.folds = nn.ModuleList(networks)
         self.encoder_rate = encoder_rate
+        self._teacher: list[nn.Module] = []  # in a list it is no part of the network
         self.fresh: Tensor
         # Which rows of the heads were not taken over from the model that it came from.
         self.register_buffer("fresh", torch.ones(networks[0].outputs, dtype=torch.bool))
@@ -35,6 +38,19 @@ class Folds(nn.Module):
         """Return the logits of the first network, full resolution first."""
         heads: tuple[Tensor, ...] = self.first(image)
         return heads
+
+    def taught(self, image: Tensor) -> Tensor:
+        """Return what the first network said before it learned; -inf of fresh rows.
+
+        The weights of that time are kept beside, and not saved with the model.
+        """
+        if not self._teacher:
+            teacher = copy.deepcopy(self.first).eval()
+            self._teacher.append(teacher.requires_grad_(requires_grad=False))
+        with torch.no_grad():
+            logits: Tensor = self._teacher[0](image)[0]
+        shape = (1, -1, *[1] * (logits.ndim - 2))
+        return logits.masked_fill(self.fresh.view(shape), float("-inf"))
 
     def freeze(self) -> None:
         """Keep the encoder as it is where it is not to learn."""

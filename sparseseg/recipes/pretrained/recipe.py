@@ -31,7 +31,8 @@ class PretrainedRecipe(Plain):
     It has no training from nothing. From a model that is there, with the voxel size,
     grey values and axes of its own training, it learns on patches round labelled
     voxels: cross-entropy and Dice over labelled voxels (nnU-Net's sum, masked), each
-    coarser head weighing half of the finer one, the coarsest nothing.
+    coarser head weighing half of the finer one, the coarsest nothing. On unlabelled voxels
+    it goes on saying what it said at the start, of the outputs that it knew then.
     """
 
     card = PRETRAINED
@@ -73,13 +74,14 @@ class PretrainedRecipe(Plain):
         yield from patches.batches(scenes, rng)
 
     def logits(self, network: nn.Module, batch: Batch) -> Heads:
-        """Return the logits of all heads, full resolution first."""
+        """Return the logits of all heads, full resolution first, and the teacher's."""
         heads: Heads = network(batch.inputs)
-        return heads
+        return (*heads, _folds(network).taught(batch.inputs))
 
     def loss(self, heads: Heads, batch: Batch, weights: Tensor) -> Tensor:
-        """Return the weighted sum over the heads."""
-        counting = heads[: max(1, len(heads) - 1)]
+        """Return the weighted sum over the heads, and the agreement with the teacher."""
+        *own, teacher = heads
+        counting = own[: max(1, len(own) - 1)]
         shares = [2.0**-place for place in range(len(counting))]
         parts = [
             share
@@ -91,7 +93,8 @@ class PretrainedRecipe(Plain):
             )
             for share, head in zip(shares, counting, strict=True)
         ]
-        return torch.stack(parts).sum()
+        kept = losses.unlabelled_agreement(own[0], teacher, batch.target)
+        return torch.stack(parts).sum() + kept
 
     def class_weights(self, counts: Sequence[int]) -> Tensor:
         """Return equal weights, as nnU-Net has them."""
