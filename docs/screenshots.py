@@ -14,7 +14,7 @@ import napari
 from napari._qt import qt_main_window
 from napari.layers import Layer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QScrollArea
+from qtpy.QtWidgets import QScrollArea, QWidget
 
 from sparseseg.data.files import read
 from sparseseg.events import Phase
@@ -48,14 +48,20 @@ class Photographer:
         for data in samples.ovule_nuclei():
             self.viewer.add_layer(Layer.create(*data))
 
-    def picture(self, name: str, *, scrolled: float = 0.0) -> None:
-        """Write the whole window, with the column scrolled from 0 (top) to 1."""
+    def picture(
+        self, name: str, *, scrolled: float | None = 0.0, of: QWidget | None = None
+    ) -> None:
+        """Write the whole window, its column scrolled from 0 (top) to 1, or one widget."""
         QTest.qWait(500)  # the column takes its height first
-        bar = self.dock.findChild(QScrollArea).verticalScrollBar()
-        bar.setValue(round(scrolled * bar.maximum()))
+        if scrolled is not None:
+            bar = self.dock.findChild(QScrollArea).verticalScrollBar()
+            bar.setValue(round(scrolled * bar.maximum()))
         QTest.qWait(200)
         path = str(self.folder / f"{name}.png")
-        self.viewer.screenshot(path, canvas_only=False, flash=False)
+        if of is not None:
+            of.grab().save(path)
+        else:
+            self.viewer.screenshot(path, canvas_only=False, flash=False)
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Let the window work until something is so."""
@@ -115,8 +121,7 @@ def take_pictures_of_models(photographer: Photographer) -> None:
     viewer.add_image(scan.array[0], name="scan", **place)
     dock.show_models()
     dock.picker.list.setCurrentRow(1)
-    QTest.qWait(500)
-    dock.picker.grab().save(str(photographer.folder / "models.png"))
+    photographer.picture("models", of=dock.picker)
     dock.picker.close()
     viewer.window.remove_dock_widget(dock)
     batch = BatchDock(viewer)
@@ -132,9 +137,7 @@ def take_pictures_of_models(photographer: Photographer) -> None:
         batch.open.click()
         batch.output.setText("predictions")
         batch.folder.setText("scans")
-        QTest.qWait(500)
-        path = str(photographer.folder / "batch.png")
-        viewer.screenshot(path, canvas_only=False, flash=False)
+        photographer.picture("batch", scrolled=None)
     batch.close()
 
 

@@ -69,9 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
         if cut:
             site.cuts -= 1
             body = body[: site.cut_after]
+        site.sent += len(body)  # before who asked can look
         try:
             self.wfile.write(body)
-            site.sent += len(body)
         except OSError:
             self.close_connection = True
         if cut:
