@@ -85,6 +85,7 @@ def _run(arguments: Namespace) -> Answer:
     model = open_model(settings.model)
     model.network.to(choose_device(settings.device))
     note(needed(items, settings))
+    _keep(settings)
     entries: dict[str, Entry] = {}
     try:
         _go_through(model, items, settings, entries, lines=arguments.lines)
@@ -96,6 +97,16 @@ def _run(arguments: Namespace) -> Answer:
     finally:
         page = _reported(settings, entries)
     return _answer(entries, page)
+
+
+def _keep(settings: BatchSettings) -> None:
+    """Write the settings, before the batch may be killed."""
+    from sparseseg.batch.items import STATE_FOLDER
+    from sparseseg.data.atomic import replacing
+
+    plain = json.dumps(settings.to_json(), indent=1, ensure_ascii=False)
+    with replacing(Path(settings.output) / STATE_FOLDER / _SETTINGS) as beside:
+        beside.write_text(plain, encoding="utf-8")
 
 
 def _go_through(
@@ -118,13 +129,10 @@ def _go_through(
 
 
 def _reported(settings: BatchSettings, entries: "dict[str, Entry]") -> Path:
-    """Keep the settings, and write the report of what is known so far."""
-    from sparseseg.batch.items import STATE_FOLDER
+    """Write the report of what is known so far."""
     from sparseseg.batch.report import HTML, write_report
 
     output = Path(settings.output)
-    plain = json.dumps(settings.to_json(), indent=1, ensure_ascii=False)
-    (output / STATE_FOLDER / _SETTINGS).write_text(plain, encoding="utf-8")
     if not entries:
         return output / HTML
     title = f"{Path(settings.model).name} on {Path(settings.folder).name}"

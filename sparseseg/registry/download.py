@@ -20,7 +20,7 @@ TIMEOUT_SECONDS = 30.0
 _CHUNK = 2**18
 _TRIES = 5  # without a single byte in between
 _PAUSE_SECONDS = 0.5
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _LOST = (
     http.client.HTTPException,
     ConnectionError,
@@ -173,7 +173,7 @@ class _Part:
         length = _whole(headers.get("Content-Length"))
         begin, total = 0, length
         if status == http.client.PARTIAL_CONTENT:
-            found = _RANGE.fullmatch(headers.get("Content-Range", ""))
+            found = CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
             told = [int(number) for number in found.groups()] if found else []
             here = length is None or not told or length == told[1] - told[0] + 1
             if not found or told[0] != self.size or not here or told[1] + 1 != told[2]:

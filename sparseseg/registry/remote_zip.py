@@ -2,13 +2,11 @@
 
 import http.client
 import io
-import re
 import time
 
-from sparseseg.registry.download import RefusedError, request
+from sparseseg.registry.download import CONTENT_RANGE, RefusedError, request
 
 BLOCK = 2**20
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _TRIES = 4
 _PAUSE_SECONDS = 0.5
 
@@ -88,7 +86,7 @@ class RemoteFile(io.RawIOBase):
                 raise NoRanges("no such part") from error
             raise
         with answer:
-            found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+            found = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
             if answer.status != http.client.PARTIAL_CONTENT or not found:
                 raise NoRanges("the server sends the whole file")
             first, last, size = map(int, found.groups())

@@ -55,6 +55,7 @@ class BatchDock(QWidget):
         self._viewer = viewer
         self._rows: dict[str, int] = {}
         self._totals: dict[str, float] = {}
+        self._given: Path | None = None
         self.messages = MessageArea()
         self.command = Command(self)
         self.model = QComboBox(editable=True)
@@ -107,6 +108,7 @@ class BatchDock(QWidget):
     def closeEvent(self, event: "QCloseEvent") -> None:
         """End the batch with its dock; what is done stays."""
         self.command.close()
+        self._forget_settings()
         super().closeEvent(event)
 
     def _button(self, text: str, tip: str, action: Any, role: str = "") -> QPushButton:
@@ -166,6 +168,7 @@ class BatchDock(QWidget):
             "w", prefix="sparseseg-", suffix=".json", delete=False, encoding="utf-8"
         ) as file:
             json.dump(settings.to_json(), file)
+        self._given = Path(file.name)
         self._rows, self._totals = {}, {}
         self.table.setRowCount(0)
         self.bar.setRange(0, 0)
@@ -211,7 +214,14 @@ class BatchDock(QWidget):
         self.bar.setValue(round(1000 * share))
         self.bar.setFormat(f"{len(self._totals)} of {count}{rest}")
 
+    def _forget_settings(self) -> None:
+        """Remove the file that the command has read by now."""
+        if self._given is not None:
+            self._given.unlink(missing_ok=True)
+        self._given = None
+
     def _show_end(self, failure: str) -> None:
+        self._forget_settings()
         self.bar.setRange(0, 1000)
         if failure:
             self.messages.error(failure)

@@ -1,8 +1,10 @@
 """What the adapters of foreign formats share: from names and numbers to a model."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -134,6 +136,18 @@ def chosen_folds(there: Sequence[str], given: Given) -> list[str]:
             f"the model has no fold {', '.join(missing) or 'at all'}, it has {words}"
         )
     return sorted(given.folds or there)
+
+
+@contextmanager
+def reading(folder: Path, library: str) -> Iterator[None]:
+    """Raise `UserError` for what is not laid out as a library does."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UserError(
+            f"the model in {folder.name} is not laid out as {library} does "
+            f"({type(error).__name__}: {error}): fetch it again"
+        ) from error
 
 
 def _network(

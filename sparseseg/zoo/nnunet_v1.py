@@ -14,7 +14,14 @@ from sparseseg.errors import UserError
 from sparseseg.model import Model
 from sparseseg.nn.conv_unet import Architecture, Sides
 from sparseseg.recipes.pretrained import Inference, Normaliser
-from sparseseg.zoo.foreign import Foreign, Given, assembled, chosen_folds, renamed
+from sparseseg.zoo.foreign import (
+    Foreign,
+    Given,
+    assembled,
+    chosen_folds,
+    reading,
+    renamed,
+)
 from sparseseg.zoo.unpickling import read_checkpoint, read_pickle
 
 CHECKPOINT = "model_final_checkpoint.model"
@@ -42,14 +49,9 @@ def read(folder: Path, given: Given) -> Model:
     folds = chosen_folds(there, given)
     trainer = _trainer(folder / folds[0])
     checkpoints = [read_checkpoint(folder / fold / CHECKPOINT) for fold in folds]
-    try:
+    with reading(folder, "nnU-Net 1"):
         is_low = "lowres" in given.configuration or "3d_lowres" in folder.parts
         foreign = _foreign(plans, checkpoints, trainer, is_low=is_low)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise UserError(
-            f"the model in {folder.name} is not laid out as nnU-Net 1 does "
-            f"({type(error).__name__}: {error}): fetch it again"
-        ) from error
     return assembled(foreign, given)
 
 

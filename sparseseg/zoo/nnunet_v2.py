@@ -16,7 +16,14 @@ from sparseseg.model import Model
 from sparseseg.nn.conv_unet import Architecture, Sides
 from sparseseg.recipes.pretrained import Inference, Normaliser
 from sparseseg.recipes.pretrained.inference import Kind
-from sparseseg.zoo.foreign import Foreign, Given, assembled, chosen_folds, renamed
+from sparseseg.zoo.foreign import (
+    Foreign,
+    Given,
+    assembled,
+    chosen_folds,
+    reading,
+    renamed,
+)
 from sparseseg.zoo.unpickling import read_checkpoint
 
 CHECKPOINT = "checkpoint_final.pth"
@@ -88,14 +95,9 @@ def read(folder: Path, given: Given) -> Model:
     there = [path.parent.name for path in folder.glob(f"fold_*/{CHECKPOINT}")]
     folds = chosen_folds(there, given)
     checkpoints = [read_checkpoint(folder / fold / CHECKPOINT) for fold in folds]
-    try:
+    with reading(folder, "nnU-Net 2"):
         name = str(checkpoints[0]["init_args"]["configuration"])
         foreign = _foreign(plans, dataset, checkpoints, name, given)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise UserError(
-            f"the model in {folder.name} is not laid out as nnU-Net 2 does "
-            f"({type(error).__name__}: {error}): fetch it again"
-        ) from error
     return assembled(foreign, given)
 
 

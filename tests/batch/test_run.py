@@ -231,6 +231,7 @@ def test_a_batch_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for wanted in (1, 2, 3):
         killed_within(words, wanted, environment)
+        assert (tmp_path / "out" / ".sparseseg" / "settings.json").is_file()
         for path in (tmp_path / "out").glob("*.nii.gz"):
             read(path)
     found = subprocess.run(

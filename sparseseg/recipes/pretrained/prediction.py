@@ -11,11 +11,7 @@ from torch import Tensor, nn
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained.inference import Inference
 from sparseseg.recipes.pretrained.preparation import Prepared, inference_of, prepare
-from sparseseg.recipes.pretrained.resampling import (
-    nearest_answers,
-    reach,
-    resample_answers,
-)
+from sparseseg.recipes.pretrained.resampling import reach, resample_answers
 from sparseseg.recipes.pretrained.windows import Network, answers
 from sparseseg.recipes.recipe import Work
 from sparseseg.recipes.scene import Scene
@@ -90,10 +86,7 @@ def _inside(
     )
     known = logits.numpy()
     if shapes[0] != shapes[1]:
-        if ready.coarse is None:
-            found = resample_answers(known, source, shapes, target)
-        else:
-            found = nearest_answers(known, source, shapes, target, ready.coarse)
+        found = resample_answers(known, source, shapes, target, ready.coarse)
         known = found.astype(known.dtype)
     else:
         known = known[(slice(None), *target.relative_to(source).slices)]

@@ -18,7 +18,7 @@ from sparseseg.recipes.pretrained.resampling import (
     resample_grey,
     resampled_shape,
 )
-from sparseseg.tiling import Box, Triple
+from sparseseg.tiling import Box
 
 _LEAST = 1e-8
 
@@ -30,8 +30,6 @@ class Prepared:
     image: NDArray[np.float32]
     """(c, z, y, x) in the network's axes and voxel size."""
     frame: Frame
-    shape: Triple
-    """Of the turned volume."""
     crop: Box
     """The part of the turned volume that `image` shows."""
     coarse: int | None
@@ -74,7 +72,7 @@ def _prepare(volume: Volume, plan: Plan) -> Prepared:
     else:
         image = _normalised(image, rule, mask)
         image = resample_grey(image, shape, coarse, rule.resampling)
-    return Prepared(image, frame, (z, y, x), crop, coarse)
+    return Prepared(image, frame, crop, coarse)
 
 
 def content(image: NDArray[np.generic]) -> Box:

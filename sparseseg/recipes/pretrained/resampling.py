@@ -61,33 +61,25 @@ def resample_grey(
 
 
 def resample_answers(
-    answers: NDArray[Any], source: Box, shapes: tuple[Triple, Triple], box: Box
-) -> NDArray[Any]:
-    """Return (k, z, y, x) answers on a finer or coarser grid, linearly, for a box of it.
-
-    `shapes` are those of the whole old and the whole new grid; `answers` are known in
-    the box `source` of the old one.
-    """
-    for axis in range(3):
-        places = _places(box, shapes, axis) - source.start[axis]
-        answers = _linear(answers, np.clip(places, 0, None), axis + 1)
-    return answers
-
-
-def nearest_answers(
     answers: NDArray[Any],
     source: Box,
     shapes: tuple[Triple, Triple],
     box: Box,
-    axis: int,
+    coarse: int | None,
 ) -> NDArray[Any]:
-    """Do the same, but take the nearest slice across one axis."""
-    for other in (a for a in range(3) if a != axis):
-        places = _places(box, shapes, other) - source.start[other]
-        answers = _linear(answers, np.clip(places, 0, None), other + 1)
-    places = _places(box, shapes, axis) - source.start[axis]
-    found = _whole(places).clip(0, answers.shape[axis + 1] - 1)
-    taken: NDArray[Any] = answers.take(found, axis + 1)
+    """Return (k, z, y, x) answers on a finer or coarser grid, linearly, for a box of it.
+
+    `shapes` are those of the whole old and the whole new grid; `answers` are known in
+    the box `source` of the old one. Across `coarse`, if given, the nearest is taken.
+    """
+    for axis in (a for a in range(3) if a != coarse):
+        places = _places(box, shapes, axis) - source.start[axis]
+        answers = _linear(answers, np.clip(places, 0, None), axis + 1)
+    if coarse is None:
+        return answers
+    places = _places(box, shapes, coarse) - source.start[coarse]
+    found = _whole(places).clip(0, answers.shape[coarse + 1] - 1)
+    taken: NDArray[Any] = answers.take(found, coarse + 1)
     return taken
 
 
