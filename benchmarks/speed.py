@@ -82,7 +82,7 @@ def _subject(name: str, recipe: str, args: argparse.Namespace) -> tuple[Subject,
     model = create([(case.volume, labels)], TrainSettings(recipe=recipe))
     device = choose_device(args.device)
     model.network.to(device)
-    scene = Scene.of(model.plan, case.volume, labels)
+    scene = Scene.of(model.plan, case.volume, labels, device=device)
     rng = np.random.default_rng(0)
     model.recipe.prepare(model.network, [scene], rng)
     stage = model.recipe.stages(model.plan)[0]
@@ -90,12 +90,7 @@ def _subject(name: str, recipe: str, args: argparse.Namespace) -> tuple[Subject,
     batches = model.recipe.batches([scene], rng, stage)
     drawn: list[Batch] = []
     seconds = _seconds(lambda: drawn.append(next(batches)), args.repeats)
-    batch = replace(
-        drawn[-1],
-        inputs=drawn[-1].inputs.to(device),
-        target=drawn[-1].target.to(device),
-    )
-    return Subject(model, scene, batch, _first_tile(model, scene)), seconds
+    return Subject(model, scene, drawn[-1], _first_tile(model, scene)), seconds
 
 
 def _first_tile(model: Model, scene: Scene) -> Box:

@@ -158,7 +158,8 @@ def _own_pixels(
 ) -> NDArray[np.int64]:
     target = scene.target(box)
     target[blind.target(box) >= 0] = -1
-    return target
+    own: NDArray[np.int64] = target.cpu().numpy()
+    return own
 
 
 def _evaluated(

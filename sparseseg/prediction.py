@@ -64,7 +64,7 @@ def predict(
     that they take about the memory of the model. A tile that does not fit is halved. `method` "interpolation" needs it.
     Raises `UserError` for a volume that does not fit the model.
     """
-    scene = Scene.of(model.plan, volume, labels)
+    scene = Scene.of(model.plan, volume, labels, device=model.device)
     if method == "interpolation" and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     _check_out(out, volume)
@@ -109,7 +109,7 @@ def tune(model: "Model", volume: Volume) -> None:
     """
     if model.recipe.is_exact or np.prod(volume.shape) < _WORTH_TUNING:
         return
-    scene = Scene.of(model.plan, volume)
+    scene = Scene.of(model.plan, volume, device=model.device)
     start = [max(0, side // 2 - _TRIED // 2) for side in volume.shape]
     z, y, x = (
         min(side, a + _TRIED) for a, side in zip(start, volume.shape, strict=True)
@@ -207,7 +207,7 @@ def _worked(model: "Model", scene: Scene, tile: Tile) -> Generator[Tile, None, T
 
 def interpolated(scene: Scene, box: Box) -> Tensor:
     """Return the guidance of all annotated slices as probabilities (k, z, y, x)."""
-    inside = torch.from_numpy(scene.guide(box)[1:])
+    inside = scene.guide(box)[1:]
     return (inside * _SHARPNESS).softmax(0)
 
 

@@ -201,7 +201,7 @@ class _Trainee:
         self._device = choose_device(settings.device)
         model.network.to(self._device)
         self.held_out = HeldOut(settings.held_out)
-        self.seen = [Scene.of(model.plan, volume) for volume, _ in self._cases]
+        self.seen = self._bare_scenes()
         self._scenes: list[Scene] = []
         self._failures = 0
         self.enough: int | None = None
@@ -306,9 +306,14 @@ class _Trainee:
     def _grow(self, values: tuple[int, ...]) -> None:
         table = named(self._cases, self._model.table)
         self._model.grow((*self._model.plan.outputs, *values), table)
-        self.seen = [Scene.of(self._model.plan, volume) for volume, _ in self._cases]
+        self.seen = self._bare_scenes()
         if hasattr(self, "_network"):
             del self._network
+
+    def _bare_scenes(self) -> list[Scene]:
+        plan = self._model.plan
+        volumes = (volume for volume, _ in self._cases)
+        return [Scene.of(plan, volume, device=self._device) for volume in volumes]
 
     def _moved(self, batch: Batch) -> Batch:
         inputs = self._model.precision.laid_out(batch.inputs.to(self._device))
@@ -318,11 +323,14 @@ class _Trainee:
         """Move the predicting network towards the learning one (Polyak averaging)."""
         self._averaged += 1
         memory = min(_LONGEST_MEMORY, (1 + self._averaged) / (10 + self._averaged))
+        networks = self._model.network.parameters(), self._network.parameters()
+        learning = [
+            pair for pair in zip(*networks, strict=True) if pair[1].requires_grad
+        ]
+        means, new = zip(*learning, strict=True)
         with torch.no_grad():
-            networks = self._model.network.parameters(), self._network.parameters()
-            for mean, new in zip(*networks, strict=True):
-                if new.requires_grad:
-                    mean.lerp_(new, 1 - memory)
+            # At once: a large network has hundreds of small tensors.
+            torch._foreach_lerp_(means, new, 1 - memory)
             for buffers in zip(
                 self._model.network.buffers(), self._network.buffers(), strict=True
             ):

@@ -14,6 +14,8 @@ from sparseseg.errors import UserError
 
 _WARM_STEPS = 1
 _TIMED_STEPS = 2
+# The first pass on a GPU loads its kernels: one this short says nothing yet.
+_TELLING_SECONDS = 0.5
 
 
 def choose_device(name: str) -> torch.device:
@@ -74,8 +76,9 @@ def probe(
 ) -> Precision:
     """Return the fastest precision for training this network on this device.
 
-    `answer` is what the network says of inputs, by way of all that learns. A forward and a backward pass are timed a few times in each; gradients are left
-    empty. One that is slow at the first pass is not timed further.
+    `answer` is what the network says of inputs, by way of all that learns. A forward and
+    a backward pass are timed a few times in each; gradients are left empty. One that is
+    slow at the first pass is not timed further.
     """
     best, least = PLAIN, float("inf")
     with torch.random.fork_rng():  # dropout here would change what is drawn later
@@ -108,7 +111,7 @@ def _measure(work: Callable[[], None], least: float) -> float:
         begin = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - begin)
-        if seconds[0] > 3 * least:
+        if seconds[0] > max(3 * least, _TELLING_SECONDS):
             break
     return min(seconds)
 

@@ -145,14 +145,13 @@ class HDenseUNetRecipe(Plain):
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Label planes as long as the 2-D network is all there is, else windows."""
         assert isinstance(network, HDenseUNet)
-        device = next(network.parameters()).device
 
         def of_planes(image: Tensor) -> Tensor:
-            logits: Tensor = network.plane(image.to(device))[1]
+            logits: Tensor = network.plane(image)[1]
             return logits.float().softmax(1)
 
         def of_window(image: Tensor) -> Tensor:
-            logits: Tensor = network(image.to(device))
+            logits: Tensor = network(image)
             return logits.float().softmax(1)
 
         if not network.is_flat:

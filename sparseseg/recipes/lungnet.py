@@ -19,6 +19,7 @@ from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.two_or_three import TwoOrThree
 
 _RATE = 1e-2
+_PIXELS = 200_000  # of all images that are shown at once
 
 
 class LungNetRecipe(TwoOrThree):
@@ -77,8 +78,9 @@ class LungNetRecipe(TwoOrThree):
         return Adam(network.parameters(), lr=_RATE)
 
     def answer(self, network: nn.Module, image: Tensor, plan: Plan) -> Tensor:
-        """Ask image by image: the statistics are those of one."""
-        found = [network(one[None]).float().softmax(1) for one in image]
+        """Ask a few images at once: eleven results of each are joined."""
+        few = max(1, _PIXELS // image[0, 0].numel())
+        found = [network(part).float().softmax(1) for part in image.split(few)]
         return torch.cat(found)
 
 

@@ -133,10 +133,9 @@ class MSSUNetRecipe(Plain):
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Average windows, and their mirror images if that was chosen."""
-        device = next(network.parameters()).device
 
         def predict(image: Tensor) -> Tensor:
-            heads: Heads = network(image.to(device))
+            heads: Heads = network(image)
             return heads[0].float().softmax(1)
 
         mirror = (0, 1, 2) if scene.plan.options.get("mirror", True) else ()
@@ -169,7 +168,9 @@ def _augmented(
     )
     if bends or turns or scales:
         strength = float(rng.uniform(0, 6)) if bends else 0.0
-        field = bspline_field(size, spacing=22.0, sd=strength, rng=rng)
+        field = bspline_field(
+            size, spacing=22.0, sd=strength, rng=rng, device=image.device
+        )
         matrix = affine_matrix(
             rng,
             degrees=15.0 if turns else 0.0,

@@ -62,9 +62,8 @@ def draw_patch(
         for at, side in zip(centre, size, strict=True)
     ]
     box = box_round((room[0], room[1], room[2]), size)
-    grey = torch.from_numpy(scene.grey(box))
-    target = torch.from_numpy(scene.target(box))
-    return _resized(grey, scene.plan.patch), _nearest(target, scene.plan.patch)
+    grey = _resized(scene.grey(box), scene.plan.patch)
+    return grey, _nearest(scene.target(box), scene.plan.patch)
 
 
 def window_probabilities(
@@ -77,12 +76,12 @@ def window_probabilities(
     probabilities; `mirror` names the axes that are also shown mirrored.
     """
     size = extent(scene.plan, scene.volume.spacing)
-    weight = _gaussian(size)
-    total = torch.zeros(len(scene.plan.outputs), *box.shape)
-    weights = torch.zeros(box.shape)
+    weight = _gaussian(size).to(scene.device)
+    total = torch.zeros(len(scene.plan.outputs), *box.shape, device=scene.device)
+    weights = torch.zeros(box.shape, device=scene.device)
     for window in _windows(scene.volume.shape, size, box):
-        grey = _resized(torch.from_numpy(scene.grey(window)), scene.plan.patch)
-        found = _mirrored(predict, grey[None], mirror)[0].float().cpu()
+        grey = _resized(scene.grey(window), scene.plan.patch)
+        found = _mirrored(predict, grey[None], mirror)[0].float()
         found = _resized(found, size)
         seen = window.intersect(box)
         inside, there = seen.relative_to(window), seen.relative_to(box)

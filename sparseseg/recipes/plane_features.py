@@ -20,22 +20,23 @@ def features(scene: Scene, box: Box) -> Tensor:
     """Return the filter bank (channels * filters, z, y, x) of a box, half precision."""
     if scene.volume.array.size > _REMEMBERED:
         return _bank(scene, box)
-    return _whole_bank(scene.volume, scene.plan)[(slice(None), *box.slices)]
+    whole = _whole_bank(scene.volume, scene.plan, scene.device)
+    return whole[(slice(None), *box.slices)]
 
 
 @lru_cache(maxsize=1)
-def _whole_bank(volume: Volume, plan: Plan) -> Tensor:
+def _whole_bank(volume: Volume, plan: Plan, device: torch.device) -> Tensor:
     """Return the bank of a whole volume, in half precision.
 
     Slices in three orientations need nearly all of it, and every preview needs it again.
     """
-    return _bank(Scene(plan, volume), Box.whole(volume.shape))
+    return _bank(Scene(plan, volume, device=device), Box.whole(volume.shape))
 
 
 def _bank(scene: Scene, box: Box) -> Tensor:
     volume = scene.volume
     count = volume.channels * filter_count()
-    found = torch.empty(count, *box.shape, dtype=torch.float16)
+    found = torch.empty(count, *box.shape, dtype=torch.float16, device=scene.device)
     for tile in tiles(volume.shape, tile=_BANK_TILE, halo=(0, 0, 0), box=box):
         there = tile.write.relative_to(box).slices
         found[(slice(None), *there)] = _filtered(scene, tile.write).half()
@@ -53,7 +54,7 @@ def _filtered(scene: Scene, box: Box) -> Tensor:
         slice(a - r, b - r)
         for a, b, r in zip(box.start, box.stop, read.start, strict=True)
     ]
-    grey = torch.from_numpy(scene.grey(read))
+    grey = scene.grey(read)
     return torch.cat([filter_bank(channel, plan.anisotropy, inner) for channel in grey])
 
 
@@ -62,7 +63,7 @@ def neighbours(scene: Scene, box: Box, axis: int) -> Tensor:
     reach = max(NEIGHBOURS)
     margin = [0, 0, 0]
     margin[axis] = reach
-    grey = torch.from_numpy(scene.grey(box.expand((margin[0], margin[1], margin[2]))))
+    grey = scene.grey(box.expand((margin[0], margin[1], margin[2])))
     size = box.shape[axis]
     return torch.cat([grey.narrow(axis + 1, reach + step, size) for step in NEIGHBOURS])
 
@@ -76,7 +77,7 @@ def stacked(
     that is learned from, no parallel slice is ever near.
     """
     crossing = scene.without([w for w in scene.slices if w.axis == axis])
-    led = [torch.from_numpy(part.guide(box)) for part in (scene, crossing)]
+    led = [part.guide(box) for part in (scene, crossing)]
     if filters.ndim < 4:
         led = [guide.squeeze(axis + 1) for guide in led]
     return torch.cat([filters, led[0], beside, led[1]])

@@ -86,7 +86,7 @@ def draw_crop(
     box = _standing(plane.where.axis, plane.where.index, start, side)
     # The slice's own labels alone: other slices cross it in lines that it knows better.
     alone = scene.without(set(scene.slices) - {plane.where})
-    target = torch.from_numpy(alone.target(box)).squeeze(plane.where.axis)
+    target = alone.target(box).squeeze(plane.where.axis)
     return with_neighbours(scene, box, plane.where.axis, beside)[0], target
 
 
@@ -99,9 +99,10 @@ def with_neighbours(scene: Scene, box: Box, axis: int, beside: int) -> Tensor:
     first, last = box.start[axis], box.stop[axis]
     low = max(0, first - beside)
     high = min(scene.volume.shape[axis], last + beside)
-    grey = torch.from_numpy(scene.grey(_between(box, axis, low, high)))
+    grey = scene.grey(_between(box, axis, low, high))
     places = torch.arange(first, last)[:, None] + torch.arange(-beside, beside + 1)
-    return grey.movedim(axis + 1, 0)[places.clamp(low, high - 1) - low].flatten(1, 2)
+    places = (places.clamp(low, high - 1) - low).to(scene.device)
+    return grey.movedim(axis + 1, 0)[places].flatten(1, 2)
 
 
 def plane_probabilities(
@@ -121,7 +122,7 @@ def plane_probabilities(
     flat = [axis for axis in range(3) if box.shape[axis] == 1 and views[axis] > 0]
     if flat:
         views = [float(axis == flat[0]) for axis in range(3)]
-    total = torch.zeros(len(scene.plan.outputs), *box.shape)
+    total = torch.zeros(len(scene.plan.outputs), *box.shape, device=scene.device)
     for axis, share in enumerate(views):
         if share > 0:
             view = _View(scene, axis, multiple, beside)
@@ -147,14 +148,15 @@ class _View:
         whole = _between(Box.whole(self.scene.volume.shape), self.axis, first, last)
         sides = [n for axis, n in enumerate(whole.shape) if axis != self.axis]
         count = max(1, _PIXELS // (sides[0] * sides[1]))
-        found = torch.empty(len(self.scene.plan.outputs), *box.shape)
+        outputs, device = len(self.scene.plan.outputs), self.scene.device
+        found = torch.empty(outputs, *box.shape, device=device)
         inner = list(box.relative_to(whole).slices)
         inner[self.axis] = slice(None)
         for place in range(0, last - first, count):
             begin = first + place
             slab = _between(whole, self.axis, begin, min(begin + count, last))
             planes = with_neighbours(self.scene, slab, self.axis, self.beside)
-            answer = predict(self._padded(planes)).float().cpu()
+            answer = predict(self._padded(planes)).float()
             answer = answer[..., : sides[0], : sides[1]].movedim(0, self.axis + 1)
             found.narrow(self.axis + 1, place, answer.shape[self.axis + 1]).copy_(
                 answer[(slice(None), *inner)]
@@ -166,7 +168,7 @@ class _View:
             size = planes.shape[axis]
             wanted = -(-size // self.multiple) * self.multiple
             if wanted > size:
-                places = torch.from_numpy(mirrored(0, wanted, size))
+                places = torch.from_numpy(mirrored(0, wanted, size)).to(planes.device)
                 planes = planes.index_select(axis, places)
         return planes
 

@@ -6,35 +6,47 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from sparseseg.data.guidance import Guidance, GuidePlane, guide_plane
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
+from sparseseg.recipes.guidance import Guidance, GuidePlane, guide_plane
 from sparseseg.recipes.plan import Plan
 from sparseseg.tiling import Box
 
 UNLABELLED_INDEX = -1
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Grey values, targets and guidance of any box; nothing volume-sized is made."""
+    """Grey values, targets and guidance of any box; nothing volume-sized is made.
+
+    They are tensors on `device`, so that all that is made of them is made there.
+    """
 
     plan: Plan
     volume: Volume
     planes: tuple[GuidePlane, ...] = ()
     """The annotated slices that may be seen."""
+    device: torch.device = CPU
 
     @classmethod
     def of(
-        cls, plan: Plan, volume: Volume, labels: SparseLabels | None = None
+        cls,
+        plan: Plan,
+        volume: Volume,
+        labels: SparseLabels | None = None,
+        *,
+        device: torch.device = CPU,
     ) -> "Scene":
         """Look at a volume, and at its annotation if there is one."""
         plan.check(volume)
-        scene = cls(plan, volume)
+        scene = cls(plan, volume, device=device)
         return scene if labels is None else scene.seeing(labels)
 
     def seeing(self, labels: SparseLabels) -> "Scene":
@@ -75,7 +87,7 @@ class Scene:
         totals = [sum(map(len, kind)) for kind in zip(*self.places, strict=True)]
         return tuple(totals) or (0,) * len(self.plan.outputs)
 
-    def grey(self, box: Box) -> NDArray[np.float32]:
+    def grey(self, box: Box) -> Tensor:
         """Return the network's grey values c, z, y, x, mirrored beyond the borders."""
         edges = zip(box.start, box.stop, self.volume.shape, strict=True)
         places = [mirrored(*edge) for edge in edges]
@@ -84,7 +96,8 @@ class Scene:
         block = self.volume.array[:, z, y, x]
         at = np.ix_(*(p - p.min() for p in places))
         channels = zip(self.plan.curves, block, strict=True)
-        return np.stack([curve(channel[at]) for curve, channel in channels])
+        grey = np.stack([curve(channel[at]) for curve, channel in channels])
+        return torch.from_numpy(grey).to(self.device)
 
     def hold(self, box: Box) -> None:
         """Keep the voxels of a box in memory, if the volume lies on disk."""
@@ -92,7 +105,7 @@ class Scene:
         if isinstance(array, OnDisk):
             array.hold(*box.clip(self.volume.shape).slices)
 
-    def target(self, box: Box) -> NDArray[np.int64]:
+    def target(self, box: Box) -> Tensor:
         """Return the index of each voxel's output, -1 where unlabelled or outside."""
         target = np.full(box.shape, UNLABELLED_INDEX, np.int64)
         seen = box.clip(self.volume.shape)
@@ -104,19 +117,20 @@ class Scene:
                 labels = plane.target[seen.slices[:axis] + seen.slices[axis + 1 :]]
                 part = inside[(slice(None),) * axis + (offset,)]
                 np.copyto(part, labels, where=labels != UNLABELLED_INDEX)
-        return target
+        return torch.from_numpy(target).to(self.device)
 
-    def guide(self, box: Box) -> NDArray[np.float32]:
+    def guide(self, box: Box) -> Tensor:
         """Return 1 + k channels of guidance for a box inside the volume."""
         return self._guidance(box)
 
     @cached_property
     def _guidance(self) -> Guidance:
         outputs = len(self.plan.outputs)
-        return Guidance(self.plan.anisotropy, self.planes, outputs)
+        return Guidance(self.plan.anisotropy, self.planes, outputs, self.device)
 
     def _measured(self, where: AnnotatedSlice, target: NDArray[Any]) -> GuidePlane:
-        return guide_plane(where, target, self.plan.anisotropy, len(self.plan.outputs))
+        outputs = len(self.plan.outputs)
+        return guide_plane(where, target, self.plan.anisotropy, outputs, self.device)
 
 
 def mirrored(start: int, stop: int, size: int) -> NDArray[Any]:

@@ -92,10 +92,9 @@ class TwoOrThree(Plain, ABC):
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Average the views of a box, or its windows."""
-        device = next(network.parameters()).device
 
         def predict(image: Tensor) -> Tensor:
-            return self.answer(network, image.to(device), scene.plan)
+            return self.answer(network, image, scene.plan)
 
         if not isinstance(network, planes.PlaneWise):
             return patches.window_probabilities(predict, scene, box)

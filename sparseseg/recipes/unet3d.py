@@ -24,7 +24,7 @@ from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.sampling import draw_case, draw_place
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple
+from sparseseg.tiling import Box, Triple, tiles
 
 # 132 x 132 x 116 voxels x, y, z (paper, Fig. 2).
 TILE: Triple = (116, 132, 132)
@@ -99,16 +99,24 @@ class UNet3dRecipe(Plain):
         return output_size(plan.patch), _HALO
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
-        """Label a box with borders mirrored; statistics are those of the tile."""
-        tile = tile_for(box.shape, scene.plan.patch)
-        start = tuple(low - MARGIN for low in box.start)
-        stop = tuple(low + size for low, size in zip(start, tile, strict=True))
-        grey = scene.grey(Box(_triple(start), _triple(stop)))
-        device = next(network.parameters()).device
-        logits = network(torch.from_numpy(grey)[None].to(device))[0]
-        z, y, x = (slice(size) for size in box.shape)
-        probabilities: Tensor = logits[:, z, y, x].float().softmax(0)
-        return probabilities
+        """Label a box tile by tile; statistics are those of the tile."""
+        found = torch.empty(len(scene.plan.outputs), *box.shape, device=scene.device)
+        size = output_size(scene.plan.patch)
+        for tile in tiles(scene.volume.shape, tile=size, halo=_HALO, box=box):
+            there = tile.write.relative_to(box).slices
+            found[(slice(None), *there)] = _labelled(network, scene, tile.write)
+        return found
+
+
+def _labelled(network: nn.Module, scene: Scene, box: Box) -> Tensor:
+    """Return the probabilities of what one tile labels, with borders mirrored."""
+    tile = tile_for(box.shape, scene.plan.patch)
+    start = tuple(low - MARGIN for low in box.start)
+    stop = tuple(low + size for low, size in zip(start, tile, strict=True))
+    logits = network(scene.grey(Box(_triple(start), _triple(stop)))[None])[0]
+    z, y, x = (slice(size) for size in box.shape)
+    probabilities: Tensor = logits[:, z, y, x].float().softmax(0)
+    return probabilities
 
 
 def _deformed(scene: Scene, rng: np.random.Generator) -> Batch:
@@ -118,9 +126,10 @@ def _deformed(scene: Scene, rng: np.random.Generator) -> Batch:
     start = tuple(at - size // 2 for at, size in zip(centre, plan.patch, strict=True))
     stop = tuple(low + size for low, size in zip(start, plan.patch, strict=True))
     box = Box(_triple(start), _triple(stop))
-    grey = torch.from_numpy(scene.grey(box))
-    target = torch.from_numpy(scene.target(box))
-    field = bspline_field(plan.patch, spacing=32.0, sd=4.0, rng=rng)
+    grey, target = scene.grey(box), scene.target(box)
+    field = bspline_field(
+        plan.patch, spacing=32.0, sd=4.0, rng=rng, device=scene.device
+    )
     matrix = affine_matrix(
         rng, degrees=(180.0, 15.0, 15.0), scale=(0.8, 1.25), spacing=plan.spacing
     )

@@ -48,7 +48,7 @@ class UNet3dFastRecipe(Plain):
     answers are averaged; depth comes in through 3-D filters at four octaves and through
     two neighbouring planes on each side. On the annotated slices all voxels have labels,
     so that a step learns from every voxel that it computes; a 3-D patch of the same cost
-    holds a tenth of them. Guidance (`sparseseg.data.guidance`) tells the voxel-wise
+    holds a tenth of them. Guidance (`sparseseg.recipes.guidance`) tells the voxel-wise
     classifier what all other annotated slices say, and the U-Net what those say that
     cross its plane; a slice that is learned from never guides itself.
     """
@@ -99,10 +99,7 @@ class UNet3dFastRecipe(Plain):
         """Fit the voxel-wise classifier, and let each annotated view count."""
         assert isinstance(network, GuidedUNet)
         network.views.copy_(torch.tensor(view_weights(scenes)))
-        device = network.views.device
-        pixels, target, folds = (
-            part.to(device) for part in _labelled_pixels(_slates(scenes), rng)
-        )
+        pixels, target, folds = _labelled_pixels(_slates(scenes), rng)
         steps = _FIT_STEPS if thorough else max(1, _FIT_STEPS // _REFIT_SHARE)
         network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng)
 
@@ -170,7 +167,7 @@ class UNet3dFastRecipe(Plain):
             views = [float(axis == flat[0]) for axis in range(3)]
         read = _grown(box, scene, views)
         features = plane_features.features(scene, read)
-        total = torch.zeros(len(scene.plan.outputs), *box.shape)
+        total = torch.zeros(len(scene.plan.outputs), *box.shape, device=scene.device)
         for axis, weight in enumerate(views):
             if weight > 0:
                 seen = _view(network, scene, features, read, box, axis)
@@ -187,7 +184,8 @@ class _Slate:
         self.fold = fold
         self.where = plane.where
         self.axis = plane.where.axis
-        self.target = torch.from_numpy(plane.target.astype(np.int64))
+        target = torch.from_numpy(plane.target.astype(np.int64))
+        self.target = target.to(scene.device)
         self._places = scene.places[number]
         self._features: tuple[Tensor, Tensor] | None = None
         self.others = tuple(w for w in scene.slices if w != plane.where)
@@ -346,7 +344,7 @@ def _labelled_pixels(
         for guiding, part in (((), unguided), (slate.others, share)):
             target = slate.unseen(guiding)
             wanted = torch.from_numpy(rng.random(target.shape) < part)
-            chosen = (target != losses.IGNORE) & wanted
+            chosen = (target != losses.IGNORE) & wanted.to(target.device)
             inputs.append(slate.inputs(window, guiding)[:, chosen].T)
             targets.append(target[chosen])
             folds.append(torch.full_like(targets[-1], slate.fold))
@@ -357,8 +355,7 @@ def _view(
     network: nn.Module, scene: Scene, features: Tensor, read: Box, box: Box, axis: int
 ) -> Tensor:
     """Return the corrected probabilities of one view for a box inside `read`."""
-    device = next(network.parameters()).device
-    found = torch.empty(len(scene.plan.outputs), *box.shape)
+    found = torch.empty(len(scene.plan.outputs), *box.shape, device=scene.device)
     rows = max(
         1,
         _PIXELS
@@ -373,8 +370,8 @@ def _view(
         planes = plane_features.stacked(
             filters, plane_features.neighbours(scene, part, axis), scene, part, axis
         )
-        logits = network(planes.movedim(axis + 1, 0).contiguous().to(device))
-        corrected = logits.float().softmax(1).movedim(0, axis + 1).cpu()
+        logits = network(planes.movedim(axis + 1, 0).contiguous())
+        corrected = logits.float().softmax(1).movedim(0, axis + 1)
         inner = [
             slice(a - r, b - r)
             for a, b, r in zip(box.start, box.stop, read.start, strict=True)

@@ -195,6 +195,23 @@ def test_probabilities_of_a_box_sum_to_one(recipe, scene, network):
     torch.testing.assert_close(found.sum(0), torch.ones(box.shape))
 
 
+def test_a_slice_larger_than_a_tile_is_labelled_whole(recipe, name):
+    shape = (3, 70, 60)
+    painted = np.full(shape, 255, np.uint8)
+    painted[:, 20:40, 20:40], painted[0] = 1, 0
+    grey = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    case = Volume.from_array(grey), SparseLabels(painted)
+    plan = recipe.plan([case], (255, 1), recipe.card.options())
+    scene = Scene.of(replace(plan, network=SMALL[name]), *case)
+    network = recipe.network(scene.plan)
+    recipe.prepare(network, [scene], np.random.default_rng(0))
+    recipe.enter(network, recipe.stages(scene.plan)[0])
+    box = Box((1, 0, 0), (2, 70, 60))
+    with torch.inference_mode():
+        found = recipe.probabilities(network.eval(), scene, box)
+    torch.testing.assert_close(found.sum(0), torch.ones(box.shape))
+
+
 def test_tiles_are_positive_and_have_a_halo_that_is_not_negative(recipe, scene):
     for shape in [(1, 1, 1), (5, 300, 7), (2000, 2000, 2000)]:
         tile, halo = recipe.tiling(scene.plan, shape)

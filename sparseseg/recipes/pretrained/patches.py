@@ -122,7 +122,8 @@ class LabelledVolume:
         stop = [a + b for a, b in zip(high, self.ready.crop.start, strict=True)]
         box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
         back = self.ready.frame.box_back(box, self.scene.volume.shape)
-        turned = self.ready.frame.to_network(self.scene.target(back)[None])[0]
+        target = self.scene.target(back).cpu().numpy()
+        turned = self.ready.frame.to_network(target[None])[0]
         return np.ascontiguousarray(turned)
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import edt
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.tiling import Box
@@ -30,9 +32,9 @@ class GuidePlane:
     where: AnnotatedSlice
     target: NDArray[np.int16]
     """The index of the output that each pixel is labelled as, -1 if unlabelled."""
-    inside: NDArray[np.float32]
+    inside: Tensor
     """(k, rows, columns), -1 far outside of a class to 1 deep inside."""
-    distance: NDArray[np.float32] | None
+    distance: Tensor | None
     """Squared, to the nearest label in the plane; None if the plane is complete."""
 
 
@@ -40,45 +42,51 @@ class Guidance:
     """The annotated slices of a volume as soft shapes; `outputs` are their values."""
 
     def __init__(
-        self, anisotropy: Sequence[float], planes: Sequence[GuidePlane], outputs: int
+        self,
+        anisotropy: Sequence[float],
+        planes: Sequence[GuidePlane],
+        outputs: int,
+        device: torch.device,
     ) -> None:
         self.planes = tuple(planes)
         self._anisotropy = tuple(anisotropy)
         self._outputs = outputs
+        self._device = device
 
-    def __call__(self, box: Box) -> NDArray[np.float32]:
+    def __call__(self, box: Box) -> Tensor:
         """Return (1 + k, z, y, x): how near a slice is (0..1), then each class.
 
         Without any slice all are 0. `box` lies inside the volume.
         """
-        total = np.zeros((self._outputs, *box.shape), np.float32)
-        weight = np.full(box.shape, 1e-12, np.float32)
-        nearest = np.full(box.shape, _FAR, np.float32)
+        total = torch.zeros(self._outputs, *box.shape, device=self._device)
+        weight = torch.full(box.shape, 1e-12, device=self._device)
+        nearest = torch.full(box.shape, _FAR, device=self._device)
         for plane in self.planes:
             self._add(plane, box, total, weight, nearest)
-        near = BORDER / (BORDER + np.sqrt(nearest))
+        near = BORDER / (BORDER + nearest.sqrt())
         near[nearest >= _FAR] = 0
-        return np.concatenate([near[None], total / weight])
+        return torch.cat([near[None], total / weight])
 
     def _add(
         self,
         plane: GuidePlane,
         box: Box,
-        total: NDArray[np.float32],
-        weight: NDArray[np.float32],
-        nearest: NDArray[np.float32],
+        total: Tensor,
+        weight: Tensor,
+        nearest: Tensor,
     ) -> None:
         axis = plane.where.axis
         window = box.slices[:axis] + box.slices[axis + 1 :]
         steps = np.arange(box.start[axis], box.stop[axis]) - plane.where.index
-        square = (steps * self._anisotropy[axis]).astype(np.float32) ** 2
+        square = torch.from_numpy(steps * self._anisotropy[axis]).float().square()
         square = square.reshape([-1 if other == axis else 1 for other in range(3)])
+        square = square.to(self._device)
         if plane.distance is not None:
-            square = square + np.expand_dims(plane.distance[window], axis)
+            square = square + plane.distance[window].unsqueeze(axis)
         share = 1 / (square + _SOFT)
-        total += share * np.expand_dims(plane.inside[(slice(None), *window)], axis + 1)
+        total += share * plane.inside[(slice(None), *window)].unsqueeze(axis + 1)
         weight += share
-        np.minimum(nearest, square, out=nearest)
+        torch.minimum(nearest, square, out=nearest)
 
 
 def guide_plane(
@@ -86,13 +94,16 @@ def guide_plane(
     target: NDArray[np.int16],
     anisotropy: Sequence[float],
     k: int,
+    device: torch.device,
 ) -> GuidePlane:
-    """Measure one annotated slice of `k` classes."""
+    """Measure one annotated slice of `k` classes, for guidance on a device."""
     sides = tuple(side for axis, side in enumerate(anisotropy) if axis != where.axis)
     reach = np.stack([_reach(target == index, sides) for index in range(k)])
     inside = np.tanh((_nearest_other(reach) - reach) / (2 * BORDER))
     distance = None if where.complete else reach.min(0) ** 2
-    return GuidePlane(where, target, inside.astype(np.float32), distance)
+    far = None if distance is None else torch.from_numpy(distance).to(device)
+    near = torch.from_numpy(inside.astype(np.float32)).to(device)
+    return GuidePlane(where, target, near, far)
 
 
 def _reach(member: NDArray[np.bool_], sides: tuple[float, ...]) -> NDArray[np.float32]:
