@@ -107,6 +107,11 @@ def take_pictures(photographer: Photographer) -> None:
     dock.result.predict.click()
     photographer.wait_for(lambda: dock.desk.session.phase is Phase.IDLE, "prediction")
     photographer.picture("result", scrolled=1.0)
+    dock.clean.fold.setChecked(True)
+    dock.clean.rules.setPlainText("drop below 300 voxels\nfill holes of 1")
+    dock.clean.apply.click()
+    photographer.wait_for(dock.clean.apply.isEnabled, "cleaned prediction")
+    photographer.picture("clean", scrolled=1.0)
 
 
 def take_pictures_of_models(photographer: Photographer) -> None:

@@ -8,7 +8,19 @@ from sparseseg.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanarOptions(Options):
+class PatchOptions(Options):
+    """What matters of a network that learns from blocks of voxels."""
+
+    patch: Annotated[
+        str,
+        {
+            "help": "sides z x y x x of a training patch, as 48x128x128; the paper's if empty"
+        },
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanarOptions(PatchOptions):
     """Whether planes or blocks of voxels are looked at, and which planes."""
 
     dims: Annotated[
@@ -43,7 +55,7 @@ class UNetPlusPlusOptions(PlanarOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MSSUNetOptions(Options):
+class MSSUNetOptions(PatchOptions):
     """What matters of MSS U-Net."""
 
     mirror: Annotated[
@@ -56,7 +68,7 @@ class MSSUNetOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HDenseUNetOptions(Options):
+class HDenseUNetOptions(PatchOptions):
     """What matters of H-DenseUNet."""
 
     part: Annotated[
@@ -104,6 +116,8 @@ class Card:
     paper: str
     parameters: int
     """Of the published case, or of one channel and one class for ours."""
+    training_gb: float
+    """About what a step takes with one channel and one class, in single precision."""
     wants_gpu: bool
     options: type[Options] = Options
 
@@ -118,6 +132,7 @@ CARDS = {
             "Three views with 3-D filters; follows what you paint in this volume.",
             "sparseseg; after Çiçek et al., MICCAI 2016",
             322_310,
+            1.0,
             wants_gpu=False,
         ),
         Card(
@@ -127,7 +142,9 @@ CARDS = {
             "Reads 132 x 132 x 116 voxels to label 44 x 44 x 28.",
             "Çiçek et al., MICCAI 2016, arXiv:1606.06650",
             19_069_955,
+            2.9,
             wants_gpu=True,
+            options=PatchOptions,
         ),
         Card(
             "unetplusplus",
@@ -136,6 +153,7 @@ CARDS = {
             "Nested skip connections with a head at each depth, L1 to L4.",
             "Zhou et al., DLMIA 2018 and TMI 2020, arXiv:1912.05074",
             9_041_700,
+            0.6,
             wants_gpu=False,
             options=UNetPlusPlusOptions,
         ),
@@ -146,6 +164,7 @@ CARDS = {
             "Follows the 2019 entry to the kidney tumour challenge KiTS.",
             "Zhao and Zeng 2019, arXiv:1908.03204",
             29_642_540,
+            5.2,
             wants_gpu=True,
             options=MSSUNetOptions,
         ),
@@ -156,6 +175,7 @@ CARDS = {
             "Can start from DenseNet-161 weights; its 3-D part wants a GPU.",
             "Li et al., TMI 2018, arXiv:1709.07330",
             65_866_777,
+            7.6,
             wants_gpu=True,
             options=HDenseUNetOptions,
         ),
@@ -166,6 +186,7 @@ CARDS = {
             "For textures in planes: each pixel sees 287 x 287 around it.",
             "Anthimopoulos et al., JBHI 2019, arXiv:1803.06167",
             130_056,
+            0.6,
             wants_gpu=False,
             options=PlanarOptions,
         ),
@@ -180,6 +201,7 @@ PRETRAINED = Card(
     "Applied as its own library does: nnU-Net, MLPerf.",
     "Isensee et al., Nature Methods 2021, for most",
     31_195_594,
+    4.0,
     wants_gpu=True,
     options=PretrainedOptions,
 )

@@ -138,6 +138,13 @@ class Depths:
     """The mean Dice of each depth on held-out slices; None until it was measured."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The lines that predictions of the model at hand are cleaned up with."""
+
+    lines: tuple[str, ...]
+
+
 class SessionEvents(SignalGroup):
     """What a session announces, always from one thread of its own."""
 
@@ -147,6 +154,7 @@ class SessionEvents(SignalGroup):
     progress = Signal(Progress)
     painted = Signal(Painted)
     depths = Signal(Depths)
+    rules = Signal(Rules)
     failed = Signal(str)
     noted = Signal(str)
     saved = Signal(str)

@@ -22,7 +22,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.options import read_options
-from sparseseg.postprocessing import Rule, clean
+from sparseseg.postprocessing import Rule, check_rules, clean, read_rules
 from sparseseg.prediction import Output, Result, predict_all
 from sparseseg.recipes import Plan, Recipe
 
@@ -34,7 +34,8 @@ class Model:
     """A plan, its network, its classes and how it came to be.
 
     `network` holds the weights to predict with; training keeps them up to date.
-    `memory` is how many bytes a tile of a prediction may take, if that is limited.
+    `memory` is how many bytes a tile of a prediction may take, if that is limited;
+    `rules` are lines that its predictions are cleaned up with.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Model:
         self.history: dict[str, Any] = dict(history or {})
         self.precision: Precision = PLAIN
         self.memory: int | None = None
+        self.rules: tuple[str, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -112,6 +114,7 @@ class Model:
         pruned = Model(plan, self.table, network=network.to(self.device))
         pruned.history = {**self.history, "depth": depth}
         pruned.precision = self.precision
+        pruned.rules = self.rules
         return pruned
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -126,6 +129,7 @@ class Model:
             "plan": self.plan.to_json(),
             "classes": self.table.to_json(),
             "history": self.history,
+            "rules": list(self.rules),
         }
         tensors = {
             name: tensor.detach().cpu().contiguous()
@@ -138,9 +142,15 @@ class Model:
         """Return labels, probabilities and uncertainty of a volume.
 
         With the annotation of that volume the prediction follows it; without, as on a
-        new volume, the image alone decides. See `sparseseg.prediction.predict`.
+        new volume, the image alone decides. See `sparseseg.prediction.predict`. Labels
+        are cleaned up by the rules of the model. Raises `UserError` for a volume that
+        the model or its rules do not fit.
         """
-        return predict_all(self, volume, labels)
+        rules = read_rules(self.rules, self.table)
+        check_rules(rules, volume.unit)
+        found = predict_all(self, volume, labels)
+        out = Output(found.labels, probabilities=found.probabilities)
+        return replace(found, labels=self.cleaned(out, rules, volume))
 
     def cleaned(
         self, out: Output, rules: Sequence[Rule], volume: Volume
@@ -171,6 +181,8 @@ class Model:
             model = cls(plan, ClassTable.from_json(description["classes"]))
             model.network.load_state_dict(tensors)
             model.history = dict(description.get("history") or {})
+            model.rules = tuple(map(str, description.get("rules", ())))
+            read_rules(model.rules, model.table)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"{source.name} is a damaged sparseseg model "

@@ -14,7 +14,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.events import Method
-from sparseseg.nn.device import Precision, fastest
+from sparseseg.nn.device import Precision, fastest, is_out_of_memory
 from sparseseg.recipes import Scene
 from sparseseg.tiling import Box, Tile, Triple, tiles
 
@@ -152,7 +152,7 @@ def _written(
     try:
         probabilities = yield from _worked(model, scene, tile)
     except (MemoryError, RuntimeError) as error:
-        halves = _halves(tile) if _is_out_of_memory(error) else []
+        halves = _halves(tile) if is_out_of_memory(error) else []
         if not halves:
             raise
     else:
@@ -176,15 +176,6 @@ def _halves(tile: Tile) -> list[Tile]:
         Box((after[0], after[1], after[2]), box.stop),
     )
     return [replace(tile, write=part) for part in parts]
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    words = str(error)
-    return (
-        isinstance(error, MemoryError | torch.OutOfMemoryError)
-        or "not enough memory" in words
-        or "can't allocate memory" in words
-    )
 
 
 def _worked(model: "Model", scene: Scene, tile: Tile) -> Generator[Tile, None, Tensor]:

@@ -18,9 +18,15 @@ from sparseseg.errors import UserError
 from sparseseg.events import Score, Step
 from sparseseg.held_out import HeldOut
 from sparseseg.model import Model
-from sparseseg.nn.device import choose_device, probe
+from sparseseg.nn.device import (
+    choose_device,
+    free_bytes,
+    is_out_of_memory,
+    probe,
+)
 from sparseseg.nn.losses import unlabelled_entropy
 from sparseseg.recipes import Batch, Case, Scene, Stage
+from sparseseg.recipes.memory import check_memory, too_little
 
 _LOOK_SECONDS = 1.0
 _WARM_UP_STEPS = 20
@@ -44,12 +50,14 @@ def train(
 
     What is painted meanwhile joins within a second. Time counts only while this
     generator works, so whoever pauses it loses nothing. Without `minutes` and `steps`
-    it goes on until it is dropped. Raises `UserError` if training cannot go on.
+    it goes on until it is dropped. A model that was trained in stages goes on in the
+    one that it had reached. Raises `UserError` if training cannot go on.
     """
     clock = _Clock()
     model.table = named(cases, model.table)
-    trainee = _Trainee(model, cases, settings)
-    schedule = _Schedule(settings, clock, model.recipe.stages(model.plan))
+    stages = _stages_left(model)
+    trainee = _Trainee(model, cases, settings, stages[0])
+    schedule = _Schedule(settings, clock, stages)
     look = clock.now() + _LOOK_SECONDS
     for count in itertools.count(1):
         if clock.now() >= look:
@@ -63,15 +71,26 @@ def train(
         schedule.teaches_until(trainee.enough)
         if schedule.begins_stage():
             trainee.enter(schedule.stage)
-        loss = trainee.step(schedule.rate())
+        loss = trainee.step_within_memory(schedule.rate())
         schedule.steps = count
         done = schedule.done
         score = last or trainee.held_out.score(model, trainee.seen, count, clock.now())
         _record(model, settings, count, clock.now(), score)
+        model.history["stage"] = schedule.stage.name
         with clock.stopped():
             yield Step(count, clock.now(), loss, done, score)
         if done is not None and done >= 1:
             return
+
+
+def _stages_left(model: Model) -> tuple[Stage, ...]:
+    """Return the stage that a model has reached and those after it; shares sum to 1."""
+    stages = model.recipe.stages(model.plan)
+    names = [stage.name for stage in stages]
+    reached = model.history.get("stage")
+    left = stages[names.index(reached) if reached in names else 0 :]
+    whole = sum(stage.share for stage in left)
+    return tuple(replace(stage, share=stage.share / whole) for stage in left)
 
 
 def _record(
@@ -192,13 +211,20 @@ class _Trainee:
     """The network that learns, beside the averaged one that predicts."""
 
     def __init__(
-        self, model: Model, cases: Sequence[Case], settings: TrainSettings
+        self,
+        model: Model,
+        cases: Sequence[Case],
+        settings: TrainSettings,
+        stage: Stage,
     ) -> None:
         self._model = model
         self._cases = list(cases)
         self._rng = np.random.default_rng(settings.seed)
         torch.manual_seed(settings.seed)
         self._device = choose_device(settings.device)
+        memory = free_bytes(self._device)
+        if memory is not None:
+            check_memory(model.recipe, model.plan, memory)
         model.network.to(self._device)
         self.held_out = HeldOut(settings.held_out)
         self.seen = self._bare_scenes()
@@ -206,7 +232,7 @@ class _Trainee:
         self._failures = 0
         self.enough: int | None = None
         self._network: nn.Module
-        self._stage = model.recipe.stages(model.plan)[0]
+        self._stage = stage
         self._entropy = float(model.plan.options.get("entropy", 0.0))
         self.look()
 
@@ -258,6 +284,16 @@ class _Trainee:
         self._optimizer = recipe.optimizer(self._network)
         for group in self._optimizer.param_groups:
             group["initial_lr"] = group["lr"]
+
+    def step_within_memory(self, rate: float) -> float:
+        """Take a step; say what to do about it where the memory does not suffice."""
+        try:
+            return self.step(rate)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            words = too_little(self._model.recipe, self._model.plan)
+            raise UserError(words) from error
 
     def step(self, rate: float) -> float:
         """Take one step at a share of the learning rate, and return the loss."""

@@ -197,3 +197,24 @@ def test_a_grown_model_starts_its_correction_anew(model):
     table = SparseLabels(np.full((1, 1, 3), [1, 2, 3], np.uint8)).table
     model.grow((255, 1, 2, 3), table)
     assert not model.network.head.weight.any()
+
+
+def test_a_model_keeps_the_rules_that_its_predictions_are_cleaned_up_with(
+    model, tmp_path
+):
+    volume, labels = blob_case()
+    assert model.predict(volume, labels).labels.any()
+    model.rules = ("drop below 999999 voxels",)
+    model.save(tmp_path / "m.safetensors")
+    again = Model.load(tmp_path / "m.safetensors")
+    assert again.rules == model.rules
+    found = again.predict(volume, labels)
+    assert not found.labels.any()
+    assert found.probabilities[1:].any()
+
+
+def test_a_file_with_a_rule_that_there_is_not_is_refused(path, model):
+    description = {"plan": model.plan.to_json(), "classes": model.table.to_json()}
+    described(path, **description, rules=["keep the best"])
+    with pytest.raises(UserError, match=r"damaged sparseseg model|keep the best"):
+        Model.load(path)

@@ -14,7 +14,15 @@ from sparseseg.recipes import Scene
 from sparseseg.recipes.recipe import WHOLE
 from sparseseg.starting import create, fit
 from sparseseg.training import train
-from tests.miniature import SHAPE, blob_case, fresh_model, painted, settings, shrink
+from tests.miniature import (
+    SHAPE,
+    blob_case,
+    fresh_model,
+    painted,
+    settings,
+    shrink,
+    thin_dense_networks,
+)
 
 RECIPE = type(recipes.get("unet3d-fast"))
 
@@ -323,7 +331,7 @@ def test_going_back_takes_the_averaged_weights_at_half_the_rate(monkeypatch):
     failing(monkeypatch, {3})
     labelled = blob_case()
     model = fresh_model(labelled)
-    trainee = training._Trainee(model, [labelled], settings())
+    trainee = training._Trainee(model, [labelled], settings(), WHOLE[0])
     (group,) = trainee._optimizer.param_groups
     rate = group["initial_lr"]
     for _ in range(3):
@@ -349,3 +357,20 @@ def test_fit_trains_a_given_model_further():
     assert fit([labelled], model=model, steps=1, device="cpu") is model
     assert model.history["step"] == 1
     assert model.history["settings"]["steps"] == 1
+
+
+def test_a_model_goes_on_in_the_stage_that_it_had_reached(monkeypatch):
+    thin_dense_networks(monkeypatch)
+    case = blob_case()
+    chosen = settings(recipe="hdenseunet", steps=8)
+    model = create([case], chosen)
+    seen = []
+    for _ in train(model, [case], chosen):
+        seen.append(model.history["stage"])
+        if seen[-1] == "2d+u":
+            break
+    seen += [model.history["stage"] for _ in train(model, [case], chosen)]
+    assert list(dict.fromkeys(seen)) == ["2d", "2d+u", "3d", "hybrid"]
+    assert seen.count("2d") == 2
+    again = [model.history["stage"] for _ in train(model, [case], chosen)]
+    assert set(again) == {"hybrid"}

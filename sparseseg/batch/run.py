@@ -27,7 +27,7 @@ from sparseseg.data.files import ENDINGS, open_volume, write_image, write_labels
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.model import Model
-from sparseseg.postprocessing import needs_probabilities, read_rules
+from sparseseg.postprocessing import chosen_rules, needs_probabilities, read_rules
 from sparseseg.prediction import Output, predict, tune
 
 
@@ -56,7 +56,8 @@ def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Re
     """
     clear_leftovers(items, settings)
     model.choose(settings.options)
-    read_rules(settings.clean, model.table)  # complains before anything is predicted
+    model.rules = chosen_rules(settings.clean, model.rules)
+    read_rules(model.rules, model.table)  # complains before anything is predicted
     model.memory = max(0, tile_memory(settings))
     manifest = Manifest(Path(settings.output))
     state, course = _model_key(model, settings), Course(len(items))
@@ -112,7 +113,7 @@ def _predicted(
     tune(model, volume)
     begin = time.perf_counter()
     yield Report(item, "running", 0.0, 0.0, course.left, note=note)
-    rules = read_rules(settings.clean, model.table)
+    rules = read_rules(model.rules, model.table)
     confidence = Confidence(
         len(model.plan.outputs), float(model.history.get("temperature", 1.0))
     )
@@ -161,7 +162,7 @@ def _model_key(model: Model, settings: BatchSettings) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     plain = {"plan": model.plan.to_json(), "classes": model.table.to_json()}
-    chosen = {"clean": list(settings.clean), "uncertainty": settings.uncertainty}
+    chosen = {"clean": list(model.rules), "uncertainty": settings.uncertainty}
     digest.update(json.dumps({**plain, **chosen}, sort_keys=True).encode())
     return digest.hexdigest()
 

@@ -31,7 +31,10 @@ class BatchSettings:
     truth: Annotated[
         str, {"help": "a folder with dense truths of the same names, to score with"}
     ] = ""
-    clean: Annotated[tuple[str, ...], {"help": "rules to clean up with"}] = ()
+    clean: Annotated[
+        tuple[str, ...],
+        {"help": "rules to clean up with; the model's own if empty, 'none' for none"},
+    ] = ()
     options: Annotated[dict[str, str], {"help": "an option of the model's recipe"}] = (
         field(default_factory=dict)
     )

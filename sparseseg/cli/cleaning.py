@@ -1,6 +1,6 @@
 """The flag `--clean`: rules that predictions are cleaned up with."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from sparseseg.errors import UserError
@@ -11,18 +11,29 @@ if TYPE_CHECKING:
     from sparseseg.classes import ClassTable
     from sparseseg.data.volume import Volume
     from sparseseg.postprocessing import Rule
+    from sparseseg.recipes import Case
 
 
-def add_clean(parser: ArgumentParser) -> None:
-    """Let a prediction be cleaned up by rules."""
+def add_clean(parser: ArgumentParser, help: str) -> None:  # noqa: A002
+    """Let predictions be cleaned up by rules."""
     parser.add_argument(
         "--clean",
         action="append",
         default=[],
         metavar="RULE",
-        help="clean the prediction up by a rule, as 'keep 2 largest of 1', or by those "
-        "of a recipe's paper, as mssunet; may be repeated",
+        help=help,
     )
+
+
+PREDICTING = (
+    "clean the prediction up by a rule, as 'keep 2 largest of 1', or by those of a "
+    "recipe's paper, as mssunet; may be repeated; without it the model's own rules "
+    "apply, and with 'none' no rule"
+)
+TRAINING = (
+    "a rule that predictions of this model are cleaned up with, as 'keep 2 largest of "
+    "1', or those of a recipe's paper, as mssunet; may be repeated"
+)
 
 
 def rules_for(
@@ -37,3 +48,21 @@ def rules_for(
     except UserError as error:
         raise UserError(f"{volume.name}: {error}") from error
     return rules
+
+
+def check_lines(arguments: Namespace, cases: "Sequence[Case]") -> None:
+    """Check the rules that a training is given before it begins: it may take long."""
+    from sparseseg.classes import ClassTable
+    from sparseseg.postprocessing import chosen_rules
+    from sparseseg.zoo.opening import open_model
+
+    lines = chosen_rules(arguments.clean, ())
+    if not lines:
+        return
+    parent = getattr(arguments, "parent", None)
+    known = open_model(parent).table if parent else ClassTable()
+    painted = {number for _, labels in cases for number in labels.numbers()}
+    new = ClassTable.numbered(painted - set(known.numbers))
+    table = ClassTable((*known.classes, *new.classes))
+    for volume, _ in cases:
+        rules_for(lines, table, volume)

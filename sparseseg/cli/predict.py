@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sparseseg.batch.settings import parse_size
 from sparseseg.cli import jobs
-from sparseseg.cli.cleaning import add_clean, rules_for
+from sparseseg.cli.cleaning import PREDICTING, add_clean, rules_for
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device, pair
 from sparseseg.cli.inputs import add_numbering, read_annotation
@@ -62,7 +62,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         help="how much a tile may take, such as 2GB; a volume over a tenth of it stays "
         "on disk",
     )
-    add_clean(parser)
+    add_clean(parser, PREDICTING)
     add_numbering(parser)
     add_device(parser)
 
@@ -91,12 +91,13 @@ def _run(arguments: Namespace) -> Answer:
 
 def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> None:
     from sparseseg.data.files import open_volume, read, write_image, write_labels
-    from sparseseg.postprocessing import needs_probabilities
+    from sparseseg.postprocessing import chosen_rules, needs_probabilities
     from sparseseg.prediction import tune
 
     memory = model.memory = arguments.memory
     volume = read(image) if memory is None else open_volume(image, at_most=memory // 10)
-    rules = rules_for(arguments.clean, model.table, volume)
+    lines = chosen_rules(arguments.clean, model.rules)
+    rules = rules_for(lines, model.table, volume)
     tune(model, volume)
     annotation = arguments.annotation
     out = jobs.predict(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparseseg.cli import jobs
-from sparseseg.cli.cleaning import add_clean, rules_for
+from sparseseg.cli.cleaning import check_lines
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import settings
 from sparseseg.cli.inputs import read_case
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
-    from sparseseg.postprocessing import Rule
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -43,24 +41,24 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--truth", help="a dense segmentation to score the prediction with"
     )
-    add_clean(parser)
     add_training_flags(parser)
 
 
 def _run(arguments: Namespace) -> Answer:
     from sparseseg.data.files import write_labels
     from sparseseg.evaluation import evaluate
-    from sparseseg.postprocessing import needs_probabilities
+    from sparseseg.postprocessing import needs_probabilities, read_rules
 
     _check_names(arguments)
     volume, labels = read_case(arguments.image, arguments.annotation, arguments)
-    rules = _rules(arguments, volume, labels)
+    check_lines(arguments, [(volume, labels)])
     truth = _read_truth(arguments.truth, volume) if arguments.truth else None
     _make_room(arguments)
     rescue = arguments.model_out or Path(f"{arguments.output}{MODEL_SUFFIX}")
     model = learn(arguments, [(volume, labels)], rescue=rescue)
     if arguments.model_out:
         model.save(arguments.model_out)
+    rules = read_rules(model.rules, model.table)
     method = jobs.better_method(model)
     out = jobs.predict(
         model,
@@ -92,22 +90,6 @@ def _make_room(arguments: Namespace) -> None:
     make_room(arguments.output, inputs=[name for name in given if name])
     if arguments.model_out:
         make_room(arguments.model_out)
-
-
-def _rules(
-    arguments: Namespace, volume: "Volume", labels: "SparseLabels"
-) -> "tuple[Rule, ...]":
-    """Read the rules before the training, which may take long."""
-    from sparseseg.classes import ClassTable
-    from sparseseg.zoo.opening import open_model
-
-    if not arguments.clean:
-        return ()
-    parent = getattr(arguments, "parent", None)
-    known = open_model(parent).table if parent else ClassTable()
-    new = ClassTable.numbered(set(labels.numbers()) - set(known.numbers))
-    table = ClassTable((*known.classes, *new.classes))
-    return rules_for(arguments.clean, table, volume)
 
 
 def _read_truth(path: str, volume: "Volume") -> "NDArray[np.integer]":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli import jobs
+from sparseseg.cli.cleaning import TRAINING, add_clean, check_lines
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_settings, settings
 from sparseseg.cli.inputs import add_numbering, pairs_of, read_case
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 def add_training_flags(parser: ArgumentParser) -> None:
     """Give a parser all that training can be told."""
     add_settings(parser)
+    add_clean(parser, TRAINING)
     add_numbering(parser)
 
 
 def learn(arguments: Namespace, cases: "Sequence[Case]", *, rescue: Path) -> "Model":
     """Train a new model, or one that was given, as the flags say."""
+    from sparseseg.postprocessing import chosen_rules
     from sparseseg.starting import create
 
     chosen = settings(arguments)
@@ -38,6 +41,7 @@ def learn(arguments: Namespace, cases: "Sequence[Case]", *, rescue: Path) -> "Mo
             f"on with {recipe}: leave --recipe out"
         )
     chosen = dataclasses.replace(chosen, recipe=recipe)
+    model.rules = chosen_rules(arguments.clean, model.rules)
     jobs.train(model, cases, chosen, rescue=rescue)
     return model
 
@@ -68,6 +72,7 @@ def _run(arguments: Namespace) -> Answer:
     settings(arguments)  # complains, if it has to, before anything is read
     pairs = pairs_of(arguments.volumes, "image needs its annotation")
     cases = [read_case(*pair, arguments) for pair in pairs]
+    check_lines(arguments, cases)
     make_room(output)
     model = learn(arguments, cases, rescue=output)
     model.save(output)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +33,27 @@ def choose_device(name: str) -> torch.device:
     if not there[name]:
         raise UserError(f"there is no {name} device here: choose auto or cpu")
     return torch.device(name)
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Return how much memory a device has left, None where it cannot be told."""
+    if device.type == "cuda":
+        reserved = torch.cuda.memory_reserved(device)
+        ours = reserved - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + ours
+    if device.type == "cpu":
+        return int(psutil.virtual_memory().available)
+    return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory, of whatever device, did not suffice."""
+    words = str(error)
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "not enough memory" in words
+        or "can't allocate memory" in words
+    )
 
 
 @dataclass(frozen=True, slots=True)

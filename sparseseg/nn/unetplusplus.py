@@ -142,9 +142,16 @@ def _block(source: int, width: int, dims: int, dropout: float) -> nn.Sequential:
 
 
 def _initialise(module: nn.Module) -> None:
-    if isinstance(
-        module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
-    ):
+    """Draw weights as the released code does: its up-convolutions leave it to Keras.
+
+    Without Glorot's smaller weights there, dropout makes the deepest head start with
+    logits in the hundreds.
+    """
+    if isinstance(module, nn.Conv2d | nn.Conv3d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        assert module.bias is not None
-        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d):
+        nn.init.xavier_uniform_(module.weight)
+    else:
+        return
+    assert module.bias is not None
+    nn.init.zeros_(module.bias)

@@ -1,6 +1,6 @@
 """Cleaning a prediction up by rules, and the rules of the published systems."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ PRESETS = {
 """The rules of a recipe's paper, by the recipe's name, for the numbers of its data."""
 
 Rules = str | Iterable[str | Rule]
+NONE = "none"
 
 
 def clean(
@@ -85,6 +86,13 @@ def read_rules(rules: Rules, table: ClassTable | None = None) -> tuple[Rule, ...
     """Make rules of their words; a recipe's name stands for those of its paper."""
     lines = (rules,) if isinstance(rules, str) else rules
     return tuple(rule for line in lines for rule in _expanded(line, table))
+
+
+def chosen_rules(given: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines that are given, or else a model's own; "none" stands for none."""
+    if not given:
+        return tuple(own)
+    return () if tuple(given) == (NONE,) else tuple(given)
 
 
 def check_rules(rules: Iterable[Rule], unit: str) -> None:

@@ -20,6 +20,7 @@ from sparseseg.errors import UserError
 from sparseseg.nn import losses
 from sparseseg.nn.denseunet import LAYOUT_3D, load_densenet161
 from sparseseg.nn.hdenseunet import BESIDE, STAGES, HDenseUNet, part
+from sparseseg.nn.sizes import check_multiple
 from sparseseg.options import Options
 from sparseseg.recipes import patches, planes
 from sparseseg.recipes.lungnet import turned
@@ -29,6 +30,8 @@ from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box, Triple
 
 _SIDE = 224
+# Normalisation needs more than one voxel at the deepest level.
+_LEAST: Triple = (1, 64, 64)
 _CROPS = 4
 _RATE = 1e-2
 _LITS_WEIGHTS = (0.78, 0.65, 8.57)
@@ -57,9 +60,9 @@ class HDenseUNetRecipe(Plain):
         """Choose the window, and fit crops and patches to the volumes."""
         assert isinstance(options, HDenseUNetOptions)
         volumes = [volume for volume, _ in cases]
-        # Normalisation needs more than one voxel at the deepest level.
-        largest = np.max([(1, 64, 64), *(volume.shape for volume in volumes)], axis=0)
-        limit = (options.slices, _SIDE, _SIDE)
+        largest = np.max([_LEAST, *(volume.shape for volume in volumes)], axis=0)
+        limit = patches.chosen_patch(options.patch, (options.slices, _SIDE, _SIDE))
+        check_multiple("H-DenseUNet", limit, LAYOUT_3D.multiple)
         z, y, x = LAYOUT_3D.multiple
         return Plan(
             recipe=self.card.name,
@@ -82,6 +85,13 @@ class HDenseUNetRecipe(Plain):
     def network(self, plan: Plan) -> nn.Module:
         """Build the network of a plan."""
         return self.module(plan.channels, len(plan.outputs), **plan.network)
+
+    def patches(self, plan: Plan) -> Iterator[Triple]:
+        """Yield halves of the plan's patch, or none for the 2-D network alone."""
+        if plan.options.get("part") == "2d":
+            return iter(())
+        z, y, x = LAYOUT_3D.multiple
+        return patches.halved(plan.patch, (z, y, x), (z, *_LEAST[1:]))
 
     def start(self, network: nn.Module, plan: Plan) -> None:
         """Start the 2-D encoder from DenseNet-161, if a file is given."""

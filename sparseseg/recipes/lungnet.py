@@ -80,7 +80,8 @@ class LungNetRecipe(TwoOrThree):
     def answer(self, network: nn.Module, image: Tensor, plan: Plan) -> Tensor:
         """Ask a few images at once: eleven results of each are joined."""
         few = max(1, _PIXELS // image[0, 0].numel())
-        found = [network(part).float().softmax(1) for part in image.split(few)]
+        parts = torch.split(image, few)
+        found = [network(part).float().softmax(1) for part in parts]
         return torch.cat(found)
 
 

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from sparseseg.catalogue import card
+from sparseseg.catalogue import MSSUNetOptions, card
 from sparseseg.classes import BACKGROUND
 from sparseseg.data.intensity import GreyCurve, standardising
 from sparseseg.nn import losses
 from sparseseg.nn.augment import affine_matrix, bspline_field, warp
 from sparseseg.nn.mssunet import HEAD_WEIGHTS, MULTIPLE, WIDTH, MSSUNet
+from sparseseg.nn.sizes import check_multiple
 from sparseseg.options import Options
 from sparseseg.recipes import patches
 from sparseseg.recipes.plan import Plan
@@ -23,6 +24,8 @@ from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box, Triple
 
 PATCH: Triple = (48, 192, 192)
+# Normalisation needs more than one voxel at the deepest level.
+_LEAST: Triple = (1, 64, 64)
 _RATE = 3e-4
 _DECAY = 3e-5
 _KITS_CLASS_WEIGHTS = (0.28, 0.28, 0.44)
@@ -68,10 +71,7 @@ class MSSUNetRecipe(Plain):
                 _foreground_curve(cases, channel)
                 for channel in range(volumes[0].channels)
             ),
-            # Normalisation needs more than one voxel at the deepest level.
-            patch=patches.patch_for(
-                np.max([(1, 64, 64), *extents], axis=0), PATCH, MULTIPLE
-            ),
+            patch=_patch(np.max([_LEAST, *extents], axis=0), options),
             network={"width": WIDTH, "flat": True},
             options=options.to_json(),
         )
@@ -93,6 +93,10 @@ class MSSUNetRecipe(Plain):
                 *patches.draw_patch(scenes, rng), rng, scenes[0].plan
             )
             yield Batch(image[None], target[None])
+
+    def patches(self, plan: Plan) -> Iterator[Triple]:
+        """Yield halves of the plan's patch."""
+        return patches.halved(plan.patch, MULTIPLE, (MULTIPLE[0], *_LEAST[1:]))
 
     def logits(self, network: nn.Module, batch: Batch) -> Heads:
         """Return the logits of the five heads, full resolution first."""
@@ -140,6 +144,14 @@ class MSSUNetRecipe(Plain):
 
         mirror = (0, 1, 2) if scene.plan.options.get("mirror", True) else ()
         return patches.window_probabilities(predict, scene, box, mirror=mirror)
+
+
+def _patch(largest: Sequence[int], options: Options) -> Triple:
+    """Return the patch that was chosen, or that of the paper as far as volumes reach."""
+    assert isinstance(options, MSSUNetOptions)
+    chosen = patches.chosen_patch(options.patch, PATCH)
+    check_multiple("MSS U-Net", chosen, MULTIPLE)
+    return patches.patch_for(largest, chosen, MULTIPLE)
 
 
 def _foreground_curve(cases: Sequence[Case], channel: int) -> GreyCurve:

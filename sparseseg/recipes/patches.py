@@ -1,5 +1,6 @@
 """For 3-D networks: patches round labelled voxels, and prediction by windows."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparseseg.errors import UserError
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.sampling import draw_case, draw_place
 from sparseseg.recipes.scene import Scene
@@ -28,6 +30,38 @@ def patch_for(shape: Sequence[int], limit: Triple, multiple: Triple) -> Triple:
         for size, most, step in zip(shape, limit, multiple, strict=True)
     )
     return z, y, x
+
+
+def chosen_patch(words: str, otherwise: Triple) -> Triple:
+    """Read the option `patch`, such as 48x128x128; raise `UserError` for other words."""
+    if not words:
+        return otherwise
+    found = re.fullmatch(r"(\d+)[ x,]+(\d+)[ x,]+(\d+)", words.strip().lower())
+    if not found:
+        raise UserError(
+            "option patch is sides z x y x x of a training patch, such as 48x128x128, "
+            f"got {words!r}"
+        )
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def halved(patch: Triple, multiple: Triple, least: Triple) -> Iterator[Triple]:
+    """Yield a patch, and it with its longest side halved, again and again.
+
+    Sides stay multiples of `multiple` and at least `least`.
+    """
+    while True:
+        yield patch
+        sides = [
+            max(low, -(-side // (2 * step)) * step)
+            for side, step, low in zip(patch, multiple, least, strict=True)
+        ]
+        can = [axis for axis in range(3) if sides[axis] < patch[axis]]
+        if not can:
+            return
+        axis = max(can, key=lambda a: patch[a])
+        z, y, x = (sides[a] if a == axis else side for a, side in enumerate(patch))
+        patch = (z, y, x)
 
 
 def box_round(centre: Triple, size: Triple) -> Box:

@@ -100,6 +100,12 @@ class Recipe(Protocol):
     ) -> Iterator[Batch]:
         """Yield training batches without end, drawn where something is labelled."""
 
+    def patches(self, plan: Plan) -> Iterator[Triple]:
+        """Yield the patches that a step may learn from, from the plan's own down.
+
+        None where a step takes little memory whatever the volume.
+        """
+
     def enough(self, scenes: Sequence[Scene]) -> int | None:
         """Return after how many steps these labels teach nothing more, if ever."""
 
@@ -174,6 +180,10 @@ class Plain:
 
     def enter(self, network: nn.Module, stage: Stage) -> None:
         """Let all weights learn that are meant to."""
+
+    def patches(self, plan: Plan) -> Iterator[Triple]:
+        """Yield none: a step learns from crops."""
+        yield from ()
 
     def start(self, network: nn.Module, plan: Plan) -> None:
         """Start from the fresh weights."""

@@ -1,7 +1,7 @@
 """Systems published for planes, together with their transcription to volumes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sparseseg.catalogue import PlanarOptions
 from sparseseg.data.intensity import rescaling
+from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches, planes
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Case, Plain
@@ -17,6 +18,7 @@ from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box, Triple
 
 PATCH: Triple = (32, 64, 64)
+_LEAST = 16
 
 
 class TwoOrThree(Plain, ABC):
@@ -46,16 +48,26 @@ class TwoOrThree(Plain, ABC):
         volumes = [volume for volume, _ in cases]
         largest = np.max([volume.shape for volume in volumes], axis=0)
         channels = zip(*(volume.array for volume in volumes), strict=True)
+        limit, steps = patches.chosen_patch(options.patch, PATCH), (multiple,) * 3
+        check_multiple(self.card.title, limit, steps)
         return Plan(
             recipe=self.card.name,
             outputs=tuple(outputs),
             spacing=volumes[0].spacing,
             unit=volumes[0].unit,
             curves=tuple(rescaling(channel) for channel in channels),
-            patch=patches.patch_for(largest, PATCH, (multiple, multiple, multiple)),
+            patch=patches.patch_for(largest, limit, (multiple, multiple, multiple)),
             network={"dims": options.dims, **network},
             options={**options.to_json(), "multiple": multiple},
         )
+
+    def patches(self, plan: Plan) -> Iterator[Triple]:
+        """Yield halves of the plan's patch in 3-D, none in 2-D."""
+        if plan.network["dims"] == 2:
+            return iter(())
+        step = int(plan.options["multiple"])
+        least = max(_LEAST, step)
+        return patches.halved(plan.patch, (step,) * 3, (step, least, least))
 
     def network(self, plan: Plan) -> nn.Module:
         """Build the network of a plan; in 2-D it knows which views count."""

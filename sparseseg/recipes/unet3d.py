@@ -1,6 +1,7 @@
 """3D U-Net: learning dense segmentation from sparse annotation (Çiçek et al. 2016)."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from sparseseg.catalogue import card
+from sparseseg.catalogue import PatchOptions, card
 from sparseseg.data.intensity import rescaling
 from sparseseg.nn import losses
 from sparseseg.nn.augment import (
@@ -18,8 +19,9 @@ from sparseseg.nn.augment import (
     grey_curve,
     warp,
 )
-from sparseseg.nn.unet3d import MARGIN, UNet3d, output_size, tile_for
+from sparseseg.nn.unet3d import MARGIN, UNet3d, check_size, output_size, tile_for
 from sparseseg.options import Options
+from sparseseg.recipes.patches import chosen_patch, halved
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.sampling import draw_case, draw_place
@@ -50,6 +52,9 @@ class UNet3dRecipe(Plain):
         """Take the paper's tile, or a smaller one where the volumes are smaller."""
         volumes = [volume for volume, _ in cases]
         largest = np.max([volume.shape for volume in volumes], axis=0)
+        assert isinstance(options, PatchOptions)
+        limit = chosen_patch(options.patch, TILE)
+        check_size(limit)
         z, y, x = (int(size) for size in largest)
         channels = zip(*(volume.array for volume in volumes), strict=True)
         return Plan(
@@ -58,7 +63,7 @@ class UNet3dRecipe(Plain):
             spacing=volumes[0].spacing,
             unit=volumes[0].unit,
             curves=tuple(rescaling(channel) for channel in channels),
-            patch=tile_for((z, y, x), TILE),
+            patch=tile_for((z, y, x), limit),
             network={"affine": False, "width": 32},
             options=options.to_json(),
         )
@@ -77,6 +82,12 @@ class UNet3dRecipe(Plain):
         """Yield one deformed tile a step, centred on a labelled voxel."""
         while True:
             yield _deformed(draw_case(scenes, rng), rng)
+
+    def patches(self, plan: Plan) -> Iterator[Triple]:
+        """Yield tiles that label half as much each."""
+        yield plan.patch
+        labelled = halved(output_size(plan.patch), (1, 1, 1), (4, 4, 4))
+        yield from (tile_for(size, plan.patch) for size in islice(labelled, 1, None))
 
     def logits(self, network: nn.Module, batch: Batch) -> Heads:
         """Return the network's logits."""

@@ -9,6 +9,7 @@ from sparseseg.events import (
     Painted,
     Phase,
     Progress,
+    Rules,
     ScoreReport,
     SessionEvents,
     StepReport,
@@ -22,6 +23,7 @@ _SIGNALS: dict[type, str] = {
     Progress: "progress",
     Painted: "painted",
     Depths: "depths",
+    Rules: "rules",
 }
 
 _LOGGER = logging.getLogger(__name__)

@@ -35,6 +35,7 @@ class Engine:
         self._model: Model | None = None
         self._depth: int | None = None
         self._parent = ""
+        self.rules: tuple[str, ...] = ()
         self._case: tuple[Volume, SparseLabels]
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
@@ -85,15 +86,20 @@ class Engine:
 
     def save(self, path: Path) -> None:
         """Write the whole model, atomically."""
-        self._trained().save(path)
+        self._write(self._trained(), path)
 
     def export(self, path: Path) -> None:
         """Write the model at the chosen depth, atomically."""
-        self._pruned().save(path)
+        self._write(self._pruned(), path)
 
     def load(self, path: Path) -> None:
         """Read a model."""
         self._model, self._depth, self._parent = Model.load(path), None, ""
+        self.rules = self._model.rules
+
+    def _write(self, model: Model, path: Path) -> None:
+        model.rules = self.rules
+        model.save(path)
 
     def _pruned(self) -> Model:
         model = self._trained()

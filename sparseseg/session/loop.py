@@ -9,10 +9,11 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from sparseseg.errors import UserError
-from sparseseg.events import Depths, Method, Phase, Score, Step, StepReport
+from sparseseg.events import Depths, Method, Phase, Rules, Score, Step, StepReport
 from sparseseg.session.messages import (
     Assignment,
     ChooseDepth,
+    KeepRules,
     Load,
     Pause,
     Predict,
@@ -142,6 +143,10 @@ class WorkLoop:
         self._tell_depths()
 
     @_handle.register
+    def _(self, request: KeepRules) -> None:
+        self._engine.rules = request.lines
+
+    @_handle.register
     def _(self, request: Save) -> None:
         if not self._painter.has_model:
             raise UserError("there is no model to save yet: train one first")
@@ -151,6 +156,7 @@ class WorkLoop:
     @_handle.register
     def _(self, request: Load) -> None:
         self._engine.load(request.path)
+        self._send(Rules(self._engine.rules))
         self._show("network", step=0)
         self._is_unsaved = True
         self._settle()

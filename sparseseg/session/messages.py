@@ -13,6 +13,7 @@ from sparseseg.events import (
     Painted,
     Phase,
     Progress,
+    Rules,
     ScoreReport,
     StepReport,
 )
@@ -84,6 +85,13 @@ class ChooseDepth:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepRules:
+    """Save the model with these rules from now on."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Save:
     """Write the model to a file."""
 
@@ -127,9 +135,10 @@ Request = (
     | Preview
     | Predict
     | ChooseDepth
+    | KeepRules
     | Save
     | Load
     | Restore
     | Stop
 )
-Reply = Phase | StepReport | ScoreReport | Progress | Painted | Depths | Told
+Reply = Phase | StepReport | ScoreReport | Progress | Painted | Depths | Rules | Told

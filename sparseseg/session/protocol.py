@@ -37,6 +37,9 @@ class Engine(Protocol):
         """Write into prediction and uncertainty, and yield each tile once written."""
         ...
 
+    rules: tuple[str, ...]
+    """What the model is saved with; `load` takes those of the file."""
+
     @property
     def depths(self) -> Depths:
         """The depths of the model at hand, and the one in use."""

@@ -20,6 +20,7 @@ from sparseseg.session.announcer import Announcer
 from sparseseg.session.desk import Desk
 from sparseseg.session.messages import (
     ChooseDepth,
+    KeepRules,
     Load,
     Pause,
     Predict,
@@ -161,6 +162,14 @@ class Session:
         """
         with self._lock:
             self._post(self._check("prune"), ChooseDepth(depth))
+
+    def keep_rules(self, lines: tuple[str, ...]) -> None:
+        """Save the model with rules that its predictions are cleaned up with.
+
+        `events.rules` tells those of a model that was loaded.
+        """
+        with self._lock:
+            self._post(self._open_desk("keep rules"), KeepRules(lines))
 
     def save(self, path: str | Path) -> None:
         """Write the model to a file."""

@@ -13,6 +13,7 @@ from sparseseg.session import Session
 from sparseseg.widgets import recovery
 from sparseseg.widgets.class_keys import ClassKeys
 from sparseseg.widgets.class_panel import ClassPanel
+from sparseseg.widgets.clean_panel import CleanPanel
 from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.image_panel import ImagePanel
@@ -75,6 +76,7 @@ class SegmentationDock(QWidget):
             timer.stop()
         if self.picker is not None:
             self.picker.close()
+        self.clean.close()
         self.desk.close()
         super().closeEvent(event)
 
@@ -96,9 +98,11 @@ class SegmentationDock(QWidget):
         )
         self.paint = PaintPanel(desk.painter, desk.classes, desk.ledger, messages)
         self.train = TrainPanel(desk.session, desk.relay, messages)
+        self.clean = CleanPanel(desk, messages)
         self.result = ResultPanel(
             desk.session, desk.relay, desk.link, desk.painter, messages
         )
+        self.result.layout().addWidget(self.clean)
 
     def _build(self) -> None:
         scroll = QScrollArea()

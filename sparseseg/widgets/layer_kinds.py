@@ -1,4 +1,4 @@
-"""The three layers that sparseseg makes, and how each of them looks."""
+"""The layers that sparseseg makes, and how each of them looks."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sparseseg.classes import ClassTable
 
 ANNOTATION, PREDICTION, UNCERTAINTY = "annotation", "prediction", "uncertainty"
+CLEANED = "prediction, cleaned up"
 RESULT = "sparseseg result"
 """What marks a layer, in its metadata, as made by sparseseg and not to be segmented."""
 _SMALLEST_BRUSH, _LARGEST_BRUSH = 3, 40
@@ -30,11 +31,15 @@ def annotation_layer(
 
 
 def prediction_layer(
-    array: "NDArray[np.uint8]", table: "ClassTable", placement: dict[str, Any]
+    array: "NDArray[np.uint8]",
+    table: "ClassTable",
+    placement: dict[str, Any],
+    *,
+    name: str = PREDICTION,
 ) -> Labels:
     """Return a layer in the annotation's colours, fainter than it."""
     colormap = colormap_of(table)
-    return Labels(array, name=PREDICTION, colormap=colormap, opacity=0.5, **placement)
+    return Labels(array, name=name, colormap=colormap, opacity=0.5, **placement)
 
 
 def uncertainty_layer(array: "NDArray[np.uint8]", placement: dict[str, Any]) -> Image:

@@ -1,8 +1,6 @@
 """The choice of a recipe: what each is for, and the options that matter."""
 
 import dataclasses
-import shutil
-import sys
 from typing import Any, get_args, get_type_hints
 
 from magicgui.widgets import Container, create_widget
@@ -10,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QToolButton, QVBoxLayout, QWidget
 
 from sparseseg.catalogue import CARDS, PRETRAINED, Card
+from sparseseg.widgets.machine import Machine, this_machine
 from sparseseg.widgets.text import text_label
 
 _MILLION = 1_000_000
@@ -23,6 +22,7 @@ class RecipePanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._is_pretrained = False
+        self._machine = this_machine()
         self.recipe = QComboBox()
         for card in CARDS.values():
             self.recipe.addItem(card.title, card.name)
@@ -59,7 +59,7 @@ class RecipePanel(QWidget):
 
     def _show(self) -> None:
         card = PRETRAINED if self._is_pretrained else CARDS[self.name]
-        self.card.setText(card_words(card, has_gpu=has_gpu()))
+        self.card.setText(card_words(card, self._machine))
         old, self._form = self._form.native, options_form(card)
         self._layout.replaceWidget(old, self._form.native)
         old.deleteLater()
@@ -70,13 +70,26 @@ class RecipePanel(QWidget):
         self._form.native.setVisible(wanted)
 
 
-def card_words(card: Card, *, has_gpu: bool) -> str:
+def card_words(card: Card, machine: Machine) -> str:
     """Say in lines what a recipe is for, its size, whether it fits, and the paper."""
     size = f"{card.parameters / _MILLION:.2g} million parameters"
-    fit = "suits a CPU" if not card.wants_gpu else "made for a GPU"
-    if card.wants_gpu and not has_gpu:
-        fit = "slow here: it wants a GPU, and none was found"
-    return f"{card.summary}\n{size}; {fit}.\n{card.paper}"
+    return f"{card.summary}\n{size}; {_fit(card, machine)}.\n{card.paper}"
+
+
+def _fit(card: Card, machine: Machine) -> str:
+    """Say whether a device has the memory that a step of training takes."""
+    place = "GPU" if machine.has_gpu else "computer"
+    needs = f"takes about {card.training_gb:.1f} GB to train"
+    if card.training_gb > machine.gigabytes:
+        mend = "choose a smaller patch" if _has_patch(card) else "choose another"
+        return f"{needs}, and this {place} has {machine.gigabytes:.0f} GB: {mend}"
+    if card.wants_gpu and not machine.has_gpu:
+        return f"{needs}; slow here: it wants a GPU, and none was found"
+    return f"{needs}, and this {place} has {machine.gigabytes:.0f} GB"
+
+
+def _has_patch(card: Card) -> bool:
+    return any(field.name == "patch" for field in dataclasses.fields(card.options))
 
 
 def options_form(card: Card) -> Any:
@@ -98,8 +111,3 @@ def options_form(card: Card) -> Any:
             )
         )
     return Container(widgets=widgets)
-
-
-def has_gpu() -> bool:
-    """Tell whether there is likely a GPU; the training process knows for sure."""
-    return sys.platform == "darwin" or shutil.which("nvidia-smi") is not None

@@ -24,6 +24,7 @@ class Relay(QObject):
     progress = Signal(object)
     painted = Signal(object)
     depths = Signal(object)
+    rules = Signal(object)
     failed = Signal(str)
     noted = Signal(str)
     saved = Signal(str)

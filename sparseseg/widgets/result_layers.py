@@ -3,11 +3,17 @@
 from typing import TYPE_CHECKING
 
 from sparseseg.widgets.class_model import ClassModel, colormap_of
-from sparseseg.widgets.layer_kinds import prediction_layer, uncertainty_layer
+from sparseseg.widgets.layer_kinds import (
+    CLEANED,
+    prediction_layer,
+    uncertainty_layer,
+)
 
 if TYPE_CHECKING:
+    import numpy as np
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Layer
+    from numpy.typing import NDArray
 
     from sparseseg.classes import ClassTable
     from sparseseg.widgets.layers import LayerLink
@@ -24,6 +30,7 @@ class ResultLayers:
         self._classes = classes
         self.prediction: Labels | None = None
         self.uncertainty: Image | None = None
+        self.cleaned: Labels | None = None
         link.opened.connect(self._forget)
         classes.changed.connect(self._recolour)
 
@@ -40,6 +47,18 @@ class ResultLayers:
             self.prediction = prediction_layer(arrays.prediction, table, placement)
             self._insert(self.prediction)
 
+    def show_cleaned(self, labels: "NDArray[np.uint8]") -> None:
+        """Show a cleaned prediction in place of the raw one, which is hidden."""
+        if self.cleaned in self._viewer.layers:
+            self._viewer.layers.remove(self.cleaned)
+        table = self._classes.table
+        self.cleaned = prediction_layer(
+            labels, table, self._link.placement, name=CLEANED
+        )
+        self._insert(self.cleaned)
+        if self.prediction is not None:
+            self.prediction.visible = False
+
     def refresh(self) -> None:
         """Draw what is new, where it can be seen."""
         for layer in (self.prediction, self.uncertainty):
@@ -55,8 +74,9 @@ class ResultLayers:
         layers.selection.active = active
 
     def _forget(self) -> None:
-        self.prediction = self.uncertainty = None
+        self.prediction = self.uncertainty = self.cleaned = None
 
     def _recolour(self, table: "ClassTable") -> None:
-        if self.prediction is not None:
-            self.prediction.colormap = colormap_of(table)
+        for layer in (self.prediction, self.cleaned):
+            if layer is not None:
+                layer.colormap = colormap_of(table)

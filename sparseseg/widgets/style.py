@@ -43,6 +43,8 @@ QHeaderView::section { background: $foreground; color: $muted; border: none;
 QProgressBar { background: $foreground; border: none; border-radius: 3px;
     text-align: center; min-height: 16px; max-height: 16px; }
 QProgressBar::chunk { background: $current; border-radius: 3px; }
+QPlainTextEdit { background: $foreground; border: 1px solid $primary;
+    border-radius: 3px; padding: 2px; }
 QScrollArea { border: none; }
 """)
 

@@ -93,3 +93,33 @@ def test_a_size_in_a_volume_without_one_is_told_with_its_name(
     code, _, stderr = run(*arguments, "--clean", "drop below 5 mm3")
     assert code == 2
     assert "bare.tif: the volume does not say how large its voxels are in mm" in stderr
+
+
+@pytest.mark.usefixtures("no_training")
+def test_rules_of_the_training_go_with_the_model_until_others_are_given(
+    run: Run, tmp_path: Path
+) -> None:
+    model, target = tmp_path / "m.safetensors", tmp_path / "p.tif"
+    rule = "drop 1 or 2 below 99999999 um3"
+    train = ("train", "image.tif", "annotation.tif", "-o", model, "--clean", rule)
+    assert run(*train)[0] == 0
+    assert Model.load(model).rules == (rule,)
+    predict = ("predict", model, "image.tif", "--annotation", "annotation.tif")
+    kept = {}
+    for name, flags in {
+        "own": (),
+        "none": ("--clean", "none"),
+        "other": ("--clean", "keep 1 largest of 1"),
+    }.items():
+        assert run(*predict, "-o", target, *flags)[0] == 0
+        kept[name] = np.count_nonzero(read(target).array)
+    assert kept["own"] == 0
+    assert 0 < kept["other"] <= kept["none"]
+
+
+def test_a_rule_of_a_training_is_checked_before_it(run: Run, tmp_path: Path) -> None:
+    train = ("train", "image.tif", "annotation.tif", "-o", tmp_path / "m.safetensors")
+    code, _, stderr = run(*train, "--clean", "keep 1 largest of 7", "--minutes", "60")
+    assert code != 0
+    assert "7" in stderr
+    assert not (tmp_path / "m.safetensors").exists()

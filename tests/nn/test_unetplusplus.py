@@ -92,3 +92,14 @@ def test_there_is_no_normalisation(network):
 def test_the_plain_unet_has_the_size_of_its_image():
     (logits,) = UNet(1, 2, widths=NARROW)(torch.randn(1, 1, 16, 32))
     assert logits.shape == (1, 2, 16, 32)
+
+
+def test_weights_begin_as_in_the_released_code():
+    torch.manual_seed(0)
+    network = UNetPlusPlus(1, 1)
+    block, up = network.nodes["1_0"][0], network.ups["1_1"]
+    he = (2 / (32 * 9)) ** 0.5
+    glorot = (2 / (4 * 128 + 4 * 64)) ** 0.5
+    assert block.weight.std().item() == pytest.approx(he, rel=0.05)
+    assert up.weight.std().item() == pytest.approx(glorot, rel=0.05)
+    assert not up.bias.any()

@@ -33,6 +33,7 @@ class Engine:
     def __init__(self) -> None:
         self.step = 0
         self.depth: int | None = None
+        self.rules: tuple[str, ...] = ()
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
         self.volume = volume
@@ -88,10 +89,11 @@ class Engine:
 
     def save(self, path: Path) -> None:
         beside = path.with_suffix(".part")
-        beside.write_text(json.dumps(self.step))
+        beside.write_text(json.dumps([self.step, self.rules]))
         beside.replace(path)
 
     def load(self, path: Path) -> None:
         if not path.exists():
             raise UserError(f"there is no model {path}")
-        self.step, self.depth = json.loads(path.read_text()), None
+        self.step, lines = json.loads(path.read_text())
+        self.depth, self.rules = None, tuple(lines)

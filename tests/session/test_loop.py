@@ -298,11 +298,11 @@ def test_a_restored_model_shows_what_was_shown(bench: Bench) -> None:
 def test_a_loaded_model_is_shown_and_has_a_snapshot(
     bench: Bench, tmp_path: Path
 ) -> None:
-    (tmp_path / "other").write_text("9")
+    (tmp_path / "other").write_text("[9, []]")
     replies = bench.run(Load(tmp_path / "other"), Predict())
     assert {p.method for p in painted(replies)} == {"network"}
     assert bench.arrays.prediction.min() == 9
-    assert bench.assignment.snapshot.read_text() == "9"
+    assert bench.assignment.snapshot.read_text() == "[9, []]"
 
 
 def test_a_job_that_fails_is_dropped_and_the_others_go_on(

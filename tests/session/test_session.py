@@ -16,7 +16,7 @@ import pytest
 from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Phase, Progress
+from sparseseg.events import Phase, Progress, Rules
 from sparseseg.session import POSSIBLE, Session
 from sparseseg.tiling import Box
 from tests.session.ear import PATIENCE, Ear
@@ -214,6 +214,20 @@ def test_a_model_is_saved_and_loaded(
     session.predict()
     ear.wait("phase", lambda phase: phase == Phase.IDLE)
     assert np.all(arrays.prediction == 5)
+
+
+def test_rules_are_saved_with_a_model_and_told_when_it_is_loaded(
+    session: Session, ear: Ear, volume: Volume, tmp_path: Path
+) -> None:
+    session.open(volume)
+    session.train(SHORT)
+    ear.until("phase", lambda phase: phase == Phase.IDLE)
+    session.keep_rules(("keep 1 largest of 1",))
+    session.save(tmp_path / "model")
+    ear.wait("saved")
+    session.keep_rules(())
+    session.load(tmp_path / "model")
+    assert ear.wait("rules") == Rules(("keep 1 largest of 1",))
 
 
 def test_a_model_that_cannot_be_read_or_written_is_told(

@@ -67,6 +67,9 @@ class FakeSession:
     def prune(self, depth: int | None) -> None:
         self.calls.append(("prune", depth))
 
+    def keep_rules(self, lines: tuple[str, ...]) -> None:
+        self.calls.append(("keep_rules", lines))
+
     def save(self, path: Path) -> None:
         self.calls.append(("save", path))
         self.events.saved.emit(str(path))

@@ -1,7 +1,12 @@
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from sparseseg.catalogue import CARDS
 from sparseseg.options import read_options
+from sparseseg.widgets.machine import Machine, this_machine
 from sparseseg.widgets.recipe_panel import RecipePanel, card_words
 
 
@@ -48,11 +53,44 @@ def test_each_option_says_what_it_is_for(panel):
 
 
 def test_a_card_says_what_for_how_large_whether_it_fits_and_the_paper():
-    words = card_words(CARDS["mssunet"], has_gpu=False).splitlines()
+    words = card_words(CARDS["mssunet"], Machine(False, 16.0)).splitlines()
     assert words[:2] == CARDS["mssunet"].summary.splitlines()
     assert words[2] == (
-        "30 million parameters; slow here: it wants a GPU, and none was found."
+        "30 million parameters; takes about 5.2 GB to train; slow here: it wants a GPU, "
+        "and none was found."
     )
     assert words[3] == "Zhao and Zeng 2019, arXiv:1908.03204"
-    assert "made for a GPU" in card_words(CARDS["mssunet"], has_gpu=True)
-    assert "suits a CPU" in card_words(CARDS["lungnet"], has_gpu=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "words"),
+    [
+        ("mssunet", Machine(True, 80.0), "train, and this GPU has 80 GB."),
+        ("mssunet", Machine(True, 4.0), "this GPU has 4 GB: choose a smaller patch."),
+        (
+            "lungnet",
+            Machine(False, 16.0),
+            "0.6 GB to train, and this computer has 16 GB.",
+        ),
+        ("unet3d-fast", Machine(True, 0.5), "this GPU has 0 GB: choose another."),
+    ],
+)
+def test_a_card_says_whether_the_memory_suffices(name, machine, words):
+    assert words in card_words(CARDS[name], machine)
+
+
+def test_the_machine_is_asked_for_its_largest_gpu(monkeypatch):
+    told = subprocess.CompletedProcess([], 0, stdout="8192\n24576\n")
+    monkeypatch.setattr(shutil, "which", lambda _: "nvidia-smi")
+    monkeypatch.setattr(subprocess, "run", lambda *_args, **_words: told)
+    assert this_machine() == Machine(has_gpu=True, gigabytes=24.0)
+
+
+@pytest.mark.parametrize("stdout", ["", "No devices were found", "[N/A]"])
+def test_a_driver_that_tells_nothing_is_no_gpu(monkeypatch, stdout):
+    told = subprocess.CompletedProcess([], 0, stdout=stdout)
+    monkeypatch.setattr(shutil, "which", lambda _: "nvidia-smi")
+    monkeypatch.setattr(subprocess, "run", lambda *_args, **_words: told)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert this_machine().has_gpu is False
+    assert this_machine().gigabytes > 0.1

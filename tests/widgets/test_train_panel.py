@@ -42,7 +42,8 @@ def test_the_form_becomes_the_settings(panel, opened, session):
 
     (settings,) = (call[1] for call in session.calls if call[0] == "train")
     assert (settings.recipe, settings.minutes) == ("lungnet", 7.0)
-    assert settings.options == {"entropy": 0.0, "dims": 2, "views": "all"}
+    chosen = {"entropy": 0.0, "patch": "", "dims": 2, "views": "all"}
+    assert settings.options == chosen
 
 
 def test_training_until_stopped_has_no_minutes(panel):

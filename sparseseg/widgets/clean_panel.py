@@ -1,0 +1,136 @@
+"""Rules that clean the prediction up: what is known of the volume as a whole."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+
+from sparseseg.errors import UserError
+from sparseseg.postprocessing import (
+    FORMS,
+    check_rules,
+    clean,
+    needs_probabilities,
+    read_rules,
+)
+from sparseseg.widgets.buttons import action_button
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from qtpy.QtGui import QCloseEvent
+
+    from sparseseg.events import Rules
+    from sparseseg.postprocessing import Rule
+    from sparseseg.widgets.desk import Desk
+    from sparseseg.widgets.messages import MessageArea
+
+_LINES = 3
+
+
+class CleanPanel(QWidget):
+    """Write rules, apply them to the prediction, and keep them with the model.
+
+    The result is a layer of its own, so that the prediction stays as it is; it is made
+    in a thread, because components are looked for in the whole volume.
+    """
+
+    _made = Signal(object)
+
+    def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
+        super().__init__()
+        self._desk = desk
+        self._messages = messages
+        self._worker = ThreadPoolExecutor(1, "sparseseg-clean")
+        self.fold = QToolButton(text="Clean up by rules")
+        self.fold.setCheckable(True)
+        self.fold.setProperty("role", "heading")
+        self.fold.setToolTip("Show or hide the rules that clean the prediction up")
+        self.rules = QPlainTextEdit()
+        self.rules.setPlaceholderText("keep 1 largest of class 1\ndrop below 50 voxels")
+        self.rules.setToolTip(_TIP)
+        self.rules.setFixedHeight((_LINES + 1) * self.rules.fontMetrics().lineSpacing())
+        self.apply = action_button(
+            "Clean up the prediction", _APPLY, self._clean, messages=messages
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.fold, self.rules, self.apply):
+            layout.addWidget(widget)
+        self.fold.toggled.connect(self._show_rules)
+        self._show_rules(wanted=False)
+        self._made.connect(self._show)
+        desk.relay.rules.connect(self._take)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is written, without empty lines."""
+        every = self.rules.toPlainText().splitlines()
+        return tuple(line.strip() for line in every if line.strip())
+
+    def closeEvent(self, event: "QCloseEvent") -> None:
+        """End the thread."""
+        self.close_worker()
+        super().closeEvent(event)
+
+    def close_worker(self) -> None:
+        """End the thread; calling it twice is fine."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def _show_rules(self, wanted: bool) -> None:
+        self.rules.setVisible(wanted)
+        self.apply.setVisible(wanted)
+
+    def _clean(self) -> None:
+        rules = self._read()
+        arrays, volume = self._desk.link.arrays, self._desk.link.volume
+        if arrays is None or volume is None or not arrays.prediction.any():
+            raise UserError("There is no prediction yet: press Predict volume first.")
+        check_rules(rules, volume.unit)
+        self._desk.session.keep_rules(self.lines)
+        self.apply.setEnabled(False)
+        labels = arrays.prediction.copy()
+        made = self._worker.submit(
+            clean, labels, rules, spacing=volume.spacing, unit=volume.unit
+        )
+        made.add_done_callback(lambda done: self._made.emit((labels, done)))
+
+    def _read(self) -> "tuple[Rule, ...]":
+        if not self.lines:
+            raise UserError(f"Write a rule first, like: {FORMS[0]}.")
+        rules = read_rules(self.lines, self._desk.classes.table)
+        if needs_probabilities(rules):
+            raise UserError(
+                "The window keeps no probabilities for a rule 'keep A above P': save "
+                "the model, and predict with --clean on the command line."
+            )
+        return rules
+
+    def _show(
+        self,
+        made: "tuple[NDArray[np.uint8], Future[NDArray[np.uint8]]]",
+    ) -> None:
+        labels, done = made
+        self.apply.setEnabled(True)
+        with self._messages.catching():
+            cleaned = done.result()
+            self._desk.results.show_cleaned(cleaned)
+            dropped = int(np.count_nonzero((labels != 0) & (cleaned == 0)))
+            changed = int(np.count_nonzero(labels != cleaned))
+            self._messages.confirm(
+                f"{dropped:,} voxels were dropped and {changed - dropped:,} filled; the "
+                "result is a layer of its own, and the rules are saved with the model."
+            )
+
+    def _take(self, rules: "Rules") -> None:
+        self.rules.setPlainText("\n".join(rules.lines))
+        if rules.lines:
+            self.fold.setChecked(True)
+
+
+_APPLY = (
+    "Apply the rules to the whole prediction; the result is a layer of its own, and the "
+    "model is saved with them"
+)
+_TIP = "One rule a line, with names or numbers of classes:\n" + "\n".join(FORMS)

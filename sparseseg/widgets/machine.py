@@ -1,0 +1,45 @@
+"""What the window can tell of the device that will train, without torch."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import psutil
+
+_GB = 2**30
+_PATIENCE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The memory of the GPU if there is one, else of the computer."""
+
+    has_gpu: bool
+    gigabytes: float
+
+
+def this_machine() -> Machine:
+    """Ask the driver for its largest GPU; the training process knows for sure.
+
+    A Mac's GPU shares the memory of the computer.
+    """
+    found = _nvidia_gigabytes()
+    if found is not None:
+        return Machine(has_gpu=True, gigabytes=found)
+    memory = psutil.virtual_memory().total / _GB
+    return Machine(has_gpu=sys.platform == "darwin", gigabytes=memory)
+
+
+def _nvidia_gigabytes() -> float | None:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    command = [tool, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PATIENCE, check=True
+        )
+        return max(float(line) for line in told.stdout.split()) / 1024
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None

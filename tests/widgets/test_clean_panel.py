@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from sparseseg.events import Rules
+from sparseseg.widgets.clean_panel import CleanPanel
+from sparseseg.widgets.layer_kinds import CLEANED
+
+
+@pytest.fixture
+def panel(qtbot, opened, messages):
+    panel = CleanPanel(opened, messages)
+    qtbot.addWidget(panel)
+    yield panel
+    panel.close_worker()
+
+
+@pytest.fixture
+def predicted(opened):
+    """A large and a small component of class 1."""
+    opened.results.show()
+    prediction = opened.link.arrays.prediction
+    prediction[1:4, 2:9, 2:9], prediction[5, 20, 20] = 1, 1
+    return prediction
+
+
+def press(qtbot, panel, *lines):
+    panel.rules.setPlainText("\n".join(lines))
+    panel.apply.click()
+    qtbot.waitUntil(panel.apply.isEnabled)
+
+
+def test_the_cleaned_prediction_is_a_layer_of_its_own(
+    qtbot, panel, predicted, opened, viewer, session, messages
+):
+    press(qtbot, panel, "keep 1 largest of class 1", "", "fill holes of 1")
+
+    cleaned = viewer.layers[CLEANED].data
+    assert cleaned[5, 20, 20] == 0
+    assert cleaned[2, 4, 4] == 1
+    assert predicted[5, 20, 20] == 1
+    assert not opened.results.prediction.visible
+    assert messages.texts[0].startswith("1 voxels were dropped and 0 filled")
+    rules = ("keep 1 largest of class 1", "fill holes of 1")
+    assert session.calls[-1] == ("keep_rules", rules)
+
+
+def test_cleaning_up_again_takes_the_place_of_the_first(
+    qtbot, panel, predicted, viewer
+):
+    press(qtbot, panel, "keep 1 largest of 1")
+    press(qtbot, panel, "drop below 9999 voxels")
+
+    assert [layer.name for layer in viewer.layers].count(CLEANED) == 1
+    assert not np.any(viewer.layers[CLEANED].data)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ((), "Write a rule first"),
+        (("keep the best",), "there is no rule 'keep the best'"),
+        (("keep 1 largest of spleen",), "no class called 'spleen'"),
+        (("keep 1 above 0.5",), "keeps no probabilities"),
+    ],
+)
+def test_what_cannot_be_done_is_told(panel, predicted, messages, viewer, lines, words):
+    panel.rules.setPlainText("\n".join(lines))
+    panel.apply.click()
+
+    assert words in messages.texts[0]
+    assert CLEANED not in viewer.layers
+
+
+def test_without_a_prediction_there_is_nothing_to_clean_up(panel, opened, messages):
+    panel.rules.setPlainText("keep 1 largest of 1")
+    panel.apply.click()
+
+    assert "press Predict volume first" in messages.texts[0]
+
+
+def test_the_rules_of_a_loaded_model_are_shown(panel, session):
+    session.events.rules.emit(Rules(("keep 2 largest of 1", "drop below 5 voxels")))
+
+    assert panel.lines == ("keep 2 largest of 1", "drop below 5 voxels")
+    assert not panel.rules.isHidden()
+
+
+def test_a_model_without_rules_shows_none(panel, session):
+    panel.rules.setPlainText("keep 2 largest of 1")
+    session.events.rules.emit(Rules(()))
+
+    assert panel.lines == ()
