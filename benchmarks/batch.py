@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import records
 import tifffile
 
 from sparseseg.data import samples
@@ -25,9 +26,9 @@ from sparseseg.starting import fit
 
 def main() -> None:
     args = _parser().parse_args()
-    rows = [measure(size, args) for size in args.gigabytes]
-    args.out.write_text(json.dumps(rows, indent=1) + "\n")
-    for row in rows:
+    for size in args.gigabytes:
+        row = measure(size, args)
+        records.append(args.out, row)
         print(row, flush=True)
 
 
@@ -35,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--gigabytes", nargs="+", type=float, default=[1.0, 4.0, 16.0])
     parser.add_argument("--memory", default="2GB")
+    parser.add_argument(
+        "--model", help="another than a fresh one of the default recipe"
+    )
     parser.add_argument("--seconds", type=float, default=0.0, help="0 for to the end")
     parser.add_argument("--folder", type=Path, help="where the volumes are made")
     out = Path(__file__).with_name("results") / "batch.json"
@@ -45,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
     """Predict a volume of so many GB (uint16), and return what it took."""
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        model = _model(Path(folder))
+        model = args.model or _model(Path(folder))
         shape = _volume(Path(folder) / "in" / "big.tif", gigabytes)
         command = [sys.executable, "-m", "sparseseg", "batch", str(model)]
         command += [f"{folder}/in", "-o", f"{folder}/out", "--memory", args.memory]
@@ -56,6 +60,7 @@ def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
             watch.stop()
     voxels = int(np.prod(shape))
     return {
+        "model": args.model and Path(args.model).name,
         "gigabytes": gigabytes,
         "shape": list(shape),
         "memory": args.memory,

@@ -70,7 +70,7 @@ def predict(
     _check_out(out, volume)
     size, halo = model.recipe.tiling(model.plan, volume.shape)
     if model.memory is not None:
-        size = tile_within(model, size, model.memory)
+        size = tile_within(model, size, model.memory, volume.spacing)
     for tile in tiles(volume.shape, tile=size, halo=halo, box=box):
         if method == "network":
             yield from _written(model, scene, out, tile)
@@ -129,20 +129,30 @@ _WORTH_TUNING = 8_000_000  # voxels
 _TRIED = 48  # voxels a side
 
 
-def tile_within(model: "Model", size: Triple, memory: int) -> Triple:
-    """Return a tile, at most `size`, that takes at most so many bytes to predict."""
-    sides = list(size)
-    while max(sides) > _SMALLEST:
-        z, y, x = sides
-        if model.recipe.tile_bytes(model.plan, (z, y, x)) <= memory:
-            break
+def tile_within(
+    model: "Model", size: Triple, memory: int, spacing: tuple[float, float, float]
+) -> Triple:
+    """Return a tile, at most `size`, that takes at most so many bytes to predict.
+
+    Raises `UserError` where even a small one takes more.
+    """
+    z, y, x = size
+    while (needed := model.recipe.tile_bytes(model.plan, (z, y, x), spacing)) > memory:
+        sides = [z, y, x]
         longest = sides.index(max(sides))
+        if sides[longest] <= _SMALLEST:
+            raise UserError(
+                f"even a small tile of this model takes about {needed / _GB:.1f} GB, and "
+                f"{memory / _GB:.1f} GB of the memory are left for it: give "
+                f"{(needed - memory) / _GB + 0.1:.1f} GB more"
+            )
         sides[longest] = -(-sides[longest] // 2)
-    z, y, x = sides
+        z, y, x = sides
     return z, y, x
 
 
 _SMALLEST = 16  # voxels a side
+_GB = 2**30
 
 
 def _written(

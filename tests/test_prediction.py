@@ -192,11 +192,16 @@ def test_other_failures_are_not_hidden(model, labelled, monkeypatch):
 
 def test_tiles_are_as_small_as_the_memory_asks(model):
     size = (200, 200, 200)
-    whole = model.recipe.tile_bytes(model.plan, size)
-    assert tile_within(model, size, whole) == size
-    half = tile_within(model, size, whole // 4)
-    assert model.recipe.tile_bytes(model.plan, half) <= whole // 4
-    assert max(tile_within(model, size, 1)) <= 16
+    spacing = model.plan.spacing
+    whole = model.recipe.tile_bytes(model.plan, size, spacing)
+    assert tile_within(model, size, whole, spacing) == size
+    half = tile_within(model, size, whole // 4, spacing)
+    assert model.recipe.tile_bytes(model.plan, half, spacing) <= whole // 4
+
+
+def test_less_memory_than_a_small_tile_takes_tells_how_much_is_missing(model):
+    with pytest.raises(UserError, match=r"takes about 0\.4 GB, .* give 0\.5 GB more"):
+        tile_within(model, (64, 64, 64), 1, model.plan.spacing)
 
 
 def test_a_large_volume_is_predicted_in_the_fastest_precision(

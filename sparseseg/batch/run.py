@@ -19,16 +19,16 @@ from sparseseg.batch.scratch import (
     VOLUME_SHARE,
     arrays_for,
     clear_leftovers,
-    let_go,
     tile_memory,
 )
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.files import ENDINGS, open_volume, write_image, write_labels
+from sparseseg.data.on_disk import let_go
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.model import Model
 from sparseseg.postprocessing import chosen_rules, needs_probabilities, read_rules
-from sparseseg.prediction import Output, predict, tune
+from sparseseg.prediction import Output, predict, tile_within, tune
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Re
     model.rules = chosen_rules(settings.clean, model.rules)
     read_rules(model.rules, model.table)  # complains before anything is predicted
     model.memory = max(0, tile_memory(settings))
+    tile_within(model, (1, 1, 1), model.memory, model.plan.spacing)  # complains as well
     manifest = Manifest(Path(settings.output))
     state, course = _model_key(model, settings), Course(len(items))
     for item in items:

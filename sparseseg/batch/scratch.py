@@ -1,12 +1,10 @@
 """The arrays of a prediction, within a stated memory: large ones lie in files."""
 
 import glob
-import mmap
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,16 +66,6 @@ def clear_leftovers(items: Iterable[Item], settings: BatchSettings) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-
-
-def let_go(*arrays: NDArray[Any] | None) -> None:
-    """Give back the memory of what is in a file already."""
-    for array in arrays:
-        base = getattr(array, "_mmap", None)
-        if isinstance(array, np.memmap) and base is not None:
-            array.flush()
-            if hasattr(mmap, "MADV_DONTNEED"):
-                base.madvise(mmap.MADV_DONTNEED)
 
 
 def tile_memory(settings: BatchSettings) -> int:

@@ -1,5 +1,6 @@
 """Arrays that stay on disk: what is read is read when it is asked for."""
 
+import mmap
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,16 @@ class OnDisk:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         whole = self[:]
         return whole if dtype is None else whole.astype(dtype)
+
+
+def let_go(*arrays: NDArray[Any] | None) -> None:
+    """Give back the memory of what is in a file already."""
+    for array in arrays:
+        base = getattr(array, "_mmap", None)
+        if isinstance(array, np.memmap) and base is not None:
+            array.flush()
+            if hasattr(mmap, "MADV_DONTNEED"):
+                base.madvise(mmap.MADV_DONTNEED)
 
 
 def _within(asked: slice, held: slice) -> slice | None:

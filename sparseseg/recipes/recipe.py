@@ -124,8 +124,10 @@ class Recipe(Protocol):
     def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
         """Return how many voxels a tile writes, and the halo that it reads beyond."""
 
-    def tile_bytes(self, plan: Plan, size: Triple) -> int:
-        """Return about how many bytes it takes to predict a tile of this size."""
+    def tile_bytes(
+        self, plan: Plan, size: Triple, spacing: tuple[float, float, float]
+    ) -> int:
+        """Return about how many bytes it takes to predict a tile of such voxels."""
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box; with a halo if the network needs one."""
@@ -149,7 +151,9 @@ class Plain:
         """Return (k, z, y, x) for a box; each recipe has its own way."""
         raise NotImplementedError
 
-    def tile_bytes(self, plan: Plan, size: Triple) -> int:
+    def tile_bytes(
+        self, plan: Plan, size: Triple, spacing: tuple[float, float, float]
+    ) -> int:
         """Return what sums over windows and their copies take, in single precision."""
         z, y, x = size
         return z * y * x * 4 * (3 * len(plan.outputs) + 2 * plan.channels)

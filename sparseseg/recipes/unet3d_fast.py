@@ -152,7 +152,9 @@ class UNet3dFastRecipe(Plain):
         )
         return (z, y, x), (0, 0, 0)
 
-    def tile_bytes(self, plan: Plan, size: Triple) -> int:
+    def tile_bytes(
+        self, plan: Plan, size: Triple, spacing: tuple[float, float, float]
+    ) -> int:
         """Return what filters of all that is read, and their copies, take."""
         z, y, x = (side + 2 * _HALO for side in size)
         filters = plan.channels * filter_count()

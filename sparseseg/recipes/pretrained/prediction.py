@@ -8,14 +8,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sparseseg.data.on_disk import let_go
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained.inference import Inference
-from sparseseg.recipes.pretrained.preparation import Prepared, inference_of, prepare
+from sparseseg.recipes.pretrained.preparation import (
+    Prepared,
+    inference_of,
+    preparing,
+)
 from sparseseg.recipes.pretrained.resampling import reach, resample_answers
 from sparseseg.recipes.pretrained.windows import Network, answers
 from sparseseg.recipes.recipe import Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box
+
+_PREPARING = 0.2  # of the work on the first tile of a volume that stays on disk
+_PARTS = 1000
 
 
 def probabilities(
@@ -29,17 +37,39 @@ def probabilities(
     rule = inference_of(plan)
     if not mirror:
         rule = replace(rule, mirror=())
-    ready = prepare(scene.volume, plan)
+    prepared = 0.0
+    preparation = preparing(scene.volume, plan)
+    while True:
+        try:
+            prepared = _PREPARING * next(preparation)
+        except StopIteration as end:
+            ready: Prepared = end.value
+            break
+        yield round(_PARTS * prepared), _PARTS
     wanted = ready.frame.box(box, scene.volume.shape)
     inside = wanted.intersect(ready.crop)
     result = np.zeros((len(plan.outputs), *wanted.shape), np.float32)
     result[0] = 1.0  # beyond what was looked at is background
     if not inside.is_empty:
-        found = yield from _inside(networks, ready, plan, rule, inside)
+        found = yield from _after(
+            prepared, _inside(networks, ready, plan, rule, inside)
+        )
         there = inside.relative_to(wanted).slices
         result[(slice(None), *there)] = found
     turned = ready.frame.to_volume(result)
     return torch.from_numpy(np.ascontiguousarray(turned))
+
+
+def _after(prepared: float, work: Work) -> Work:
+    """Go on from the share of the work that the preparation was."""
+    while True:
+        try:
+            done, parts = next(work)
+        except StopIteration as end:
+            found: Tensor = end.value
+            return found
+        share = prepared + (1 - prepared) * done / parts
+        yield round(_PARTS * share), _PARTS
 
 
 def as_network(network: nn.Module, *, flat: bool) -> Network:
@@ -84,6 +114,7 @@ def _inside(
         outputs=outputs,
         box=source,
     )
+    let_go(ready.image)
     known = logits.numpy()
     if shapes[0] != shapes[1]:
         found = resample_answers(known, source, shapes, target, ready.coarse)

@@ -1,26 +1,29 @@
 """From a volume to what the network reads: turned, cropped, normalised, resampled."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.units import PIXEL, convert
 from sparseseg.data.volume import Volume
 from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.pretrained import large
 from sparseseg.recipes.pretrained.frame import Frame
 from sparseseg.recipes.pretrained.inference import Inference, Normaliser
+from sparseseg.recipes.pretrained.normalising import Statistics, normalised
 from sparseseg.recipes.pretrained.resampling import (
     coarse_axis,
     resample_grey,
     resampled_shape,
 )
-from sparseseg.tiling import Box
-
-_LEAST = 1e-8
+from sparseseg.tiling import Box, Triple
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +45,21 @@ _KNOWN: WeakKeyDictionary[Volume, tuple[Plan, Prepared]] = WeakKeyDictionary()
 
 def prepare(volume: Volume, plan: Plan) -> Prepared:
     """Prepare a whole volume for the network of a plan, or remember how it was."""
+    work = preparing(volume, plan)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: Prepared = end.value
+            return found
+
+
+def preparing(volume: Volume, plan: Plan) -> Generator[float, None, Prepared]:
+    """Do the same, and yield the share that is done where that takes long."""
     known = _KNOWN.get(volume)
     if known is None or known[0].inference is not plan.inference:
-        known = _KNOWN[volume] = plan, _prepare(volume, plan)
+        ready = yield from _prepared(volume, plan)
+        known = _KNOWN[volume] = plan, ready
     return known[1]
 
 
@@ -54,17 +69,18 @@ def inference_of(plan: Plan) -> Inference:
     return Inference.from_json(plan.inference)
 
 
-def _prepare(volume: Volume, plan: Plan) -> Prepared:
+def _prepared(volume: Volume, plan: Plan) -> Generator[float, None, Prepared]:
     rule = inference_of(plan)
     frame = Frame.of(volume, rule)
+    array: Any = volume.array
+    if isinstance(array, OnDisk) and not any(n.masked for n in rule.normalisers):
+        ready = yield from _prepared_on_disk(volume, plan, frame)
+        return ready
     turned = frame.to_network(np.asarray(volume.array))
     z, y, x = turned.shape[1:]
     crop = content(turned) if rule.crop else Box.whole((z, y, x))
     image = _finite(turned[(slice(None), *crop.slices)].astype(np.float32))
-    spacing = frame.sides(_in_unit(volume, plan.unit))
-    target = (spacing[0], *plan.spacing[1:]) if rule.flat else plan.spacing
-    shape = resampled_shape(crop.shape, spacing, target)
-    coarse = coarse_axis(spacing, target)
+    shape, coarse = _target(volume, plan, frame, crop)
     mask = _mask(image) if any(n.masked for n in rule.normalisers) else None
     if rule.resample_first:
         image = resample_grey(image, shape, coarse, rule.resampling)
@@ -73,6 +89,36 @@ def _prepare(volume: Volume, plan: Plan) -> Prepared:
         image = _normalised(image, rule, mask)
         image = resample_grey(image, shape, coarse, rule.resampling)
     return Prepared(image, frame, crop, coarse)
+
+
+def _prepared_on_disk(
+    volume: Volume, plan: Plan, frame: Frame
+) -> Generator[float, None, Prepared]:
+    """Do the same block by block; the image lies in a temporary file."""
+    rule = inference_of(plan)
+    z, y, x = frame.sides(volume.shape)
+    crop = large.crop_of(volume, frame) if rule.crop else Box.whole((z, y, x))
+    shape, coarse = _target(volume, plan, frame, crop)
+    grid = large.turned(volume, frame, crop)
+    if rule.resample_first:
+        grid = large.resampled(grid, shape, coarse, rule.resampling)
+        grid = large.normalising(grid, rule)
+    else:
+        grid = large.normalising(grid, rule)
+        grid = large.resampled(grid, shape, coarse, rule.resampling)
+    image = yield from large.written(grid)
+    return Prepared(image, frame, crop, coarse)
+
+
+def _target(
+    volume: Volume, plan: Plan, frame: Frame, crop: Box
+) -> tuple[Triple, int | None]:
+    """Return the shape that a crop is resampled to, and the axis of coarse slices."""
+    spacing = frame.sides(_in_unit(volume, plan.unit))
+    flat = inference_of(plan).flat
+    target = (spacing[0], *plan.spacing[1:]) if flat else plan.spacing
+    shape = resampled_shape(crop.shape, spacing, target)
+    return shape, coarse_axis(spacing, target)
 
 
 def content(image: NDArray[np.generic]) -> Box:
@@ -121,27 +167,5 @@ def _normalised(
 def _normalise(
     grey: NDArray[np.float32], how: Normaliser, mask: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
-    if how.kind == "ct":
-        clipped = np.clip(grey, np.float32(how.low), np.float32(how.high))
-        result: NDArray[np.float32] = (clipped - np.float32(how.mean)) / np.float32(
-            max(how.deviation, _LEAST)
-        )
-    elif how.kind == "z-score":
-        result = _standardised(grey, mask)
-    elif how.kind == "unit":
-        extent = np.float32(max(float(np.ptp(grey)), _LEAST))
-        result = (grey - grey.min()) / extent
-    else:
-        result = grey / np.float32(255) if how.kind == "rgb" else grey
-    return result
-
-
-def _standardised(
-    grey: NDArray[np.float32], mask: NDArray[np.bool_] | None
-) -> NDArray[np.float32]:
-    members = grey if mask is None else grey[mask]
-    scaled = (grey - members.mean()) / max(float(members.std()), _LEAST)
-    result: NDArray[np.float32] = (
-        scaled if mask is None else np.where(mask, scaled, grey)
-    )
-    return result
+    result = normalised(grey, how, Statistics.of(grey, mask))
+    return result if mask is None else np.where(mask, result, grey)

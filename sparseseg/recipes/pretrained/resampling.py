@@ -124,10 +124,13 @@ def _slice_by_slice(
     slices: list[NDArray[Any]] = [
         _cubic(plane, flat).astype(between) for plane in np.moveaxis(channel, axis, 0)
     ]
-    old = len(slices)
-    voxels = np.arange(shape[axis])
-    nearest = _whole(old / shape[axis] * (voxels + 0.5) - 0.5).clip(0, old - 1)
+    nearest = nearest_slices(np.arange(shape[axis]), len(slices), shape[axis])
     return np.stack([slices[index] for index in nearest], axis)
+
+
+def nearest_slices(voxels: NDArray[np.intp], old: int, new: int) -> NDArray[np.intp]:
+    """Return which of `old` slices is nearest to each voxel of a line of `new`."""
+    return _whole(old / new * (voxels + 0.5) - 0.5).clip(0, old - 1)
 
 
 def _cubic(values: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float64]:

@@ -72,7 +72,6 @@ def answers(
     """
     z, y, x = image.shape[1:]
     windows = Windows.over((z, y, x), patch, rule)
-    padded = _padded(image, windows, rule.padding)
     target = Box(_sum(box.start, windows.before), _sum(box.stop, windows.before))
     touching = [w for w in windows.boxes if not w.intersect(target).is_empty]
     weighs = rule.weigh_alone or len(windows.boxes) > 1
@@ -82,7 +81,8 @@ def answers(
     for network in networks:
         seen = _Average(outputs, target, weight, rule)
         for window in touching:
-            found = _mirrored(network, padded[(slice(None), *window.slices)], rule)
+            shown = _cut(image, windows, window, rule.padding)
+            found = _mirrored(network, shown, rule)
             seen.add(window, found)
             done += 1
             yield done, total
@@ -153,13 +153,21 @@ def _mirrored(network: Network, window: Tensor, rule: Inference) -> Tensor:
     return mean.cpu()
 
 
-def _padded(image: Tensor, windows: Windows, value: float) -> Tensor:
-    """Pad (c, z, y, x) to the size that the windows cover."""
+def _cut(image: Tensor, windows: Windows, window: Box, value: float) -> Tensor:
+    """Return what a window shows of an image (c, z, y, x); `value` lies beyond it."""
+    z, y, x = image.shape[1:]
+    low = tuple(a - b for a, b in zip(window.start, windows.before, strict=True))
+    high = tuple(a - b for a, b in zip(window.stop, windows.before, strict=True))
+    asked = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+    seen = asked.clip((z, y, x))
     sides: list[int] = []
-    axes = zip(image.shape[1:], windows.shape, windows.before, strict=True)
-    for old, new, before in reversed(list(axes)):
-        sides += [before, new - old - before]
-    return F.pad(image, sides, value=value) if any(sides) else image
+    for axis in (2, 1, 0):
+        sides += [
+            seen.start[axis] - asked.start[axis],
+            asked.stop[axis] - seen.stop[axis],
+        ]
+    part = image[(slice(None), *seen.slices)]
+    return F.pad(part, sides, value=value) if any(sides) else part
 
 
 def _starts(length: int, side: int) -> tuple[int, ...]:
