@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sparseseg.batch.course import Course
 from sparseseg.batch.facts import facts_of, mismatch
 from sparseseg.batch.items import Item, fingerprint
@@ -19,6 +17,7 @@ from sparseseg.batch.scratch import (
     VOLUME_SHARE,
     arrays_for,
     clear_leftovers,
+    shares_of,
     tile_memory,
 )
 from sparseseg.batch.settings import BatchSettings
@@ -131,7 +130,8 @@ def _predicted(
         write_labels(item.prediction, labels, like=volume)
         if out.uncertainty is not None:
             beside = item.prediction.with_name(f"{_uncertain(item.prediction.name)}")
-            write_image(beside, out.uncertainty.astype(np.float32) / 255, like=volume)
+            with shares_of(out.uncertainty, settings, volume.name) as shares:
+                write_image(beside, shares, like=volume)
         return facts_of(model, volume, labels, confidence, item) | {"note": note}
 
 

@@ -180,15 +180,33 @@ def test_a_full_disk_ends_the_batch_and_leaves_nothing_half_written(
 
 def test_a_large_volume_is_predicted_as_a_small_one(folder, monkeypatch):
     (folder / "b.nii.gz").unlink()
-    went(batch(folder))
+    went(batch(folder, uncertainty=True))
     out = folder.parent / "out"
-    expected = read(out / "a.nii.gz").array
+    names = ("a.nii.gz", "a-uncertainty.nii.gz")
+    expected = [read(out / name).array for name in names]
     # As if the memory held a hundred bytes of a volume.
     for name in ("run", "scratch"):
         monkeypatch.setattr(f"sparseseg.batch.{name}.VOLUME_SHARE", 1e-7)
-    assert states(batch(folder, resume=False)) == ["done", "done"]
-    assert np.array_equal(read(out / "a.nii.gz").array, expected)
+    settings = batch(folder, uncertainty=True, resume=False)
+    assert states(settings) == ["done", "done"]
+    labels, uncertainty = (read(out / name).array for name in names)
+    assert np.array_equal(labels, expected[0])
+    np.testing.assert_allclose(uncertainty, expected[1], atol=1.01 / 255)
     assert not list(out.glob(".*.part"))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="cannot ask for room")
+def test_a_disk_without_room_for_the_arrays_ends_the_batch(folder, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    for name in ("run", "scratch"):
+        monkeypatch.setattr(f"sparseseg.batch.{name}.VOLUME_SHARE", 1e-7)
+    settings = batch(folder)
+    with pytest.raises(UserError, match=r"disk is full: a.nii.gz"):
+        list(run(read_model(V2), find_items(settings), settings))
+    assert not list((folder.parent / "out").glob(".*.part"))
 
 
 def test_a_torn_line_of_the_manifest_costs_one_volume(folder):
