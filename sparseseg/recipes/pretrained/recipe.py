@@ -98,7 +98,9 @@ class PretrainedRecipe(Plain):
             )
             for share, head in zip(shares, counting, strict=True)
         ]
-        kept = losses.unlabelled_agreement(own[0], teacher, batch.target)
+        kept = losses.unlabelled_agreement(
+            own[0], teacher, batch.target, unseen=weights == 0
+        )
         return torch.stack(parts).sum() + kept
 
     def class_weights(self, counts: Sequence[int]) -> Tensor:
