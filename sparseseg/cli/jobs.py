@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sparseseg.cli.progress import bar, note
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sparseseg.config import TrainSettings
     from sparseseg.data.labels import SparseLabels
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sparseseg.model import Model
     from sparseseg.prediction import Output
     from sparseseg.recipes import Case
+    from sparseseg.tiling import Box
 
 
 def train(
@@ -43,10 +44,13 @@ def predict(
     *,
     labels: "SparseLabels | None" = None,
     method: "Method" = "network",
-    uncertainty: bool = False,
-    probabilities: bool = False,
+    box: "Box | None" = None,
+    extras: "Collection[str]" = (),
 ) -> "Output":
-    """Predict a whole volume; what is not asked for takes no memory."""
+    """Predict a volume, or a box of it, beyond which is background.
+
+    `extras` names what is wanted besides labels: "uncertainty", "probabilities".
+    """
     import numpy as np
 
     from sparseseg import prediction
@@ -54,12 +58,14 @@ def predict(
     channels = (len(model.plan.outputs), *volume.shape)
     out = prediction.Output(
         np.zeros(volume.shape, np.uint8),
-        np.zeros(volume.shape, np.float32) if uncertainty else None,
-        np.zeros(channels, np.float32) if probabilities else None,
+        np.zeros(volume.shape, np.float32) if "uncertainty" in extras else None,
+        np.zeros(channels, np.float32) if "probabilities" in extras else None,
     )
+    if box is not None and out.probabilities is not None and 0 in model.plan.classes:
+        out.probabilities[model.plan.classes.index(0)] = 1
     with bar("predicting") as show:
         for tile in prediction.predict(
-            model, volume, out, labels=labels, method=method
+            model, volume, out, labels=labels, box=box, method=method
         ):
             show(tile.done / tile.total, volume.name)
     return out

@@ -16,8 +16,11 @@ from sparseseg.data.atomic import make_folder
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
+    from sparseseg.data.volume import Volume
     from sparseseg.model import Model
+    from sparseseg.tiling import Box
 
+_EXTRAS = ("probabilities", "uncertainty")
 _ENDINGS = (".nii.gz", ".nii", ".tiff", ".tif", ".nrrd", ".hdf5", ".h5", ".zarr")
 
 
@@ -62,6 +65,12 @@ def _add_flags(parser: ArgumentParser) -> None:
         help="how much a tile may take, such as 2GB; a volume over a tenth of it stays "
         "on disk",
     )
+    parser.add_argument(
+        "--inside",
+        metavar="FILE",
+        help="a coarse segmentation of the image: only the box that holds it, and a tenth "
+        "more on each side, is predicted; the rest is background",
+    )
     add_clean(parser, PREDICTING)
     add_numbering(parser)
     add_device(parser)
@@ -71,8 +80,9 @@ def _run(arguments: Namespace) -> Answer:
     from sparseseg.nn.device import choose_device
     from sparseseg.zoo.opening import open_model
 
-    if arguments.annotation and len(arguments.images) > 1:
-        raise UserError("--annotation belongs to one image: predict the others apart")
+    for flag in ("annotation", "inside"):
+        if getattr(arguments, flag) and len(arguments.images) > 1:
+            raise UserError(f"--{flag} belongs to one image: predict the others apart")
     targets = _targets(arguments.images, arguments.output)
     model = open_model(arguments.model)
     model.choose(dict(arguments.options))
@@ -100,20 +110,41 @@ def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> 
     rules = rules_for(lines, model.table, volume)
     tune(model, volume)
     annotation = arguments.annotation
+    wanted = {word for word in _EXTRAS if getattr(arguments, word)}
     out = jobs.predict(
         model,
         volume,
         labels=read_annotation(annotation, volume.shape, arguments)
         if annotation
         else None,
-        uncertainty=arguments.uncertainty,
-        probabilities=arguments.probabilities or needs_probabilities(rules),
+        box=_box_of(arguments.inside, volume) if arguments.inside else None,
+        extras=wanted | ({"probabilities"} if needs_probabilities(rules) else set()),
     )
     write_labels(target, model.cleaned(out, rules, volume), like=volume)
-    extras = {"uncertainty": out.uncertainty, "probabilities": out.probabilities}
-    for word, array in extras.items():
-        if array is not None and getattr(arguments, word):
-            write_image(_beside(target, word), array, like=volume)
+    for word in wanted:
+        write_image(_beside(target, word), getattr(out, word), like=volume)
+
+
+def _box_of(path: str, volume: "Volume") -> "Box":
+    """Return the box that a coarse segmentation fills, a tenth larger on each side."""
+    import numpy as np
+
+    from sparseseg.data.files import read_truth
+    from sparseseg.tiling import Box
+
+    coarse = read_truth(path)
+    if coarse.shape != volume.shape:
+        raise UserError(
+            f"{path} has shape {coarse.shape}, the image has {volume.shape} (z, y, x): "
+            "take the segmentation of this image"
+        )
+    places = np.nonzero(coarse)
+    if not places[0].size:
+        raise UserError(f"{path} is empty: leave --inside out to predict everything")
+    low, high = ([int(end(p)) for p in places] for end in (np.min, np.max))
+    margin = [-(-(b + 1 - a) // 10) for a, b in zip(low, high, strict=True)]
+    box = Box((low[0], low[1], low[2]), (high[0] + 1, high[1] + 1, high[2] + 1))
+    return box.expand((margin[0], margin[1], margin[2])).clip(volume.shape)
 
 
 def _targets(images: Sequence[str], output: Path) -> list[Path]:

@@ -65,7 +65,7 @@ def _run(arguments: Namespace) -> Answer:
         volume,
         labels=labels,
         method=method,
-        probabilities=needs_probabilities(rules),
+        extras=("probabilities",) if needs_probabilities(rules) else (),
     )
     prediction = model.cleaned(out, rules, volume)
     write_labels(arguments.output, prediction, like=volume)

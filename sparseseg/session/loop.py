@@ -145,6 +145,7 @@ class WorkLoop:
     @_handle.register
     def _(self, request: KeepRules) -> None:
         self._engine.rules = request.lines
+        self._is_unsaved = self._painter.has_model
 
     @_handle.register
     def _(self, request: Save) -> None:

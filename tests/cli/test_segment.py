@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sparseseg.data.files import read
+from sparseseg.data.files import read, write_labels
 from sparseseg.data.samples import Sample
+from sparseseg.data.volume import Volume
 from sparseseg.events import Step
 from sparseseg.model import Model
 from tests.cli.runs import Run, last_object, two_steps
@@ -63,6 +64,40 @@ def test_predict_writes_one_file_or_a_folder(
     written = [str(folder / name) for name in images]
     assert last_object(stdout) == {"predictions": written}
     assert (read(single).array == read(written[0]).array).all()
+
+
+def test_inside_a_coarse_segmentation_only_its_box_is_predicted(
+    run: Run, tmp_path: Path, model_file: Path
+) -> None:
+    coarse = np.zeros((24, 24, 24), np.uint8)
+    coarse[6:16, 3:8, 10], coarse[9, 4, 20] = 1, 2
+    write_labels(tmp_path / "coarse.tif", coarse, like=read("image.tif"))
+    whole, part = tmp_path / "whole.tif", tmp_path / "part.tif"
+    predict = ("predict", model_file, "image.tif", "--probabilities", "-o")
+    assert run(*predict, whole)[0] == 0
+    assert run(*predict, part, "--inside", tmp_path / "coarse.tif")[0] == 0
+    # 10 x 5 x 11 voxels, and 1, 1 and 2 more on each side.
+    box = (slice(5, 17), slice(2, 9), slice(8, 23))
+    expected = np.zeros_like(coarse)
+    expected[box] = read(whole).array[0][box]
+    np.testing.assert_array_equal(read(part).array[0], expected)
+    likely = read(tmp_path / "part-probabilities.tif").array
+    np.testing.assert_allclose(likely.sum(0), 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"), [((24, 24, 20), "has shape"), ((24, 24, 24), "is empty")]
+)
+def test_a_coarse_segmentation_that_cannot_be_one_is_refused(
+    run: Run, tmp_path: Path, model_file: Path, shape, words
+) -> None:
+    path = tmp_path / "coarse.tif"
+    like = Volume.from_array(np.zeros(shape, np.float32))
+    write_labels(path, np.zeros(shape, np.uint8), like=like)
+    arguments = ("predict", model_file, "image.tif", "-o", tmp_path / "p.tif")
+    code, _, stderr = run(*arguments, "--inside", path)
+    assert code == 2
+    assert words in " ".join(stderr.split())
 
 
 def test_probabilities_and_uncertainty_lie_beside_the_prediction(

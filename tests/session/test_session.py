@@ -230,6 +230,20 @@ def test_rules_are_saved_with_a_model_and_told_when_it_is_loaded(
     assert ear.wait("rules") == Rules(("keep 1 largest of 1",))
 
 
+def test_rules_outlive_the_process(
+    session: Session, ear: Ear, volume: Volume, tmp_path: Path
+) -> None:
+    session.open(volume)
+    session.train(ENDLESS)
+    ear.wait("step")
+    session.keep_rules(("keep 1 largest of 1",))
+    session.stop()
+    ear.wait("phase", lambda phase: phase == Phase.IDLE)
+    session.save(tmp_path / "model")
+    ear.wait("saved")
+    assert "keep 1 largest of 1" in (tmp_path / "model").read_text()
+
+
 def test_a_model_that_cannot_be_read_or_written_is_told(
     session: Session, ear: Ear, volume: Volume, tmp_path: Path
 ) -> None:
