@@ -40,8 +40,10 @@ def main() -> None:
             learned = [_case(name, _MANY, args) for name in args.learned]
             _fresh(learned).save(fresh)
             _trained(learned, fresh, args.donor_minutes, args).save(donor)
-        for count, slices in _SLICES.items():
-            _compare(count, slices, {"scratch": fresh, "fine-tuned": donor}, args)
+        for count in args.slices:
+            _compare(
+                count, _SLICES[count], {"scratch": fresh, "fine-tuned": donor}, args
+            )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "--learned", nargs="+", default=["mr_mouse_brain/m1", "mr_mouse_brain/m2"]
     )
     parser.add_argument("--volume", default="mr_mouse_brain/m3")
+    parser.add_argument("--slices", nargs="+", type=int, default=list(_SLICES))
     parser.add_argument("--folder", type=Path, help="keeps the models, for another run")
     parser.add_argument("--donor-minutes", type=float, default=6.0)
     parser.add_argument("--minutes", type=float, default=1.5)

@@ -117,17 +117,13 @@ def unlabelled_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return -(likely.exp() * likely).sum() / max(1, len(places))
 
 
-def unlabelled_agreement(
-    logits: Tensor, teacher: Tensor, target: Tensor, unseen: Tensor
-) -> Tensor:
-    """Return how far unlabelled voxels are from what a teacher says of them.
+def unlabelled_agreement(logits: Tensor, teacher: Tensor, target: Tensor) -> Tensor:
+    """Return how far the unlabelled voxels are from what a teacher says of them.
 
     The cross-entropy between both softmaxes over the outputs that the teacher knows; the
-    others are -inf in its logits (n, k, ...), and free. A voxel counts as far as the
-    teacher takes it for one of the outputs (k) that are `unseen` by the labels: of those
-    alone a model forgets what few labels do not show (after learning without
-    forgetting, Li and Hoiem, ECCV 2016, who keep all). 0 where the teacher knows fewer
-    than two outputs.
+    others are -inf in its logits (n, k, ...), and free. It keeps a model from forgetting
+    what few labels do not show (learning without forgetting, Li and Hoiem, ECCV 2016).
+    0 where the teacher knows fewer than two outputs.
     """
     known = torch.isfinite(teacher).flatten(2).all(2).all(0)
     places = (target.flatten() == IGNORE).nonzero().squeeze(1)
@@ -137,9 +133,7 @@ def unlabelled_agreement(
         part.movedim(1, 0).flatten(1)[known].index_select(1, places).float()
         for part in (teacher, logits)
     )
-    likely = said.softmax(0)
-    counts = likely[unseen.to(known.device)[known]].sum(0)
-    return -(counts * (likely * heard.log_softmax(0)).sum(0)).mean()
+    return -(said.softmax(0) * heard.log_softmax(0)).sum(0).mean()
 
 
 def median_frequency_weights(counts: Sequence[int]) -> Tensor:

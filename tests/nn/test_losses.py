@@ -240,22 +240,13 @@ def test_agreement_with_a_teacher_by_hand():
     teacher = torch.tensor([math.log(3), 0.0, -math.inf]).view(1, 3, 1, 1, 1)
     logits = torch.tensor([0.0, 0.0, 5.0]).view(1, 3, 1, 1, 1)
     target = torch.full((1, 1, 1, 1), IGNORE)
-    every = torch.tensor([True, True, True])
-    assert unlabelled_agreement(logits, teacher, target, every).item() == (
-        pytest.approx(math.log(2))
-    )
-    second = torch.tensor([False, True, True])
-    assert unlabelled_agreement(logits, teacher, target, second).item() == (
-        pytest.approx(0.25 * math.log(2))
+    assert unlabelled_agreement(logits, teacher, target).item() == pytest.approx(
+        math.log(2)
     )
     same = teacher.clone()
     same[0, 2] = 9.0
     entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
-    assert unlabelled_agreement(same, teacher, target, every).item() == (
-        pytest.approx(entropy)
-    )
-    none = torch.tensor([False, False, False])
-    assert unlabelled_agreement(same, teacher, target, none).item() == 0
+    assert unlabelled_agreement(same, teacher, target).item() == pytest.approx(entropy)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +258,7 @@ def test_a_teacher_that_knows_nothing_or_labels_everywhere_ask_for_nothing(
     teacher = torch.tensor(known).view(1, 2, 1, 1, 1)
     logits = torch.zeros(1, 2, 1, 1, 1, requires_grad=True)
     target = torch.full((1, 1, 1, 1), label)
-    loss = unlabelled_agreement(logits, teacher, target, torch.ones(2) > 0)
+    loss = unlabelled_agreement(logits, teacher, target)
     loss.backward()
     assert loss.item() == 0
     assert logits.grad.abs().max() == 0

@@ -98,9 +98,7 @@ class PretrainedRecipe(Plain):
             )
             for share, head in zip(shares, counting, strict=True)
         ]
-        kept = losses.unlabelled_agreement(
-            own[0], teacher, batch.target, unseen=weights == 0
-        )
+        kept = losses.unlabelled_agreement(own[0], teacher, batch.target)
         return torch.stack(parts).sum() + kept
 
     def class_weights(self, counts: Sequence[int]) -> Tensor:
