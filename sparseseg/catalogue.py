@@ -43,6 +43,10 @@ class UNetPlusPlusOptions(PlanarOptions):
         Literal["accurate", "fast"],
         {"help": "predict with the mean of all heads, or with the deepest alone"},
     ] = "accurate"
+    window: Annotated[
+        Literal["auto", "ct", "range"],
+        {"help": "-200 to 250 HU, or the range of the image; auto looks at it"},
+    ] = "auto"
     dropout: Annotated[
         float,
         {

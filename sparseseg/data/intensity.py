@@ -72,6 +72,12 @@ def windowing(low: float, high: float, *, shift: float = 0.0) -> GreyCurve:
     return _curve(ends, ends - shift)
 
 
+def is_ct(channel: NDArray[Any]) -> bool:
+    """Tell whether grey values look like Hounsfield units: air is about -1000."""
+    low, high = float(channel.min()), float(channel.max())
+    return -3100 < low < -500 and high < 5000
+
+
 def _ends(sample: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     """Return two percentiles, or the extremes where nearly all values are one."""
     ends = np.quantile(sample, (share, 1 - share))

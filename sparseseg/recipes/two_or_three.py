@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparseseg.catalogue import PlanarOptions
-from sparseseg.data.intensity import rescaling
+from sparseseg.data.intensity import GreyCurve, rescaling
 from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches, planes
 from sparseseg.recipes.plan import Plan
@@ -55,11 +56,17 @@ class TwoOrThree(Plain, ABC):
             outputs=tuple(outputs),
             spacing=volumes[0].spacing,
             unit=volumes[0].unit,
-            curves=tuple(rescaling(channel) for channel in channels),
+            curves=tuple(self.curve(channel, options) for channel in channels),
             patch=patches.patch_for(largest, limit, (multiple, multiple, multiple)),
             network={"dims": options.dims, **network},
             options={**options.to_json(), "multiple": multiple},
         )
+
+    def curve(
+        self, channels: Sequence[NDArray[Any]], options: PlanarOptions
+    ) -> GreyCurve:
+        """Return the curve for one channel of each volume: its range."""
+        return rescaling(channels)
 
     def patches(self, plan: Plan) -> Iterator[Triple]:
         """Yield halves of the plan's patch in 3-D, none in 2-D."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from sparseseg.catalogue import UNetPlusPlusOptions, card
+from sparseseg.catalogue import PlanarOptions, UNetPlusPlusOptions, card
+from sparseseg.data.intensity import GreyCurve, is_ct
 from sparseseg.nn import losses
 from sparseseg.nn.unetplusplus import HEADS, WIDTHS, UNetPlusPlus
 from sparseseg.options import Options
@@ -21,6 +23,7 @@ from sparseseg.recipes.two_or_three import TwoOrThree
 _RATE = 3e-4
 _L2 = 1e-4  # of the squares in the loss, so that the gradient has twice that
 _CROPS = 4
+_WINDOW = (-200.0, 250.0)  # HU, as H-DenseUNet has it
 
 
 class UNetPlusPlusRecipe(TwoOrThree):
@@ -30,7 +33,8 @@ class UNetPlusPlusRecipe(TwoOrThree):
     normalisation, initial weights (He's, Glorot's where it up-samples), squares of
     kernels in the loss by 1e-4, a head at each depth, 0.5 * cross-entropy - Dice
     summed over the heads, Adam at 3e-4, no augmentation. Ours: the softmax form for several classes,
-    the restriction to labelled voxels, crops of 96 x 96 (in 3-D patches of 32 x 64 x
+    the restriction to labelled voxels, grey values (the range of the image, or of a CT
+    that of soft tissue, which would else be a tenth of it), crops of 96 x 96 (in 3-D patches of 32 x 64 x
     64), and looking at a volume in all annotated views. The heads can be averaged
     ("accurate") or the deepest taken ("fast"), as in the paper.
     """
@@ -51,6 +55,17 @@ class UNetPlusPlusRecipe(TwoOrThree):
         return self.sized(
             cases, outputs, options, multiple=2 ** max(HEADS), network=network
         )
+
+    def curve(
+        self, channels: Sequence[NDArray[Any]], options: PlanarOptions
+    ) -> GreyCurve:
+        """Return 0 to 1 for the range, or for the soft tissue of a CT."""
+        assert isinstance(options, UNetPlusPlusOptions)
+        if options.window == "auto" and not all(map(is_ct, channels)):
+            return super().curve(channels, options)
+        if options.window == "range":
+            return super().curve(channels, options)
+        return GreyCurve(_WINDOW, (0.0, 1.0))
 
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network alone; `depth` prunes it to that head."""
