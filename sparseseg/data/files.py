@@ -88,6 +88,8 @@ def _unpacked_bytes(path: Path) -> int:
         return 0  # a Zarr store is opened without reading it
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
+    # Of a NRRD file only the voxels are packed, behind a header in plain words.
+    packed = packed or path.suffix.lower() == ".nrrd"
     return path.stat().st_size * (_GZIP_RATIO if packed else 1)
 
 
@@ -95,6 +97,7 @@ _GZIP_RATIO = 4
 _ON_DISK: dict[_Reader, _Reader] = {
     tiff.read: tiff.open_on_disk,
     nifti.read: nifti.open_on_disk,
+    nrrd.read: nrrd.open_on_disk,
 }
 
 

@@ -1,11 +1,15 @@
 """NRRD volumes, with voxel size and orientation."""
 
+import gzip
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
 from sparseseg.data.units import PIXEL, canonical, seven_digits
 from sparseseg.data.volume import Volume, channels_first
@@ -21,19 +25,64 @@ _FLIPS = {
     "lps": (-1, -1, 1),
 }
 _IN_SPACE = {"domain", "space"}
+_KINDS = {
+    **dict.fromkeys(("uchar", "unsigned char", "uint8", "uint8_t"), "u1"),
+    **dict.fromkeys(("signed char", "int8", "int8_t"), "i1"),
+    **dict.fromkeys(("ushort", "unsigned short", "uint16", "uint16_t"), "u2"),
+    **dict.fromkeys(("short", "signed short", "int16", "int16_t"), "i2"),
+    **dict.fromkeys(("uint", "unsigned int", "uint32", "uint32_t"), "u4"),
+    **dict.fromkeys(("int", "signed int", "int32", "int32_t"), "i4"),
+    "float": "f4",
+    "double": "f8",
+}
 
 
 def read(path: Path) -> Volume:
     """Read a NRRD file, attached or detached; an axis outside of space holds channels."""
     array, header = _nrrd().read(str(path), index_order="F")
     channel = _channel_axis(header, array.ndim)
-    spatial = [axis for axis in range(array.ndim) if axis != channel]
-    affine = _affine(header, spatial)
     values = channels_first(
         array.T, None if channel is None else array.ndim - 1 - channel
     )
+    return _volume(values, header, array.ndim, path.name)
+
+
+def open_on_disk(path: Path) -> Volume:
+    """Do the same, but leave the voxels on disk; packed ones are unpacked beside.
+
+    What lies in a second file, or is packed otherwise than by gzip, is read whole.
+    """
+    with path.open("rb") as file:
+        header = _nrrd().read_header(file)
+        kind = _KINDS.get(str(header["type"]).lower())
+        encoding = str(header["encoding"]).lower()
+        if kind is None or {"data file", "datafile", "line skip"} & set(header):
+            return read(path)
+        order = "<" if header.get("endian", "little") == "little" else ">"
+        shape = tuple(int(size) for size in header["sizes"][::-1])
+        if encoding == "raw" and not header.get("byte skip"):
+            start = file.tell()
+            stored = np.memmap(path, order + kind, "r", offset=start, shape=shape)
+        elif encoding in ("gzip", "gz"):
+            with tempfile.TemporaryFile() as plain:
+                shutil.copyfileobj(gzip.GzipFile(fileobj=file), plain, 2**20)
+                plain.flush()
+                stored = np.memmap(plain, order + kind, "r", shape=shape)
+        else:
+            return read(path)
+    channel = _channel_axis(header, len(shape))
+    spatial = iter("xyz")
+    letters = ["c" if a == channel else next(spatial) for a in range(len(shape))]
+    array: Any = OnDisk(stored, "".join(letters[::-1]))
+    return _volume(array, header, len(shape), path.name)
+
+
+def _volume(array: NDArray[Any], header: Any, axes: int, name: str) -> Volume:
+    channel = _channel_axis(header, axes)
+    spatial = [axis for axis in range(axes) if axis != channel]
+    affine = _affine(header, spatial)
     spacing, unit = _spacing(header, spatial, affine)
-    return Volume(values, spacing, unit, affine=affine, name=path.name)
+    return Volume(array, spacing, unit, affine=affine, name=name)
 
 
 def write(path: Path, array: NDArray[Any], like: Volume) -> None:

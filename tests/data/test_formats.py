@@ -98,7 +98,7 @@ def test_a_file_is_replaced_whole(tmp_path, ending):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("ending", [".tif", ".nii", ".nii.gz", ".h5", ".zarr"])
+@pytest.mark.parametrize("ending", [".tif", ".nii", ".nii.gz", ".nrrd", ".h5", ".zarr"])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_what_stays_on_disk_is_read_as_what_does_not(tmp_path, ending, channels):
     values = np.random.default_rng(0).normal(size=(channels, *SHAPE))
@@ -129,6 +129,38 @@ def test_a_held_block_serves_what_lies_inside_and_the_disk_the_rest(tmp_path):
     assert np.array_equal(array[across], values[across])
     assert np.array_equal(array[:], values)
     assert len(reads) == 2
+
+
+@pytest.mark.parametrize("encoding", ["raw", "gzip"])
+@pytest.mark.parametrize("kind", ["u1", "<i2", ">i2", "<f4"])
+def test_a_nrrd_file_of_another_library_stays_on_disk(tmp_path, encoding, kind):
+    values = np.random.default_rng(0).integers(0, 99, SHAPE[::-1]).astype(kind)
+    header = {"encoding": encoding, "spacings": [0.5, 0.6, 2.0]}
+    nrrd.write(str(tmp_path / "a.nrrd"), values, header)
+    whole, apart = (
+        read(tmp_path / "a.nrrd"),
+        open_volume(tmp_path / "a.nrrd", at_most=9),
+    )
+    assert isinstance(apart.array, on_disk.OnDisk)
+    assert np.array_equal(apart.array[:], whole.array)
+    assert apart.spacing == whole.spacing == (2.0, 0.6, 0.5)
+
+
+def test_a_nrrd_file_with_its_voxels_elsewhere_is_read_whole(tmp_path):
+    values = np.ones(SHAPE, np.uint8)
+    nrrd.write(str(tmp_path / "a.nhdr"), values, {"encoding": "raw"})
+    (tmp_path / "a.nhdr").rename(tmp_path / "a.nrrd")
+    assert isinstance(open_volume(tmp_path / "a.nrrd", at_most=9).array, np.ndarray)
+
+
+def test_a_nrrd_file_that_is_cut_short_is_told_on_disk_as_well(tmp_path):
+    values = np.zeros(SHAPE, np.uint8)
+    for encoding in ("raw", "gzip"):
+        path = tmp_path / f"{encoding}.nrrd"
+        nrrd.write(str(path), values, {"encoding": encoding})
+        path.write_bytes(path.read_bytes()[:-20])
+        with pytest.raises(UserError, match="damaged or cut short"):
+            open_volume(path, at_most=9)
 
 
 def test_what_is_small_is_read_into_memory(tmp_path):
