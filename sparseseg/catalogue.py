@@ -14,7 +14,8 @@ class PatchOptions(Options):
     patch: Annotated[
         str,
         {
-            "help": "sides z x y x x of a training patch, as 48x128x128; the paper's if empty"
+            "help": "sides z x y x x of a training patch in 3-D, as 48x128x128; the paper's "
+            "if empty"
         },
     ] = ""
 

@@ -70,7 +70,8 @@ def predict(
     _check_out(out, volume)
     size, halo = model.recipe.tiling(model.plan, volume.shape)
     if model.memory is not None:
-        size = tile_within(model, size, model.memory, volume.spacing)
+        spacing = volume.spacing_in(model.plan.unit)
+        size = tile_within(model, size, model.memory, spacing)
     for tile in tiles(volume.shape, tile=size, halo=halo, box=box):
         if method == "network":
             yield from _written(model, scene, out, tile)

@@ -51,8 +51,25 @@ def train(
     What is painted meanwhile joins within a second. Time counts only while this
     generator works, so whoever pauses it loses nothing. Without `minutes` and `steps`
     it goes on until it is dropped. A model that was trained in stages goes on in the
-    one that it had reached. Raises `UserError` if training cannot go on.
+    one that it had reached. Raises `UserError` if training cannot go on, and where the
+    memory does not suffice.
     """
+    steps = _steps(model, cases, settings)
+    while True:
+        try:
+            step = next(steps, None)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(too_little(model.recipe, model.plan)) from error
+        if step is None:
+            return
+        yield step
+
+
+def _steps(
+    model: Model, cases: Sequence[Case], settings: TrainSettings
+) -> Iterator[Step]:
     clock = _Clock()
     model.table = named(cases, model.table)
     stages = _stages_left(model)
@@ -71,12 +88,12 @@ def train(
         schedule.teaches_until(trainee.enough)
         if schedule.begins_stage():
             trainee.enter(schedule.stage)
-        loss = trainee.step_within_memory(schedule.rate())
+        loss = trainee.step(schedule.rate())
         schedule.steps = count
         done = schedule.done
         score = last or trainee.held_out.score(model, trainee.seen, count, clock.now())
-        _record(model, settings, count, clock.now(), score)
         model.history["stage"] = schedule.stage.name
+        _record(model, settings, count, clock.now(), score)
         with clock.stopped():
             yield Step(count, clock.now(), loss, done, score)
         if done is not None and done >= 1:
@@ -284,16 +301,6 @@ class _Trainee:
         self._optimizer = recipe.optimizer(self._network)
         for group in self._optimizer.param_groups:
             group["initial_lr"] = group["lr"]
-
-    def step_within_memory(self, rate: float) -> float:
-        """Take a step; say what to do about it where the memory does not suffice."""
-        try:
-            return self.step(rate)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            words = too_little(self._model.recipe, self._model.plan)
-            raise UserError(words) from error
 
     def step(self, rate: float) -> float:
         """Take one step at a share of the learning rate, and return the loss."""

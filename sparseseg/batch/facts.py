@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sparseseg.batch.items import Item
 from sparseseg.batch.thumbnails import thumbnail
 from sparseseg.data.files import read_truth
-from sparseseg.data.units import PIXEL, convert
+from sparseseg.data.units import PIXEL
 from sparseseg.data.volume import Volume
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.confidence import Confidence
@@ -86,7 +86,7 @@ def mismatch(model: Model, volume: Volume) -> str:
     """Say where a volume is far from what the model was trained on."""
     if volume.unit == PIXEL or model.plan.unit == PIXEL:
         return ""
-    sides = [convert(side, volume.unit, model.plan.unit) for side in volume.spacing]
+    sides = volume.spacing_in(model.plan.unit)
     ratios = [a / b for a, b in zip(sides, model.plan.spacing, strict=True)]
     far = max(max(ratios), 1 / min(ratios))
     if far < _SPACING_RATIO:

@@ -9,6 +9,9 @@ from sparseseg.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
 
@@ -58,3 +61,16 @@ def read_annotation(
         shape=shape,
     )
     return SparseLabels(array)
+
+
+def read_dense_of(path: str, volume: "Volume") -> "NDArray[np.integer]":
+    """Read a dense segmentation; `UserError` where it is not of this volume."""
+    from sparseseg.data.files import read_truth
+
+    labels = read_truth(path)
+    if labels.shape != volume.shape:
+        raise UserError(
+            f"{path} has shape {labels.shape}, the image has {volume.shape} (z, y, x): "
+            "take the segmentation of this image"
+        )
+    return labels

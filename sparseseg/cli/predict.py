@@ -10,7 +10,7 @@ from sparseseg.cli import jobs
 from sparseseg.cli.cleaning import PREDICTING, add_clean, rules_for
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device, pair
-from sparseseg.cli.inputs import add_numbering, read_annotation
+from sparseseg.cli.inputs import add_numbering, read_annotation, read_dense_of
 from sparseseg.cli.outputs import check_image_name, make_room
 from sparseseg.data.atomic import make_folder
 from sparseseg.errors import UserError
@@ -30,6 +30,15 @@ def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="FILE_OR_FOLDER"
     )
+    _add_extras(parser)
+    _add_choices(parser)
+    add_clean(parser, PREDICTING)
+    add_numbering(parser)
+    add_device(parser)
+
+
+def _add_extras(parser: ArgumentParser) -> None:
+    """Let more than labels be written."""
     parser.add_argument(
         "--probabilities",
         action="store_true",
@@ -40,6 +49,10 @@ def _add_flags(parser: ArgumentParser) -> None:
         action="store_true",
         help="write NAME-uncertainty beside each prediction, 0 (sure) to 1",
     )
+
+
+def _add_choices(parser: ArgumentParser) -> None:
+    """Let the prediction follow, leave out or save something."""
     parser.add_argument(
         "--annotation", help="of the image, for the prediction to follow"
     )
@@ -71,9 +84,6 @@ def _add_flags(parser: ArgumentParser) -> None:
         help="a coarse segmentation of the image: only the box that holds it, and a tenth "
         "more on each side, is predicted; the rest is background",
     )
-    add_clean(parser, PREDICTING)
-    add_numbering(parser)
-    add_device(parser)
 
 
 def _run(arguments: Namespace) -> Answer:
@@ -127,24 +137,17 @@ def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> 
 
 def _box_of(path: str, volume: "Volume") -> "Box":
     """Return the box that a coarse segmentation fills, a tenth larger on each side."""
-    import numpy as np
+    from scipy.ndimage import find_objects
 
-    from sparseseg.data.files import read_truth
     from sparseseg.tiling import Box
 
-    coarse = read_truth(path)
-    if coarse.shape != volume.shape:
-        raise UserError(
-            f"{path} has shape {coarse.shape}, the image has {volume.shape} (z, y, x): "
-            "take the segmentation of this image"
-        )
-    places = np.nonzero(coarse)
-    if not places[0].size:
+    found = find_objects((read_dense_of(path, volume) != 0).view("u1"))
+    if not found:
         raise UserError(f"{path} is empty: leave --inside out to predict everything")
-    low, high = ([int(end(p)) for p in places] for end in (np.min, np.max))
-    margin = [-(-(b + 1 - a) // 10) for a, b in zip(low, high, strict=True)]
-    box = Box((low[0], low[1], low[2]), (high[0] + 1, high[1] + 1, high[2] + 1))
-    return box.expand((margin[0], margin[1], margin[2])).clip(volume.shape)
+    z, y, x = found[0]
+    box = Box((z.start, y.start, x.start), (z.stop, y.stop, x.stop))
+    dz, dy, dx = (-(-side // 10) for side in box.shape)
+    return box.expand((dz, dy, dx)).clip(volume.shape)
 
 
 def _targets(images: Sequence[str], output: Path) -> list[Path]:

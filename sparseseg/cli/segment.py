@@ -2,13 +2,12 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sparseseg.cli import jobs
 from sparseseg.cli.cleaning import check_lines
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import settings
-from sparseseg.cli.inputs import read_case
+from sparseseg.cli.inputs import read_case, read_dense_of
 from sparseseg.cli.outputs import (
     MODEL_SUFFIX,
     check_image_name,
@@ -17,13 +16,6 @@ from sparseseg.cli.outputs import (
 )
 from sparseseg.cli.scores import as_table
 from sparseseg.cli.train import add_training_flags, learn, training_facts
-from sparseseg.errors import UserError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from sparseseg.data.volume import Volume
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -52,7 +44,7 @@ def _run(arguments: Namespace) -> Answer:
     _check_names(arguments)
     volume, labels = read_case(arguments.image, arguments.annotation, arguments)
     check_lines(arguments, [(volume, labels)])
-    truth = _read_truth(arguments.truth, volume) if arguments.truth else None
+    truth = read_dense_of(arguments.truth, volume) if arguments.truth else None
     _make_room(arguments)
     rescue = arguments.model_out or Path(f"{arguments.output}{MODEL_SUFFIX}")
     model = learn(arguments, [(volume, labels)], rescue=rescue)
@@ -90,18 +82,6 @@ def _make_room(arguments: Namespace) -> None:
     make_room(arguments.output, inputs=[name for name in given if name])
     if arguments.model_out:
         make_room(arguments.model_out)
-
-
-def _read_truth(path: str, volume: "Volume") -> "NDArray[np.integer]":
-    from sparseseg.data.files import read_truth
-
-    truth = read_truth(path)
-    if truth.shape != volume.shape:
-        raise UserError(
-            f"{path} has shape {truth.shape}, the image has {volume.shape} (z, y, x): "
-            "take the truth of this image"
-        )
-    return truth
 
 
 SEGMENT = Command(

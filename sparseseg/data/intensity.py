@@ -72,8 +72,15 @@ def windowing(low: float, high: float, *, shift: float = 0.0) -> GreyCurve:
     return _curve(ends, ends - shift)
 
 
-def is_ct(channel: NDArray[Any]) -> bool:
-    """Tell whether grey values look like Hounsfield units: air is about -1000."""
+def wants_window(channels: Sequence[NDArray[Any]], choice: str) -> bool:
+    """Tell whether an option "ct", "range" or "auto" asks for a window of a CT.
+
+    "auto" looks whether grey values are like Hounsfield units: air is about -1000.
+    """
+    return choice == "ct" or (choice == "auto" and all(map(_is_ct, channels)))
+
+
+def _is_ct(channel: NDArray[Any]) -> bool:
     low, high = float(channel.min()), float(channel.max())
     return -3100 < low < -500 and high < 5000
 

@@ -1,10 +1,9 @@
 """NRRD volumes, with voxel size and orientation."""
 
 import gzip
-import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +63,9 @@ def open_on_disk(path: Path) -> Volume:
             start = file.tell()
             stored = np.memmap(path, order + kind, "r", offset=start, shape=shape)
         elif encoding in ("gzip", "gz"):
+            size = int(np.prod(shape)) * np.dtype(kind).itemsize
             with tempfile.TemporaryFile() as plain:
-                shutil.copyfileobj(gzip.GzipFile(fileobj=file), plain, 2**20)
-                plain.flush()
+                _unpack(file, plain, size)
                 stored = np.memmap(plain, order + kind, "r", shape=shape)
         else:
             return read(path)
@@ -75,6 +74,15 @@ def open_on_disk(path: Path) -> Volume:
     letters = ["c" if a == channel else next(spatial) for a in range(len(shape))]
     array: Any = OnDisk(stored, "".join(letters[::-1]))
     return _volume(array, header, len(shape), path.name)
+
+
+def _unpack(file: IO[bytes], plain: IO[bytes], size: int) -> None:
+    """Unpack at most `size` bytes, whatever else the file holds."""
+    with gzip.GzipFile(fileobj=file) as packed:
+        while size and (block := packed.read(min(size, 2**20))):
+            plain.write(block)
+            size -= len(block)
+    plain.flush()
 
 
 def _volume(array: NDArray[Any], header: Any, axes: int, name: str) -> Volume:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseseg.data.units import PIXEL, Spacing
+from sparseseg.data.units import PIXEL, Spacing, convert
 from sparseseg.errors import UserError
 
 
@@ -60,6 +60,13 @@ class Volume:
     def shape(self) -> tuple[int, int, int]:
         """The number of voxels along z, y, x."""
         _, z, y, x = self.array.shape
+        return z, y, x
+
+    def spacing_in(self, unit: str) -> Spacing:
+        """Return the voxel size in a unit; as it is where one of both is not known."""
+        if PIXEL in (self.unit, unit):
+            return self.spacing
+        z, y, x = (convert(side, self.unit, unit) for side in self.spacing)
         return z, y, x
 
     @property

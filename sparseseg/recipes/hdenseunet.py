@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.optim import SGD, Optimizer
 
 from sparseseg.catalogue import HDenseUNetOptions, card
-from sparseseg.data.intensity import GreyCurve, is_ct, spanning, windowing
+from sparseseg.data.intensity import GreyCurve, spanning, wants_window, windowing
 from sparseseg.errors import UserError
 from sparseseg.nn import losses
 from sparseseg.nn.denseunet import LAYOUT_3D, load_densenet161
@@ -192,7 +192,7 @@ def _crop(scenes: Sequence[Scene], rng: np.random.Generator) -> tuple[Tensor, Te
 def _curve(channels: Sequence[NDArray[Any]], window: str) -> GreyCurve:
     """Return the CT window, or the range of the image at the same height."""
     ranged = spanning(channels, _WINDOW[0] - _MEAN, _WINDOW[1] - _MEAN)
-    if window == "ct" or (window == "auto" and all(map(is_ct, channels))):
+    if wants_window(channels, window):
         return windowing(*_WINDOW, shift=_MEAN)
     return ranged
 

@@ -103,7 +103,7 @@ class Recipe(Protocol):
     def patches(self, plan: Plan) -> Iterator[Triple]:
         """Yield the patches that a step may learn from, from the plan's own down.
 
-        None where a step takes little memory whatever the volume.
+        Yields none where a step takes little memory whatever the volume.
         """
 
     def enough(self, scenes: Sequence[Scene]) -> int | None:
@@ -127,7 +127,10 @@ class Recipe(Protocol):
     def tile_bytes(
         self, plan: Plan, size: Triple, spacing: tuple[float, float, float]
     ) -> int:
-        """Return about how many bytes it takes to predict a tile of such voxels."""
+        """Return about how many bytes it takes to predict a tile.
+
+        `spacing` is the voxel size in the unit of the plan.
+        """
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box; with a halo if the network needs one."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from sparseseg.catalogue import PlanarOptions, UNetPlusPlusOptions, card
-from sparseseg.data.intensity import GreyCurve, is_ct
+from sparseseg.data.intensity import GreyCurve, wants_window
 from sparseseg.nn import losses
 from sparseseg.nn.unetplusplus import HEADS, WIDTHS, UNetPlusPlus
 from sparseseg.options import Options
@@ -61,11 +61,9 @@ class UNetPlusPlusRecipe(TwoOrThree):
     ) -> GreyCurve:
         """Return 0 to 1 for the range, or for the soft tissue of a CT."""
         assert isinstance(options, UNetPlusPlusOptions)
-        if options.window == "auto" and not all(map(is_ct, channels)):
-            return super().curve(channels, options)
-        if options.window == "range":
-            return super().curve(channels, options)
-        return GreyCurve(_WINDOW, (0.0, 1.0))
+        if wants_window(channels, options.window):
+            return GreyCurve(_WINDOW, (0.0, 1.0))
+        return super().curve(channels, options)
 
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network alone; `depth` prunes it to that head."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sparseseg.events import Rules
     from sparseseg.postprocessing import Rule
+    from sparseseg.session import SharedArrays
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
 
@@ -94,7 +95,7 @@ class CleanPanel(QWidget):
         made = self._worker.submit(
             clean, labels, rules, spacing=volume.spacing, unit=volume.unit
         )
-        made.add_done_callback(lambda done: self._made.emit((labels, done)))
+        made.add_done_callback(lambda done: self._made.emit((arrays, labels, done)))
 
     def _read(self) -> "tuple[Rule, ...]":
         if not self.lines:
@@ -109,10 +110,12 @@ class CleanPanel(QWidget):
 
     def _show(
         self,
-        made: "tuple[NDArray[np.uint8], Future[NDArray[np.uint8]]]",
+        made: "tuple[SharedArrays, NDArray[np.uint8], Future[NDArray[np.uint8]]]",
     ) -> None:
-        labels, done = made
+        arrays, labels, done = made
         self.apply.setEnabled(True)
+        if arrays is not self._desk.link.arrays:  # of an image that was left meanwhile
+            return
         with self._messages.catching():
             cleaned = done.result()
             self._desk.results.show_cleaned(cleaned)
@@ -130,7 +133,7 @@ class CleanPanel(QWidget):
 
 
 _APPLY = (
-    "Apply the rules to the whole prediction; the result is a layer of its own, and the "
+    "Apply the rules to what is predicted so far: press Predict volume first. The result is a layer of its own, and the "
     "model is saved with them"
 )
 _TIP = "One rule a line, with names or numbers of classes:\n" + "\n".join(FORMS)

@@ -1,5 +1,6 @@
 """NRRD, HDF5 and Zarr beside TIFF and NIfTI: round trips, and files of other makers."""
 
+import gzip
 import json
 
 import h5py
@@ -144,6 +145,16 @@ def test_a_nrrd_file_of_another_library_stays_on_disk(tmp_path, encoding, kind):
     assert isinstance(apart.array, on_disk.OnDisk)
     assert np.array_equal(apart.array[:], whole.array)
     assert apart.spacing == whole.spacing == (2.0, 0.6, 0.5)
+
+
+def test_a_nrrd_file_that_unpacks_to_more_than_it_says_fills_no_disk(tmp_path):
+    path = tmp_path / "a.nrrd"
+    nrrd.write(str(path), np.ones(SHAPE, np.uint8), {"encoding": "gzip"})
+    header = path.read_bytes().split(b"\n\n")[0]
+    path.write_bytes(header + b"\n\n" + gzip.compress(bytes(50_000_000)))
+    found = open_volume(path, at_most=9)
+    assert found.array._source.base.size() == np.prod(SHAPE)
+    assert not found.array[:].any()
 
 
 def test_a_nrrd_file_with_its_voxels_elsewhere_is_read_whole(tmp_path):

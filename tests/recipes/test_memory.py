@@ -154,6 +154,20 @@ def test_a_step_that_runs_out_of_memory_says_what_to_do(monkeypatch):
         next(steps)
 
 
+def test_a_probe_that_runs_out_of_memory_says_the_same(monkeypatch):
+    shrink(monkeypatch)
+    case = blob_case()
+    chosen = TrainSettings(steps=3, device="cpu")
+    model = create([case], chosen)
+
+    def fail(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(training, "probe", fail)
+    with pytest.raises(UserError, match="does not suffice to train unet3d-fast"):
+        next(train(model, [case], chosen))
+
+
 def test_without_knowing_how_much_there_is_the_next_smaller_patch_is_proposed():
     recipe, plan = plan_of("mssunet")
     assert "choose the option patch=48x96x192" in too_little(recipe, plan)

@@ -100,10 +100,12 @@ def resampled(grid: Grid, shape: Triple, coarse: int | None, rule: Resampling) -
     return Grid(grid.channels, shape, read)
 
 
-def written(grid: Grid) -> Generator[float, None, NDArray[np.float32]]:
+def written(
+    grid: Grid,
+) -> Generator[tuple[int, int], None, NDArray[np.float32]]:
     """Write a grid into a temporary file, and return it as an array that lies there.
 
-    Yields the share that is written. Raises `OSError` where the disk is full; the file
+    Yields how many planes of how many are written. Raises `OSError` where the disk is full; the file
     goes with the array.
     """
     _, rows, columns = grid.shape
@@ -119,7 +121,7 @@ def written(grid: Grid) -> Generator[float, None, NDArray[np.float32]]:
                 place = (channel * grid.shape[0] + low) * rows * columns
                 file.seek(place * slab.itemsize)
                 file.write(part.tobytes())
-            yield high / grid.shape[0]
+            yield high, grid.shape[0]
         file.flush()
         # Private, because torch wants arrays that may be written.
         return np.memmap(file, np.float32, "c", shape=(grid.channels, *grid.shape))

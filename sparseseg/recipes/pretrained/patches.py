@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from sparseseg.nn.augment import affine_matrix, warp
 from sparseseg.nn.conv_unet import Architecture
@@ -18,6 +17,7 @@ from sparseseg.recipes.pretrained.preparation import (
     inference_of,
     prepare,
 )
+from sparseseg.recipes.pretrained.windows import cut
 from sparseseg.recipes.recipe import Batch
 from sparseseg.recipes.sampling import draw_case, draw_place
 from sparseseg.recipes.scene import Scene
@@ -48,7 +48,12 @@ class LabelledVolume:
             (start[0], start[1], start[2]),
             (start[0] + size[0], start[1] + size[1], start[2] + size[2]),
         )
-        return self._grey(box), torch.from_numpy(self._target(box))
+        grey = cut(
+            torch.from_numpy(self.ready.image),
+            box,
+            inference_of(self.scene.plan).padding,
+        )
+        return grey, torch.from_numpy(self._target(box))
 
     def _place(self, voxel: Triple) -> list[int]:
         """Return where a voxel of the volume lies in the prepared image."""
@@ -68,18 +73,6 @@ class LabelledVolume:
                 strict=True,
             )
         ]
-
-    def _grey(self, box: Box) -> Tensor:
-        z, y, x = self.ready.image.shape[1:]
-        seen = box.clip((z, y, x))
-        part = torch.from_numpy(self.ready.image[(slice(None), *seen.slices)].copy())
-        sides: list[int] = []
-        for axis in (2, 1, 0):
-            sides += [
-                seen.start[axis] - box.start[axis],
-                box.stop[axis] - seen.stop[axis],
-            ]
-        return F.pad(part, sides, value=inference_of(self.scene.plan).padding)
 
     def _target(self, box: Box) -> NDArray[np.int64]:
         """Return the nearest label of each voxel; none that is there gets lost.

@@ -1,19 +1,21 @@
 """The one predictor of models that came from elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sparseseg.data.on_disk import let_go
+from sparseseg.data.on_disk import OnDisk, let_go
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained.inference import Inference
 from sparseseg.recipes.pretrained.preparation import (
     Prepared,
     inference_of,
+    is_prepared,
     preparing,
 )
 from sparseseg.recipes.pretrained.resampling import reach, resample_answers
@@ -24,6 +26,7 @@ from sparseseg.tiling import Box
 
 _PREPARING = 0.2  # of the work on the first tile of a volume that stays on disk
 _PARTS = 1000
+Result = TypeVar("Result")
 
 
 def probabilities(
@@ -37,39 +40,34 @@ def probabilities(
     rule = inference_of(plan)
     if not mirror:
         rule = replace(rule, mirror=())
-    prepared = 0.0
-    preparation = preparing(scene.volume, plan)
-    while True:
-        try:
-            prepared = _PREPARING * next(preparation)
-        except StopIteration as end:
-            ready: Prepared = end.value
-            break
-        yield round(_PARTS * prepared), _PARTS
+    array: Any = scene.volume.array
+    is_long = isinstance(array, OnDisk) and not is_prepared(scene.volume, plan)
+    share = _PREPARING if is_long else 0.0
+    ready = yield from _part(preparing(scene.volume, plan), 0.0, share)
     wanted = ready.frame.box(box, scene.volume.shape)
     inside = wanted.intersect(ready.crop)
     result = np.zeros((len(plan.outputs), *wanted.shape), np.float32)
     result[0] = 1.0  # beyond what was looked at is background
     if not inside.is_empty:
-        found = yield from _after(
-            prepared, _inside(networks, ready, plan, rule, inside)
-        )
+        work = _inside(networks, ready, plan, rule, inside)
+        found = yield from _part(work, share, 1.0)
         there = inside.relative_to(wanted).slices
         result[(slice(None), *there)] = found
     turned = ready.frame.to_volume(result)
     return torch.from_numpy(np.ascontiguousarray(turned))
 
 
-def _after(prepared: float, work: Work) -> Work:
-    """Go on from the share of the work that the preparation was."""
+def _part(
+    work: Generator[tuple[int, int], None, Result], first: float, last: float
+) -> Generator[tuple[int, int], None, Result]:
+    """Do a piece of work as the part between two shares of a whole."""
     while True:
         try:
             done, parts = next(work)
         except StopIteration as end:
-            found: Tensor = end.value
+            found: Result = end.value
             return found
-        share = prepared + (1 - prepared) * done / parts
-        yield round(_PARTS * share), _PARTS
+        yield round(_PARTS * (first + (last - first) * done / parts)), _PARTS
 
 
 def as_network(network: nn.Module, *, flat: bool) -> Network:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparseseg.data.on_disk import OnDisk
-from sparseseg.data.units import PIXEL, convert
 from sparseseg.data.volume import Volume
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained import large
@@ -54,13 +53,18 @@ def prepare(volume: Volume, plan: Plan) -> Prepared:
             return found
 
 
-def preparing(volume: Volume, plan: Plan) -> Generator[float, None, Prepared]:
-    """Do the same, and yield the share that is done where that takes long."""
-    known = _KNOWN.get(volume)
-    if known is None or known[0].inference is not plan.inference:
+def preparing(volume: Volume, plan: Plan) -> Generator[tuple[int, int], None, Prepared]:
+    """Do the same, and yield how many parts of how many are done, if it takes long."""
+    if not is_prepared(volume, plan):
         ready = yield from _prepared(volume, plan)
-        known = _KNOWN[volume] = plan, ready
-    return known[1]
+        _KNOWN[volume] = plan, ready
+    return _KNOWN[volume][1]
+
+
+def is_prepared(volume: Volume, plan: Plan) -> bool:
+    """Tell whether a volume is remembered as this plan wants it."""
+    known = _KNOWN.get(volume)
+    return known is not None and known[0].inference is plan.inference
 
 
 @lru_cache(maxsize=4)
@@ -69,13 +73,12 @@ def inference_of(plan: Plan) -> Inference:
     return Inference.from_json(plan.inference)
 
 
-def _prepared(volume: Volume, plan: Plan) -> Generator[float, None, Prepared]:
+def _prepared(volume: Volume, plan: Plan) -> Generator[tuple[int, int], None, Prepared]:
     rule = inference_of(plan)
     frame = Frame.of(volume, rule)
     array: Any = volume.array
     if isinstance(array, OnDisk) and not any(n.masked for n in rule.normalisers):
-        ready = yield from _prepared_on_disk(volume, plan, frame)
-        return ready
+        return (yield from _prepared_on_disk(volume, plan, frame))
     turned = frame.to_network(np.asarray(volume.array))
     z, y, x = turned.shape[1:]
     crop = content(turned) if rule.crop else Box.whole((z, y, x))
@@ -93,7 +96,7 @@ def _prepared(volume: Volume, plan: Plan) -> Generator[float, None, Prepared]:
 
 def _prepared_on_disk(
     volume: Volume, plan: Plan, frame: Frame
-) -> Generator[float, None, Prepared]:
+) -> Generator[tuple[int, int], None, Prepared]:
     """Do the same block by block; the image lies in a temporary file."""
     rule = inference_of(plan)
     z, y, x = frame.sides(volume.shape)
@@ -114,7 +117,7 @@ def _target(
     volume: Volume, plan: Plan, frame: Frame, crop: Box
 ) -> tuple[Triple, int | None]:
     """Return the shape that a crop is resampled to, and the axis of coarse slices."""
-    spacing = frame.sides(_in_unit(volume, plan.unit))
+    spacing = frame.sides(volume.spacing_in(plan.unit))
     flat = inference_of(plan).flat
     target = (spacing[0], *plan.spacing[1:]) if flat else plan.spacing
     shape = resampled_shape(crop.shape, spacing, target)
@@ -138,13 +141,6 @@ def content(image: NDArray[np.generic]) -> Box:
 def _mask(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     filled: NDArray[np.bool_] = ndimage.binary_fill_holes((image != 0).any(0))
     return filled
-
-
-def _in_unit(volume: Volume, unit: str) -> tuple[float, float, float]:
-    if PIXEL in (volume.unit, unit):
-        return volume.spacing
-    z, y, x = (convert(side, volume.unit, unit) for side in volume.spacing)
-    return z, y, x
 
 
 def _finite(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -118,7 +118,7 @@ class PretrainedRecipe(Plain):
     ) -> int:
         """Return what a window, the sums over windows and their resampling take."""
         voxels, outputs = int(np.prod(size)), len(plan.outputs)
-        finer = np.prod(np.divide(spacing, plan.spacing)) if plan.unit else 1.0
+        finer = np.prod(np.divide(spacing, plan.spacing))
         sums = voxels * max(1.0, float(finer)) * _SUM_BYTES * (outputs + 1)
         width = Architecture.from_json(plan.network["architecture"]).widths[0]
         window = _ACTIVATIONS * width * int(np.prod(plan.patch)) * 4

@@ -81,7 +81,7 @@ def answers(
     for network in networks:
         seen = _Average(outputs, target, weight, rule)
         for window in touching:
-            shown = _cut(image, windows, window, rule.padding)
+            shown = cut(image, _shifted(window, windows.before), rule.padding)
             found = _mirrored(network, shown, rule)
             seen.add(window, found)
             done += 1
@@ -153,21 +153,23 @@ def _mirrored(network: Network, window: Tensor, rule: Inference) -> Tensor:
     return mean.cpu()
 
 
-def _cut(image: Tensor, windows: Windows, window: Box, value: float) -> Tensor:
-    """Return what a window shows of an image (c, z, y, x); `value` lies beyond it."""
+def cut(image: Tensor, box: Box, value: float) -> Tensor:
+    """Return a box of an image (c, z, y, x), which may reach beyond it into `value`."""
     z, y, x = image.shape[1:]
-    low = tuple(a - b for a, b in zip(window.start, windows.before, strict=True))
-    high = tuple(a - b for a, b in zip(window.stop, windows.before, strict=True))
-    asked = Box((low[0], low[1], low[2]), (high[0], high[1], high[2]))
-    seen = asked.clip((z, y, x))
+    seen = box.clip((z, y, x))
     sides: list[int] = []
     for axis in (2, 1, 0):
         sides += [
-            seen.start[axis] - asked.start[axis],
-            asked.stop[axis] - seen.stop[axis],
+            seen.start[axis] - box.start[axis],
+            box.stop[axis] - seen.stop[axis],
         ]
     part = image[(slice(None), *seen.slices)]
     return F.pad(part, sides, value=value) if any(sides) else part
+
+
+def _shifted(box: Box, back: Triple) -> Box:
+    z, y, x = (-side for side in back)
+    return Box(_sum(box.start, (z, y, x)), _sum(box.stop, (z, y, x)))
 
 
 def _starts(length: int, side: int) -> tuple[int, ...]:
