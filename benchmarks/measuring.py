@@ -112,7 +112,7 @@ def ours(case: Case, training: Training) -> Iterator[Row]:
     due = list(training.minutes)
     told: Score | None = None
     for step in train(model, [(case.volume, labels)], settings):
-        told = step.score if step.score and step.score.network else told
+        told = step.score if step.score and step.score.measures else told
         while due and (step.seconds >= 60 * due[0] or step.done == 1):
             due.pop(0)
             row = _scored(case, lambda: _predicted(case, model, labels, "network"))
@@ -191,8 +191,7 @@ def _held_out(score: Score) -> Row:
     return {
         "step": score.step,
         "slices": list(score.slices),
-        "network": score.network and score.network["mean_iou"],
-        "interpolation": score.interpolation and score.interpolation["mean_iou"],
+        **{method: m["mean_iou"] for method, m in score.measures.items()},
         "chosen": score.best,
     }
 

@@ -9,57 +9,89 @@ from psygnal import Signal, SignalGroup
 
 from sparseseg.tiling import Box
 
-Method = Literal["network", "interpolation"]
-"""What a prediction is made with; interpolation fills in between annotated slices."""
+Method = Literal["network", "unguided", "walker", "interpolation"]
+"""What a prediction is made with.
+
+"network" follows the annotation of the volume, "unguided" is the same network that sees
+the image alone; the walker spreads the annotation along the image, and interpolation
+fills in between annotated slices.
+"""
+
+METHODS: dict[Method, str] = {
+    "network": "network",
+    "unguided": "network without guidance",
+    "walker": "random walker",
+    "interpolation": "interpolation",
+}
+"""What each method is called; of equals the later one is shown, which is simpler."""
 
 Job = Literal["train", "predict", "preview"]
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How both methods did on slices that training did not see.
+    """How each method did on slices that it did not see.
 
-    `network` and `interpolation` are what `sparseseg.evaluation.evaluate` returns, None
-    where it was not measured; both are None if no slice could be held out. `slices`
-    names the slices, for example ("z 50",).
+    `measures` holds, by method, what `sparseseg.evaluation.evaluate` returns; it is empty
+    where nothing could be measured, and `reason` says why in a sentence. `slices` names
+    the slices, for example ("z 50",). `advice` says in a sentence what to paint next,
+    where that would help.
     """
 
     step: int
     seconds: float
-    network: Mapping[str, Any] | None
-    interpolation: Mapping[str, Any] | None
+    measures: Mapping[Method, Mapping[str, Any]]
     slices: tuple[str, ...]
+    reason: str = ""
+    advice: str = ""
 
     @property
     def best(self) -> Method:
-        """The method to show: interpolation until the network has beaten it.
+        """The method to show: the network has to beat the others.
 
-        Where interpolation was not measured, nothing speaks against the network.
+        Where nothing was measured, nothing speaks against the network.
         """
-        if self.interpolation is None:
-            return "network"
-        if self.network is None:
-            return "interpolation"
-        won = self.network["mean_iou"] > self.interpolation["mean_iou"]
-        return "network" if won else "interpolation"
+        best: Method = "network"
+        for method in METHODS:
+            if method in self.measures and not self._is_ahead(best, method):
+                best = method
+        return best
+
+    def _is_ahead(self, method: Method, other: Method) -> bool:
+        if method not in self.measures:
+            return False
+        own, others = (self.measures[m]["mean_iou"] for m in (method, other))
+        return method == other or bool(own > others)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a model remembers of it: plain lists, numbers and words."""
+        return {
+            "slices": list(self.slices),
+            **{method: dict(measures) for method, measures in self.measures.items()},
+            "best": self.best,
+            "step": self.step,
+            "reason": self.reason,
+            "advice": self.advice,
+        }
 
     def reports(self) -> "Iterator[ScoreReport]":
-        """Yield what a session announces: one report for each measured method."""
-        measured: dict[Method, Mapping[str, Any] | None] = {
-            "interpolation": self.interpolation,
-            "network": self.network,
-        }
-        for method, measures in measured.items():
-            if measures is not None:
-                yield ScoreReport(
-                    step=self.step,
-                    seconds=self.seconds,
-                    method=method,
-                    mean_iou=measures["mean_iou"],
-                    iou=dict(measures["iou"]),
-                    slices=self.slices,
-                    shown=self.best,
-                )
+        """Yield what a session announces: one report for each measured method.
+
+        Where nothing was measured it is one report without a score.
+        """
+        nothing: dict[str, Any] = {"mean_iou": None, "iou": {}}
+        for method, measures in (self.measures or {self.best: nothing}).items():
+            yield ScoreReport(
+                step=self.step,
+                seconds=self.seconds,
+                method=method,
+                mean_iou=measures["mean_iou"],
+                iou=dict(measures["iou"]),
+                slices=self.slices,
+                shown=self.best,
+                reason=self.reason,
+                advice=self.advice,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +133,16 @@ class ScoreReport:
     step: int
     seconds: float
     method: Method
-    mean_iou: float
+    mean_iou: float | None
+    """None where no score can be given: `reason` says why."""
     iou: dict[int, float]
+    """By class; 0 is the background."""
     slices: tuple[str, ...]
     shown: Method
+    reason: str = ""
+    """Why there is no score, in a sentence; empty where there is one."""
+    advice: str = ""
+    """What to paint next, in a sentence; empty where nothing is known to help."""
 
 
 @dataclass(frozen=True, slots=True)

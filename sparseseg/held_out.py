@@ -2,28 +2,27 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.advice import NOT_WANTED, advice, reason
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.confidence import fitted_temperature
-from sparseseg.events import Score
+from sparseseg.events import Method, Score
 from sparseseg.model import Model
 from sparseseg.prediction import interpolated, network_probabilities
 from sparseseg.recipes import Scene
+from sparseseg.sparing import Slices, spared
 from sparseseg.tiling import Box
 
-# A slice is left out only on an axis where two others remain to be learned from.
-_FEWEST = 3
 _FIRST_SECONDS = 8.0
 _LEAST_SECONDS = 8.0
 # Scoring may take this share of the time of training.
 _SHARE = 0.08
-
-Slices = frozenset[AnnotatedSlice]
 
 
 class HeldOut:
@@ -47,8 +46,8 @@ class HeldOut:
         kept = self.slices or (Slices(),) * len(scenes)
         wanted = self._wanted and not self._released
         self.slices = tuple(
-            _chosen(scene, old) if wanted else Slices()
-            for scene, old in zip(scenes, kept, strict=True)
+            spared(scenes, place, old) if wanted else Slices()
+            for place, old in enumerate(kept)
         )
         self._interpolation = None
 
@@ -102,7 +101,7 @@ class HeldOut:
         """
         if not any(self.slices):
             told, self._told = self._told, True
-            return None if told else Score(step, seconds, None, None, ())
+            return None if told else self._unmeasured(model, scenes, step, seconds)
         if seconds < self._next and not at_once:
             return None
         self._told = True
@@ -116,22 +115,20 @@ class HeldOut:
         names = tuple(
             str(where) for out in self.slices for where in sorted(out, key=str)
         )
-        found = Score(step, seconds, network, self._interpolation, names)
+        measures: dict[Method, Any] = {
+            "interpolation": self._interpolation,
+            "network": network,
+        }
+        found = Score(step, seconds, measures, names)
         self._is_ahead = found.best == "network"
-        return found
+        return replace(found, advice=advice(scenes, model.table, found))
 
-
-def _chosen(scene: Scene, old: Slices) -> Slices:
-    """Return the held-out slice: the fullest inner one of the axis with most slices."""
-    held = {(where.axis, where.index) for where in old}
-    same = frozenset(w for w in scene.slices if (w.axis, w.index) in held)
-    if same:
-        return same
-    axes = [[w for w in scene.slices if w.axis == axis] for axis in range(3)]
-    most = max(axes, key=len)
-    if len(most) < _FEWEST:
-        return Slices()
-    return frozenset([most[len(most) // 2]])
+    def _unmeasured(
+        self, model: Model, scenes: Sequence[Scene], step: int, seconds: float
+    ) -> Score:
+        why = reason(scenes, model.table) if self._wanted else NOT_WANTED
+        found = Score(step, seconds, {}, (), why)
+        return replace(found, advice=advice(scenes, model.table, found))
 
 
 def _measure(

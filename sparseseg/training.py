@@ -120,13 +120,8 @@ def _record(
     model.history.update(
         settings=settings.to_json(), step=step, seconds=round(seconds, 1)
     )
-    if score is not None and score.network is not None:
-        model.history["held_out"] = {
-            "slices": list(score.slices),
-            "network": dict(score.network),
-            "interpolation": dict(score.interpolation or {}),
-            "step": score.step,
-        }
+    if score is not None:
+        model.history["held_out"] = score.to_json()
 
 
 class _Clock:

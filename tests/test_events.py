@@ -28,16 +28,35 @@ def test_the_network_has_to_beat_interpolation(
     interpolation: dict[str, object] | None,
     best: str,
 ) -> None:
-    assert Score(1, 2.0, network, interpolation, ("z 1",)).best == best
+    pairs = {"network": network, "interpolation": interpolation}
+    known = {method: found for method, found in pairs.items() if found}
+    assert Score(1, 2.0, known, ("z 1",)).best == best
+
+
+def test_the_best_of_all_methods_is_shown_and_of_equals_the_simplest() -> None:
+    found = {"network": measures(0.5), "unguided": measures(0.7)}
+    assert Score(1, 2.0, found, ("z 1",)).best == "unguided"
+    found |= {"walker": measures(0.7), "interpolation": measures(0.6)}
+    assert Score(1, 2.0, found, ("z 1",)).best == "walker"
 
 
 def test_a_score_is_reported_for_each_method_that_was_measured() -> None:
-    score = Score(7, 2.0, measures(0.5), None, ("z 1", "y 2"))
+    score = Score(7, 2.0, {"network": measures(0.5)}, ("z 1", "y 2"))
     (report,) = score.reports()
     assert (report.step, report.method, report.shown) == (7, "network", "network")
     assert (report.mean_iou, report.iou, report.slices) == (
         0.5, {1: 0.5}, ("z 1", "y 2")
     )  # fmt: skip
+
+
+def test_where_nothing_was_measured_the_reason_is_reported() -> None:
+    (report,) = Score(7, 2.0, {}, (), "one slice", "paint another").reports()
+    assert (report.method, report.shown, report.mean_iou) == (
+        "network",
+        "network",
+        None,
+    )
+    assert (report.reason, report.advice) == ("one slice", "paint another")
 
 
 def test_an_event_survives_the_way_between_processes() -> None:

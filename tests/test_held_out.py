@@ -106,8 +106,8 @@ def test_held_out_slices_join_once_the_network_is_ahead_or_late(
     last = steps[scored[-1] - 1].score
     assert last.step == scored[-1] - 1
     for step in steps[: scored[-1]]:
-        assert 0 <= step.score.network["mean_iou"] <= 1
-        assert 0 <= step.score.interpolation["mean_iou"] <= 1
+        for method in ("network", "interpolation"):
+            assert 0 <= step.score.measures[method]["mean_iou"] <= 1
 
 
 def test_a_network_is_ahead_as_its_last_score_says(monkeypatch):
@@ -131,8 +131,11 @@ def test_where_nothing_can_be_held_out_it_is_said_once():
     labelled = sliced((1, 1, 1))
     steps = training.train(fresh_model(labelled), [labelled], settings(steps=3))
     first, *rest = [step.score for step in steps]
-    assert (first.network, first.interpolation, first.slices) == (None, None, ())
-    assert first.best == "network"
+    assert (first.measures, first.slices, first.best) == ({}, (), "network")
+    assert first.reason == (
+        "There is no score yet: a slice is held out once 3 are annotated across one "
+        "axis, and now there is 1."
+    )
     assert rest == [None, None]
 
 
@@ -161,8 +164,9 @@ def test_interpolation_is_measured_once_a_choice(monkeypatch):
         "_measure",
         lambda model, pairs, method: methods.append(method) or {"mean_iou": 0.5},
     )
-    scene = scene_of(sliced((3, 0, 0)))
-    choice, model = HeldOut(wanted=True), SimpleNamespace()
+    labelled = sliced((3, 0, 0))
+    scene, model = scene_of(labelled), fresh_model(labelled)
+    choice = HeldOut(wanted=True)
     choice.choose([scene])
     for step in (1, 2):
         choice.score(model, [scene], step, float(step))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sparseseg.config import TrainSettings
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
-    from sparseseg.events import Method, Step
+    from sparseseg.events import Method, Score, Step
     from sparseseg.model import Model
     from sparseseg.prediction import Output
     from sparseseg.recipes import Case
@@ -72,22 +72,30 @@ def predict(
 
 
 def better_method(model: "Model") -> "Method":
-    """Return what did better on the held-out slices, and say so if it surprises."""
-    from sparseseg.events import Score
+    """Return what did best on the held-out slices; say it, and what would help."""
+    from sparseseg.events import METHODS, Score
 
     told = model.history.get("held_out")
     if told is None:
         return "network"
-    network, interpolation = told["network"], told["interpolation"] or None
-    score = Score(told["step"], 0.0, network, interpolation, tuple(told["slices"]))
-    if score.best == "interpolation" and interpolation is not None:
+    measures = {method: told[method] for method in METHODS if told.get(method)}
+    score = Score(told["step"], 0.0, measures, tuple(told["slices"]))
+    if score.best != "network" and "network" in measures:
         note(
-            "the prediction is interpolated between the annotated slices, because on "
-            f"the held-out slice {', '.join(score.slices)} that had a mean IoU of "
-            f"{interpolation['mean_iou']:.2f} and the network {network['mean_iou']:.2f}: "
-            "train longer for a better network"
+            f"the prediction is made by {METHODS[score.best]}, because on the held-out "
+            f"{_slices(score)} that had a mean IoU of "
+            f"{measures[score.best]['mean_iou']:.2f} and the network "
+            f"{measures['network']['mean_iou']:.2f}"
         )
+    for words in (told.get("reason"), told.get("advice")):
+        if words:
+            note(words)
     return score.best
+
+
+def _slices(score: "Score") -> str:
+    noun = "slice" if len(score.slices) == 1 else "slices"
+    return f"{noun} {', '.join(score.slices)}"
 
 
 def _words(step: "Step") -> str:

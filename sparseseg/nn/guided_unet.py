@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,9 +61,13 @@ class GuidedUNet(nn.Module):
         nn.init.zeros_(_bias(self.head))
         self.mean: Tensor
         self.deviation: Tensor
+        self.low: Tensor
+        self.high: Tensor
         self.views: Tensor
         self.register_buffer("mean", torch.zeros(voxelwise + around))
         self.register_buffer("deviation", torch.ones(voxelwise + around))
+        self.register_buffer("low", torch.full((voxelwise + around,), -torch.inf))
+        self.register_buffer("high", torch.full((voxelwise + around,), torch.inf))
         # How much each of the three views counts; set by what is annotated.
         self.register_buffer("views", torch.ones(3))
 
@@ -79,9 +84,25 @@ class GuidedUNet(nn.Module):
         return likely + (correction if self.training else _TRUST * correction)
 
     def standardised(self, planes: Tensor) -> Tensor:
-        """Return planes (n, c, ...) with mean 0 and deviation 1 on what was fitted."""
+        """Return planes (n, c, ...) with mean 0 and deviation 1 on what was fitted.
+
+        What lies beyond the range that was fitted is taken for its end: nothing was
+        learned of it.
+        """
         shape = (-1, *[1] * (planes.ndim - 2))
-        return (planes - self.mean.view(shape)) / self.deviation.view(shape)
+        low, high, mean, deviation = (
+            part.view(shape)
+            for part in (self.low, self.high, self.mean, self.deviation)
+        )
+        return (torch.minimum(torch.maximum(planes, low), high) - mean) / deviation
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *others: Any
+    ) -> None:
+        # Models of version 0.1 know no range.
+        for name in ("low", "high"):
+            state_dict.setdefault(prefix + name, getattr(self, name))
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     def _unet(self, x: Tensor) -> Tensor:
         skips: list[Tensor] = []
@@ -103,6 +124,8 @@ class GuidedUNet(nn.Module):
         rng: np.random.Generator,
     ) -> None:
         """Fit the classifiers to pixels (n, c) of slices in `folds` (n), target (n)."""
+        self.low.copy_(pixels.amin(0))
+        self.high.copy_(pixels.amax(0))
         self.mean.copy_(pixels.mean(0))
         self.deviation.copy_(pixels.std(0, correction=0).clamp_min(1e-3))
         single = self.standardised(pixels)[:, : self._channels]

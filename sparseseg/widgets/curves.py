@@ -62,7 +62,8 @@ class TrainingCurves(QWidget):
 
     def add_score(self, report: "ScoreReport") -> None:
         """Take one more held-out score."""
-        self._add(report.method, report.seconds, report.mean_iou)
+        if report.mean_iou is not None and report.method in self._series:
+            self._add(report.method, report.seconds, report.mean_iou)
 
     def clear(self) -> None:
         """Start over."""

@@ -180,7 +180,8 @@ class TrainPanel(QWidget):
         words = "\n".join(line for line in lines if line)
         self.status.setText(words or phase_words(phase))
         self.shown.setText(shown_words(self._scores))
-        self.shown.setVisible(bool(self._scores))
+        scored = any(s.mean_iou is not None for s in self._scores.values())
+        self.shown.setVisible(scored)
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

@@ -20,6 +20,11 @@ _PHASES = {
 }
 
 _SHOWN = {
+    "unguided": (
+        "Shown in the viewer: the network without guidance by your slices, which "
+        "does better so far."
+    ),
+    "walker": "Shown in the viewer: the random walker, until the network beats it.",
     "network": "Shown in the viewer: the network, which beats interpolation.",
     "interpolation": (
         "Shown in the viewer: interpolation between your slices, until the network "
@@ -38,6 +43,8 @@ def score_words(scores: "Mapping[str, ScoreReport]") -> str:
     if not scores:
         return ""
     first, *rest = sorted(scores.values(), key=lambda s: s.method != s.shown)
+    if first.mean_iou is None:
+        return first.reason
     others = "".join(f"; {s.method} {s.mean_iou:.2f}" for s in rest)
     noun = "slice" if len(first.slices) == 1 else "slices"
     return (

@@ -63,7 +63,8 @@ class Engine:
         if self.step != NETWORK_WINS_FROM:
             return None
         good, bad = ({"mean_iou": iou, "iou": {1: iou}} for iou in (0.9, 0.5))
-        return Score(self.step, 1.0, network=good, interpolation=bad, slices=("z 1",))
+        measures = {"interpolation": bad, "network": good}
+        return Score(self.step, 1.0, measures, ("z 1",))
 
     def predict(
         self, arrays: SharedArrays, *, box: Box, method: Method
