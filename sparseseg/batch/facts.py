@@ -11,6 +11,7 @@ from sparseseg.batch.thumbnails import thumbnail
 from sparseseg.data.files import read_truth
 from sparseseg.data.units import PIXEL
 from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.model import Model
@@ -58,11 +59,10 @@ def facts_of(
 
 
 def _scores(labels: NDArray[np.uint8], path: Path, volume: Volume) -> dict[str, Any]:
-    truth = read_truth(path)
-    if truth.shape != volume.shape:
-        return {
-            "error": f"{path.name} has shape {truth.shape}, the image {volume.shape}"
-        }
+    try:
+        truth = read_truth(path, like=volume)
+    except UserError as error:
+        return {"error": str(error)}
     found = evaluate(labels, truth, spacing=volume.spacing)
     pooled = {
         str(number): [

@@ -9,6 +9,7 @@ from pathlib import Path
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import make_folder
 from sparseseg.data.files import ENDINGS, check_output
+from sparseseg.data.overwriting import check_overwrites
 from sparseseg.errors import UserError
 
 STATE_FOLDER = ".sparseseg"
@@ -25,13 +26,20 @@ class Item:
     prediction: Path
     truth: Path | None = None
 
+    @property
+    def uncertainty(self) -> Path:
+        """Where the uncertainty goes, if it is wanted."""
+        name = self.prediction.name
+        ending = next(e for e in ENDINGS if name.lower().endswith(e))
+        return self.prediction.with_name(f"{name[: -len(ending)]}-uncertainty{ending}")
+
 
 def find_items(settings: BatchSettings) -> list[Item]:
     """Return the volumes in the order of their names.
 
     Raises `UserError` for a folder that is not there or empty, a pattern that nothing
-    fits, two volumes whose predictions would have one name, and an output that cannot
-    be written or would be read as input.
+    fits, two results that would have one name, truths that are not there, and an output
+    that cannot be written, would be read as input or would replace one.
     """
     folder, output = Path(settings.folder), Path(settings.output)
     if not folder.is_dir():
@@ -43,9 +51,7 @@ def find_items(settings: BatchSettings) -> list[Item]:
     stems = [_stem(image.relative_to(folder)) for image in images]
     _check_names(stems, images)
     check_output(f"x{_ending(images[0], settings.ending)}")
-    make_folder(output)
-    make_folder(output / STATE_FOLDER)
-    return [
+    items = [
         Item(
             str(image.relative_to(folder)),
             image,
@@ -54,6 +60,11 @@ def find_items(settings: BatchSettings) -> list[Item]:
         )
         for image, stem in zip(images, stems, strict=True)
     ]
+    _check_truths(items, settings)
+    _check_results(items, settings)
+    make_folder(output)
+    make_folder(output / STATE_FOLDER)
+    return items
 
 
 def fingerprint(path: Path) -> str:
@@ -131,6 +142,34 @@ def _check_apart(folder: Path, output: Path) -> None:
             f"the output {output} lies in the input {folder}, and its predictions would "
             "be taken for volumes: choose a folder outside"
         )
+
+
+def _check_truths(items: list[Item], settings: BatchSettings) -> None:
+    if not settings.truth:
+        return
+    folder = Path(settings.truth)
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder} with truths: check the path")
+    if folder.resolve() == Path(settings.output).resolve():
+        raise UserError(
+            f"the output {folder} is the folder of the truths, and the predictions would "
+            "be taken for them: choose another folder for one of them"
+        )
+    if not any(item.truth for item in items):
+        raise UserError(
+            f"no truth in {folder} has the name of a volume, such as "
+            f"{items[0].prediction.name}: give the truths the names of the images"
+        )
+
+
+def _check_results(items: list[Item], settings: BatchSettings) -> None:
+    """Check all that is written against all that is read."""
+    results = [item.prediction for item in items]
+    if settings.uncertainty:
+        results += [item.uncertainty for item in items]
+    images = [item.image for item in items]
+    truths = [item.truth for item in items if item.truth]
+    check_overwrites(results, [Path(settings.model), *images, *truths])
 
 
 def _truth(folder: str, stem: str) -> Path | None:

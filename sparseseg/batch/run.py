@@ -21,7 +21,7 @@ from sparseseg.batch.scratch import (
     tile_memory,
 )
 from sparseseg.batch.settings import BatchSettings
-from sparseseg.data.files import ENDINGS, open_volume, write_image, write_labels
+from sparseseg.data.files import open_volume, write_image, write_labels
 from sparseseg.data.on_disk import let_go
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
@@ -129,9 +129,8 @@ def _predicted(
         labels = model.cleaned(out, rules, volume)
         write_labels(item.prediction, labels, like=volume)
         if out.uncertainty is not None:
-            beside = item.prediction.with_name(f"{_uncertain(item.prediction.name)}")
             with shares_of(out.uncertainty, settings, volume.name) as shares:
-                write_image(beside, shares, like=volume)
+                write_image(item.uncertainty, shares, like=volume)
         return facts_of(model, volume, labels, confidence, item) | {"note": note}
 
 
@@ -166,11 +165,6 @@ def _model_key(model: Model, settings: BatchSettings) -> str:
     chosen = {"clean": list(model.rules), "uncertainty": settings.uncertainty}
     digest.update(json.dumps({**plain, **chosen}, sort_keys=True).encode())
     return digest.hexdigest()
-
-
-def _uncertain(name: str) -> str:
-    ending = next(e for e in ENDINGS if name.lower().endswith(e))
-    return f"{name[: -len(ending)]}-uncertainty{ending}"
 
 
 def _sentence(error: BaseException, item: Item) -> str:

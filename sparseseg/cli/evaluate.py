@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.inputs import add_numbering, pairs_of, read_annotation
-from sparseseg.cli.progress import note
 from sparseseg.cli.scores import (
     as_table,
     as_tables,
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from sparseseg.data.units import Spacing
     from sparseseg.data.volume import Volume
     from sparseseg.evaluation import Pair
-
-# Voxel sizes that differ by less were rounded by a file format.
-_SAME = 1e-3
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -120,11 +116,10 @@ class _Reader:
         from sparseseg.data.files import read_dense
         from sparseseg.evaluation import Pair
 
-        found, true = read_dense(prediction), read_dense(truth)
+        true = read_dense(truth)
+        found = read_dense(prediction, like=true)
         labels = (
-            read_annotation(annotation, true.shape, self.arguments)
-            if annotation
-            else None
+            read_annotation(annotation, true, self.arguments) if annotation else None
         )
         spacing = self._spacing(found, true)
         return Pair(
@@ -136,11 +131,6 @@ class _Reader:
         from sparseseg.data.units import PIXEL
 
         chosen = found if true.unit == PIXEL else true
-        if chosen is true and not _agree(found, true):
-            note(
-                f"the voxels of {found.name} are {found.spacing} {found.unit} large, and "
-                f"those of its truth {true.spacing} {true.unit}: the truth is believed"
-            )
         if self.unit not in ("", chosen.unit):
             raise UserError(
                 f"distances of {true.name} are in {chosen.unit}, those before in "
@@ -148,18 +138,6 @@ class _Reader:
             )
         self.unit = chosen.unit
         return chosen.spacing
-
-
-def _agree(found: "Volume", true: "Volume") -> bool:
-    from sparseseg.data.units import PIXEL, convert
-
-    if found.unit == PIXEL:
-        return True
-    sides = zip(found.spacing, true.spacing, strict=True)
-    return all(
-        abs(convert(side, found.unit, true.unit) / wanted - 1) < _SAME
-        for side, wanted in sides
-    )
 
 
 EVALUATE = Command(

@@ -9,9 +9,6 @@ from sparseseg.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
 
@@ -44,13 +41,13 @@ def read_case(
     from sparseseg.data.files import read
 
     volume = read(image)
-    return volume, read_annotation(annotation, volume.shape, arguments)
+    return volume, read_annotation(annotation, volume, arguments)
 
 
 def read_annotation(
-    path: str, shape: tuple[int, int, int], arguments: Namespace
+    path: str, volume: "Volume", arguments: Namespace
 ) -> "SparseLabels":
-    """Read an annotation of a volume of this shape, in the numbering of the flags."""
+    """Read the annotation of a volume, in the numbering of the flags."""
     from sparseseg.data.files import read_labels
     from sparseseg.data.labels import SparseLabels
 
@@ -58,19 +55,6 @@ def read_annotation(
         path,
         unlabelled=arguments.unlabelled,
         background=arguments.background,
-        shape=shape,
+        like=volume,
     )
     return SparseLabels(array)
-
-
-def read_dense_of(path: str, volume: "Volume") -> "NDArray[np.integer]":
-    """Read a dense segmentation; `UserError` where it is not of this volume."""
-    from sparseseg.data.files import read_truth
-
-    labels = read_truth(path)
-    if labels.shape != volume.shape:
-        raise UserError(
-            f"{path} has shape {labels.shape}, the image has {volume.shape} (z, y, x): "
-            "take the segmentation of this image"
-        )
-    return labels

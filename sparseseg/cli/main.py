@@ -3,9 +3,12 @@
 import json
 import tempfile
 import traceback
+import warnings
 from argparse import ArgumentParser
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import sparseseg
 from sparseseg.cli.batch import BATCH
@@ -18,7 +21,7 @@ from sparseseg.cli.predict import PREDICT
 from sparseseg.cli.progress import note
 from sparseseg.cli.segment import SEGMENT
 from sparseseg.cli.train import TRAIN
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
 
 if TYPE_CHECKING:
     from sparseseg.cli.command import Answer
@@ -36,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     to stdout, all else to stderr.
     """
     try:
-        return _run(arguments)
+        with _printed_notes():
+            return _run(arguments)
     except UserError as error:
         note(str(error))
         return _MENDABLE
@@ -76,6 +80,24 @@ def _run(arguments: Sequence[str] | None) -> int:
     answer: Answer = chosen.run(chosen)
     print(json.dumps(answer.data) if chosen.json else answer.text, flush=True)
     return 0
+
+
+@contextmanager
+def _printed_notes() -> Iterator[None]:
+    """Print each note as one line instead of as a warning with its place in the code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Note)
+        warnings.showwarning = partial(_show, warnings.showwarning)
+        yield
+
+
+def _show(
+    otherwise: Callable[..., None], message: Warning | str, *others: Any, **more: Any
+) -> None:
+    if isinstance(message, Note):
+        note(str(message))
+    else:
+        otherwise(message, *others, **more)
 
 
 def _report(error: Exception) -> int:

@@ -1,6 +1,6 @@
 """Whether results can be written, asked before any long work."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sparseseg.data.atomic import make_folder
@@ -22,13 +22,18 @@ def check_image_name(path: Path) -> None:
     check_output(path)
 
 
-def make_room(path: Path, *, inputs: Iterable[str] = ()) -> None:
-    """Make the folder of a file that will be written; no input is overwritten.
+def make_room(outputs: Sequence[Path], *, inputs: Iterable[str | Path | None]) -> None:
+    """Make the folders of all files that a command will write.
 
-    Raises `UserError` where the file could not be written later.
+    `inputs` are all that it reads; None stands for one that was not given. Raises
+    `UserError` where a file could not be written later, or would replace an input or
+    another result.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: give the name of a file")
-    if any(path.resolve() == Path(name).resolve() for name in inputs):
-        raise UserError(f"{path} is an input: choose another name for the result")
-    make_folder(path.parent)
+    from sparseseg.data.overwriting import check_overwrites
+    from sparseseg.data.zarr import is_zarr
+
+    check_overwrites(outputs, [name for name in inputs if name])
+    for path in outputs:
+        if path.is_dir() and not is_zarr(path):
+            raise UserError(f"{path} is a folder: give the name of a file")
+        make_folder(path.parent)

@@ -10,9 +10,8 @@ from sparseseg.cli import jobs
 from sparseseg.cli.cleaning import PREDICTING, add_clean, rules_for
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device, pair
-from sparseseg.cli.inputs import add_numbering, read_annotation, read_dense_of
+from sparseseg.cli.inputs import add_numbering, read_annotation
 from sparseseg.cli.outputs import check_image_name, make_room
-from sparseseg.data.atomic import make_folder
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
@@ -94,6 +93,7 @@ def _run(arguments: Namespace) -> Answer:
         if getattr(arguments, flag) and len(arguments.images) > 1:
             raise UserError(f"--{flag} belongs to one image: predict the others apart")
     targets = _targets(arguments.images, arguments.output)
+    _make_room(arguments, targets)
     model = open_model(arguments.model)
     model.choose(dict(arguments.options))
     if arguments.depth is not None:
@@ -124,9 +124,7 @@ def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> 
     out = jobs.predict(
         model,
         volume,
-        labels=read_annotation(annotation, volume.shape, arguments)
-        if annotation
-        else None,
+        labels=read_annotation(annotation, volume, arguments) if annotation else None,
         box=_box_of(arguments.inside, volume) if arguments.inside else None,
         extras=wanted | ({"probabilities"} if needs_probabilities(rules) else set()),
     )
@@ -139,9 +137,10 @@ def _box_of(path: str, volume: "Volume") -> "Box":
     """Return the box that a coarse segmentation fills, a tenth larger on each side."""
     from scipy.ndimage import find_objects
 
+    from sparseseg.data.files import read_truth
     from sparseseg.tiling import Box
 
-    found = find_objects((read_dense_of(path, volume) != 0).view("u1"))
+    found = find_objects((read_truth(path, like=volume) != 0).view("u1"))
     if not found:
         raise UserError(f"{path} is empty: leave --inside out to predict everything")
     z, y, x = found[0]
@@ -152,24 +151,31 @@ def _box_of(path: str, volume: "Volume") -> "Box":
 
 def _targets(images: Sequence[str], output: Path) -> list[Path]:
     """Return where each prediction goes: one name, or the images' names in a folder."""
-    if output.suffix and not output.is_dir():
+    named = output.name.lower().endswith(_ENDINGS)
+    if named or (output.suffix and not output.is_dir()):
         if len(images) > 1:
             raise UserError(
                 f"{len(images)} images need a folder, and {output} is the name of one "
                 "file: give -o FOLDER"
             )
-        targets = [output]
-    else:
-        make_folder(output)
-        targets = [output / _name_for(Path(image)) for image in images]
+        return [output]
+    targets = [output / _name_for(Path(image)) for image in images]
     for target in targets:
         if targets.count(target) > 1:
             raise UserError(
                 f"two images are called {target.name}: predict them into two folders"
             )
-        check_image_name(target)
-        make_room(target, inputs=images)
     return targets
+
+
+def _make_room(arguments: Namespace, targets: Sequence[Path]) -> None:
+    """Check all that is written against all that is read."""
+    for target in targets:
+        check_image_name(target)
+    extras = [word for word in _EXTRAS if getattr(arguments, word)]
+    results = [*targets, *(_beside(t, word) for t in targets for word in extras)]
+    read = (arguments.model, arguments.annotation, arguments.inside)
+    make_room(results, inputs=[*arguments.images, *read])
 
 
 def _name_for(image: Path) -> str:

@@ -7,7 +7,7 @@ from sparseseg.cli import jobs
 from sparseseg.cli.cleaning import check_lines
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import settings
-from sparseseg.cli.inputs import read_case, read_dense_of
+from sparseseg.cli.inputs import read_case
 from sparseseg.cli.outputs import (
     MODEL_SUFFIX,
     check_image_name,
@@ -15,7 +15,12 @@ from sparseseg.cli.outputs import (
     make_room,
 )
 from sparseseg.cli.scores import as_table
-from sparseseg.cli.train import add_training_flags, learn, training_facts
+from sparseseg.cli.train import (
+    add_training_flags,
+    learn,
+    parent_of,
+    training_facts,
+)
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -37,17 +42,16 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> Answer:
-    from sparseseg.data.files import write_labels
+    from sparseseg.data.files import read_truth, write_labels
     from sparseseg.evaluation import evaluate
     from sparseseg.postprocessing import needs_probabilities, read_rules
 
     _check_names(arguments)
     volume, labels = read_case(arguments.image, arguments.annotation, arguments)
     check_lines(arguments, [(volume, labels)])
-    truth = read_dense_of(arguments.truth, volume) if arguments.truth else None
+    truth = read_truth(arguments.truth, like=volume) if arguments.truth else None
     _make_room(arguments)
-    rescue = arguments.model_out or Path(f"{arguments.output}{MODEL_SUFFIX}")
-    model = learn(arguments, [(volume, labels)], rescue=rescue)
+    model = learn(arguments, [(volume, labels)], rescue=_rescue(arguments))
     if arguments.model_out:
         model.save(arguments.model_out)
     rules = read_rules(model.rules, model.table)
@@ -77,11 +81,15 @@ def _check_names(arguments: Namespace) -> None:
 
 
 def _make_room(arguments: Namespace) -> None:
-    parent = getattr(arguments, "parent", None)
-    given = (arguments.image, arguments.annotation, arguments.truth, parent)
-    make_room(arguments.output, inputs=[name for name in given if name])
-    if arguments.model_out:
-        make_room(arguments.model_out)
+    results = [arguments.output, _rescue(arguments)]
+    given = (arguments.image, arguments.annotation, arguments.truth)
+    make_room(results, inputs=[*given, parent_of(arguments)])
+
+
+def _rescue(arguments: Namespace) -> Path:
+    """Return where the model goes, at the latest when the command is stopped."""
+    wanted: Path | None = arguments.model_out
+    return wanted or Path(f"{arguments.output}{MODEL_SUFFIX}")
 
 
 SEGMENT = Command(

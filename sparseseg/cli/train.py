@@ -46,6 +46,12 @@ def learn(arguments: Namespace, cases: "Sequence[Case]", *, rescue: Path) -> "Mo
     return model
 
 
+def parent_of(arguments: Namespace) -> str | None:
+    """Return the file or id of the model that the training starts from, if given."""
+    parent: str | None = getattr(arguments, "parent", None)
+    return parent
+
+
 def training_facts(model: "Model") -> dict[str, Any]:
     """Return what is told of a training: recipe, steps, seconds, held-out score."""
     history = model.history
@@ -73,7 +79,7 @@ def _run(arguments: Namespace) -> Answer:
     pairs = pairs_of(arguments.volumes, "image needs its annotation")
     cases = [read_case(*pair, arguments) for pair in pairs]
     check_lines(arguments, cases)
-    make_room(output)
+    make_room([output], inputs=[*arguments.volumes, parent_of(arguments)])
     model = learn(arguments, cases, rescue=output)
     model.save(output)
     facts = training_facts(model)

@@ -1,7 +1,8 @@
 """Read and write volumes, annotations and truths, whatever their format."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.data import hdf5, nifti, nrrd, tiff, zarr
+from sparseseg.data.alignment import aligned
 from sparseseg.data.atomic import replacing
 from sparseseg.data.numbering import to_annotation, to_truth
 from sparseseg.data.on_disk import OnDisk
@@ -125,34 +127,40 @@ def read_labels(
     *,
     unlabelled: int = UNLABELLED,
     background: int = BACKGROUND,
-    shape: tuple[int, int, int] | None = None,
+    like: Volume | None = None,
 ) -> NDArray[np.uint8]:
     """Read an annotation of any numbering into ours, axes z, y, x.
 
-    `unlabelled` and `background` are the file's values; `shape` is the image's.
+    `unlabelled` and `background` are the file's values. With the image as `like` the
+    voxels come in its order, as `sparseseg.data.alignment.aligned` says.
     """
-    values = np.asarray(_single_channel(path).array[0])
-    if shape is not None and values.shape != shape:
-        raise UserError(
-            f"{path} has shape {values.shape}, the image has {shape} (z, y, x): "
-            "take the annotation that was made on this image"
-        )
-    try:
+    volume = _single_channel(path)
+    with _naming(path):
+        values = np.asarray((aligned(volume, like) if like else volume).array[0])
         return to_annotation(values, unlabelled=unlabelled, background=background)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
 
 
-def read_truth(path: FilePath) -> NDArray[Any]:
-    """Read a dense segmentation: integers, 0 for background, axes z, y, x."""
-    return np.asarray(read_dense(path).array[0])
+def read_truth(path: FilePath, *, like: Volume | None = None) -> NDArray[Any]:
+    """Read a dense segmentation: integers, 0 for background, axes z, y, x.
+
+    `like` is the image, as for `read_labels`.
+    """
+    return np.asarray(read_dense(path, like=like).array[0])
 
 
-def read_dense(path: FilePath) -> Volume:
+def read_dense(path: FilePath, *, like: Volume | None = None) -> Volume:
     """Read a dense segmentation as `read_truth` does, with its voxel size."""
     volume = _single_channel(path)
+    with _naming(path):
+        found = aligned(volume, like) if like else volume
+        return replace(found, array=to_truth(found.array))
+
+
+@contextmanager
+def _naming(path: FilePath) -> Iterator[None]:
+    """Begin a complaint with the file that it is about."""
     try:
-        return replace(volume, array=to_truth(volume.array))
+        yield
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 

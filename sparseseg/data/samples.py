@@ -38,7 +38,7 @@ def ovule_nuclei() -> Sample:
     """
     with as_file(files("sparseseg") / "samples" / "fl_ovule_nuclei") as folder:
         volume = read(folder / "image.tif")
-        annotation = read_labels(folder / "annotation.tif", shape=volume.shape)
+        annotation = read_labels(folder / "annotation.tif", like=volume)
         truth = read_truth(folder / "truth.tif")
     return Sample(
         volume, annotation, truth, ClassTable.numbered([1]).renamed(1, "nucleus")

@@ -42,7 +42,7 @@ class Desk:
         self.link.open()
         volume = self.link.volume
         assert volume is not None, "an open link has its volume"
-        self.link.overwrite(found.read(volume.shape))
+        self.link.overwrite(found.read(volume))
 
     def save_annotation(self) -> None:
         """Copy the annotation to disk if it changed; raises what the last copy did."""

@@ -32,9 +32,9 @@ class Recovered:
         today = self.when.date() == datetime.now().date()
         return f"{self.when:%H:%M}" if today else f"{self.when:%d %B, %H:%M}"
 
-    def read(self, shape: tuple[int, int, int]) -> "NDArray[np.uint8]":
-        """Return the annotation; raises `UserError` when it does not fit the shape."""
-        return read_labels(self.path, shape=shape)
+    def read(self, volume: "Volume") -> "NDArray[np.uint8]":
+        """Return the annotation; raises `UserError` when it does not fit the volume."""
+        return read_labels(self.path, like=volume)
 
 
 def folder() -> Path:

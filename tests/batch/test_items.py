@@ -150,3 +150,38 @@ def test_what_is_no_size_is_refused(words):
 def test_less_memory_than_the_interpreter_needs_is_refused(tmp_path):
     with pytest.raises(UserError, match="at least 1GB of memory, got 500MB"):
         batch(tmp_path, memory="500MB")
+
+
+def test_truths_are_not_replaced_by_predictions(tmp_path, folder):
+    volume(folder / "a.tif")
+    volume(tmp_path / "truth" / "a.tif")
+    for output in ("truth", "in/../truth"):
+        with pytest.raises(UserError, match="is the folder of the truths"):
+            find_items(
+                batch(
+                    tmp_path,
+                    output=str(tmp_path / output),
+                    truth=str(tmp_path / "truth"),
+                )
+            )
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.tif").symlink_to(tmp_path / "truth" / "a.tif")
+    with pytest.raises(UserError, match="is an input"):
+        find_items(batch(tmp_path, truth=str(tmp_path / "truth")))
+
+
+def test_truths_that_are_not_there_are_told_before_the_batch(tmp_path, folder):
+    volume(folder / "a.tif")
+    with pytest.raises(UserError, match=r"no folder .*nowhere with truths"):
+        find_items(batch(tmp_path, truth=str(tmp_path / "nowhere")))
+    volume(tmp_path / "truth" / "b.tif")
+    with pytest.raises(UserError, match=r"no truth in .* such as a\.tif"):
+        find_items(batch(tmp_path, truth=str(tmp_path / "truth")))
+
+
+def test_a_prediction_is_not_replaced_by_the_uncertainty_of_another(tmp_path, folder):
+    volume(folder / "a.tif")
+    volume(folder / "a-uncertainty.tif")
+    find_items(batch(tmp_path))
+    with pytest.raises(UserError, match=r"two results would be written to .*a-uncert"):
+        find_items(batch(tmp_path, uncertainty=True))

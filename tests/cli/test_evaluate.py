@@ -110,8 +110,8 @@ def test_voxel_sizes_that_differ_are_told(run: Run, rows: Path) -> None:
     pair = files(rows, "longer", "t1")
     _, stdout, stderr = run("evaluate", *pair, "--json")
     assert last_object(stdout)["max_surface_distance"] == {"1": 2.0}
-    assert "longer.tif are (2.0, 2.0, 3.0) mm large" in stderr
-    assert "the truth is believed" in stderr
+    assert "longer.tif are 2 x 2 x 3 mm large" in stderr
+    assert "the second is used" in stderr
 
 
 def test_each_pair_has_its_own_annotation(run: Run, rows: Path, tmp_path: Path) -> None:

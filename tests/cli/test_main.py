@@ -30,7 +30,7 @@ MISTAKES = {
     ),
     "a truth of another shape": (
         (*SEGMENT, "-o", "p.tif", "--truth", "small.tif"),
-        "small.tif has shape",
+        "small.tif: has shape",
     ),
     "an unknown recipe": (
         (*TRAIN, "-o", "m.safetensors", "--recipe", "vnet"),

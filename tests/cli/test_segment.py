@@ -119,6 +119,18 @@ def test_probabilities_and_uncertainty_lie_beside_the_prediction(
         (("image.tif", "truth.tif", "-o", "p.tif"), "2 images need a folder"),
         (("image.tif", "image.tif", "-o", "out"), "two images are called image.tif"),
         (("image.tif", "-o", "."), "image.tif is an input"),
+        (
+            ("image.tif", "-o", "annotation.tif", "--annotation", "annotation.tif"),
+            "annotation.tif is an input",
+        ),
+        (
+            ("image.tif", "-o", "truth.tif", "--inside", "./truth.tif"),
+            "truth.tif is an input",
+        ),
+        (
+            ("a.tif", "a-uncertainty.tif", "-o", "out", "--uncertainty"),
+            "two results would be written to out/a-uncertainty.tif",
+        ),
         (("image.tif", "-o", "p.png"), "cannot write p.png"),
         (
             ("image.tif", "truth.tif", "-o", "out", "--annotation", "annotation.tif"),
@@ -148,3 +160,26 @@ def test_a_stopped_prediction_tells_how_many_were_written(
     code, _, stderr = run("predict", model_file, *images, "-o", tmp_path)
     assert code == 130
     assert "1 of 2 predictions were written" in stderr
+
+
+def test_a_second_prediction_into_a_zarr_takes_the_place_of_the_first(
+    run: Run, tmp_path: Path, model_file: Path
+) -> None:
+    target = tmp_path / "p.zarr"
+    for _ in range(2):
+        assert run("predict", model_file, "image.tif", "-o", target)[0] == 0
+    assert not (target / "image.tif").exists()
+    assert read(target).shape == (24, 24, 24)
+
+
+def test_a_folder_that_is_no_zarr_image_is_not_replaced(
+    run: Run, tmp_path: Path, model_file: Path
+) -> None:
+    (tmp_path / "mine.zarr").mkdir()
+    (tmp_path / "mine.zarr" / "thesis.txt").write_text("x")
+    code, _, stderr = run(
+        "predict", model_file, "image.tif", "-o", tmp_path / "mine.zarr"
+    )
+    assert code == 2
+    assert "is a folder" in stderr
+    assert (tmp_path / "mine.zarr" / "thesis.txt").exists()

@@ -120,3 +120,19 @@ def test_a_foreign_numbering_is_translated(
     assert last_object(stdout)["annotated"] == pytest.approx(
         (sample.annotation > 0).mean()
     )
+
+
+@pytest.mark.parametrize(
+    "results", [("train", "-o"), ("segment", "-o", "p.tif", "--model-out")]
+)
+def test_the_model_that_a_training_starts_from_is_not_replaced(
+    run: Run, tmp_path: Path, model_file: Path, results: tuple[str, ...]
+) -> None:
+    parent = tmp_path / "parent.safetensors"
+    parent.write_bytes(model_file.read_bytes())
+    command, *before = results
+    data = ("image.tif", "annotation.tif", "--from", parent)
+    code, _, stderr = run(command, *data, *before, parent)
+    assert code == 2
+    assert "is an input" in stderr
+    assert parent.read_bytes() == model_file.read_bytes()

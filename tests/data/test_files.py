@@ -77,9 +77,10 @@ def test_labels_of_a_foreign_numbering_are_mapped(path):
 
 def test_labels_of_another_shape_than_the_image_are_refused(path):
     save(path, LABELS)
-    assert read_labels(path, shape=(5, 6, 7)).shape == (5, 6, 7)
+    image, other = (Volume(np.zeros((1, *shape))) for shape in ((5, 6, 7), (7, 6, 5)))
+    assert read_labels(path, like=image).shape == (5, 6, 7)
     with pytest.raises(UserError, match=r"\(5, 6, 7\), the image has \(7, 6, 5\)"):
-        read_labels(path, shape=(7, 6, 5))
+        read_labels(path, like=other)
 
 
 def test_labels_that_are_the_image_are_refused_with_the_file_s_name(path):

@@ -112,7 +112,7 @@ def test_values_are_read_in_the_machine_s_byte_order(path, kind):
     assert volume.array.dtype.isnative
     np.testing.assert_array_equal(volume.array[0], STACK.T)
     write_labels(path, volume.array[0].astype(np.uint8), volume)
-    np.testing.assert_array_equal(read_labels(path, shape=volume.shape), STACK.T)
+    np.testing.assert_array_equal(read_labels(path, like=volume), STACK.T)
 
 
 def test_a_large_header_is_read_and_written_as_such(path):

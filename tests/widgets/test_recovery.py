@@ -29,7 +29,7 @@ def test_what_was_painted_is_found_under_name_and_shape():
 
     found = recovery.find("a/b: cells", SHAPE)
 
-    assert found.read(SHAPE)[:, 0, 0].tolist() == [0, 7, 0]
+    assert found.read(volume())[:, 0, 0].tolist() == [0, 7, 0]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_write_in_the_background_ends_up_on_disk():
     autosave.save()
     autosave.close()
 
-    assert recovery.find("a/b: cells", SHAPE).read(SHAPE)[0, 0, 0] == 3
+    assert recovery.find("a/b: cells", SHAPE).read(volume())[0, 0, 0] == 3
 
 
 def test_a_failed_write_is_told_by_the_next_save_and_made_up_for(home):
@@ -98,7 +98,7 @@ def test_a_damaged_copy_is_refused_in_a_sentence():
     path.write_bytes(path.read_bytes()[:20])
 
     with pytest.raises(UserError):
-        recovery.find("a/b: cells", SHAPE).read(SHAPE)
+        recovery.find("a/b: cells", SHAPE).read(volume())
 
 
 def test_a_copy_of_today_is_named_by_its_time(tmp_path):
@@ -118,7 +118,8 @@ def test_the_desk_saves_what_is_painted_and_takes_it_up_again(opened, home):
     found = recovery.find("cells", (6, 30, 40))
 
     assert found.path == path
-    assert (found.read((6, 30, 40))[2] == 4).all()
+    like = Volume.from_array(np.zeros((6, 30, 40)))
+    assert (found.read(like)[2] == 4).all()
 
 
 def test_recovering_brings_back_labels_and_classes(desk, image, session):

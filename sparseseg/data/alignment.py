@@ -1,0 +1,131 @@
+"""Labels brought into the order of an image's voxels, by what the files say of space."""
+
+import warnings
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.data.orientation import axis_codes
+from sparseseg.data.units import PIXEL, convert
+from sparseseg.data.volume import Volume
+from sparseseg.errors import Note, UserError
+
+# How far, in voxels, a corner may lie from where it belongs: files round their numbers.
+_TOLERANCE = 0.25
+_SAME_SIZE = 0.01  # relative
+
+
+def aligned(labels: Volume, image: Volume) -> Volume:
+    """Return labels whose voxels are stored in the order of those of an image.
+
+    Labels that a file stores along other axes or in another direction are turned; no
+    value moves in space, and a `Note` says so. Where one of both does not say where it
+    lies, they are left as they are. Raises `UserError` where both lie apart, and where
+    they have different shapes.
+    """
+    if labels.affine is not None and image.affine is not None:
+        labels = _turned(labels, image)
+    else:
+        _compare_sizes(labels, image)
+    if labels.shape != image.shape:
+        raise UserError(
+            f"has shape {labels.shape}, the image has {image.shape} (z, y, x): "
+            "take the labels that belong to this image"
+        )
+    return labels
+
+
+def _turned(labels: Volume, image: Volume) -> Volume:
+    """Reorder and mirror the axes of labels as far as both affines ask for it."""
+    step = _between(labels, image)
+    turn = np.rint(step[:3, :3])
+    is_turn = np.array_equal(np.abs(turn) @ np.ones(3), np.ones(3)) and (
+        abs(np.linalg.det(turn)) == 1
+    )
+    if not is_turn or _shift(step, turn, labels.shape) > _TOLERANCE:
+        raise UserError(_apart(labels, image))
+    if np.array_equal(turn, np.eye(3)):
+        return labels
+    warnings.warn(
+        f"{labels.name or 'the labels'} is stored as {_codes(labels)} and "
+        f"{image.name or 'the image'} as {_codes(image)}: the labels were turned to fit",
+        Note,
+        stacklevel=4,
+    )
+    axes = [int(np.argmax(np.abs(row))) for row in turn]
+    values = labels.array.transpose(0, *(3 - axis for axis in axes[::-1]))
+    mirrored = [slice(None, None, int(turn[i, axes[i]])) for i in range(3)]
+    array = values[(slice(None), *mirrored[::-1])]
+    spacing = tuple(labels.spacing[2 - axis] for axis in axes[::-1])
+    return Volume(
+        np.ascontiguousarray(array),
+        (spacing[0], spacing[1], spacing[2]),
+        labels.unit,
+        affine=image.affine,
+        name=labels.name,
+    )
+
+
+def _between(labels: Volume, image: Volume) -> NDArray[np.float64]:
+    """Return the matrix from voxels (x, y, z, 1) of the labels to the image's."""
+    assert labels.affine is not None
+    assert image.affine is not None
+    scale = 1.0
+    if PIXEL not in (labels.unit, image.unit):
+        scale = convert(1.0, labels.unit, image.unit)
+    world = np.diag([scale, scale, scale, 1.0]) @ labels.affine
+    return np.linalg.solve(image.affine, world).astype(np.float64)
+
+
+def _shift(
+    step: NDArray[np.float64], turn: NDArray[np.float64], shape: tuple[int, int, int]
+) -> float:
+    """Return how far, in voxels, the farthest corner is from where a turn puts it."""
+    last = np.array(shape[::-1]) - 1
+    # A mirrored axis counts from its other end.
+    offset = -np.minimum(turn, 0) @ last
+    corners = np.array([*product(*((0, n) for n in last))])
+    found = corners @ step[:3, :3].T + step[:3, 3]
+    return float(np.abs(found - (corners @ turn.T + offset)).max())
+
+
+def _apart(labels: Volume, image: Volume) -> str:
+    return (
+        f"lies elsewhere in space than the image: it has voxels of {_placed(labels)}, the "
+        f"image has {_placed(image)} (x, y, z): take the labels that belong to this "
+        "image, or resample them onto it"
+    )
+
+
+def _placed(volume: Volume) -> str:
+    assert volume.affine is not None
+    sizes = np.linalg.norm(volume.affine[:3, :3], axis=0)
+    edges = " x ".join(f"{size:.4g}" for size in sizes)
+    origin = ", ".join(f"{place:.4g}" for place in volume.affine[:3, 3])
+    return f"{edges} {volume.unit} stored as {_codes(volume)} from ({origin})"
+
+
+def _codes(volume: Volume) -> str:
+    assert volume.affine is not None
+    return "".join(axis_codes(volume.affine))
+
+
+def _compare_sizes(labels: Volume, image: Volume) -> None:
+    """Note voxel sizes that differ; they are often lost when labels are saved."""
+    if PIXEL in (labels.unit, image.unit):
+        return
+    own, wanted = labels.spacing_in(image.unit), image.spacing
+    if np.allclose(own, wanted, rtol=_SAME_SIZE, atol=0):
+        return
+    warnings.warn(
+        f"the voxels of {labels.name or 'the labels'} are {_edges(own)} {image.unit} "
+        f"large (z, y, x), and those of {image.name or 'the image'} {_edges(wanted)} "
+        f"{image.unit}: the second is used",
+        Note,
+        stacklevel=3,
+    )
+
+
+def _edges(sizes: tuple[float, float, float]) -> str:
+    return " x ".join(f"{size:.4g}" for size in sizes)

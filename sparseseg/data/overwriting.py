@@ -1,0 +1,52 @@
+"""No result is written over something that is read, or over another result."""
+
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+
+from sparseseg.data.zarr import is_zarr
+from sparseseg.errors import UserError
+
+FilePath = str | PathLike[str]
+
+
+def check_overwrites(outputs: Sequence[FilePath], inputs: Iterable[FilePath]) -> None:
+    """Raise `UserError` where a result would replace an input or another result.
+
+    To be called before long work. Files are compared as the file system knows them:
+    through links, other spellings, and letters in capitals. A Zarr folder is one image
+    with all that lies in it. Inputs that are no path, such as the id of a model, are
+    left out.
+    """
+    read = [Path(name) for name in inputs if Path(name).exists()]
+    seen: list[Path] = []
+    for output in map(Path, outputs):
+        for source in read:
+            if _is_same(output, source) or _is_inside(output, source):
+                raise UserError(_replaced(output, source))
+        if any(_is_same(output, other) for other in seen):
+            raise UserError(
+                f"two results would be written to {output}: choose another name or "
+                "folder for one of them"
+            )
+        seen.append(output)
+
+
+def _replaced(output: Path, source: Path) -> str:
+    what = "an input" if output == source else f"an input ({source})"
+    return f"{output} is {what}: choose another name for the result"
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    # Some file systems do not tell capitals from small letters.
+    return str(one.resolve()).casefold() == str(other.resolve()).casefold()
+
+
+def _is_inside(output: Path, source: Path) -> bool:
+    """Tell whether one of both lies in the other, where that is one image."""
+    written, read = output.resolve(), source.resolve()
+    if written in read.parents:
+        return True
+    return any(parent == read and is_zarr(read) for parent in written.parents)
