@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseseg.data.on_disk import OnDisk, known_axes
+from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
-from sparseseg.data.units import PIXEL, Spacing, canonical, convert
+from sparseseg.data.units import PIXEL, UNKNOWN, Spacing, convert, in_one_unit
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
@@ -21,9 +21,10 @@ _NAMED = {2, 3, 4, 5}
 def read(path: Path) -> Volume:
     """Read the one volume of an HDF5 file; its voxels stay on disk."""
     dataset = _only_volume(_h5py().File(path, "r"))
-    spacing, unit = _spacing(dataset)
+    letters = _axes(dataset)
+    spacing, unit = _spacing(dataset, letters)
     affine = dataset.attrs.get("affine")
-    stored: Any = OnDisk(dataset, _axes(dataset))
+    stored: Any = OnDisk(dataset, letters)
     return Volume(
         stored,
         spacing,
@@ -79,20 +80,28 @@ def _only_volume(file: Any) -> Any:
 
 
 def _axes(dataset: Any) -> str:
-    """Return one letter an axis, as ilastik or we name them."""
+    """Return one letter an axis, as ilastik, HDF5's own labels or we name them."""
     tags, named = dataset.attrs.get("axistags"), dataset.attrs.get("axes", "")
+    labels = [dimension.label for dimension in dataset.dims]
     if isinstance(tags, bytes | str):
         named = "".join(axis["key"] for axis in json.loads(tags)["axes"])
-    words = named.decode() if isinstance(named, bytes) else str(named)
+    elif not len(named) and all(labels):
+        named = axes_named(labels)
+    words = named.decode() if isinstance(named, bytes) else "".join(map(str, named))
     return known_axes(words, dataset.shape)
 
 
-def _spacing(dataset: Any) -> tuple[Spacing, str]:
-    sizes = dataset.attrs.get("element_size")
-    unit = dataset.attrs.get("unit", "um")
+def _spacing(dataset: Any, letters: str) -> tuple[Spacing, str]:
+    """Return voxel size and unit; of sizes for all axes, those of z, y and x."""
+    sizes, unit = dataset.attrs.get("element_size"), dataset.attrs.get("unit", "um")
     if sizes is None:
         sizes, unit = dataset.attrs.get("element_size_um"), "um"
-    if sizes is None or len(sizes) != 3:
-        return (1.0, 1.0, 1.0), PIXEL
-    z, y, x = map(float, sizes)
-    return (z, y, x), canonical(str(unit))
+    if sizes is None:
+        return UNKNOWN
+    order = letters if len(sizes) == len(letters) else "zyx"
+    by_letter = dict(zip(order, sizes, strict=False))
+    if not set("zyx") <= set(by_letter):
+        return UNKNOWN
+    words = unit.decode() if isinstance(unit, bytes) else str(unit)
+    z, y, x = (float(by_letter[axis]) for axis in "zyx")
+    return in_one_unit((z, y, x), (words, words, words))

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
-from sparseseg.data.units import PIXEL, Spacing, canonical, convert, seven_digits
+from sparseseg.data.units import (
+    PIXEL,
+    canonical,
+    convert,
+    in_one_unit,
+    seven_digits,
+)
 from sparseseg.data.volume import Volume, channels_first
 from sparseseg.errors import UserError
 
@@ -44,15 +50,24 @@ def read(path: Path) -> Volume:
 
 def _volume(image: Any, path: Path, array: Any) -> Volume:
     header = image.header
-    x, y, z = (seven_digits(size) for size in header.get_zooms()[:3])
+    # Not the zooms: where they differ from the affine, the affine places the voxels.
+    sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
+    x, y, z = (seven_digits(size) for size in sizes)
+    unit = _unit(header)
+    spacing, unit = in_one_unit((z, y, x), (unit, unit, unit))
     return Volume(
         array,
-        spacing=(z, y, x),
-        unit=_unit(header),
-        affine=np.array(image.affine, float),
+        spacing=spacing,
+        unit=unit,
+        affine=np.array(image.affine, float) if _is_placed(header) else None,
         name=path.name,
         header=bytes(header.binaryblock),
     )
+
+
+def _is_placed(header: Any) -> bool:
+    """Tell whether a header says where its voxels lie, and not only how large they are."""
+    return bool(header["sform_code"] or header["qform_code"])
 
 
 def open_on_disk(path: Path) -> Volume:
@@ -69,10 +84,21 @@ def open_on_disk(path: Path) -> Volume:
     if len(stored.shape) > len(shape) or len(shape) > 4:
         return read(path)
     _check_time(image.header, stored.shape)
+    _check_length(plain, stored)
     array = OnDisk(stored, "xyzc"[: len(shape)])
     if plain != path:
         weakref.finalize(array, plain.unlink, missing_ok=True)
     return _volume(image, path, array)
+
+
+def _check_length(path: Path, stored: Any) -> None:
+    """Refuse a file whose voxels are cut short, before any of them is asked for."""
+    needed = stored.offset + int(np.prod(stored.shape)) * stored.dtype.itemsize
+    if (size := path.stat().st_size) < needed:
+        raise UserError(
+            f"is cut short: it holds {size:,} of {needed:,} bytes: copy or download it "
+            "again"
+        )
 
 
 def _unpacked(path: Path) -> Path:
@@ -99,9 +125,8 @@ def write(path: Path, array: NDArray[Any], like: Volume) -> None:
     header["cal_min"] = header["cal_max"] = 0  # the display range of another image
     if values.ndim == 4:
         header.set_xyzt_units(header.get_xyzt_units()[0], "unknown")
-    affine = header.get_best_affine() if like.affine is None else like.affine
     version = HEADER_SIZES[header.sizeof_hdr]
-    _kind(version, "Image")(values, affine, header).to_filename(path)
+    _kind(version, "Image")(values, _affine(like, header), header).to_filename(path)
 
 
 def load_nibabel() -> Any:
@@ -158,15 +183,25 @@ def _header(like: Volume) -> Any:
         kind = _kind(HEADER_SIZES[len(like.header)], "Header")
         return kind(like.header, check=False)
     header = _kind("1", "Header")()
-    spacing, unit = _known_unit(like.spacing, like.unit)
+    unit = _known_unit(like.unit)
+    spacing = like.spacing_in(unit)
     header.set_data_shape(like.shape[::-1])
     header.set_zooms(spacing[::-1])
     header.set_xyzt_units(_UNITS[unit])
     return header
 
 
-def _known_unit(spacing: Spacing, unit: str) -> tuple[Spacing, str]:
-    """Return the spacing in a unit that NIfTI has a code for."""
-    known = {"nm": "um", "cm": "mm"}.get(unit, unit)
-    z, y, x = (convert(size, unit, known) for size in spacing)
-    return (z, y, x), known
+def _affine(like: Volume, header: Any) -> NDArray[np.float64]:
+    """Return voxels to world in the unit of the header."""
+    if like.affine is None:
+        found: NDArray[np.float64] = header.get_best_affine()
+        return found
+    if like.header or like.unit == PIXEL:
+        return like.affine
+    scale = convert(1.0, like.unit, _known_unit(like.unit))
+    return np.diag([scale, scale, scale, 1.0]) @ like.affine
+
+
+def _known_unit(unit: str) -> str:
+    """Return a unit that NIfTI has a code for."""
+    return {"nm": "um", "cm": "mm"}.get(unit, unit)

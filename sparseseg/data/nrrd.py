@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
-from sparseseg.data.units import PIXEL, canonical, seven_digits
+from sparseseg.data.units import (
+    PIXEL,
+    UNKNOWN,
+    Spacing,
+    in_one_unit,
+    seven_digits,
+)
 from sparseseg.data.volume import Volume, channels_first
 from sparseseg.errors import UserError
 
@@ -88,8 +94,7 @@ def _unpack(file: IO[bytes], plain: IO[bytes], size: int) -> None:
 def _volume(array: NDArray[Any], header: Any, axes: int, name: str) -> Volume:
     channel = _channel_axis(header, axes)
     spatial = [axis for axis in range(axes) if axis != channel]
-    affine = _affine(header, spatial)
-    spacing, unit = _spacing(header, spatial, affine)
+    spacing, unit, affine = _placed(header, spatial)
     return Volume(array, spacing, unit, affine=affine, name=name)
 
 
@@ -136,37 +141,42 @@ def _channel_axis(header: Any, axes: int) -> int | None:
         ]
     elif kinds is not None:
         outside = [a for a, kind in enumerate(kinds) if kind.lower() not in _IN_SPACE]
+    timed = [a for a, kind in enumerate(kinds or ()) if kind.lower() == "time"]
+    if any(header["sizes"][axis] > 1 for axis in timed):
+        points = header["sizes"][timed[0]]
+        raise UserError(f"has a time axis of {points} points: save one time point")
     if len(outside) > 1 or (axes == 4 and not outside):
         raise UserError(f"has {axes} axes, and it is not said which holds the channels")
     return outside[0] if outside else None
 
 
-def _affine(header: Any, spatial: list[int]) -> NDArray[np.float64] | None:
-    """Return voxels x, y, z to world, if the file tells in which space it lies."""
+def _placed(
+    header: Any, spatial: list[int]
+) -> tuple[Spacing, str, NDArray[np.float64] | None]:
+    """Return voxel size, unit, and voxels x, y, z to world if the space is known."""
+    directions = header.get("space directions")
+    if directions is None:
+        return *_spacing(header, spatial), None
+    world = np.eye(4)
+    world[:3, :3] = np.array([directions[axis] for axis in spatial], float).T
+    world[:3, 3] = np.asarray(header.get("space origin", np.zeros(3)), float)
     space = str(header.get("space", "")).lower()
-    directions = header.get("space directions")
-    if directions is None or space not in _FLIPS:
-        return None
-    flips = np.array(_FLIPS[space])
-    affine = np.eye(4)
-    affine[:3, :3] = np.array([directions[axis] for axis in spatial], float).T
-    affine[:3, 3] = np.asarray(header.get("space origin", np.zeros(3)), float)
-    affine[:3] *= flips[:, None]
-    return affine
+    units = header.get("space units") or ["mm" if space in _FLIPS else PIXEL] * 3
+    scales, unit = in_one_unit((1.0, 1.0, 1.0), (units[2], units[1], units[0]))
+    world[:3] *= np.array(scales[::-1])[:, None]
+    x, y, z = map(seven_digits, np.linalg.norm(world[:3, :3], axis=0))
+    spacing, unit = in_one_unit((z, y, x), (unit, unit, unit))
+    if space not in _FLIPS:
+        return spacing, unit, None
+    world[:3] *= np.array(_FLIPS[space])[:, None]
+    return spacing, unit, world
 
 
-def _spacing(
-    header: Any, spatial: list[int], affine: NDArray[np.float64] | None
-) -> tuple[tuple[float, float, float], str]:
-    directions = header.get("space directions")
-    if directions is not None:
-        sides = [float(np.linalg.norm(directions[axis])) for axis in spatial]
-        units = header.get("space units") or ["mm" if affine is not None else PIXEL]
-    else:
-        known = header.get("spacings")
-        sides = [float(known[a]) for a in spatial] if known is not None else [1.0] * 3
-        units = header.get("units") or [PIXEL]
-    x, y, z = map(seven_digits, sides)
-    if not np.isfinite([z, y, x]).all():
-        return (1.0, 1.0, 1.0), PIXEL
-    return (z, y, x), canonical(str(units[0]))
+def _spacing(header: Any, spatial: list[int]) -> tuple[Spacing, str]:
+    """Return voxel size and unit where a file lies in no space."""
+    known, units = header.get("spacings"), header.get("units")
+    if known is None:
+        return UNKNOWN
+    x, y, z = (seven_digits(float(known[axis])) for axis in spatial)
+    names = [str(units[a]) for a in spatial] if units is not None else [PIXEL] * 3
+    return in_one_unit((z, y, x), (names[2], names[1], names[0]))

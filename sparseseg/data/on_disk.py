@@ -79,12 +79,18 @@ def _within(asked: slice, held: slice) -> slice | None:
     return slice(asked.start - held.start, asked.stop - held.start)
 
 
+def axes_named(names: Sequence[str]) -> str:
+    """Return one letter an axis for names such as "depth", "row" or "channel"."""
+    return "".join(_LETTERS.get(name.lower(), name.lower()[:1]) for name in names)
+
+
 def known_axes(letters: str, shape: Sequence[int]) -> str:
     """Return letters of axes in small; `UserError` for others than t, c, z, y, x.
 
-    Without letters, three axes are z, y, x and four have the channels first.
+    Without letters, three axes are z, y, x; of four, the shorter of the first and the
+    last holds the channels.
     """
-    small = letters.lower() or {3: "zyx", 4: "czyx"}.get(len(shape), "")
+    small = letters.lower() or {3: "zyx", 4: _with_channels(shape)}.get(len(shape), "")
     if sorted(small) not in _LEGAL or len(small) != len(shape):
         if len(shape) == 2:
             raise UserError(f"is 2-D, {tuple(shape)}: save its slices as one stack")
@@ -93,3 +99,24 @@ def known_axes(letters: str, shape: Sequence[int]) -> str:
             "with channels"
         )
     return small
+
+
+def _with_channels(shape: Sequence[int]) -> str:
+    """Tell which of four axes without names holds the channels."""
+    first, last = shape[0], shape[-1]
+    if first == last or min(first, last) > _MOST_CHANNELS:
+        raise UserError(
+            f"has four axes of shape {tuple(shape)} without names, and neither the first "
+            "nor the last is clearly the channels: save z, y, x, or name the axes"
+        )
+    return "czyx" if first < last else "zyxc"
+
+
+_MOST_CHANNELS = 8
+_LETTERS = {
+    **dict.fromkeys(("depth", "plane", "planes", "slice", "slices"), "z"),
+    **dict.fromkeys(("row", "rows", "height"), "y"),
+    **dict.fromkeys(("col", "cols", "column", "columns", "width"), "x"),
+    **dict.fromkeys(("band", "bands"), "c"),
+    **dict.fromkeys(("frame", "frames"), "t"),
+}

@@ -43,7 +43,8 @@ def open_on_disk(path: Path) -> Volume:
     series = _only_volume(file)
     _check_pages(file, series)
     axes = _meaning(series.axes, series.shape, _has_named_axes(file))
-    store = zarr.open(series.aszarr(), mode="r")
+    # Of a pyramid, the level of full resolution alone.
+    store = zarr.open(series.aszarr(level=0), mode="r")
     # Axes of length 1 that mean nothing are left out of what is asked for.
     letters = "".join("t" if a == "-" else a.lower() for a in axes)
     if letters.count("t") > 1:

@@ -1,6 +1,9 @@
 """Units of length under one name each, however a file spells them."""
 
+import warnings
 from math import isfinite
+
+from sparseseg.errors import Note
 
 Spacing = tuple[float, float, float]
 
@@ -8,24 +11,50 @@ PIXEL = "pixel"
 UNKNOWN: tuple[Spacing, str] = ((1.0, 1.0, 1.0), PIXEL)
 
 _METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0}
-_WORDS = {"nano": "nm", "micro": "um", "milli": "mm", "centi": "cm", "": "m"}
-_SPELLINGS = {
-    "micron": "um",
-    # The micro sign, the Greek letter, and how ImageJ escapes the first.
-    "\u00b5m": "um",
-    "\u03bcm": "um",
-    "\\u00b5m": "um",
-    **{f"{prefix}meter": unit for prefix, unit in _WORDS.items()},
-    **{f"{prefix}metre": unit for prefix, unit in _WORDS.items()},
+# Each other unit is a number of one of ours.
+_PREFIXES = {
+    "p": ("pico", 1e-3, "nm"),
+    "n": ("nano", 1.0, "nm"),
+    "u": ("micro", 1.0, "um"),
+    "m": ("milli", 1.0, "mm"),
+    "c": ("centi", 1.0, "cm"),
+    "d": ("deci", 10.0, "cm"),
+    "": ("", 1.0, "m"),
+    "da": ("deca", 10.0, "m"),
+    "h": ("hecto", 100.0, "m"),
+    "k": ("kilo", 1000.0, "m"),
 }
+_INCH = 25.4  # mm
+_UNITS: dict[str, tuple[float, str]] = {
+    **{f"{sign}m": (times, unit) for sign, (_, times, unit) in _PREFIXES.items()},
+    **{f"{word}meter": (n, unit) for word, n, unit in _PREFIXES.values()},
+    **{f"{word}metre": (n, unit) for word, n, unit in _PREFIXES.values()},
+    "micron": (1.0, "um"),
+    # The micro sign, the Greek letter, and how ImageJ escapes the first.
+    "\u00b5m": (1.0, "um"),
+    "\u03bcm": (1.0, "um"),
+    "\\u00b5m": (1.0, "um"),
+    **dict.fromkeys(("a", "\u00e5", "\u212b", "a\u030a", "angstrom"), (0.1, "nm")),
+    **dict.fromkeys(("\u00e5ngstr\u00f6m", "\u00e5ngstrom"), (0.1, "nm")),
+    **dict.fromkeys(("in", "inch", "inche", '"'), (_INCH, "mm")),
+    **dict.fromkeys(("ft", "foot", "feet"), (12 * _INCH, "mm")),
+    **dict.fromkeys(("yd", "yard"), (36 * _INCH, "mm")),
+    **dict.fromkeys(("mil", "thou"), (_INCH, "um")),
+    **dict.fromkeys(("pt", "point"), (_INCH / 72, "mm")),
+}
+
+
+def measured(length: float, unit: str) -> tuple[float, str]:
+    """Return a length in nm, um, mm, cm or m; in "pixel" if the unit is no length."""
+    plain = unit.strip().lower()
+    times, ours = _UNITS.get(plain) or _UNITS.get(plain.removesuffix("s"), (1, PIXEL))
+    return length * times, ours
 
 
 def canonical(unit: str) -> str:
     """Return nm, um, mm, cm or m, or "pixel" for a unit that is none of them."""
-    plain = unit.strip().lower()
-    if plain in _METRES:
-        return plain
-    return _SPELLINGS.get(plain, _SPELLINGS.get(plain.removesuffix("s"), PIXEL))
+    times, ours = measured(1.0, unit)
+    return ours if times == 1 else PIXEL
 
 
 def convert(length: float, unit: str, to: str) -> float:
@@ -39,13 +68,38 @@ def seven_digits(length: float) -> float:
 
 
 def in_one_unit(sizes: Spacing, units: tuple[str, str, str]) -> tuple[Spacing, str]:
-    """Return voxel sizes z, y, x in the unit of x; `UNKNOWN` where that cannot be."""
-    names = tuple(map(canonical, units))
-    if not all(isfinite(size) and size > 0 for size in sizes):
-        return UNKNOWN
-    if len(set(names)) > 1 and PIXEL in names:
+    """Return voxel sizes z, y, x in the unit of x, or the nearest that we have.
+
+    A negative size only says in which direction an axis runs. An axis without a size
+    gets that of the axis before or after it, and a `Note` says so. `UNKNOWN` where no
+    axis has a size, or where some units are lengths and some are not.
+    """
+    known = [measured(abs(size), unit) for size, unit in zip(sizes, units, strict=True)]
+    names = [name for _, name in known]
+    lengths = [size for size, _ in known]
+    are_given = [isfinite(size) and size > 0 for size in lengths]
+    if not any(are_given) or (len(set(names)) > 1 and PIXEL in names):
         return UNKNOWN
     z, y, x = (
-        convert(size, name, names[2]) for size, name in zip(sizes, names, strict=True)
+        length if names[2] == name else convert(length, name, names[2])
+        for length, name in zip(lengths, names, strict=True)
     )
-    return (z, y, x), names[2]
+    return _completed((z, y, x), are_given, names[2]), names[2]
+
+
+def _completed(sizes: Spacing, are_given: list[bool], unit: str) -> Spacing:
+    if all(are_given):
+        return sizes
+    # The planes of a stack are mostly square: y stands in for x, x for y, y for z.
+    stand_in = {0: (1, 2), 1: (2, 0), 2: (1, 0)}
+    found = list(sizes)
+    for axis in (a for a, given in enumerate(are_given) if not given):
+        other = next(o for o in stand_in[axis] if are_given[o])
+        found[axis] = sizes[other]
+        warnings.warn(
+            f"the file gives no voxel size along {'zyx'[axis]} ({sizes[axis]:g}): that "
+            f"along {'zyx'[other]}, {sizes[other]:g} {unit}, is taken",
+            Note,
+            stacklevel=4,
+        )
+    return found[0], found[1], found[2]

@@ -6,9 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseseg.data.on_disk import OnDisk, known_axes
+from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
-from sparseseg.data.units import PIXEL, Spacing, canonical
+from sparseseg.data.units import (
+    PIXEL,
+    UNKNOWN,
+    Spacing,
+    in_one_unit,
+    seven_digits,
+)
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
@@ -83,32 +89,63 @@ def _opened(
     zarr = _zarr()
     found = zarr.open(str(path), mode="r")
     if isinstance(found, zarr.Array):
-        return found, known_axes("", found.shape), (1.0, 1.0, 1.0), PIXEL, None
-    attributes = dict(found.attrs)
-    scales = attributes.get("ome", attributes).get("multiscales")
-    if not scales:
-        raise UserError(
-            "is a Zarr group without an image in it: give the array's folder"
-        )
-    image = scales[0]
-    array = found[image["datasets"][0]["path"]]
-    letters = "".join(_letter(axis) for axis in image.get("axes", []))
-    letters = known_axes(letters, array.shape)
+        return found, known_axes(_own_axes(found), found.shape), *UNKNOWN, None
+    group, image = _only_image(found, zarr.Group)
+    array = group[image["datasets"][0]["path"]]
+    named = axes_named([_name(axis) for axis in image.get("axes", [])])
+    letters = known_axes(named or _own_axes(array), array.shape)
     spacing, unit = _spacing(image, letters)
-    affine = attributes.get("sparseseg", {}).get("affine")
+    affine = dict(group.attrs).get("sparseseg", {}).get("affine")
     return array, letters, spacing, unit, None if affine is None else np.array(affine)
 
 
-def _letter(axis: Any) -> str:
-    return str(axis["name"] if isinstance(axis, dict) else axis).lower()
+def _only_image(group: Any, kind: Any) -> tuple[Any, Any]:
+    """Return the group of an image and its description, also from one level below."""
+    below = [child for _, child in group.members() if isinstance(child, kind)]
+    for candidates in ([group], below):
+        found = [(g, scales[0]) for g in candidates if (scales := _multiscales(g))]
+        if len(found) > 1:
+            names = ", ".join(g.basename for g, _ in found[:6])
+            raise UserError(
+                f"holds {len(found)} images ({names}): give the folder of one of them"
+            )
+        if found:
+            return found[0]
+    raise UserError("is a Zarr group without an image in it: give the array's folder")
+
+
+def _multiscales(group: Any) -> Any:
+    attributes = dict(group.attrs)
+    return attributes.get("ome", attributes).get("multiscales")
+
+
+def _own_axes(array: Any) -> str:
+    """Return the axes that an array itself names: as Zarr 3 does, or as xarray does."""
+    names = getattr(array.metadata, "dimension_names", None)
+    names = names or dict(array.attrs).get("_ARRAY_DIMENSIONS") or []
+    return "" if None in names else axes_named(list(map(str, names)))
+
+
+def _name(axis: Any) -> str:
+    return str(axis["name"] if isinstance(axis, dict) else axis)
 
 
 def _spacing(image: Any, letters: str) -> tuple[Spacing, str]:
-    transforms = image["datasets"][0].get("coordinateTransformations", [])
-    scales = [t["scale"] for t in transforms if t.get("type") == "scale"]
+    """Return the scale of the first data set times that of the whole image."""
+    scales = [
+        transform["scale"]
+        for part in (image["datasets"][0], image)
+        for transform in part.get("coordinateTransformations") or []
+        if transform.get("type") == "scale"
+    ]
     if not scales:
-        return (1.0, 1.0, 1.0), PIXEL
-    by_letter = dict(zip(letters, map(float, scales[0]), strict=True))
-    axes = [axis for axis in image["axes"] if _letter(axis) == "x"]
-    unit = axes[0].get("unit", PIXEL) if isinstance(axes[0], dict) else PIXEL
-    return (by_letter["z"], by_letter["y"], by_letter["x"]), canonical(str(unit))
+        return UNKNOWN
+    sizes = dict(zip(letters, np.prod(np.array(scales, float), axis=0), strict=True))
+    units = dict(zip(letters, map(_unit, image.get("axes", [])), strict=False))
+    z, y, x = (seven_digits(float(sizes[axis])) for axis in "zyx")
+    of_z, of_y, of_x = (units.get(axis, PIXEL) for axis in "zyx")
+    return in_one_unit((z, y, x), (of_z, of_y, of_x))
+
+
+def _unit(axis: Any) -> str:
+    return str(axis.get("unit", PIXEL)) if isinstance(axis, dict) else PIXEL

@@ -8,7 +8,7 @@ import tifffile
 from sparseseg.data import tiff
 from sparseseg.data.files import read, write_image, write_labels
 from sparseseg.data.volume import Volume
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
 
 STACK = np.arange(5 * 6 * 7).reshape(5, 6, 7)
 CHANNELS = np.arange(2 * 5 * 6 * 7).reshape(2, 5, 6, 7)
@@ -109,11 +109,41 @@ def test_ome_axes_names_sizes_and_units_are_kept(path, axes):
     assert volume.channel_names == ("DAPI", "Cy3")
 
 
-def test_ome_without_a_z_size_has_unknown_spacing(path):
+def test_ome_without_a_z_size_keeps_the_others_and_says_what_stands_in(path):
     metadata = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
     tifffile.imwrite(path, STACK.astype(np.uint8), ome=True, metadata=metadata)
+    with pytest.warns(
+        Note, match=r"no voxel size along z .* along y, 0.5 um, is taken"
+    ):
+        volume = read(path)
+    assert (volume.spacing, volume.unit) == ((0.5, 0.5, 0.5), "um")
+
+
+@pytest.mark.parametrize(
+    ("unit", "sizes", "spacing", "found"),
+    [
+        ("Å", (20, 5, 5), (2.0, 0.5, 0.5), "nm"),
+        ("pm", (2000, 500, 500), (2.0, 0.5, 0.5), "nm"),
+        ("dm", (0.2, 0.05, 0.05), (2.0, 0.5, 0.5), "cm"),
+        ("in", (1, 0.5, 0.5), (25.4, 12.7, 12.7), "mm"),
+        ("pixel", (3, 1, 1), (3.0, 1.0, 1.0), "pixel"),
+    ],
+)
+def test_each_unit_of_ome_is_a_length_of_ours(path, unit, sizes, spacing, found):
+    metadata = {"axes": "ZYX"}
+    for axis, size in zip("ZYX", sizes, strict=True):
+        metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
+    tifffile.imwrite(path, STACK.astype(np.uint8), ome=True, metadata=metadata)
     volume = read(path)
-    assert (volume.spacing, volume.unit) == ((1.0, 1.0, 1.0), "pixel")
+    assert volume.spacing == pytest.approx(spacing)
+    assert volume.unit == found
+
+
+def test_a_z_step_that_runs_down_has_a_size(path):
+    metadata = {"axes": "ZYX", "spacing": -2.0, "unit": "um"}
+    stack = STACK.astype(np.uint8)
+    tifffile.imwrite(path, stack, imagej=True, resolution=(2, 2), metadata=metadata)
+    assert read(path).spacing == (2.0, 0.5, 0.5)
 
 
 def test_colour_becomes_channels_only_where_the_axes_say_so(path):

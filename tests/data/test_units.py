@@ -2,7 +2,8 @@ from math import inf, nan
 
 import pytest
 
-from sparseseg.data.units import UNKNOWN, canonical, in_one_unit
+from sparseseg.data.units import UNKNOWN, canonical, in_one_unit, measured
+from sparseseg.errors import Note
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,36 @@ def test_a_known_and_an_unknown_unit_cannot_be_put_together():
     assert in_one_unit((3.0, 1.0, 1.0), ("um", "um", "")) == UNKNOWN
 
 
-@pytest.mark.parametrize("size", [0.0, -1.0, nan, inf])
-def test_an_impossible_size_is_unknown(size):
-    assert in_one_unit((size, 1.0, 1.0), ("um", "um", "um")) == UNKNOWN
+@pytest.mark.parametrize("size", [0.0, nan, inf])
+def test_an_axis_without_a_size_gets_that_of_its_neighbour(size):
+    units = ("um", "um", "um")
+    with pytest.warns(Note, match="along z"):
+        assert in_one_unit((size, 2.0, 1.0), units) == ((2.0, 2.0, 1.0), "um")
+    with pytest.warns(Note, match="along x"):
+        assert in_one_unit((3.0, 2.0, size), units) == ((3.0, 2.0, 2.0), "um")
+    assert in_one_unit((size, size, size), units) == UNKNOWN
+
+
+def test_a_negative_size_tells_a_direction():
+    assert in_one_unit((-2.0, 0.5, 0.5), ("um",) * 3) == ((2.0, 0.5, 0.5), "um")
+
+
+@pytest.mark.parametrize(
+    ("spelling", "length", "unit"),
+    [
+        ("\u00c5", 0.1, "nm"),
+        ("\u212b", 0.1, "nm"),
+        ("Angstroms", 0.1, "nm"),
+        ("pm", 1e-3, "nm"),
+        ("dm", 10.0, "cm"),
+        ("kilometer", 1000.0, "m"),
+        ("inches", 25.4, "mm"),
+        ("mil", 25.4, "um"),
+        ("pt", 25.4 / 72, "mm"),
+        ("parsec", 1.0, "pixel"),
+    ],
+)
+def test_units_that_are_not_ours_are_converted(spelling, length, unit):
+    found, name = measured(1.0, spelling)
+    assert found == pytest.approx(length)
+    assert name == unit
