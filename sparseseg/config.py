@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from sparseseg.errors import UserError
 
+LARGEST_SEED = 2**63 - 1  # of torch
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -41,8 +42,8 @@ class TrainSettings:
             raise UserError(f"minutes must be more than 0, got {self.minutes:g}")
         if self.steps is not None and self.steps < 1:
             raise UserError(f"steps must be at least 1, got {self.steps}")
-        if self.seed < 0:
-            raise UserError(f"seed must be 0 or more, got {self.seed}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise UserError(f"seed must be 0 to {LARGEST_SEED}, got {self.seed}")
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as a plain dictionary."""

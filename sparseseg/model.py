@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from sparseseg import recipes
 from sparseseg.classes import ClassTable
 from sparseseg.data.atomic import replacing
 from sparseseg.data.labels import SparseLabels
+from sparseseg.data.units import PIXEL, Spacing
 from sparseseg.data.volume import Volume
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.options import read_options
 from sparseseg.postprocessing import Rule, check_rules, clean, read_rules
@@ -27,6 +29,8 @@ from sparseseg.prediction import Output, Result, predict_all
 from sparseseg.recipes import Plan, Recipe
 
 FORMAT = 1
+# Voxels that differ by less are met in training, by augmentation or by chance.
+_FAR = 2.0
 _KEY = "sparseseg"
 
 
@@ -146,11 +150,33 @@ class Model:
         are cleaned up by the rules of the model. Raises `UserError` for a volume that
         the model or its rules do not fit.
         """
+        if words := self.unlike(volume):
+            warnings.warn(words, Note, stacklevel=2)
         rules = read_rules(self.rules, self.table)
         check_rules(rules, volume.unit)
         found = predict_all(self, volume, labels)
         out = Output(found.labels, probabilities=found.probabilities)
         return replace(found, labels=self.cleaned(out, rules, volume))
+
+    def unlike(self, volume: Volume) -> str:
+        """Say where a volume is far from what this model was trained on; else ""."""
+        if self.plan.unit == PIXEL:
+            return ""
+        known = f"{_edges(self.plan.spacing)} {self.plan.unit}"
+        name = volume.name or "the volume"
+        if volume.unit == PIXEL:
+            return (
+                f"{name} has no voxel size, and the model was trained on voxels of "
+                f"{known}: the prediction is right only if its voxels are as large"
+            )
+        sides = volume.spacing_in(self.plan.unit)
+        ratios = [a / b for a, b in zip(sides, self.plan.spacing, strict=True)]
+        if max(*ratios, *(1 / ratio for ratio in ratios)) < _FAR:
+            return ""
+        return (
+            f"{name} has voxels of {_edges(sides)} {self.plan.unit}, and the model was "
+            f"trained on voxels of {known}: resample it if the prediction is bad"
+        )
 
     def cleaned(
         self, out: Output, rules: Sequence[Rule], volume: Volume
@@ -195,6 +221,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
         raise UserError(f"there is no model {path}: check the path")
     try:
+        path.open("rb").close()  # else a file that may not be read is told as missing
         with safe_open(path, framework="pt") as file:
             description = json.loads((file.metadata() or {}).get(_KEY, "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -214,6 +241,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"reads {FORMAT}: update sparseseg"
         )
     return description, tensors
+
+
+def _edges(spacing: Spacing) -> str:
+    return " x ".join(f"{side:g}" for side in spacing)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,7 @@
 import json
 import pickle
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from safetensors.torch import save_file
 
 from sparseseg import starting, training
 from sparseseg.data.labels import SparseLabels
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
 from sparseseg.model import FORMAT, Model
 from tests.miniature import blob_case, fresh_model, settings, shrink
 
@@ -218,3 +220,16 @@ def test_a_file_with_a_rule_that_there_is_not_is_refused(path, model):
     described(path, **description, rules=["keep the best"])
     with pytest.raises(UserError, match=r"damaged sparseseg model|keep the best"):
         Model.load(path)
+
+
+def test_a_volume_of_unlike_or_unknown_voxels_is_noted_at_each_prediction():
+    volume, labels = blob_case()
+    model = fresh_model((volume, labels))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Note)
+        model.predict(volume)
+    large = replace(volume, spacing=tuple(3 * side for side in volume.spacing))
+    with pytest.warns(Note, match=r"has voxels of .* trained on voxels of"):
+        model.predict(large)
+    with pytest.warns(Note, match="has no voxel size, and the model was trained on"):
+        model.predict(replace(volume, spacing=(1.0, 1.0, 1.0), unit="pixel"))

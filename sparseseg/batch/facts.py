@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 from sparseseg.batch.items import Item
 from sparseseg.batch.thumbnails import thumbnail
 from sparseseg.data.files import read_truth
-from sparseseg.data.units import PIXEL
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.model import Model
-
-_SPACING_RATIO = 2.0
 
 
 def facts_of(
@@ -80,17 +77,3 @@ def _scores(labels: NDArray[np.uint8], path: Path, volume: Volume) -> dict[str, 
         if isinstance(found.get(name), dict)
     }
     return {**plain, "mean_dice": found.get("mean_dice"), "counts": pooled}
-
-
-def mismatch(model: Model, volume: Volume) -> str:
-    """Say where a volume is far from what the model was trained on."""
-    if volume.unit == PIXEL or model.plan.unit == PIXEL:
-        return ""
-    sides = volume.spacing_in(model.plan.unit)
-    ratios = [a / b for a, b in zip(sides, model.plan.spacing, strict=True)]
-    far = max(max(ratios), 1 / min(ratios))
-    if far < _SPACING_RATIO:
-        return ""
-    own = " x ".join(f"{side:g}" for side in sides)
-    known = " x ".join(f"{side:g}" for side in model.plan.spacing)
-    return f"voxels of {own} {model.plan.unit}, the model knows {known}"

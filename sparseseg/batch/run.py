@@ -1,6 +1,5 @@
 """The batch itself: a generator of what happens to each volume."""
 
-import errno
 import hashlib
 import json
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sparseseg.batch.course import Course
-from sparseseg.batch.facts import facts_of, mismatch
+from sparseseg.batch.facts import facts_of
 from sparseseg.batch.items import Item, fingerprint
 from sparseseg.batch.manifest import Entry, Manifest, State
 from sparseseg.batch.scratch import (
@@ -21,6 +20,7 @@ from sparseseg.batch.scratch import (
     tile_memory,
 )
 from sparseseg.batch.settings import BatchSettings
+from sparseseg.data.atomic import is_disk_full
 from sparseseg.data.files import open_volume, write_image, write_labels
 from sparseseg.data.on_disk import let_go
 from sparseseg.errors import UserError
@@ -91,7 +91,7 @@ def _attempted(
             return replace(old, state="skipped")
         facts = yield from _predicted(model, item, settings, course)
     except (UserError, MemoryError, OSError, RuntimeError) as error:
-        if _is_full(error):
+        if is_disk_full(error):
             raise UserError(
                 f"the disk is full: {item.name} was not written; make room, and run the "
                 "same batch again, it goes on from there"
@@ -109,7 +109,7 @@ def _predicted(
 ) -> Generator[Report, None, dict[str, Any]]:
     """Predict and write one volume; return what is known of it."""
     volume = open_volume(item.image, at_most=int(settings.bytes * VOLUME_SHARE))
-    note = mismatch(model, volume)
+    note = model.unlike(volume)
     tune(model, volume)
     begin = time.perf_counter()
     yield Report(item, "running", 0.0, 0.0, course.left, note=note)
@@ -172,8 +172,3 @@ def _sentence(error: BaseException, item: Item) -> str:
         return "the memory does not suffice even for the smallest tile: give more"
     words = " ".join(str(error).split()) or type(error).__name__
     return words.replace(f"{item.image}: ", "").replace(str(item.image), item.name)
-
-
-def _is_full(error: BaseException) -> bool:
-    causes = [error, error.__cause__, error.__context__]
-    return any(isinstance(c, OSError) and c.errno == errno.ENOSPC for c in causes)

@@ -146,7 +146,9 @@ def _answer(entries: "dict[str, Entry]", page: Path) -> Answer:
     counts = {state: states[state] for state in ("done", "skipped", "failed")}
     scores = {"global_dice": pooled_dice(entries.values())}
     words = ", ".join(f"{count} {state}" for state, count in counts.items())
-    return Answer({**counts, "report": str(page), **scores}, f"{words}; {page}")
+    code = 2 if counts["failed"] else 0
+    data = {**counts, "report": str(page), **scores}
+    return Answer(data, f"{words}; {page}", code)
 
 
 def _settings(arguments: Namespace) -> BatchSettings:

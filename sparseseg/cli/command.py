@@ -12,6 +12,8 @@ class Answer:
 
     data: Mapping[str, Any]
     text: str
+    code: int = 0
+    """The exit code: 2 where a part of the work failed."""
 
 
 @dataclass(frozen=True, slots=True)

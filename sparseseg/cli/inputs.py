@@ -41,7 +41,14 @@ def read_case(
     from sparseseg.data.files import read
 
     volume = read(image)
-    return volume, read_annotation(annotation, volume, arguments)
+    labels = read_annotation(annotation, volume, arguments)
+    if arguments.background == BACKGROUND and set(labels.counts()) == {BACKGROUND}:
+        raise UserError(
+            f"{annotation} holds no class, only 255, which is background here: if 255 is "
+            "the object of a mask, give --background 0 --unlabelled -1; if all is "
+            "background so far, label an object too"
+        )
+    return volume, labels
 
 
 def read_annotation(

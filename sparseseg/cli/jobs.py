@@ -1,5 +1,7 @@
 """Training and prediction with a progress bar."""
 
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +35,38 @@ def train(
     except KeyboardInterrupt:
         if not steps:
             raise
-        model.save(rescue)
+        save(model, rescue)
         message = f"the model after step {steps} was saved to {rescue}"
         raise KeyboardInterrupt(message) from None
+
+
+def save(model: "Model", path: Path) -> None:
+    """Save a trained model; where that fails, keep it in another folder and say so.
+
+    Raises `UserError` with the reason and with the place where the model is now.
+    """
+    from sparseseg.errors import UserError
+
+    try:
+        model.save(path)
+    except UserError as error:
+        place = _saved_elsewhere(model, path.name)
+        if place is None:
+            raise
+        words = f"{error}; the model itself is not lost, it is {place}"
+        raise UserError(words) from error
+
+
+def _saved_elsewhere(model: "Model", name: str) -> Path | None:
+    from sparseseg.errors import UserError
+
+    for folder in (Path.cwd(), Path.home(), Path(tempfile.gettempdir())):
+        place = folder / name
+        with suppress(UserError, OSError):
+            if not place.exists():
+                model.save(place)
+                return place
+    return None
 
 
 def predict(

@@ -1,6 +1,8 @@
 """The parser of the command line, and what becomes of errors."""
 
 import json
+import os
+import sys
 import tempfile
 import traceback
 import warnings
@@ -29,14 +31,14 @@ if TYPE_CHECKING:
 COMMANDS = (DEMO, TRAIN, SEGMENT, PREDICT, BATCH, DEPTHS, EVALUATE, MODELS, DOCTOR)
 
 _ABOUT = "Volumetric segmentation learned from a few annotated slices."
-_BUG, _MENDABLE, _INTERRUPTED = 1, 2, 130
+_BUG, _MENDABLE, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0 is success, 2 what the user can mend, 1 a bug of ours and 130 Ctrl-C. Results go
-    to stdout, all else to stderr.
+    0 is success, 2 what the user can mend, 1 a bug of ours, 130 Ctrl-C, and 141 where
+    the reader of the output has gone. Results go to stdout, all else to stderr.
     """
     try:
         with _printed_notes():
@@ -78,8 +80,13 @@ class _Parser(ArgumentParser):
 def _run(arguments: Sequence[str] | None) -> int:
     chosen = parser().parse_args(arguments)
     answer: Answer = chosen.run(chosen)
-    print(json.dumps(answer.data) if chosen.json else answer.text, flush=True)
-    return 0
+    try:
+        print(json.dumps(answer.data) if chosen.json else answer.text, flush=True)
+    except BrokenPipeError:
+        # The reader has enough, as `head` has; at its exit Python would complain of that.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    return answer.code
 
 
 @contextmanager

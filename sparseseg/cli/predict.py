@@ -12,6 +12,7 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device, pair
 from sparseseg.cli.inputs import add_numbering, read_annotation
 from sparseseg.cli.outputs import check_image_name, make_room
+from sparseseg.cli.progress import note
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> 
     volume = read(image) if memory is None else open_volume(image, at_most=memory // 10)
     lines = chosen_rules(arguments.clean, model.rules)
     rules = rules_for(lines, model.table, volume)
+    if words := model.unlike(volume):
+        note(words)
     tune(model, volume)
     annotation = arguments.annotation
     wanted = {word for word in _EXTRAS if getattr(arguments, word)}

@@ -14,6 +14,7 @@ from sparseseg.cli.outputs import (
     check_model_name,
     make_room,
 )
+from sparseseg.cli.progress import note
 from sparseseg.cli.scores import as_table
 from sparseseg.cli.train import (
     add_training_flags,
@@ -21,6 +22,7 @@ from sparseseg.cli.train import (
     parent_of,
     training_facts,
 )
+from sparseseg.errors import UserError
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -43,17 +45,19 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> Answer:
     from sparseseg.data.files import read_truth, write_labels
-    from sparseseg.evaluation import evaluate
+    from sparseseg.evaluation import check_truth, evaluate
     from sparseseg.postprocessing import needs_probabilities, read_rules
 
     _check_names(arguments)
     volume, labels = read_case(arguments.image, arguments.annotation, arguments)
     check_lines(arguments, [(volume, labels)])
     truth = read_truth(arguments.truth, like=volume) if arguments.truth else None
+    if truth is not None:
+        check_truth(truth, annotation=labels.array)
     _make_room(arguments)
     model = learn(arguments, [(volume, labels)], rescue=_rescue(arguments))
     if arguments.model_out:
-        model.save(arguments.model_out)
+        jobs.save(model, arguments.model_out)
     rules = read_rules(model.rules, model.table)
     method = jobs.better_method(model)
     out = jobs.predict(
@@ -64,7 +68,13 @@ def _run(arguments: Namespace) -> Answer:
         extras=("probabilities",) if needs_probabilities(rules) else (),
     )
     prediction = model.cleaned(out, rules, volume)
-    write_labels(arguments.output, prediction, like=volume)
+    try:
+        write_labels(arguments.output, prediction, like=volume)
+    except UserError:
+        if not arguments.model_out:  # what was learned can predict again
+            jobs.save(model, _rescue(arguments))
+            note(f"the model was saved to {_rescue(arguments)}")
+        raise
     data = {"prediction": str(arguments.output), "method": method}
     if truth is None:
         return Answer(data | training_facts(model), str(arguments.output))

@@ -11,6 +11,7 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_settings, settings
 from sparseseg.cli.inputs import add_numbering, pairs_of, read_case
 from sparseseg.cli.outputs import check_model_name, make_room
+from sparseseg.cli.progress import note
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ def learn(arguments: Namespace, cases: "Sequence[Case]", *, rescue: Path) -> "Mo
 
     chosen = settings(arguments)
     model = create(cases, chosen)
+    for volume, _ in cases if chosen.parent else ():
+        if words := model.unlike(volume):
+            note(words)
     recipe = getattr(arguments, "recipe", model.plan.recipe)
     if recipe != model.plan.recipe:
         raise UserError(
@@ -81,7 +85,7 @@ def _run(arguments: Namespace) -> Answer:
     check_lines(arguments, cases)
     make_room([output], inputs=[*arguments.volumes, parent_of(arguments)])
     model = learn(arguments, cases, rescue=output)
-    model.save(output)
+    jobs.save(model, output)
     facts = training_facts(model)
     text = f"{output}: {facts['step']} steps in {facts['seconds']:.0f} s"
     return Answer({"model": str(output), **facts}, text)

@@ -1,7 +1,9 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give the path of a new file beside `path`, and put it in its place at the end.
 
     Where the block raises, `path` is as it was and the new file is gone. Folders that
-    are missing are made. Raises `UserError` where the system refuses to write.
+    are missing are made. Others may read the file as the system's mask allows, or as
+    they could read the one before. Raises `UserError` where the system refuses to write.
     """
     target = Path(path)
     # The ending stays last, because libraries choose the format by it.
@@ -25,11 +28,49 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             yield beside
             if beside.is_dir() and target.is_dir():
                 shutil.rmtree(target)
+            if beside.is_file():
+                beside.chmod(_mode_for(target))
             beside.replace(target)
         finally:
             _remove(beside)
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror or error}") from error
+    except Exception as error:
+        # Libraries that write by themselves wrap what the system said in their own way.
+        if not is_disk_full(error):
+            raise
+        raise UserError(
+            f"cannot write {target}: no space is left on its disk; make room, or choose "
+            "another folder"
+        ) from error
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether an error, or one behind it, says that no space is left on a disk."""
+    chain = [error, error.__cause__, error.__context__]
+    return any(
+        (isinstance(link, OSError) and link.errno in _FULL)
+        or os.strerror(errno.ENOSPC).lower() in str(link).lower()
+        for link in chain
+    )
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _mode_for(target: Path) -> int:
+    """Return who may read and write a file: as before, or as a new one of the system.
+
+    Some libraries make files that their owner alone may read.
+    """
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    probe = target.with_name(f".{os.getpid()}.{target.name}.mode")
+    try:
+        probe.touch()
+        return stat.S_IMODE(probe.stat().st_mode)
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

@@ -1,12 +1,13 @@
 """Foreign numberings of annotations and truths, translated into ours."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
 
 
 def to_annotation(
@@ -17,14 +18,21 @@ def to_annotation(
 ) -> NDArray[np.uint8]:
     """Return an annotation in our numbering; 1 to 254 keep their meaning.
 
-    Raises `UserError` for a value that is neither one of these, nor `unlabelled`, nor
-    `background`.
+    Where 255 is not the background and the only class, as in a mask, it becomes class 1,
+    and a `Note` says so. Raises `UserError` for a value that is neither a class, nor
+    `unlabelled`, nor `background`, and for what looks like an image.
     """
     if unlabelled == background:
         raise UserError(
             f"unlabelled and background are both {background}: give two values"
         )
     whole = as_integers(values)
+    if looks_like_image(whole):
+        raise UserError(
+            f"looks like an image, with values from {whole.min()} to {whole.max()} that "
+            "differ from voxel to voxel: give the image first, then its annotation"
+        )
+    whole = _mask_as_class(whole, {unlabelled, background})
     is_unlabelled, is_background = whole == unlabelled, whole == background
     is_class = (whole > UNLABELLED) & (whole < BACKGROUND)
     strange = whole[~(is_class | is_unlabelled | is_background)]
@@ -37,6 +45,29 @@ def to_annotation(
     annotation = np.where(is_background, BACKGROUND, whole).astype(np.uint8)
     annotation[is_unlabelled] = UNLABELLED
     return annotation
+
+
+def looks_like_image(values: NDArray[Any]) -> bool:
+    """Tell whether integers are grey values: many, and seldom the same as beside them."""
+    planes = values[:: max(1, len(values) // _LOOKED_AT)]
+    if values.size < _FEW_VOXELS or np.unique(planes).size < _MANY_VALUES:
+        return False
+    return bool((planes[..., 1:] == planes[..., :-1]).mean() < _NEIGHBOURS_ALIKE)
+
+
+_LOOKED_AT = 16  # planes
+_FEW_VOXELS = 1000
+_MANY_VALUES = 24
+_NEIGHBOURS_ALIKE = 0.5
+
+
+def _mask_as_class(values: NDArray[Any], others: set[int]) -> NDArray[Any]:
+    """Return a mask whose one class is 255 with class 1 in its place."""
+    found = set(np.unique(values).tolist()) - others
+    if found != {BACKGROUND}:
+        return values
+    warnings.warn("255 is the only class and becomes class 1", Note, stacklevel=4)
+    return np.where(values == BACKGROUND, 1, values)
 
 
 def to_truth(values: NDArray[Any]) -> NDArray[Any]:

@@ -112,6 +112,16 @@ def score(
     return result, table
 
 
+def check_truth(truth: NDArray[Any], *, annotation: NDArray[np.uint8]) -> None:
+    """Raise `UserError` if nothing can be scored by this truth, before long work.
+
+    As in `evaluate`, voxels that are labelled in the annotation do not count.
+    """
+    pair = Pair(np.zeros_like(truth), truth, None, annotation)
+    _check_arrays(pair)
+    _scored(pair)
+
+
 def _check_arrays(pair: Pair) -> None:
     truth = pair.truth
     for name, array in (
@@ -126,7 +136,8 @@ def _check_arrays(pair: Pair) -> None:
         if labels.size and not 0 <= labels.min() <= labels.max() < BACKGROUND:
             raise UserError(
                 f"{name} must hold classes 0 to 254, got {labels.min()} to "
-                f"{labels.max()}: score classes, not instances"
+                f"{labels.max()}: score classes, not instances; in a truth 0 is "
+                "background and 255 means nothing"
             )
 
 

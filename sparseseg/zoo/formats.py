@@ -101,11 +101,28 @@ def _nothing(folder: Path) -> str:
                 f"{folder.name} is {what}, which this version does not read: give a "
                 "model of nnU-Net, MLPerf or sparseseg"
             )
+    for inner in _folders(folder):
+        for name, wanted in _UNFINISHED.items():
+            if (inner / name).is_file():
+                return (
+                    f"{folder.name}: {wanted} is missing, {name} is there (in "
+                    f"{inner.name}): the training has not ended; to use this state, copy "
+                    f"it to {wanted}"
+                )
     return (
         f"{folder} holds no model of a known format: nnU-Net 2 has plans.json, "
         "dataset.json and fold_0/checkpoint_final.pth, nnU-Net 1 plans.pkl and "
         "fold_0/model_final_checkpoint.model"
     )
+
+
+_UNFINISHED = {
+    "checkpoint_best.pth": "checkpoint_final.pth",
+    "checkpoint_latest.pth": "checkpoint_final.pth",
+    "model_best.model": "model_final_checkpoint.model",
+    "model_latest.model": "model_final_checkpoint.model",
+}
+"""What nnU-Net writes while it trains, and what in its place at the end."""
 
 
 def _folders(root: Path) -> Iterator[Path]:

@@ -131,9 +131,9 @@ def test_a_volume_far_from_the_models_voxels_is_noted(tmp_path):
     write_image(tmp_path / "in" / "a.nii.gz", volume.array, like=volume)
     settings = batch(tmp_path / "in")
     reports = list(run(read_model(V2), find_items(settings), settings))
-    assert any(
-        "voxels of 8 x 1 x 1 mm, the model knows 2 x 1 x 1" in r.note for r in reports
-    )
+    (note,) = {report.note for report in reports if report.note}
+    assert "voxels of 8 x 1 x 1 mm" in note
+    assert "trained on voxels of 2 x 1 x 1 mm" in note
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

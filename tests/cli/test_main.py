@@ -1,9 +1,12 @@
 """Every mistake gets one line and exit code 2; a bug gets a log and exit code 1."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import pytest
 
 import sparseseg
@@ -31,6 +34,22 @@ MISTAKES = {
     "a truth of another shape": (
         (*SEGMENT, "-o", "p.tif", "--truth", "small.tif"),
         "small.tif: has shape",
+    ),
+    "an image in place of its annotation": (
+        ("segment", "truth.tif", "grey.tif", "-o", "p.tif"),
+        "looks like an image",
+    ),
+    "a mask of 0 and 255": (
+        ("segment", "image.tif", "mask.tif", "-o", "p.tif"),
+        "255, which is background here: .* give --background 0",
+    ),
+    "a truth that is an annotation": (
+        (*SEGMENT, "-o", "p.tif", "--truth", "annotation.tif"),
+        "truth must hold classes 0 to 254, got 0 to 255",
+    ),
+    "a seed that torch cannot take": (
+        (*TRAIN, "-o", "m.safetensors", "--seed", 2**70),
+        f"got {2**70}",
     ),
     "an unknown recipe": (
         (*TRAIN, "-o", "m.safetensors", "--recipe", "vnet"),
@@ -82,6 +101,10 @@ def bad_inputs(inputs: Path, sample: Sample) -> None:
     array = sample.annotation[:2, :2, :2]
     write_labels(inputs / "small.tif", array, like=Volume.from_array(array))
     (inputs / "folder.tif").mkdir(exist_ok=True)
+    mask = np.where(sample.truth == 1, np.uint8(255), np.uint8(0))
+    write_labels(inputs / "mask.tif", mask, like=sample.volume)
+    noise = np.random.default_rng(0).integers(0, 200, mask.shape).astype(np.uint8)
+    write_labels(inputs / "grey.tif", noise, like=sample.volume)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -165,3 +188,16 @@ def raises(error: BaseException) -> Any:
         raise error
 
     return fails
+
+
+def test_a_reader_that_leaves_early_hears_no_complaint() -> None:
+    script = "import sys; from sparseseg.cli.main import main; sys.exit(main())"
+    listing = subprocess.Popen(
+        [sys.executable, "-c", script, "models", "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert listing.stdout is not None
+    listing.stdout.close()
+    _, stderr = listing.communicate(timeout=100)
+    assert (listing.returncode, stderr) == (141, b"")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sparseseg.data.samples import Sample
+from sparseseg.errors import UserError
 from sparseseg.events import Step
 from sparseseg.model import Model
 from tests.cli.runs import Run, last_object, two_steps
@@ -136,3 +137,25 @@ def test_the_model_that_a_training_starts_from_is_not_replaced(
     assert code == 2
     assert "is an input" in stderr
     assert parent.read_bytes() == model_file.read_bytes()
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("command", ["train", "segment"])
+def test_what_was_learned_outlives_a_full_disk(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def save(model: Model, path: Path) -> None:
+        if path.parent.name == "full":
+            raise UserError(f"cannot write {path}: no space is left on its disk")
+        path.write_bytes(b"model")
+
+    monkeypatch.setattr(Model, "save", save)
+    full = tmp_path / "full" / f"kept-by-{command}.safetensors"
+    results = {"train": ("-o", full), "segment": ("-o", "p.tif", "--model-out", full)}
+    data = ("image.tif", "annotation.tif", "--steps", 2)
+    code, _, stderr = run(command, *data, *results[command])
+    assert code == 2
+    assert "no space is left" in stderr
+    kept = Path(full.name)
+    assert str(kept) in stderr
+    assert kept.read_bytes() == b"model"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sparseseg.data.numbering import to_annotation, to_truth
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
 
 
 def test_our_own_numbering_stays_as_it_is():
@@ -63,3 +63,24 @@ def test_a_truth_keeps_its_numbers_and_has_no_negative_ones():
     assert to_truth(np.array([0.0, 300.0])).tolist() == [0, 300]
     with pytest.raises(UserError, match="got -2"):
         to_truth(np.array([-2, 1]))
+
+
+def test_grey_values_are_not_taken_for_labels():
+    grey = np.random.default_rng(0).integers(0, 200, (10, 20, 20)).astype(np.uint8)
+    with pytest.raises(UserError, match="looks like an image"):
+        to_annotation(grey)
+
+
+def test_many_classes_on_few_slices_are_labels():
+    classes = np.zeros((10, 48, 48), np.uint8)
+    classes[3] = np.arange(1, 145).reshape(12, 12).repeat(4, 0).repeat(4, 1)
+    assert to_annotation(classes).max() == 144
+
+
+def test_a_mask_of_0_and_255_is_one_class_where_255_is_not_the_background():
+    mask = np.zeros((2, 3, 4), np.uint8)
+    mask[0] = 255
+    with pytest.warns(Note, match="255 is the only class and becomes class 1"):
+        found = to_annotation(mask, unlabelled=-1, background=0)
+    assert (found[0] == 1).all()
+    assert (found[1] == 255).all()

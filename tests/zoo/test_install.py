@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -168,3 +169,15 @@ def test_a_damaged_stored_model_is_listed_and_found_out():
 def test_what_cannot_be_opened_is_said_with_the_mend(name, words):
     with pytest.raises(UserError, match=words):
         open_model(name)
+
+
+def test_a_training_that_has_not_ended_is_told_with_the_file_that_is_there(tmp_path):
+    folder = tmp_path / "Dataset001_X" / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+    shutil.copytree(V2, folder)
+    for checkpoint in folder.rglob("checkpoint_final.pth"):
+        checkpoint.rename(checkpoint.with_name("checkpoint_best.pth"))
+    with pytest.raises(
+        UserError,
+        match=r"checkpoint_final.pth is missing, checkpoint_best.pth is there",
+    ):
+        open_model(str(folder))
