@@ -71,11 +71,6 @@ class Desk:
         except FileNotFoundError:
             start = "from the beginning"
         return (
-            f"The training process ended ({how}); nothing you painted is lost. "
+            f"The training process ended: {how}. Nothing you painted is lost. "
             f"Press Restart to go on {start}."
         )
-
-    def clear(self) -> None:
-        """Give memory and snapshot back; arrays that are in use stay usable."""
-        self.shared.unlink()
-        self.assignment.snapshot.unlink(missing_ok=True)

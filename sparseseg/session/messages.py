@@ -20,6 +20,8 @@ from sparseseg.events import (
 from sparseseg.session.shared import Layout
 from sparseseg.tiling import Triple
 
+SNAPSHOT = "snapshot.safetensors"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
@@ -35,7 +37,7 @@ class Assignment:
     @property
     def snapshot(self) -> Path:
         """The model as it was a few seconds ago."""
-        return self.folder / "snapshot.safetensors"
+        return self.folder / SNAPSHOT
 
     @property
     def log(self) -> Path:

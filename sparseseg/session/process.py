@@ -1,6 +1,7 @@
 """The training process, seen from the window: started, posted to, ended."""
 
 import multiprocessing
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -23,9 +24,26 @@ class Ended:
 
     @property
     def how(self) -> str:
-        """The exit code in words."""
+        """The exit code in words, with what it most likely means."""
         code = self.exit_code
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+        if code >= 0:
+            return f"exit code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return f"{name}, {_MEANINGS[name]}" if name in _MEANINGS else name
+
+
+_MEANINGS = {
+    "SIGKILL": "probably because the memory of this machine was full; close other "
+    "programs, or choose a smaller patch or a smaller part of the volume",
+    "SIGBUS": "probably because the shared memory of this machine was full; close other "
+    "programs, or choose a smaller part of the volume",
+    "SIGSEGV": "a crash in a library, such as a driver of the GPU",
+    "SIGILL": "this processor lacks an instruction that the installed PyTorch needs",
+    "SIGTERM": "another program ended it",
+}
 
 
 class TrainerProcess:
@@ -67,9 +85,12 @@ class TrainerProcess:
         self.post(Stop(keep=True))
         self._deadline.start()
 
-    def end(self) -> None:
-        """End it within two seconds: ask, then terminate, then kill."""
-        self.post(Stop(keep=False))
+    def end(self, *, keep: bool = False) -> None:
+        """End it within two seconds: ask, then terminate, then kill.
+
+        With `keep` it is asked to write a snapshot of its model first.
+        """
+        self.post(Stop(keep=keep))
         for harsher in (self._process.terminate, self._process.kill):
             self._reader.join(CLOSE_SECONDS / 2)
             if self._reader.is_alive():

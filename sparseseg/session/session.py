@@ -15,10 +15,11 @@ from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Phase, SessionEvents
+from sparseseg.events import Phase, Rules, SessionEvents, StepReport
 from sparseseg.session.announcer import Announcer
 from sparseseg.session.desk import Desk
 from sparseseg.session.messages import (
+    SNAPSHOT,
     ChooseDepth,
     KeepRules,
     Load,
@@ -63,19 +64,32 @@ class Session:
     announced by `events`, from a thread of the session. A call in a phase in which it
     is not possible (see `POSSIBLE`) raises UserError.
 
+    Several volumes may be open; one of them is the current one, which is trained on and
+    predicted. There is one model, which goes along from volume to volume. A snapshot of
+    it lies in `folder`, and stays there when the session is closed with a model that was
+    not saved.
+
     A session has to be closed; it closes itself when the interpreter exits.
     """
 
-    def __init__(self, engine: str = "sparseseg.session.engine") -> None:
+    def __init__(
+        self, engine: str = "sparseseg.session.engine", *, folder: Path | None = None
+    ) -> None:
         self.events = SessionEvents()
+        self.has_model = False
+        self.is_saved = True
         self._engine = engine
-        self._folder = Path(tempfile.mkdtemp(prefix="sparseseg-"))
+        self._keeps = folder is not None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="sparseseg-"))
+        self._trained: TrainSettings | None = None
         self._announcer = Announcer(self.events)
         self._lock = threading.RLock()  # calls come from the window, replies do not
         self._phase = Phase.IDLE
         self._desk: Desk | None = None
+        self._desks: list[Desk] = []
         self._table: ClassTable | None = None
         self._process: TrainerProcess | None = None
+        self._is_loaded_saved = True
         self._generation = 0  # of processes: an earlier one is not heard any more
         self._is_stopping = self._is_closed = False
         atexit.register(self.close)
@@ -85,29 +99,62 @@ class Session:
         """What the training process is doing."""
         return self._phase
 
+    @property
+    def current(self) -> SharedArrays | None:
+        """The arrays of the volume that is trained on and predicted."""
+        return None if self._desk is None else self._desk.shared.arrays
+
     def open(
         self, volume: Volume, annotation: NDArray[np.uint8] | None = None
     ) -> SharedArrays:
         """Start on a volume; return the arrays to make layers on.
 
         Image and annotation are copied into shared memory. A volume that was open
-        before is left, with its model; that takes up to two seconds if it is at work.
-        Raises UserError, and changes nothing, if the annotation does not fit or the
-        memory does not suffice.
+        before stays open, and the model at hand goes along; what is at work is ended,
+        which takes up to two seconds. Raises UserError, and changes nothing, if the
+        annotation does not fit or the memory does not suffice.
         """
         if self._is_closed:
             raise UserError("this session is closed: make a new one")
         _check_annotation(annotation, volume)
         desk = Desk.set_up(volume, annotation, folder=self._folder, engine=self._engine)
-        self._leave()
-        with self._lock:
-            self._desk = desk
-            self._launch(desk)
+        self._desks.append(desk)
+        self._go_over(desk)
         return desk.shared.arrays
+
+    def go_over(self, arrays: SharedArrays) -> None:
+        """Make another open volume the current one; the model at hand goes along."""
+        desk = self._desk_of(arrays)
+        if desk is not self._desk:
+            self._go_over(desk)
+
+    def let_go(self, arrays: SharedArrays) -> None:
+        """Close a volume and give its memory back; arrays in use stay usable."""
+        desk = self._desk_of(arrays)
+        if desk is self._desk:
+            self._leave()
+        self._desks.remove(desk)
+        desk.shared.unlink()
 
     def name_classes(self, table: ClassTable) -> None:
         """Give the next training the names and colours that its model is saved with."""
         self._table = table
+
+    def replaces_model(self, settings: TrainSettings) -> bool:
+        """Tell whether a training would begin anew where there is an unsaved model."""
+        if not self.has_model or self.is_saved or self._trained is None:
+            return False
+        kinds = [(s.recipe, s.parent, s.options) for s in (self._trained, settings)]
+        return kinds[0] != kinds[1]
+
+    def forget_model(self) -> None:
+        """Drop the model at hand, so that the next training begins anew."""
+        with self._lock:
+            desk = self._check("load")
+        self._leave()
+        self._drop_model()
+        desk.shown, desk.step = "interpolation", 0
+        self._go_over(desk)
 
     def train(self, settings: TrainSettings) -> None:
         """Train the model at hand (loaded, or trained before), or else a new one."""
@@ -176,12 +223,16 @@ class Session:
         with self._lock:
             self._post(self._check("save"), Save(Path(path).absolute()))
 
-    def load(self, path: str | Path) -> None:
-        """Read a model from a file, to predict with it or to train it further."""
+    def load(self, path: str | Path, *, is_saved: bool = True) -> None:
+        """Read a model from a file, to predict with it or to train it further.
+
+        Not `is_saved` says that the file is a copy for recovery, which will go.
+        """
         with self._lock:
             desk = self._check("load")
             self._post(desk, Load(Path(path).absolute()))
             desk.shown, desk.step = "network", 0
+            self._trained, self._is_loaded_saved = None, is_saved
 
     def restart(self) -> None:
         """Start a new process on the last snapshot; train on if that was lost."""
@@ -203,22 +254,44 @@ class Session:
         self._is_closed = True
         atexit.unregister(self.close)
         self._leave()
+        for desk in self._desks:
+            desk.shared.unlink()
+        if not (self._keeps and self.has_model and not self.is_saved):
+            self._drop_model()
         self._announcer.close(seconds=0.5)
-        with suppress(OSError):  # it stays if there is a log in it
+        with suppress(OSError):  # it stays if there is a log or a model in it
             self._folder.rmdir()
 
+    def _desk_of(self, arrays: SharedArrays) -> Desk:
+        for desk in self._desks:
+            if desk.shared.arrays is arrays:
+                return desk
+        raise UserError("this volume is not open any more: open it again")
+
+    def _go_over(self, desk: Desk) -> None:
+        """Leave the current volume, and start a process on another one."""
+        before = self._desk
+        self._leave()
+        with self._lock:
+            if self.has_model and before is not None and desk.step != before.step:
+                desk.shown, desk.step = "network", before.step
+            self._desk = desk
+            self._launch(desk)
+
     def _leave(self) -> None:
-        """End the process, and give back all that belongs to the open volume."""
+        """End the process; its last words are the newest snapshot of the model."""
         with self._lock:
             self._generation += 1
             self._is_stopping = False
             process, self._process = self._process, None
-            desk, self._desk = self._desk, None
+            self._desk = None
             self._set_phase(Phase.IDLE)
         if process is not None:  # not under the lock: its reader may be waiting for it
-            process.end()
-        if desk is not None:
-            desk.clear()
+            process.end(keep=self.has_model)
+
+    def _drop_model(self) -> None:
+        self.has_model, self.is_saved, self._trained = False, True, None
+        (self._folder / SNAPSHOT).unlink(missing_ok=True)
 
     def _launch(self, desk: Desk) -> None:
         self._generation += 1
@@ -235,7 +308,7 @@ class Session:
         self._process.post(request)
 
     def _train(self, desk: Desk, settings: TrainSettings) -> None:
-        desk.settings = settings
+        desk.settings = self._trained = settings
         self._post(desk, Train(settings, self._table))
         self._set_phase(Phase.PREPARING)
 
@@ -269,8 +342,19 @@ class Session:
             elif isinstance(reply, Phase):
                 self._set_phase(reply)
             else:
+                self._remember(reply)
                 self._announcer.post(reply)
             desk.remember(reply)
+
+    def _remember(self, reply: Reply) -> None:
+        """Keep whether there is a model, and whether it is in a file of the user's."""
+        match reply:
+            case StepReport():
+                self.has_model, self.is_saved = True, False
+            case Rules():  # comes with a model that was loaded
+                self.has_model, self.is_saved = True, self._is_loaded_saved
+            case Told(signal="saved"):
+                self.is_saved = True
 
     def _on_end(self, desk: Desk, end: Ended) -> None:
         was_asked, self._is_stopping = self._is_stopping, False

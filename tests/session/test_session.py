@@ -119,7 +119,7 @@ def test_a_killed_process_is_told_and_replaced(
     trainer().kill()
     ear.wait("phase", lambda phase: phase == Phase.LOST)
     sentence = ear.wait("failed")
-    assert "nothing you painted is lost" in sentence
+    assert "Nothing you painted is lost" in sentence
     assert "Press Restart to go on from the model of" in sentence
     session.restart()
     assert ear.wait("step").step > 10
@@ -155,7 +155,9 @@ def test_a_process_that_dies_early_is_told_with_its_signal(
     session.open(volume)
     os.kill(trainer().pid or 0, signal.SIGKILL)
     assert ear.wait("failed") == (
-        "The training process ended (signal 9); nothing you painted is lost. "
+        "The training process ended: SIGKILL, probably because the memory of this "
+        "machine was full; close other programs, or choose a smaller patch or a smaller "
+        "part of the volume. Nothing you painted is lost. "
         "Press Restart to go on from the beginning."
     )
     session.restart()
@@ -418,3 +420,97 @@ def test_a_script_without_guard_runs_once_and_may_forget_to_close(
     code, out, err = run_script(tmp_path / "script.py", "")
     assert (code, err) == (0, "")
     assert out.count("script runs") == 1
+
+
+def trained(session: Session, ear: Ear) -> int:
+    """Train to the end, and return the steps of the model."""
+    session.train(SHORT)
+    ear.until("phase", lambda phase: phase == Phase.IDLE)
+    session.predict()
+    ear.until("phase", lambda phase: phase == Phase.IDLE)
+    assert session.current is not None
+    return int(session.current.prediction.max())
+
+
+def test_the_model_goes_along_to_another_volume_and_back(
+    session: Session, ear: Ear, volume: Volume
+) -> None:
+    first = session.open(volume)
+    first.annotation[1] = 7
+    steps = trained(session, ear)
+    second = session.open(Volume.from_array(np.zeros((3, 4, 4), np.uint8)))
+    assert session.current is second
+    session.predict()
+    ear.until("phase", lambda phase: phase == Phase.IDLE)
+    assert (second.prediction == steps).all()
+    session.go_over(first)
+    assert session.current is first
+    assert (first.annotation[1] == 7).all()
+    assert (first.prediction == steps).all()
+    assert trained(session, ear) == 2 * steps
+
+
+def test_a_volume_that_is_let_go_gives_its_memory_back(
+    session: Session, volume: Volume
+) -> None:
+    first = session.open(volume)
+    session.open(volume)
+    session.let_go(first)
+    with pytest.raises(UserError, match="not open any more"):
+        session.go_over(first)
+    first.annotation[0] = 1  # a layer may still show it
+
+
+def test_a_model_that_was_not_saved_stays_in_the_folder(
+    volume: Volume, tmp_path: Path
+) -> None:
+    for is_saved in (False, True):
+        folder = tmp_path / str(is_saved)
+        folder.mkdir()
+        session = Session(engine="tests.session.fake_engine", folder=folder)
+        ear = Ear(session.events)
+        session.open(volume)
+        assert (session.has_model, session.is_saved) == (False, True)
+        trained(session, ear)
+        assert (session.has_model, session.is_saved) == (True, False)
+        if is_saved:
+            session.save(tmp_path / "m.safetensors")
+            ear.wait("saved")
+            assert session.is_saved
+        session.close()
+        assert (folder / "snapshot.safetensors").exists() is not is_saved
+
+
+def test_another_recipe_would_replace_a_model_that_was_not_saved(
+    session: Session, ear: Ear, volume: Volume, tmp_path: Path
+) -> None:
+    other = TrainSettings(recipe="other", steps=5)
+    session.open(volume)
+    assert not session.replaces_model(other)
+    trained(session, ear)
+    assert session.replaces_model(other)
+    assert not session.replaces_model(SHORT)
+    session.save(tmp_path / "m.safetensors")
+    ear.wait("saved")
+    assert not session.replaces_model(other)
+
+
+def test_a_model_that_is_forgotten_is_not_trained_further(
+    session: Session, ear: Ear, volume: Volume
+) -> None:
+    session.open(volume)
+    steps = trained(session, ear)
+    session.forget_model()
+    assert not session.has_model
+    assert trained(session, ear) == steps
+
+
+def test_a_loaded_model_is_known_and_counts_as_saved(
+    session: Session, ear: Ear, volume: Volume, tmp_path: Path
+) -> None:
+    (tmp_path / "m.safetensors").write_text("[3, []]")
+    session.open(volume)
+    for is_saved in (True, False):
+        session.load(tmp_path / "m.safetensors", is_saved=is_saved)
+        ear.wait("noted")
+        assert (session.has_model, session.is_saved) == (True, is_saved)
