@@ -165,15 +165,19 @@ def _naming(path: FilePath) -> Iterator[None]:
         raise UserError(f"{path}: {error}") from error
 
 
-def write_labels(path: FilePath, labels: NDArray[np.uint8], like: Volume) -> None:
+def write_labels(
+    path: FilePath, labels: NDArray[np.integer[Any]], like: Volume
+) -> None:
     """Write z, y, x labels with the voxel size and orientation of `like`."""
     _write(path, labels[None], like)
 
 
-def write_image(path: FilePath, array: NDArray[np.floating], like: Volume) -> None:
-    """Write z, y, x or c, z, y, x values as float32, placed like `like`."""
+def write_image(path: FilePath, array: NDArray[Any], like: Volume) -> None:
+    """Write z, y, x or c, z, y, x values placed like `like`: real ones as float32."""
     channels = array if array.ndim == 4 else array[None]
-    _write(path, channels.astype(np.float32, copy=False), like)
+    if channels.dtype.kind == "f":
+        channels = channels.astype(np.float32, copy=False)
+    _write(path, channels, like)
 
 
 def check_output(path: FilePath) -> None:

@@ -129,6 +129,16 @@ def write(path: Path, array: NDArray[Any], like: Volume) -> None:
     _kind(version, "Image")(values, _affine(like, header), header).to_filename(path)
 
 
+def tells_orientation(header: bytes) -> bool:
+    """Tell whether a header says how the voxels lie in a patient or a scanner.
+
+    Without a code for either of its two matrices only the voxel size is meant.
+    """
+    kind = _kind(HEADER_SIZES[len(header)], "Header")
+    read = kind(header, check=False)
+    return bool(read["qform_code"] > 0 or read["sform_code"] > 0)
+
+
 def load_nibabel() -> Any:
     """Return the optional library, or raise `UserError` with its installation."""
     return library("nibabel", "NIfTI", "nibabel")

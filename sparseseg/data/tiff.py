@@ -22,6 +22,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _ORDER = "CZYX"
 # Offsets in a classic TIFF have 32 bits; some room is left for what is not pixels.
 _CLASSIC_LIMIT = 2**32 - 2**24
+_IMAGEJ_TYPES = ("u1", "u2", "f4")
 
 
 def read(path: Path) -> Volume:
@@ -60,12 +61,14 @@ def _volume(file: tifffile.TiffFile, path: Path, array: Any) -> Volume:
 
 
 def write(path: Path, array: NDArray[Any], like: Volume) -> None:
-    """Write a c, z, y, x array as ImageJ TIFF, or as OME-TIFF if it is named or large.
+    """Write a c, z, y, x array as ImageJ TIFF, or as OME-TIFF.
 
-    Integers are compressed: labels shrink a hundredfold, float images hardly.
+    The second is for names with ".ome.", and for what ImageJ's kind cannot hold: large
+    files, and signed or wide integers. Integers are compressed: labels shrink a hundredfold, float images hardly.
     """
     is_large = array.nbytes > _CLASSIC_LIMIT
-    if is_large or ".ome." in path.name.lower():
+    is_foreign = array.dtype.str[1:] not in _IMAGEJ_TYPES
+    if is_large or is_foreign or ".ome." in path.name.lower():
         _write_ome(path, array, like, is_large)
     else:
         _write_imagej(path, array, like)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from sparseseg.widgets.background import Background
 from sparseseg.widgets.class_model import ClassModel
 from sparseseg.widgets.layers import LayerLink
 from sparseseg.widgets.ledger import LedgerWatch
@@ -32,6 +33,7 @@ class Desk:
         self.results = ResultLayers(viewer, self.link, self.classes)
         self.painter = Painter(viewer, self.link)
         self.ledger = LedgerWatch()
+        self.background = Background("window")
         self._autosave: Autosave | None = None
         self._is_open = True
         self.link.opened.connect(self._on_opened)
@@ -58,6 +60,7 @@ class Desk:
         self.session.close()
         self._end_autosave()
         self.ledger.close()
+        self.background.close()
         self.painter.close()
         self.link.close()
         self.classes.changed.disconnect()

@@ -92,7 +92,7 @@ class SegmentationDock(QWidget):
 
     def _make_panels(self) -> None:
         desk, messages = self.desk, self.messages
-        self.image = ImagePanel(desk.link)
+        self.image = ImagePanel(desk.link, desk.background)
         self.classes = ClassPanel(
             desk.viewer, desk.link, desk.classes, desk.painter, messages
         )

@@ -1,7 +1,5 @@
-"""Where an image layer lies in space, and whether sparseseg can work on it."""
+"""Where layers lie in space: their voxel size, and the way from an image to a volume."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,23 +8,24 @@ from napari.utils.transforms import CompositeAffine
 from sparseseg.data.units import PIXEL, Spacing, in_one_unit
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.widgets.channels import channel_layers, has_time, needs_naming
+from sparseseg.widgets.file_facts import FACTS, facts_in
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from collections.abc import Iterable
+
+    from napari.layers import Image, Layer
+    from numpy.typing import NDArray
+
+    from sparseseg.data.anatomy import Anatomy
 
 _MOST_CHANNELS = 8
-_TIME_NAMES = frozenset({"t", "time", "frame", "frames"})
 _SPATIAL = 3
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """What the user should check before painting, in words."""
-
-    shape: str
-    spacing: str
-    channels: str
-    remarks: tuple[str, ...]
+# Voxels are shown at most this part of their size from where they are painted, over a
+# thousand of them.
+_SLANT = 1e-4
+_BEFORE = "sparseseg placement before"
+"""Where a layer that was set straight holds the placement that it had."""
 
 
 def check_image(layer: "Image") -> None:
@@ -37,8 +36,10 @@ def check_image(layer: "Image") -> None:
         (layer.rgb, _RGB),
         (layer.ndim < _SPATIAL, _FLAT),
         (layer.ndim > _SPATIAL + 1, _MANY_AXES),
-        (_has_time(layer), _TIME),
+        (has_time(layer), _TIME),
         (layer.ndim == _SPATIAL + 1 and layer.data.shape[0] > _MOST_CHANNELS, _LONG),
+        (needs_naming(layer), _UNNAMED),
+        (not is_straight(layer), _SLANTED),
     ):
         if is_wrong:
             raise UserError(f"{layer.name!r} {complaint.format(shape=shape)}")
@@ -65,38 +66,151 @@ _LONG = (
     f"has the axes {{shape}}: the first is too long for channels (at most "
     f"{_MOST_CHANNELS}) and looks like time; right-click the layer, Split Stack."
 )
+_UNNAMED = (
+    "has the axes {shape}: say in step 1 whether the first one holds channels or time "
+    "points."
+)
+_SLANTED = (
+    "is rotated or sheared by its layer's transform, so that slices of the window are "
+    "not slices of its voxels: press Show in voxel axes in step 1."
+)
 
 
-def _has_time(layer: "Image") -> bool:
-    first = layer.axis_labels[: layer.ndim - _SPATIAL]
-    return any(label.lower() in _TIME_NAMES for label in first)
+def is_straight(layer: "Layer") -> bool:
+    """Tell whether what napari shows as a slice is one of the array.
+
+    Mirrored and moved layers are straight; rotated, sheared and swapped axes are not.
+    """
+    linear = _linear_of(layer)
+    edges = np.linalg.norm(linear, axis=0)
+    slant = np.abs(linear - np.diag(np.diagonal(linear))) / np.where(edges, edges, 1)
+    return bool(slant.max(initial=0) < _SLANT)
+
+
+def straighten(layer: "Layer") -> None:
+    """Show a layer in its voxel axes; `turn_back` undoes it."""
+    before = {name: getattr(layer, name) for name in _PLACEMENT}
+    edges = np.linalg.norm(_linear_of(layer), axis=0)
+    layer.metadata = {**layer.metadata, _BEFORE: before}
+    ndim = layer.ndim
+    _place(
+        layer,
+        {
+            "affine": np.eye(ndim + 1),
+            "rotate": np.eye(ndim),
+            "shear": np.eye(ndim),
+            "scale": edges,
+            "translate": np.zeros(ndim),
+        },
+    )
+
+
+def turn_back(layer: "Layer") -> None:
+    """Give a layer that was set straight the placement that it had."""
+    before = layer.metadata[_BEFORE]
+    layer.metadata = {k: v for k, v in layer.metadata.items() if k != _BEFORE}
+    _place(layer, before)
+
+
+_PLACEMENT = ("affine", "rotate", "shear", "scale", "translate")
+
+
+def _place(layer: "Layer", placement: dict[str, Any]) -> None:
+    for name, value in placement.items():
+        setattr(layer, name, value)
+
+
+def was_straightened(layer: "Layer") -> bool:
+    """Tell whether `turn_back` can undo something."""
+    return _BEFORE in layer.metadata
 
 
 def volume_of(layer: "Image") -> Volume:
-    """Read a checked image layer as a volume; a fourth, first axis is channels."""
+    """Read a checked image layer, with its channels in other layers, as a volume."""
     check_image(layer)
     spacing, unit = spacing_of(layer)
-    return Volume.from_array(
-        np.asarray(layer.data),
-        spacing=spacing,
-        unit=unit,
-        name=layer.name,
-        channel_axis=0 if layer.ndim > _SPATIAL else None,
-    )
+    array = _channels((layer, *channel_layers(layer)))
+    names = channel_names(layer)
+    volume = Volume(array, spacing, unit, name=layer.name, channel_names=names)
+    facts = facts_in(layer.metadata)
+    return volume if facts is None else facts.place(volume)
+
+
+def channel_names(layer: "Image") -> tuple[str, ...]:
+    """Return what the channels are called, if there are several and they have names."""
+    others = channel_layers(layer)
+    if others:
+        return (layer.name, *(other.name for other in others))
+    facts = facts_in(layer.metadata)
+    count = layer.data.shape[0] if layer.ndim > _SPATIAL else 1
+    known = facts.channel_names if facts else ()
+    return known if len(known) == count else ()
+
+
+def _channels(layers: "tuple[Image, ...]") -> "NDArray[Any]":
+    if len(layers) > 1:
+        return np.stack([np.asarray(layer.data) for layer in layers])
+    array = np.asarray(layers[0].data)
+    return array if array.ndim > _SPATIAL else array[None]
 
 
 def spacing_of(layer: "Image") -> tuple[Spacing, str]:
     """Return the voxel edges (z, y, x), after the layer's whole transform, and unit."""
-    linear = layer.affine.linear_matrix @ _own_transform(layer).linear_matrix
-    z, y, x = np.linalg.norm(linear, axis=0)[-_SPATIAL:].tolist()
+    edges = np.linalg.norm(_linear_of(layer), axis=0)
+    z, y, x = edges[-_SPATIAL:].tolist()
     unit_z, unit_y, unit_x = map(str, layer.units[-_SPATIAL:])
     return in_one_unit((z, y, x), (unit_z, unit_y, unit_x))
 
 
+def lying_on(image: "Image", layers: "Iterable[Layer]") -> "list[Layer]":
+    """Return the image and those layers that have its voxels in its place."""
+    return [layer for layer in layers if layer is image or _has_place_of(layer, image)]
+
+
+def _has_place_of(layer: "Layer", image: "Image") -> bool:
+    shape = getattr(layer.data, "shape", ())
+    if (
+        getattr(layer, "rgb", False)
+        or shape[-_SPATIAL:] != image.data.shape[-_SPATIAL:]
+    ):
+        return False
+    ours, theirs = _spatial_matrix(layer), _spatial_matrix(image)
+    return np.allclose(ours, theirs) and layer.units[-3:] == image.units[-3:]
+
+
+def _spatial_matrix(layer: "Layer") -> "NDArray[np.float64]":
+    axes = list(range(layer.ndim))[-_SPATIAL:]
+    own = _own_transform(layer).set_slice(axes).affine_matrix
+    return np.asarray(layer.affine.set_slice(axes).affine_matrix @ own)
+
+
+def is_unplaced(layer: "Layer") -> bool:
+    """Tell whether nobody gave the layer a size, a place or a unit yet."""
+    own = _own_transform(layer).affine_matrix
+    is_untouched = np.allclose(layer.affine.affine_matrix @ own, np.eye(layer.ndim + 1))
+    return is_untouched and {str(unit) for unit in layer.units} == {PIXEL}
+
+
+def set_voxel_size(layers: "Iterable[Layer]", spacing: Spacing, unit: str) -> None:
+    """Give layers voxel edges (z, y, x); mirrored axes stay so, and origins as well."""
+    for layer in layers:
+        edges = np.linalg.norm(_linear_of(layer), axis=0)[-_SPATIAL:]
+        stretch = np.ones(layer.ndim)
+        stretch[-_SPATIAL:] = spacing / edges
+        start = np.array(layer.translate) * stretch
+        layer.scale = np.array(layer.scale) * stretch
+        layer.translate = start
+        layer.units = (*layer.units[:-_SPATIAL], *(unit,) * _SPATIAL)
+
+
 def placement_of(layer: "Image") -> dict[str, Any]:
-    """Return the keywords that put a 3-D layer exactly where this image lies."""
+    """Return the keywords that put a 3-D layer exactly where this image lies.
+
+    With them the layer knows what the image's file said.
+    """
     axes = list(range(layer.ndim))[-_SPATIAL:]
     own = _own_transform(layer).set_slice(axes)
+    facts = facts_in(layer.metadata)
     return {
         "scale": own.scale,
         "translate": own.translate,
@@ -105,43 +219,32 @@ def placement_of(layer: "Image") -> dict[str, Any]:
         "affine": layer.affine.set_slice(axes),
         "units": layer.units[-_SPATIAL:],
         "axis_labels": layer.axis_labels[-_SPATIAL:],
+        "metadata": {} if facts is None else {FACTS: facts},
     }
 
 
-def facts_of(layer: "Image") -> ImageFacts:
-    """Describe a checked image layer."""
-    spacing, unit = spacing_of(layer)
-    return ImageFacts(
-        shape=_times(map(str, layer.data.shape[-_SPATIAL:])),
-        spacing=f"{_times(f'{edge:.3g}' for edge in spacing)} {_SYMBOLS.get(unit, unit)}",
-        channels=str(layer.data.shape[0] if layer.ndim > _SPATIAL else 1),
-        remarks=tuple(_remarks(layer, spacing, unit)),
-    )
+def upright_placement(
+    spacing: Spacing, shape: tuple[int, int, int], anatomy: "Anatomy | None"
+) -> dict[str, Any]:
+    """Return scale and translation that show a volume as radiologists see it.
+
+    The head and the face are at the top of a picture, the patient's right at the left.
+    An axis that runs the other way gets a negative scale, so that the array stays in
+    the order of the file.
+    """
+    backwards = anatomy.backwards if anatomy else (False,) * _SPATIAL
+    signs = np.where(backwards, -1.0, 1.0)
+    lengths = np.array(spacing) * (np.array(shape) - 1)
+    return {"scale": spacing * signs, "translate": np.where(backwards, lengths, 0.0)}
 
 
-_SYMBOLS = {"um": "\N{MICRO SIGN}m"}
+def _linear_of(layer: "Layer") -> "NDArray[np.float64]":
+    """Return the matrix from voxel steps to the world, without its translation."""
+    own = _own_transform(layer).linear_matrix
+    return np.asarray(layer.affine.linear_matrix @ own, float)
 
 
-def _remarks(layer: "Image", spacing: Spacing, unit: str) -> list[str]:
-    names = {str(name) for name in layer.units[-_SPATIAL:]}
-    if unit == PIXEL and len(names) > 1:
-        return [
-            f"The axes have different units ({', '.join(sorted(names))}), so their "
-            "spacing is left out: give the layer one unit."
-        ]
-    if unit == PIXEL and len(set(spacing)) == 1:
-        return [
-            "No voxel spacing is known, so voxels count as cubes. If they are not, set "
-            "the layer's scale before you annotate."
-        ]
-    return []
-
-
-def _own_transform(layer: "Image") -> CompositeAffine:
+def _own_transform(layer: "Layer") -> CompositeAffine:
     return CompositeAffine(
         layer.scale, layer.translate, rotate=layer.rotate, shear=layer.shear
     )
-
-
-def _times(parts: Iterable[str]) -> str:
-    return " \N{MULTIPLICATION SIGN} ".join(parts)

@@ -1,65 +1,76 @@
 """Step 1: which image, and what sparseseg believes of it."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFormLayout,
-    QFrame,
-    QLabel,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QSizePolicy, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from sparseseg.errors import UserError
-from sparseseg.widgets.geometry import ImageFacts, check_image, facts_of
+from sparseseg.widgets.channels import (
+    channel_layers,
+    choose_channels,
+    name_spatial_axes,
+    possible_channels,
+)
+from sparseseg.widgets.examining import (
+    SourceFile,
+    look_into_file,
+    take_over,
+    widen_contrast,
+)
+from sparseseg.widgets.geometry import check_image, set_voxel_size, spacing_of
+from sparseseg.widgets.image_card import ImageCard
+from sparseseg.widgets.image_check import GreyValues, grey_values
+from sparseseg.widgets.image_facts import facts_of
+from sparseseg.widgets.image_remedies import Remedies
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
+    from sparseseg.data.units import Spacing
+    from sparseseg.widgets.background import Background
     from sparseseg.widgets.layers import LayerLink
 
-_EMPTY = "Open a 3-D image: drop a file here, or File > Open Sample > sparseseg."
+_EMPTY = "Open a 3-D image: drop a file here, or File > Open Sample > Sparseseg."
 
 
 class ImagePanel(QWidget):
-    """Choose the image layer and show its shape, spacing and channels."""
+    """Choose the image layer; show, and let the user correct, what is known of it."""
 
-    def __init__(self, link: "LayerLink") -> None:
+    def __init__(self, link: "LayerLink", background: "Background") -> None:
         super().__init__()
         self._link = link
+        self._values: GreyValues | None = None
         self.choice = QComboBox()
         self.choice.setToolTip("The image to segment: any 3-D image layer of the list")
         # Else the longest name would widen the whole column.
         self.choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.card = QFrame()
+        self.card = ImageCard()
         self.remark = text_label(role="remark")
-        self._values = {name: text_label(wrap=False) for name in _ROWS}
+        self.remedies = Remedies()
+        self._background = background
         self._build()
-        self.choice.currentIndexChanged.connect(self._on_chosen)
-        link.images_changed.connect(self._show_images)
-        link.image_changed.connect(self._show_image)
+        self._connect()
         self._show_images()
 
     def _build(self) -> None:
-        self.card.setProperty("role", "card")
-        form = QFormLayout(self.card)
-        form.setContentsMargins(8, 6, 8, 6)
-        form.setHorizontalSpacing(14)
-        form.setVerticalSpacing(2)
-        for name, tip in _ROWS.items():
-            label = QLabel(name)
-            label.setProperty("role", "hint")
-            self._values[name].setToolTip(tip)
-            form.addRow(label, self._values[name])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.choice)
-        layout.addWidget(self.card)
-        layout.addWidget(self.remark)
+        for widget in (self.choice, self.card, self.remark, self.remedies):
+            layout.addWidget(widget)
+
+    def _connect(self) -> None:
+        link = self._link
+        self.choice.currentIndexChanged.connect(self._on_chosen)
+        self.card.size_field.changed.connect(self._resize)
+        self.card.channels_chosen.connect(self._take_channels)
+        self._background.done.connect(self._take_found)
+        link.images_changed.connect(self._show_images)
+        link.image_changed.connect(self._on_image)
+        link.image_edited.connect(self._on_edited)
+        link.opened.connect(self._show)
 
     def _on_chosen(self, row: int) -> None:
         images = self._link.images
@@ -74,35 +85,87 @@ class ImagePanel(QWidget):
                 self.choice.setCurrentIndex(images.index(self._link.image))
         if self._link.image is None:
             self._on_chosen(self.choice.currentIndex())
-
-    def _show_image(self, image: "Image | None") -> None:
-        if image is None:
-            self._show_remarks(_EMPTY)
-            return
-        try:
-            check_image(image)
-        except UserError as error:
-            self._show_remarks(str(error))
         else:
-            self._show_facts(facts_of(image))
+            self._drop_lost_channels(self._link.image)
+            self._show()
 
-    def _show_facts(self, facts: ImageFacts) -> None:
-        self.card.show()
-        for name, value in zip(
-            _ROWS, (facts.shape, facts.spacing, facts.channels), strict=True
-        ):
-            self._values[name].setText(value)
-        self.remark.setText(" ".join(facts.remarks))
-        self.remark.setVisible(bool(facts.remarks))
+    def _on_image(self, image: "Image | None") -> None:
+        self._values = None
+        self._background.forget()
+        if image is not None:
+            name_spatial_axes(image)
+            self._background.start(partial(look_into_file, image))
+        self._show()
 
-    def _show_remarks(self, text: str) -> None:
+    def _on_edited(self, what: str) -> None:
+        image = self._link.image
+        if what == "data" and image is not None:
+            self._count(image)
+        self._show()
+
+    def _count(self, image: "Image") -> None:
+        self._values = None
+        if not (image.multiscale or image.rgb) and image.ndim in (3, 4):
+            self._background.start(partial(grey_values, image.data))
+
+    def _take_found(self, found: SourceFile | GreyValues | None) -> None:
+        """Take what the file says, and then what the voxels say, which takes longer."""
+        image = self._link.image
+        if image is None:
+            return
+        if isinstance(found, GreyValues):
+            self._values = found
+            widen_contrast(found, image)
+        else:
+            self._count(image)
+            if found is not None and not self._is_open:
+                take_over(found, image, self._link.lying_there)
+        self._show()
+
+    def _show(self) -> None:
+        image = self._link.image
+        self.remedies.show_for(image, is_open=self._is_open)
+        complaint = _EMPTY
+        try:
+            if image is not None:
+                check_image(image)
+                self._show_facts(image)
+                return
+        except UserError as error:
+            complaint = str(error)
         self.card.hide()
-        self.remark.setText(text)
-        self.remark.show()
+        self._remark([complaint])
 
+    def _show_facts(self, image: "Image") -> None:
+        facts = facts_of(image)
+        others = possible_channels(image, self._link.images)
+        self.card.show_facts(facts)
+        self.card.size_field.show_size(*spacing_of(image))
+        self.card.show_channels(others, channel_layers(image))
+        self.card.lock(self._is_open)
+        self.card.show()
+        found = self._values.complaints if self._values else ()
+        self._remark([*facts.remarks, *found])
 
-_ROWS = {
-    "Shape": "Voxels along z, y and x",
-    "Spacing": "Size of one voxel along z, y and x, from the layer's scale and units",
-    "Channels": "How many colours or stains; the network sees all of them",
-}
+    def _remark(self, sentences: list[str]) -> None:
+        self.remark.setText("\n".join(sentences))
+        self.remark.setVisible(bool(sentences))
+
+    @property
+    def _is_open(self) -> bool:
+        image = self._link.image
+        return image is not None and image is self._link.open_image
+
+    def _resize(self, spacing: "Spacing", unit: str) -> None:
+        set_voxel_size(self._link.lying_there, spacing, unit)
+
+    def _take_channels(self, layers: "list[Image]") -> None:
+        if self._link.image is not None:
+            choose_channels(self._link.image, layers)
+            self._show()
+
+    def _drop_lost_channels(self, image: "Image") -> None:
+        chosen = channel_layers(image)
+        kept = [layer for layer in chosen if layer in self._link.images]
+        if len(kept) < len(chosen):
+            choose_channels(image, kept)

@@ -51,8 +51,7 @@ def uncertainty_layer(array: "NDArray[np.uint8]", placement: dict[str, Any]) -> 
         contrast_limits=(0, 255),
         blending="additive",
         visible=False,
-        metadata={RESULT: True},
-        **placement,
+        **placement | {"metadata": {**placement.get("metadata", {}), RESULT: True}},
     )
 
 

@@ -11,7 +11,7 @@ from sparseseg.errors import UserError
 from sparseseg.events import Phase
 from sparseseg.widgets.class_model import ClassModel, colormap_of
 from sparseseg.widgets.edits import checked_labels, replace_labels
-from sparseseg.widgets.geometry import check_image, placement_of, volume_of
+from sparseseg.widgets.geometry import check_image, lying_on, placement_of, volume_of
 from sparseseg.widgets.layer_kinds import ANNOTATION, RESULT, annotation_layer
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from sparseseg.data.volume import Volume
     from sparseseg.session import Session, SharedArrays
 
+_EDITS = (
+    *("data", "scale", "translate", "rotate", "shear", "affine"),
+    *("units", "axis_labels"),
+)
 CLASSES = "sparseseg classes"
 """Where a Labels layer's metadata holds its class table, as `ClassTable.to_json`."""
 
@@ -39,6 +43,8 @@ class LayerLink:
     images_changed = Signal()
     image_changed = Signal(object)
     """The chosen image layer, or None."""
+    image_edited = Signal(str)
+    """Which property of the chosen image changed, such as scale or data."""
     opened = Signal(object)
     """The `SharedArrays` of the image that the session works on now."""
     annotation_changed = Signal(object)
@@ -51,7 +57,6 @@ class LayerLink:
         self._viewer = viewer
         self._session = session
         self._classes = classes
-        self.placement: dict[str, Any] = {}
         self.image: Image | None = None
         self.open_image: Image | None = None
         self.volume: Volume | None = None
@@ -68,8 +73,19 @@ class LayerLink:
         layers = [layer for layer in self._viewer.layers if type(layer) is Image]
         return [layer for layer in layers if RESULT not in layer.metadata]
 
+    @property
+    def placement(self) -> "dict[str, Any]":
+        """The keywords that put a layer where the open image lies now."""
+        return {} if self.open_image is None else placement_of(self.open_image)
+
+    @property
+    def lying_there(self) -> "list[Layer]":
+        """The chosen image and all layers that have its voxels in its place."""
+        return [] if self.image is None else lying_on(self.image, self._viewer.layers)
+
     def choose(self, image: Image | None) -> None:
         """Take the image to work on; nothing is opened before it is needed."""
+        self._listen_to(image)
         self.image = image
         self.image_changed.emit(image)
 
@@ -83,7 +99,6 @@ class LayerLink:
             self.release()
             self.arrays = self._session.open(volume)
             self.volume, self.open_image = volume, self.image
-            self.placement = placement_of(self.image)
             self.opened.emit(self.arrays)
         return self.arrays
 
@@ -137,9 +152,11 @@ class LayerLink:
 
     def close(self) -> None:
         """Let go of the viewer, and of those who listen."""
+        self._listen_to(None)
         for signal in (
             self.images_changed,
             self.image_changed,
+            self.image_edited,
             self.opened,
             self.annotation_changed,
             self.warned,
@@ -149,6 +166,16 @@ class LayerLink:
         for event in self._list_events():
             event.disconnect(self._on_layers)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def _listen_to(self, image: Image | None) -> None:
+        for name in _EDITS:
+            if self.image is not None:
+                self.image.events[name].disconnect(self._on_edited)
+            if image is not None:
+                image.events[name].connect(self._on_edited)
+
+    def _on_edited(self, event: "Event") -> None:
+        self.image_edited.emit(event.type)
 
     def _list_events(self) -> "list[Any]":
         events = self._viewer.layers.events

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
+from sparseseg.errors import UserError
+from sparseseg.widgets.geometry import volume_of
 from sparseseg.widgets.image_panel import ImagePanel
 
 
 @pytest.fixture
 def panel(qtbot, desk) -> ImagePanel:
-    panel = ImagePanel(desk.link)
+    panel = ImagePanel(desk.link, desk.background)
     qtbot.addWidget(panel)
     return panel
 
@@ -27,7 +29,7 @@ def test_the_first_image_is_chosen_by_itself(panel, desk, image):
 
 
 def test_an_image_that_is_there_already_is_chosen(qtbot, image, desk):
-    panel = ImagePanel(desk.link)
+    panel = ImagePanel(desk.link, desk.background)
     qtbot.addWidget(panel)
 
     assert desk.link.image is image
@@ -81,5 +83,119 @@ def test_an_image_that_cannot_be_used_says_why(panel, viewer):
 def test_a_remark_about_the_spacing_stands_under_the_card(panel, viewer):
     viewer.add_image(np.zeros((3, 20, 20)), name="bare")
 
-    assert "No voxel spacing" in panel.remark.text()
+    assert "No voxel size" in panel.remark.text()
     assert not panel.card.isHidden()
+
+
+def test_a_typed_voxel_size_reaches_the_image_and_what_lies_on_it(panel, image, viewer):
+    labels = viewer.add_labels(
+        np.zeros(image.data.shape, np.uint8),
+        scale=image.scale,
+        translate=image.translate,
+        units=image.units,
+    )
+
+    panel.card.size_field.edges[0].setValue(2.0)
+
+    assert image.scale.tolist() == labels.scale.tolist() == [2.0, 0.25, 0.25]
+    assert volume_of(image).spacing == (2.0, 0.25, 0.25)
+
+
+def test_the_voxel_size_is_fixed_once_the_annotation_is_begun(panel, desk, image):
+    assert panel.card.size_field.isEnabled()
+
+    desk.link.annotate()
+
+    assert not panel.card.size_field.isEnabled()
+
+
+def test_a_scale_that_a_script_sets_is_shown(panel, image):
+    image.scale = (3, 0.25, 0.25)
+
+    assert panel.card.size_field.edges[0].value() == 3
+
+
+def test_axes_without_a_name_are_named_at_the_sliders(panel, image, viewer):
+    assert viewer.dims.axis_labels == ("z", "y", "x")
+
+
+def test_a_fourth_axis_is_asked_about(panel, viewer, desk):
+    stack = viewer.add_image(np.zeros((5, 3, 20, 20)), name="stack")
+    assert "channels or time" in panel.remark.text()
+    with pytest.raises(UserError):
+        desk.link.open()
+
+    panel.remedies.channels.click()
+
+    assert volume_of(stack).channels == 5
+    assert panel.card.values["Channels"].text() == "5"
+
+
+def test_a_fourth_axis_of_time_is_refused(panel, viewer):
+    viewer.add_image(np.zeros((5, 3, 20, 20)), name="stack")
+
+    panel.remedies.time.click()
+
+    assert "take one time point out" in panel.remark.text()
+    assert panel.card.isHidden()
+
+
+def test_a_rotated_layer_is_set_straight_and_turned_back(panel, viewer):
+    layer = viewer.add_image(np.zeros((3, 20, 20)), name="tilted", rotate=(0, 0, 10))
+    assert "Show in voxel axes" in panel.remark.text()
+
+    panel.remedies.straighten.click()
+    assert not panel.card.isHidden()
+    np.testing.assert_allclose(layer.rotate, np.eye(3))
+
+    panel.remedies.turn_back.click()
+    assert panel.card.isHidden()
+
+
+def test_layers_of_the_same_place_can_be_taken_as_channels(panel, image, viewer):
+    other = viewer.add_image(
+        image.data + 1,
+        name="GFP",
+        scale=image.scale,
+        translate=image.translate,
+        units=image.units,
+    )
+    (action,) = panel.card.channel_menu.actions()
+
+    action.setChecked(True)
+
+    volume = volume_of(image)
+    assert volume.channel_names == ("cells", "GFP")
+    np.testing.assert_array_equal(volume.array, np.stack([image.data, other.data]))
+    assert panel.card.values["Channels"].text() == "2 (cells, GFP)"
+
+
+def test_a_removed_channel_is_no_channel_any_more(panel, image, viewer):
+    like = {"scale": image.scale, "translate": image.translate, "units": image.units}
+    other = viewer.add_image(image.data, name="GFP", **like)
+    panel.card.channel_menu.actions()[0].setChecked(True)
+
+    viewer.layers.remove(other)
+
+    assert volume_of(image).channels == 1
+
+
+def test_a_layer_of_another_size_is_no_channel(panel, image, viewer):
+    viewer.add_image(np.zeros((6, 30, 39)), name="cropped")
+
+    assert panel.card.channel_menu.actions() == []
+    assert panel.card.add_channels.isHidden()
+
+
+def test_an_image_of_one_value_is_told_of_at_once(panel, viewer, qtbot):
+    viewer.add_image(np.full((3, 20, 20), 7.0), name="blank")
+
+    qtbot.waitUntil(lambda: "All voxels are 7" in panel.remark.text())
+
+
+def test_missing_numbers_are_told_of_at_once(panel, viewer, qtbot):
+    array = np.arange(1200.0).reshape(3, 20, 20)
+    array[0] = np.nan
+    viewer.add_image(array, name="holes")
+
+    qtbot.waitUntil(lambda: "33.33% of the voxels" in panel.remark.text())

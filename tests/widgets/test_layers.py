@@ -46,7 +46,7 @@ def test_painting_lands_in_the_shared_array(opened, session):
 
 
 def test_channels_are_left_out_of_the_annotation(desk, viewer, session):
-    desk.link.choose(viewer.add_image(np.zeros((2, *SHAPE)), rgb=False))
+    desk.link.choose(viewer.add_image(np.zeros((2, *SHAPE)), axis_labels=("c", *"zyx")))
 
     assert desk.link.annotate().data.shape == SHAPE
     assert session.calls[0][1].channels == 2

@@ -1,0 +1,126 @@
+"""Files that napari opens through us, with voxel size, orientation and grey window."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask.array
+import numpy as np
+from napari.settings import get_settings
+from napari.utils.notifications import show_error
+from npe2 import read as read_with_plugin
+
+from sparseseg.data.files import ENDINGS, open_volume
+from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.zarr import is_zarr
+from sparseseg.errors import UserError
+from sparseseg.widgets.channels import CHANNEL
+from sparseseg.widgets.contrast import contrast_limits
+from sparseseg.widgets.file_facts import FACTS, FileFacts
+from sparseseg.widgets.geometry import upright_placement
+from sparseseg.widgets.label_files import holds_labels
+
+if TYPE_CHECKING:
+    from napari.types import LayerDataTuple
+    from numpy.typing import NDArray
+
+    from sparseseg.data.volume import Volume
+
+_PLUGIN = "sparseseg"
+_IN_MEMORY = 2**30
+"""Bytes; larger volumes stay on disk."""
+_PREFERRED = ("*.nii", "*.nii.gz", "*.nrrd", "*.nhdr", "*.h5", "*.hdf5", "*.zarr/*")
+_NOTHING: Any = [(None,)]
+"""What tells napari that a file was dealt with, and that no layer came of it."""
+
+_Reader = Callable[[str], "list[LayerDataTuple]"]
+
+
+def prefer(_context: object = None) -> None:
+    """Let napari open the files by us that its own reader lists but cannot read.
+
+    napari asks for the reader each time else. A choice that the user made stays.
+    """
+    plugins = get_settings().plugins
+    ours = dict.fromkeys(_PREFERRED, _PLUGIN)
+    plugins.extension2reader = {**ours, **plugins.extension2reader}
+
+
+def get_reader(path: str | list[str]) -> _Reader | None:
+    """Return the function that reads a path, or None for several files as one stack."""
+    if isinstance(path, list):
+        return None
+    is_other_folder = Path(path).is_dir() and not is_zarr(Path(path))
+    return _read_folder if is_other_folder else read_layers
+
+
+def read_layers(path: str) -> "list[LayerDataTuple]":
+    """Read a file as one image or labels layer; say in one sentence what prevents it."""
+    try:
+        return [layer_of(open_volume(path, at_most=_IN_MEMORY), Path(path))]
+    except UserError as error:
+        # Raised, napari would offer its own reader, and name the plugin instead.
+        show_error(str(error))
+        return _NOTHING
+
+
+def layer_of(volume: "Volume", path: Path) -> "LayerDataTuple":
+    """Return a volume as a layer in the order of its voxels, upright on the screen."""
+    facts = FileFacts.of(volume, path)
+    look = {
+        "name": stem(path),
+        "metadata": {FACTS: facts},
+        "units": (volume.unit,) * 3,
+        "axis_labels": ("z", "y", "x"),
+        **upright_placement(volume.spacing, volume.shape, facts.anatomy),
+    }
+    array = _lazy(volume)
+    if volume.channels == 1 and holds_labels(array[0], path.name):
+        return _labels(array[0], look)
+    look["contrast_limits"] = contrast_limits(array)
+    if volume.channels == 1:
+        return array[0], look, "image"
+    return array, _with_channels(look), "image"
+
+
+def stem(path: Path) -> str:
+    """Return a file's name without the ending of its format."""
+    found = next((e for e in ENDINGS if path.name.lower().endswith(e)), path.suffix)
+    plain = path.name[: len(path.name) - len(found)].removesuffix(".ome")
+    return plain or path.name
+
+
+def _read_folder(path: str) -> "list[LayerDataTuple]":
+    """Leave a folder that is no Zarr image to napari: for us it has too many meanings."""
+    return read_with_plugin([path], plugin_name="napari", stack=False)
+
+
+def _lazy(volume: "Volume") -> Any:
+    """Return the voxels, or where they stay on disk an array that reads what is shown."""
+    array: Any = volume.array
+    if not isinstance(array, OnDisk):
+        return array
+    return dask.array.from_array(_Indexed(array), chunks=(1, "auto", -1, -1))
+
+
+class _Indexed:
+    """An array on disk that is read by single indices too, as dask does."""
+
+    def __init__(self, stored: OnDisk) -> None:
+        self._stored = stored
+        self.shape, self.dtype, self.ndim = stored.shape, stored.dtype, stored.ndim
+
+    def __getitem__(self, key: tuple[int | slice, ...]) -> "NDArray[Any]":
+        ranges = [k if isinstance(k, slice) else slice(k, k + 1) for k in key]
+        drop = tuple(0 if isinstance(k, int) else slice(None) for k in key)
+        return self._stored[ranges][drop]
+
+
+def _labels(array: Any, look: dict[str, Any]) -> "LayerDataTuple":
+    labels = array if array.dtype.kind in "iu" else array.astype(np.uint8)
+    return labels, look, "labels"
+
+
+def _with_channels(look: dict[str, Any]) -> dict[str, Any]:
+    one = {"scale": 1.0, "translate": 0.0, "units": "pixel", "axis_labels": CHANNEL}
+    return look | {name: (first, *look[name]) for name, first in one.items()}
