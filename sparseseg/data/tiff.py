@@ -64,7 +64,8 @@ def write(path: Path, array: NDArray[Any], like: Volume) -> None:
     """Write a c, z, y, x array as ImageJ TIFF, or as OME-TIFF.
 
     The second is for names with ".ome.", and for what ImageJ's kind cannot hold: large
-    files, and signed or wide integers. Integers are compressed: labels shrink a hundredfold, float images hardly.
+    files, and signed or wide integers. Integers are compressed: labels shrink a
+    hundredfold, float images hardly.
     """
     is_large = array.nbytes > _CLASSIC_LIMIT
     is_foreign = array.dtype.str[1:] not in _IMAGEJ_TYPES

@@ -68,8 +68,9 @@ def test_a_nifti_file_keeps_the_header_of_its_image(scan, tmp_path):
     np.testing.assert_allclose(written.get_sform(), TILTED, atol=1e-6)
 
 
-def test_an_image_keeps_its_type(scan, tmp_path):
-    volume = read(saved(scan, tmp_path / "out.nii.gz"))
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".tif", ".ome.tif", ".zarr"])
+def test_an_image_keeps_its_type(ending, scan, tmp_path):
+    volume = read(saved(scan, tmp_path / f"out{ending}"))
 
     assert volume.array.dtype == np.int16
     np.testing.assert_array_equal(volume.array[0], scan.data)
