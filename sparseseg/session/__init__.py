@@ -1,6 +1,7 @@
 """Training and prediction in a process of their own."""
 
+from sparseseg.session.messages import SNAPSHOT
 from sparseseg.session.session import POSSIBLE, Session
 from sparseseg.session.shared import SharedArrays
 
-__all__ = ["POSSIBLE", "Session", "SharedArrays"]
+__all__ = ["POSSIBLE", "SNAPSHOT", "Session", "SharedArrays"]

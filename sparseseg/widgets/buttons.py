@@ -25,6 +25,13 @@ def action_button(
     def act() -> None:
         with messages.catching():
             action()
+            messages.settle()
 
     button.clicked.connect(act)
     return button
+
+
+def show_reason(button: QPushButton, tip: str, reason: str) -> None:
+    """Enable a button, or disable it and say why in its tooltip."""
+    button.setEnabled(not reason)
+    button.setToolTip(reason or tip)

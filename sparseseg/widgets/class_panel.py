@@ -72,6 +72,7 @@ class ClassPanel(QWidget):
         self._painter.label_changed.connect(self.table.show_picked)
         self._link.annotation_changed.connect(self._show_new)
         self._link.image_changed.connect(self._show_new)
+        self._link.opened.connect(self._show_new)
 
     def _add(self) -> None:
         number = self._classes.add()
@@ -103,7 +104,7 @@ class ClassPanel(QWidget):
 
     def _show_new(self) -> None:
         link = self._link
-        is_open = link.arrays is not None and link.image is link.open_image
+        is_open = link.seat is not None
         self.new.setText(_AGAIN if is_open and link.annotation is None else _NEW)
         self.new.setEnabled(not is_open or link.annotation is None)
 

@@ -1,20 +1,31 @@
 """Everything of the dock that is not a widget, made together and closed together."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from psygnal import Signal
+
+from sparseseg.classes import ClassTable
+from sparseseg.errors import UserError
+from sparseseg.registry.store import read_stored
+from sparseseg.session import Session
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.class_model import ClassModel
+from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.layers import LayerLink
 from sparseseg.widgets.ledger import LedgerWatch
 from sparseseg.widgets.painting import Painter
-from sparseseg.widgets.recovery import Autosave
+from sparseseg.widgets.recovery import Autosave, ModelFolder
 from sparseseg.widgets.relay import Relay
 from sparseseg.widgets.result_layers import ResultLayers
+from sparseseg.widgets.state import State
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Image
 
-    from sparseseg.session import Session, SharedArrays
+    from sparseseg.session import SharedArrays
     from sparseseg.widgets.ledger import LedgerCount
     from sparseseg.widgets.recovery import Recovered
 
@@ -22,9 +33,13 @@ if TYPE_CHECKING:
 class Desk:
     """Own the session, and the models that the panels show."""
 
-    def __init__(self, viewer: "ViewerModel", session: "Session") -> None:
+    state_changed = Signal(State)
+    """What the window works on, and so what is possible, has changed."""
+
+    def __init__(self, viewer: "ViewerModel", session: "Session | None" = None) -> None:
         self.viewer = viewer
-        self.session = session
+        self.models = ModelFolder()
+        self.session = session = session or Session(folder=self.models.path)
         self.relay = Relay(session.events)
         self.classes = ClassModel()
         session.name_classes(self.classes.table)
@@ -34,17 +49,41 @@ class Desk:
         self.painter = Painter(viewer, self.link)
         self.ledger = LedgerWatch()
         self.background = Background("window")
+        self.state = State()
+        self._is_painted = False
         self._autosave: Autosave | None = None
         self._is_open = True
         self.link.opened.connect(self._on_opened)
         self.ledger.counted.connect(self._on_counted)
+        self._follow_state()
 
     def recover(self, found: "Recovered") -> None:
-        """Put an annotation that an earlier session left into this one."""
+        """Put an annotation that an earlier session left into this one, with its names."""
         self.link.open()
         volume = self.link.volume
         assert volume is not None, "an open link has its volume"
+        if found.table.classes:
+            self.classes.replace(found.table)
         self.link.overwrite(found.read(volume))
+        self.ledger.look()
+
+    def load_model(self, path: Path, *, is_saved: bool = True) -> None:
+        """Read a model for the chosen image, with its class names if none is painted."""
+        self.link.annotate()
+        self.session.load(path, is_saved=is_saved)
+        self.take_classes(_classes_in(path))
+
+    def take_classes(self, table: ClassTable) -> None:
+        """Name the classes as a model does, where nothing is painted yet."""
+        arrays = self.link.arrays
+        if table.classes and (arrays is None or not arrays.annotation.any()):
+            self.classes.replace(table)
+
+    def look(self) -> None:
+        """See what was painted, and that it was painted where it counts."""
+        self.link.look()
+        self.ledger.look()
+        self._look_at_state()
 
     def save_annotation(self) -> None:
         """Copy the annotation to disk if it changed; raises what the last copy did."""
@@ -58,24 +97,70 @@ class Desk:
         self._is_open = False
         self.relay.close()
         self.session.close()
+        self.models.close()
         self._end_autosave()
         self.ledger.close()
         self.background.close()
         self.painter.close()
         self.link.close()
+        self.state_changed.disconnect()
         self.classes.changed.disconnect()
 
-    def _on_opened(self, arrays: "SharedArrays") -> None:
+    def _follow_state(self) -> None:
+        """Derive the state anew whenever a part of it may have changed."""
+        for signal in (self.link.image_changed, self.link.images_changed):
+            signal.connect(self._look_at_state)
+        relay = self.relay
+        for change in (relay.phase, relay.step, relay.rules, relay.saved):
+            change.connect(self._look_at_state)
+
+    def _look_at_state(self, *_: object) -> None:
+        image, link, session = self.link.image, self.link, self.session
+        state = State(
+            image="" if image is None else str(image.name),
+            problem="" if image is None else _problem_of(image),
+            is_painted=self._is_painted,
+            working_on=link.working_on,
+            phase=session.phase,
+            has_model=session.has_model,
+            is_saved=session.is_saved,
+        )
+        if state != self.state:
+            self.state = state
+            self.state_changed.emit(state)
+
+    def _on_opened(self, arrays: "SharedArrays | None") -> None:
         self._end_autosave()
+        if arrays is None:
+            self.ledger.leave()
+            return
         volume = self.link.volume
         assert volume is not None, "an open link has its volume"
-        self._autosave = Autosave(arrays.annotation, volume)
+        self._autosave = Autosave(arrays.annotation, volume, lambda: self.classes.table)
         self.ledger.follow(arrays.annotation)
 
-    def _on_counted(self, count: "LedgerCount") -> None:
-        self.classes.include(count.numbers)
+    def _on_counted(self, count: "LedgerCount | None") -> None:
+        self._is_painted = count is not None and bool(count.ledger.counts)
+        if count is not None:
+            self.classes.include(count.numbers)
+        self._look_at_state()
 
     def _end_autosave(self) -> None:
         if self._autosave is not None:
             self._autosave.close()
         self._autosave = None
+
+
+def _classes_in(path: Path) -> ClassTable:
+    """Return the classes that the file of a model names; none if it names none."""
+    with suppress(UserError, OSError):
+        return ClassTable.from_json(read_stored(path).description.get("classes", []))
+    return ClassTable()
+
+
+def _problem_of(image: "Image") -> str:
+    try:
+        check_image(image)
+    except UserError as error:
+        return str(error)
+    return ""

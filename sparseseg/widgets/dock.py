@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
-from sparseseg.classes import ClassTable
 from sparseseg.errors import UserError
-from sparseseg.session import Session
+from sparseseg.events import Phase
 from sparseseg.widgets import recovery
 from sparseseg.widgets.class_keys import ClassKeys
 from sparseseg.widgets.class_panel import ClassPanel
 from sparseseg.widgets.clean_panel import CleanPanel
+from sparseseg.widgets.closing import CloseGuard
 from sparseseg.widgets.desk import Desk
+from sparseseg.widgets.endings import predicted_words, trained_words
 from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.image_panel import ImagePanel
 from sparseseg.widgets.messages import MessageArea
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Image
     from qtpy.QtCore import QSize
-    from qtpy.QtGui import QCloseEvent
+    from qtpy.QtGui import QCloseEvent, QShowEvent
+
+    from sparseseg.session import Session
+    from sparseseg.widgets.seat import Seat
 
 _WIDTH, _NARROWEST = 340, 320
 _LOOK_MS = 1_000
@@ -50,18 +54,21 @@ class SegmentationDock(QWidget):
         session: "Session | None" = None,
     ) -> None:
         super().__init__()
-        self.desk = Desk(viewer, session or Session())
+        self.desk = Desk(viewer, session)
         self.messages = MessageArea()
         self.picker: ModelPicker | None = None
         self.sections: list[Section] = []
         self._timers: list[QTimer] = []
+        self._phase = Phase.IDLE
         self._make_panels()
         desk = self.desk
         Preview(desk.session, desk.relay, desk.results, desk.painter, parent=self)
         self.keys = ClassKeys(self, desk.classes, desk.painter, self.messages)
         self._build()
         self._connect()
+        self.guard = CloseGuard(self)
         self._offer_recovery(self.desk.link.image)
+        self._offer_model()
         self._show_theme()
 
     def sizeHint(self) -> "QSize":
@@ -80,6 +87,11 @@ class SegmentationDock(QWidget):
         self.desk.close()
         super().closeEvent(event)
 
+    def showEvent(self, event: "QShowEvent") -> None:
+        """Watch the window that the dock is shown in."""
+        super().showEvent(event)
+        self.guard.follow()
+
     def changeEvent(self, event: QEvent) -> None:
         """Close when napari takes the dock out of its window.
 
@@ -97,11 +109,9 @@ class SegmentationDock(QWidget):
             desk.viewer, desk.link, desk.classes, desk.painter, messages
         )
         self.paint = PaintPanel(desk.painter, desk.classes, desk.ledger, messages)
-        self.train = TrainPanel(desk.session, desk.relay, messages)
+        self.train = TrainPanel(desk, messages)
         self.clean = CleanPanel(desk, messages)
-        self.result = ResultPanel(
-            desk.session, desk.relay, desk.link, desk.painter, messages
-        )
+        self.result = ResultPanel(desk, messages)
         self.result.layout().addWidget(self.clean)
 
     def _build(self) -> None:
@@ -133,7 +143,7 @@ class SegmentationDock(QWidget):
         if self.picker is None:
             self.picker = ModelPicker(self.desk.session, self.desk.link, self)
             self.picker.parent_chosen.connect(self.train.start_from)
-            self.picker.classes_offered.connect(self._take_classes)
+            self.picker.classes_offered.connect(self.desk.take_classes)
         self.picker.refresh()
         self.picker.show()
         self.picker.raise_()
@@ -144,20 +154,16 @@ class SegmentationDock(QWidget):
         relay.phase.connect(self.sections[3].summarise)
         self.desk.painter.view_changed.connect(self._show_view)
         relay.failed.connect(self.messages.error)
+        relay.phase.connect(self._on_phase)
         relay.noted.connect(self.messages.note)
         link.warned.connect(self.messages.warning)
         link.image_changed.connect(self._offer_recovery)
+        link.image_lost.connect(self._offer_image)
         self.desk.viewer.events.theme.connect(self._show_theme)
         self._every(_LOOK_MS, self._look)
         self._every(_SAVE_MS, self._save)
         # `destroyed` comes where no close event does: when the whole window goes.
         self.destroyed.connect(self.desk.close)
-
-    def _take_classes(self, table: ClassTable) -> None:
-        """Name the classes as a model does, where nothing is painted yet."""
-        arrays = self.desk.link.arrays
-        if table.classes and (arrays is None or not arrays.annotation.any()):
-            self.desk.classes.replace(table)
 
     def _every(self, interval: int, slot: "Callable[[], None]") -> None:
         timer = QTimer(self, interval=interval)
@@ -167,7 +173,7 @@ class SegmentationDock(QWidget):
 
     def _look(self) -> None:
         with self.messages.catching():
-            self.desk.ledger.look()
+            self.desk.look()
 
     def _save(self) -> None:
         with self.messages.catching():
@@ -176,18 +182,54 @@ class SegmentationDock(QWidget):
     def _show_view(self, view: SliceView | None) -> None:
         self.sections[2].summarise("" if view is None else str(view))
 
+    def _on_phase(self, phase: Phase) -> None:
+        """Take away what failed before once something runs, and say how it ended."""
+        before, self._phase = self._phase, phase
+        if phase in (Phase.TRAINING, Phase.PREDICTING):
+            self.messages.settle()
+        if phase is Phase.IDLE and (words := self._ending(before)):
+            self.messages.note(words)
+
+    def _ending(self, before: Phase) -> str:
+        if before is Phase.TRAINING:
+            return trained_words(self.train.newest_step, self.desk.state.has_model)
+        if before is Phase.PREDICTING and self.desk.link.seat is not None:
+            return predicted_words(self.desk.link.seat, self.desk.classes.table)
+        return ""
+
     def _offer_recovery(self, image: "Image | None") -> None:
-        if image is None or image is self.desk.link.open_image:
+        link = self.desk.link
+        if image is None or link.seat is not None:
+            return
+        if link.left_over is not None:
+            words = f"{image.name!r} has an annotation from before."
+            self.messages.offer(words, "Go on with it", link.annotate)
             return
         with suppress(UserError):
             check_image(image)
-            found = recovery.find(image.name, image.data.shape[-3:])
+            found = recovery.find(recovery.content_of(image.data))
             if found is not None:
                 self.messages.offer(
                     f"An earlier annotation of this image was kept ({found}).",
                     "Recover",
                     partial(self.desk.recover, found),
                 )
+
+    def _offer_model(self) -> None:
+        found = self.desk.models.left()
+        if found is not None and not self.desk.state.has_model:
+            self.messages.offer(
+                f"A model that was not saved was kept ({found}).",
+                "Load it",
+                partial(self.desk.load_model, found.path, is_saved=False),
+            )
+
+    def _offer_image(self, seat: "Seat") -> None:
+        self.messages.offer(
+            f"{seat.name!r} was removed from the window. What was painted on it is kept.",
+            "Bring it back",
+            partial(self.desk.link.bring_back, seat),
+        )
 
     def _show_theme(self) -> None:
         self.setStyleSheet(style_sheet(self.desk.viewer.theme))

@@ -13,17 +13,34 @@ if TYPE_CHECKING:
     from sparseseg.classes import ClassTable
 
 ANNOTATION, PREDICTION, UNCERTAINTY = "annotation", "prediction", "uncertainty"
+"""What a layer is; also what marks it in its metadata, with the name of its image."""
 CLEANED = "prediction, cleaned up"
+CLASSES = "sparseseg classes"
+"""Where a Labels layer's metadata holds its class table, as `ClassTable.to_json`."""
 RESULT = "sparseseg result"
 """What marks a layer, in its metadata, as made by sparseseg and not to be segmented."""
 _SMALLEST_BRUSH, _LARGEST_BRUSH = 3, 40
 
 
+def name_of(image: str, kind: str) -> str:
+    """Return the name of a layer that belongs to an image."""
+    return f"{image} {kind}"
+
+
 def annotation_layer(
-    array: "NDArray[np.uint8]", table: "ClassTable", placement: dict[str, Any]
+    array: "NDArray[np.uint8]",
+    table: "ClassTable",
+    placement: dict[str, Any],
+    *,
+    image: str,
 ) -> Labels:
     """Return a layer to paint the first class on, slice by slice."""
-    layer = Labels(array, name=ANNOTATION, colormap=colormap_of(table), **placement)
+    layer = Labels(
+        array,
+        name=name_of(image, ANNOTATION),
+        colormap=colormap_of(table),
+        **_marked(placement, {ANNOTATION: image, CLASSES: table.to_json()}),
+    )
     layer.n_edit_dimensions = 2
     layer.brush_size = _brush_size(array.shape)
     layer.selected_label = table.numbers[0]
@@ -35,24 +52,45 @@ def prediction_layer(
     table: "ClassTable",
     placement: dict[str, Any],
     *,
-    name: str = PREDICTION,
+    image: str,
+    kind: str = PREDICTION,
 ) -> Labels:
-    """Return a layer in the annotation's colours, fainter than it."""
-    colormap = colormap_of(table)
-    return Labels(array, name=name, colormap=colormap, opacity=0.5, **placement)
+    """Return a layer in the annotation's colours, as outlines that nobody can paint on.
+
+    Outlines leave the image to be seen, and tell what is predicted from what is painted.
+    """
+    layer = Labels(
+        array,
+        name=name_of(image, kind),
+        colormap=colormap_of(table),
+        **_marked(placement, {RESULT: True, CLASSES: table.to_json()}),
+    )
+    layer.contour = _OUTLINE
+    layer.editable = False
+    return layer
 
 
-def uncertainty_layer(array: "NDArray[np.uint8]", placement: dict[str, Any]) -> Image:
+def uncertainty_layer(
+    array: "NDArray[np.uint8]", placement: dict[str, Any], *, image: str
+) -> Image:
     """Return a hidden layer, dark where the prediction is sure."""
     return Image(
         array,
-        name=UNCERTAINTY,
+        name=name_of(image, UNCERTAINTY),
         colormap="magma",
         contrast_limits=(0, 255),
         blending="additive",
         visible=False,
-        **placement | {"metadata": {**placement.get("metadata", {}), RESULT: True}},
+        **_marked(placement, {RESULT: True}),
     )
+
+
+def _marked(placement: dict[str, Any], marks: dict[str, Any]) -> dict[str, Any]:
+    """Return keywords of a layer with marks in its metadata."""
+    return {**placement, "metadata": {**placement.get("metadata", {}), **marks}}
+
+
+_OUTLINE = 2  # pixels
 
 
 def _brush_size(shape: tuple[int, ...]) -> int:

@@ -12,7 +12,14 @@ from sparseseg.events import Phase
 from sparseseg.widgets.class_model import ClassModel, colormap_of
 from sparseseg.widgets.edits import checked_labels, replace_labels
 from sparseseg.widgets.geometry import check_image, lying_on, placement_of, volume_of
-from sparseseg.widgets.layer_kinds import ANNOTATION, RESULT, annotation_layer
+from sparseseg.widgets.layer_kinds import (
+    ANNOTATION,
+    CLASSES,
+    RESULT,
+    annotation_layer,
+    name_of,
+)
+from sparseseg.widgets.seat import Seat
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,19 +32,20 @@ if TYPE_CHECKING:
     from sparseseg.data.volume import Volume
     from sparseseg.session import Session, SharedArrays
 
+
 _EDITS = (
     *("data", "scale", "translate", "rotate", "shear", "affine"),
     *("units", "axis_labels"),
 )
-CLASSES = "sparseseg classes"
-"""Where a Labels layer's metadata holds its class table, as `ClassTable.to_json`."""
 
 
 class LayerLink:
-    """Open one image layer in the session and keep its annotation layer.
+    """Keep the image that was chosen, and what was opened of this and other images.
 
-    The layer shows the session's shared array itself, so that what is painted is there
-    without copying.
+    The chosen image is the one that everything is about: `seat` is what belongs to it,
+    None until it is opened, and `open` makes it the current one of the session before
+    anything is done with it. An annotation's layer shows the session's shared array
+    itself, so that what is painted is there without copying.
     """
 
     images_changed = Signal()
@@ -46,10 +54,12 @@ class LayerLink:
     image_edited = Signal(str)
     """Which property of the chosen image changed, such as scale or data."""
     opened = Signal(object)
-    """The `SharedArrays` of the image that the session works on now."""
+    """The `SharedArrays` of the chosen image, or None while it is not open."""
     annotation_changed = Signal(object)
-    """The annotation's layer, or None once it is removed."""
+    """The annotation's layer of the chosen image, or None."""
     warned = Signal(str)
+    image_lost = Signal(object)
+    """The `Seat` whose image was removed from the window."""
 
     def __init__(
         self, viewer: "ViewerModel", session: "Session", classes: ClassModel
@@ -57,11 +67,9 @@ class LayerLink:
         self._viewer = viewer
         self._session = session
         self._classes = classes
+        self._seats: list[Seat] = []
         self.image: Image | None = None
-        self.open_image: Image | None = None
-        self.volume: Volume | None = None
-        self.arrays: SharedArrays | None = None
-        self.annotation: Labels | None = None
+        self.seat: Seat | None = None
         classes.changed.connect(self._recolour)
         for event in self._list_events():
             event.connect(self._on_layers)
@@ -74,45 +82,117 @@ class LayerLink:
         return [layer for layer in layers if RESULT not in layer.metadata]
 
     @property
+    def arrays(self) -> "SharedArrays | None":
+        """The arrays of the chosen image, once it is open."""
+        return None if self.seat is None else self.seat.arrays
+
+    @property
+    def volume(self) -> "Volume | None":
+        """The volume of the chosen image, once it is open."""
+        return None if self.seat is None else self.seat.volume
+
+    @property
+    def annotation(self) -> Labels | None:
+        """The annotation's layer of the chosen image."""
+        return None if self.seat is None else self.seat.annotation
+
+    @property
     def placement(self) -> "dict[str, Any]":
-        """The keywords that put a layer where the open image lies now."""
-        return {} if self.open_image is None else placement_of(self.open_image)
+        """The keywords that put a layer where the chosen image lies."""
+        return {} if self.seat is None else placement_of(self.seat.image)
 
     @property
     def lying_there(self) -> "list[Layer]":
         """The chosen image and all layers that have its voxels in its place."""
         return [] if self.image is None else lying_on(self.image, self._viewer.layers)
 
+    @property
+    def working_on(self) -> str:
+        """The name of another image that the session is at work on, or ""."""
+        if self._session.phase in (Phase.IDLE, Phase.LOST):
+            return ""
+        seat = self._current
+        return "" if seat is None or seat is self.seat else seat.name
+
+    @property
+    def _current(self) -> Seat | None:
+        """What the session trains on and predicts."""
+        arrays = self._session.current
+        return next((seat for seat in self._seats if seat.arrays is arrays), None)
+
     def choose(self, image: Image | None) -> None:
         """Take the image to work on; nothing is opened before it is needed."""
         self._listen_to(image)
         self.image = image
         self.image_changed.emit(image)
+        self._sit(self._seat_of(image))
 
     def open(self) -> "SharedArrays":
-        """Hand the chosen image to the session, unless it has it already."""
+        """Make the chosen image the one that the session works on; open it if need be.
+
+        Raises `UserError` without an image, and while the session works on another.
+        """
         if self.image is None:
             raise UserError("Open an image first: drop a 3-D image onto the window.")
-        if self.arrays is None or self.image is not self.open_image:
-            self._check_idle()
-            volume = volume_of(self.image)
-            self.release()
-            self.arrays = self._session.open(volume)
-            self.volume, self.open_image = volume, self.image
-            self.opened.emit(self.arrays)
-        return self.arrays
+        if self.working_on:
+            raise UserError(
+                f"sparseseg works on {self.working_on!r} now. Press Stop, or wait until "
+                f"that has ended, to go over to {self.image.name!r}."
+            )
+        seat = self.seat
+        if seat is None:
+            seat = self._opened(self.image)
+            self._seats.append(seat)
+            self._sit(seat)
+        else:
+            self._session.go_over(seat.arrays)
+        return seat.arrays
 
     def annotate(self) -> Labels:
         """Show the annotation of the chosen image, ready to paint on."""
-        arrays = self.open()
-        if self.annotation is None:
-            table = self._classes.table
-            self.annotation = annotation_layer(arrays.annotation, table, self.placement)
-            self._viewer.add_layer(self.annotation)
-            self.annotation.mode = "paint"  # earlier, adding it would reset the mode
-            self.annotation_changed.emit(self.annotation)
-        self._viewer.layers.selection.active = self.annotation
-        return self.annotation
+        self.open()
+        seat = self.seat
+        assert seat is not None, "an image that was opened has its seat"
+        if seat.annotation is None:
+            layer = annotation_layer(
+                seat.arrays.annotation,
+                self._classes.table,
+                self.placement,
+                image=seat.name,
+            )
+            seat.annotation = layer
+            self._viewer.add_layer(layer)
+            layer.mode = "paint"  # earlier, adding it would reset the mode
+            self.annotation_changed.emit(layer)
+        self._viewer.layers.selection.active = seat.annotation
+        return seat.annotation
+
+    def look(self) -> None:
+        """See to it that strokes on the annotation's layer reach the shared array.
+
+        napari puts another array into a layer whose type is converted. What was painted
+        on it is taken over. Raises `UserError` for values that no annotation has.
+        """
+        seat = self.seat
+        if seat is None or seat.annotation is None:
+            return
+        layer, array = seat.annotation, seat.arrays.annotation
+        if layer.data is array:
+            return
+        labels = checked_labels(layer, array.shape)
+        self._classes.include(set(np.unique(labels).tolist()) - {0, BACKGROUND})
+        array[...] = labels
+        layer.data = array
+        # The history is of the other array: undo would write its values into this one.
+        layer.editable = False
+        layer.editable = True
+        layer.mode = "paint"
+        self.warned.emit(_CONVERTED)
+
+    def bring_back(self, seat: Seat) -> None:
+        """Show the image of a seat again, and choose it."""
+        self._viewer.layers.insert(0, seat.image)
+        self.choose(seat.image)
 
     def adopt(self, source: "Layer | None") -> int:
         """Copy a Labels layer into the annotation; return how many voxels changed."""
@@ -126,8 +206,8 @@ class LayerLink:
         if table.classes:
             self._classes.replace(table)
         source.visible = False
-        if source.name == ANNOTATION:
-            source.name = f"{ANNOTATION} (original)"
+        if source.name == name_of(self.image.name, ANNOTATION):
+            source.name = f"{source.name} (original)"
         return self.overwrite(labels)
 
     def overwrite(self, labels: "NDArray[np.uint8]") -> int:
@@ -142,14 +222,6 @@ class LayerLink:
             return 0
         return int(np.count_nonzero(self.arrays.annotation == number))
 
-    def release(self) -> None:
-        """Leave the layers to the user; the shared arrays live as long as they do."""
-        had_annotation = self.annotation is not None
-        self.arrays = self.volume = self.open_image = None
-        self.annotation = None
-        if had_annotation:
-            self.annotation_changed.emit(None)
-
     def close(self) -> None:
         """Let go of the viewer, and of those who listen."""
         self._listen_to(None)
@@ -160,6 +232,7 @@ class LayerLink:
             self.opened,
             self.annotation_changed,
             self.warned,
+            self.image_lost,
         ):
             signal.disconnect()
         self._classes.changed.disconnect(self._recolour)
@@ -181,36 +254,98 @@ class LayerLink:
         events = self._viewer.layers.events
         return [events.inserted, events.removed, events.reordered, events.renamed]
 
-    def _check_idle(self) -> None:
-        if self._session.phase not in (Phase.IDLE, Phase.LOST):
-            raise UserError(
-                "Stop training first: sparseseg works on one image at a time."
-            )
+    @property
+    def left_over(self) -> Labels | None:
+        """An annotation of the chosen image that an earlier panel has left."""
+        if self.image is None or self.seat is not None:
+            return None
+        shape = self.image.data.shape[-3:]
+        return next(
+            (
+                layer
+                for layer in self._viewer.layers
+                if layer.metadata.get(ANNOTATION) == self.image.name
+                and layer.data.shape == shape
+            ),
+            None,
+        )
+
+    def _opened(self, image: Image) -> Seat:
+        """Open an image, with the annotation that an earlier panel has left."""
+        volume, left = volume_of(image), self.left_over
+        if left is None:
+            return Seat(image, volume, self._session.open(volume))
+        labels = checked_labels(left, volume.shape)
+        seat = Seat(image, volume, self._session.open(volume, labels))
+        self._classes.replace(ClassTable.from_json(left.metadata[CLASSES]))
+        self._viewer.layers.remove(left)
+        return seat
+
+    def _seat_of(self, image: Image | None) -> Seat | None:
+        """Return what was opened of an image, also if its file was opened again."""
+        if image is None:
+            return None
+        known = next((seat for seat in self._seats if seat.image is image), None)
+        if known is not None:
+            return known
+        for seat in self._seats:
+            if seat.image not in self._viewer.layers and seat.shows(image):
+                seat.image = image
+                return seat
+        return None
+
+    def _sit(self, seat: Seat | None) -> None:
+        if seat is self.seat:
+            return
+        self.seat = seat
+        self.opened.emit(self.arrays)
+        self.annotation_changed.emit(self.annotation)
 
     def _recolour(self, table: ClassTable) -> None:
-        if self.annotation is not None:
-            self.annotation.colormap = colormap_of(table)
+        for seat in self._seats:
+            if seat.annotation is not None:
+                seat.annotation.colormap = colormap_of(table)
+                seat.annotation.metadata[CLASSES] = table.to_json()
 
     def _on_layers(self) -> None:
         if self.image not in self.images:
             self.choose(None)
+        self._lock_copies()
         self.images_changed.emit()
+
+    def _lock_copies(self) -> None:
+        """Let nobody paint on a copy of an annotation: its strokes would go nowhere."""
+        ours = [seat.annotation for seat in self._seats]
+        for layer in self._viewer.layers:
+            if ANNOTATION in layer.metadata and layer not in ours:
+                layer.editable = False
 
     def _on_removed(self, event: "Event") -> None:
         layer = event.value
-        if layer is self.annotation:
-            self.annotation = None
-            self.annotation_changed.emit(None)
-            self.warned.emit(_ANNOTATION_REMOVED)
-        elif layer is self.open_image:
-            self.warned.emit(_IMAGE_REMOVED)
+        for seat in self._seats:
+            if layer is seat.annotation:
+                seat.annotation = None
+                if seat is self.seat:
+                    self.annotation_changed.emit(None)
+                    self.warned.emit(_ANNOTATION_REMOVED)
+            elif layer is seat.image:
+                self.image_lost.emit(seat)
+        self._leave_removed()
+
+    def _leave_removed(self) -> None:
+        """Give back the memory of images of which no layer is left."""
+        for seat in list(self._seats):
+            is_shown = any(layer in self._viewer.layers for layer in seat.layers)
+            if not is_shown and seat.arrays is not self._session.current:
+                self._seats.remove(seat)
+                self._session.let_go(seat.arrays)
 
 
 _ANNOTATION_REMOVED = (
     "The annotation's layer was removed, but nothing painted is lost: "
     "Show annotation brings it back."
 )
-_IMAGE_REMOVED = (
-    "The image's layer was removed from the window; sparseseg goes on with its own "
-    "copy of the image."
+_CONVERTED = (
+    "The annotation's layer had been converted to another type. What you painted was "
+    "taken over; strokes before that cannot be undone any more."
 )

@@ -38,7 +38,7 @@ class LedgerWatch:
     """
 
     counted = Signal(object)
-    """The newest `LedgerCount`."""
+    """The newest `LedgerCount`, or None where nothing is watched."""
 
     def __init__(self) -> None:
         self._labels: SparseLabels | None = None
@@ -49,6 +49,11 @@ class LedgerWatch:
         """Watch another array."""
         self._labels, self._pending = SparseLabels(annotation), None
         self.look()
+
+    def leave(self) -> None:
+        """Watch nothing until another array comes."""
+        self._labels = self._pending = None
+        self.counted.emit(None)
 
     def look(self) -> None:
         """Count again if the array changed since the last look.

@@ -31,7 +31,7 @@ class LedgerView(QWidget):
         self._build()
         self._show()
 
-    def show_count(self, count: "LedgerCount") -> None:
+    def show_count(self, count: "LedgerCount | None") -> None:
         """Show a recount."""
         self._count = count
         self._show()

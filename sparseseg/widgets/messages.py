@@ -80,6 +80,11 @@ class MessageArea(QWidget):
                 "That failed for a reason sparseseg did not foresee; see the log."
             )
 
+    def settle(self) -> None:
+        """Take away what went wrong before, because something went well since."""
+        for card in [card for card in self.cards if card.level == "error"]:
+            self._remove(card)
+
     def withdraw(self, text: str) -> None:
         """Take the message with this text away, if it is shown."""
         for card in [card for card in self.cards if card.text == text]:
@@ -115,6 +120,7 @@ class Message(QFrame):
     def __init__(self, text: str, level: Level, verb: str = "") -> None:
         super().__init__()
         self.text = text
+        self.level = level
         self.setProperty("level", level)
         self.dismiss = QToolButton(text="\N{MULTIPLICATION SIGN}")
         self.dismiss.setToolTip("Dismiss this message")

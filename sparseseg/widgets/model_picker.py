@@ -257,8 +257,7 @@ class ModelPicker(QDialog):
     def _load(self) -> None:
         pick = self.chosen
         assert pick is not None
-        if self._link.arrays is None:
-            self._link.annotate()
+        self._link.annotate()
         self.classes_offered.emit(pick.table)
         self._session.load(store.path_of(pick.id))
 

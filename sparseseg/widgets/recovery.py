@@ -1,19 +1,28 @@
 """Copies of the annotation on disk, for the day the window dies."""
 
 import hashlib
+import json
 import os
 import re
+import shutil
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import psutil
+
+from sparseseg.classes import ClassTable
+from sparseseg.data.atomic import replacing
 from sparseseg.data.files import read_labels, write_labels
 from sparseseg.data.labels import SparseLabels
+from sparseseg.errors import UserError
+from sparseseg.session import SNAPSHOT
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from sparseseg.data.volume import Volume
@@ -32,6 +41,15 @@ class Recovered:
         today = self.when.date() == datetime.now().date()
         return f"{self.when:%H:%M}" if today else f"{self.when:%d %B, %H:%M}"
 
+    @property
+    def table(self) -> ClassTable:
+        """The names and colours of its classes, as far as they were kept."""
+        try:
+            data = json.loads(_names_of(self.path).read_text(encoding="utf-8"))
+            return ClassTable.from_json(data)
+        except (OSError, ValueError, UserError):
+            return ClassTable()
+
     def read(self, volume: "Volume") -> "NDArray[np.uint8]":
         """Return the annotation; raises `UserError` when it does not fit the volume."""
         return read_labels(self.path, like=volume)
@@ -43,9 +61,19 @@ def folder() -> Path:
     return (Path(home) if home else Path.home() / ".sparseseg") / "recovery"
 
 
-def find(name: str, shape: tuple[int, ...]) -> Recovered | None:
-    """Return the newest copy for an image of this name and shape (z, y, x)."""
-    copies = _copies(_stem(name, shape))
+def content_of(array: Any) -> str:
+    """Return a checksum of an image (z, y, x, or c first): its shape and a few planes."""
+    channels = array[None] if array.ndim == 3 else array
+    digest = hashlib.sha256(str(channels.shape).encode())
+    depth = channels.shape[1]
+    for z in sorted({0, depth // 4, depth // 2, 3 * depth // 4, depth - 1}):
+        digest.update(np.ascontiguousarray(channels[:, z : z + 1]).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def find(content: str) -> Recovered | None:
+    """Return the newest copy for an image of this content, whatever its name is."""
+    copies = _copies(content)
     if not copies:
         return None
     return Recovered(copies[-1], datetime.fromtimestamp(copies[-1].stat().st_mtime))
@@ -57,12 +85,19 @@ class Autosave:
     The file is written in a thread, so that the window does not wait for the disk.
     """
 
-    def __init__(self, annotation: "NDArray[np.uint8]", volume: "Volume") -> None:
+    def __init__(
+        self,
+        annotation: "NDArray[np.uint8]",
+        volume: "Volume",
+        table: Callable[[], ClassTable],
+    ) -> None:
+        self._table = table
         self._labels = SparseLabels(annotation)
         self._labels.changed()  # what is there at first was not painted here
         self._volume = volume
-        self._stem = _stem(volume.name, volume.shape)
-        self.path = folder() / f"{self._stem}.{datetime.now():%Y%m%d-%H%M%S-%f}.tif"
+        self._content = content_of(volume.array)
+        stem = f"{_plain(volume.name)}-{self._content}"
+        self.path = folder() / f"{stem}.{datetime.now():%Y%m%d-%H%M%S-%f}.tif"
         self._writer = ThreadPoolExecutor(1, "sparseseg-autosave")
         self._pending: Future[None] | None = None
 
@@ -100,15 +135,64 @@ class Autosave:
     def _write(self, labels: "NDArray[np.uint8]") -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_labels(self.path, labels, self._volume)
-        for old in _copies(self._stem)[:-_KEPT]:
+        names = json.dumps(self._table().to_json(), ensure_ascii=False)
+        with replacing(_names_of(self.path)) as beside:
+            beside.write_text(names, encoding="utf-8")
+        for old in _copies(self._content)[:-_KEPT]:
             old.unlink(missing_ok=True)
+            _names_of(old).unlink(missing_ok=True)
 
 
-def _stem(name: str, shape: tuple[int, ...]) -> str:
-    plain = re.sub(r"[^\w-]+", "_", name)[:60] or "image"
-    digest = hashlib.sha256(f"{name} {shape}".encode()).hexdigest()[:8]
-    return f"{plain}-{digest}"
+class ModelFolder:
+    """A folder in which a session keeps its model, and finds those of earlier ones.
+
+    A model that was not saved stays there when its session has gone, also by force.
+    """
+
+    def __init__(self) -> None:
+        self.path = (
+            folder() / "models" / f"{os.getpid()}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+        )
+        self.path.mkdir(parents=True)
+        _IN_USE.add(self.path)
+
+    def close(self) -> None:
+        """Let a model that is left there be found; to be called after the session."""
+        _IN_USE.discard(self.path)
+
+    def left(self) -> Recovered | None:
+        """Return the newest model that an earlier session left; remove old ones."""
+        found = sorted(
+            (path for path in self.path.parent.glob(f"*/{SNAPSHOT}") if _is_left(path)),
+            key=lambda path: path.stat().st_mtime,
+        )
+        for old in found[:-_KEPT]:
+            shutil.rmtree(old.parent, ignore_errors=True)
+        if not found:
+            return None
+        return Recovered(found[-1], datetime.fromtimestamp(found[-1].stat().st_mtime))
 
 
-def _copies(stem: str) -> list[Path]:
-    return sorted(folder().glob(f"{stem}.*.tif"))
+def _is_left(path: Path) -> bool:
+    """Tell whether the process that wrote a model has gone, or its session has."""
+    if path.parent in _IN_USE:
+        return False
+    process = path.parent.name.partition("-")[0]
+    is_ours = process == str(os.getpid())
+    return is_ours or not (process.isdigit() and psutil.pid_exists(int(process)))
+
+
+_IN_USE: set[Path] = set()
+"""The folders of the sessions of this process that are open."""
+
+
+def _names_of(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w-]+", "_", name)[:60] or "image"
+
+
+def _copies(content: str) -> list[Path]:
+    return sorted(folder().glob(f"*-{content}.*.tif"), key=lambda path: path.stem[-22:])

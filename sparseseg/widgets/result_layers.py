@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from sparseseg.widgets.class_model import ClassModel, colormap_of
 from sparseseg.widgets.layer_kinds import (
+    CLASSES,
     CLEANED,
     prediction_layer,
     uncertainty_layer,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ResultLayers:
-    """Show the results of the open image, and draw them anew where they changed."""
+    """Show the results of the chosen image, and draw them anew where they changed."""
 
     def __init__(
         self, viewer: "ViewerModel", link: "LayerLink", classes: ClassModel
@@ -28,40 +29,63 @@ class ResultLayers:
         self._viewer = viewer
         self._link = link
         self._classes = classes
-        self.prediction: Labels | None = None
-        self.uncertainty: Image | None = None
-        self.cleaned: Labels | None = None
-        link.opened.connect(self._forget)
         classes.changed.connect(self._recolour)
+
+    @property
+    def prediction(self) -> "Labels | None":
+        """The prediction's layer of the chosen image."""
+        return None if self._link.seat is None else self._link.seat.prediction
+
+    @property
+    def uncertainty(self) -> "Image | None":
+        """The uncertainty's layer of the chosen image."""
+        return None if self._link.seat is None else self._link.seat.uncertainty
+
+    @property
+    def cleaned(self) -> "Labels | None":
+        """The layer with the cleaned prediction of the chosen image."""
+        return None if self._link.seat is None else self._link.seat.cleaned
 
     def show(self) -> None:
         """Add those of the two layers that are not there, under the annotation."""
-        arrays, placement = self._link.arrays, self._link.placement
-        if arrays is None:
+        seat, placement = self._link.seat, self._link.placement
+        if seat is None:
             return
-        if self.uncertainty not in self._viewer.layers:
-            self.uncertainty = uncertainty_layer(arrays.uncertainty, placement)
-            self._insert(self.uncertainty)
-        if self.prediction not in self._viewer.layers:
-            table = self._classes.table
-            self.prediction = prediction_layer(arrays.prediction, table, placement)
-            self._insert(self.prediction)
+        if seat.uncertainty not in self._viewer.layers:
+            seat.uncertainty = uncertainty_layer(
+                seat.arrays.uncertainty, placement, image=seat.name
+            )
+            self._insert(seat.uncertainty)
+        if seat.prediction not in self._viewer.layers:
+            seat.prediction = prediction_layer(
+                seat.arrays.prediction,
+                self._classes.table,
+                placement,
+                image=seat.name,
+            )
+            self._insert(seat.prediction)
 
     def show_cleaned(self, labels: "NDArray[np.uint8]") -> None:
         """Show a cleaned prediction in place of the raw one, which is hidden."""
-        if self.cleaned in self._viewer.layers:
-            self._viewer.layers.remove(self.cleaned)
-        table = self._classes.table
-        self.cleaned = prediction_layer(
-            labels, table, self._link.placement, name=CLEANED
+        seat = self._link.seat
+        assert seat is not None, "what was cleaned up belongs to an open image"
+        if seat.cleaned in self._viewer.layers:
+            self._viewer.layers.remove(seat.cleaned)
+        seat.cleaned = prediction_layer(
+            labels,
+            self._classes.table,
+            self._link.placement,
+            image=seat.name,
+            kind=CLEANED,
         )
-        self._insert(self.cleaned)
-        if self.prediction is not None:
-            self.prediction.visible = False
+        self._insert(seat.cleaned)
+        if seat.prediction is not None:
+            seat.prediction.visible = False
 
     def refresh(self) -> None:
         """Draw what is new, where it can be seen."""
-        for layer in (self.prediction, self.uncertainty):
+        seat = self._link.seat
+        for layer in () if seat is None else (seat.prediction, seat.uncertainty):
             if layer is not None and layer.visible:
                 layer.refresh(extent=False)
 
@@ -73,10 +97,8 @@ class ResultLayers:
         # Else the next stroke would go to the new layer.
         layers.selection.active = active
 
-    def _forget(self) -> None:
-        self.prediction = self.uncertainty = self.cleaned = None
-
     def _recolour(self, table: "ClassTable") -> None:
         for layer in (self.prediction, self.cleaned):
             if layer is not None:
                 layer.colormap = colormap_of(table)
+                layer.metadata[CLASSES] = table.to_json()

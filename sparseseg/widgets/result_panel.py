@@ -13,39 +13,27 @@ from qtpy.QtWidgets import (
 )
 
 from sparseseg.events import Phase
-from sparseseg.session import POSSIBLE
-from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.asking import MODEL_FILES, ask_where_to_save, may_lose_model
+from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.depth_slider import DepthSlider
 from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
     from sparseseg.events import Progress
-    from sparseseg.session import Session
-    from sparseseg.widgets.layers import LayerLink
+    from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
-    from sparseseg.widgets.painting import Painter
-    from sparseseg.widgets.relay import Relay
-
-_ENDING = ".safetensors"
-_FILTER = f"Model (*{_ENDING})"
+    from sparseseg.widgets.state import State
 
 
 class ResultPanel(QWidget):
     """Predict the volume, take predictions over, save and load models."""
 
-    def __init__(
-        self,
-        session: "Session",
-        relay: "Relay",
-        link: "LayerLink",
-        painter: "Painter",
-        messages: "MessageArea",
-    ) -> None:
+    def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
         super().__init__()
-        self._session = session
-        self._link = link
-        self._painter = painter
+        self._desk = desk
+        self._session = desk.session
+        self._painter = desk.painter
         self._messages = messages
         self.predict = self._button("Predict volume", _PREDICT, self._predict)
         self.accept = self._button(
@@ -53,13 +41,13 @@ class ResultPanel(QWidget):
         )
         self.save = self._button("Save model\N{HORIZONTAL ELLIPSIS}", _SAVE, self._save)
         self.load = self._button("Load model\N{HORIZONTAL ELLIPSIS}", _LOAD, self._load)
-        self.depth = DepthSlider(session, relay, messages)
+        self.depth = DepthSlider(desk.session, desk.relay, messages)
         self.progress = JobProgress()
         self._build()
-        relay.phase.connect(self._show_phase)
-        relay.progress.connect(self._show_progress)
-        relay.saved.connect(self._show_saved)
-        self._show_phase(session.phase)
+        desk.relay.progress.connect(self._show_progress)
+        desk.relay.saved.connect(self._show_saved)
+        desk.state_changed.connect(self._show_state)
+        self._show_state(desk.state)
 
     def _button(self, text: str, tip: str, action: Callable[[], object]) -> QPushButton:
         return action_button(text, tip, action, messages=self._messages)
@@ -78,12 +66,8 @@ class ResultPanel(QWidget):
         layout.addWidget(text_label(_HINT, "hint"))
 
     def _predict(self) -> None:
-        self._open()
+        self._desk.link.open()
         self._session.predict()
-
-    def _open(self) -> None:
-        if self._link.arrays is None:
-            self._link.annotate()
 
     def _accept(self) -> None:
         taken = self._painter.accept()
@@ -92,21 +76,21 @@ class ResultPanel(QWidget):
             self._messages.confirm(f"Slice {view} has no unlabelled voxels left.")
 
     def _save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save model", "", _FILTER)
-        if path:
-            self._session.save(Path(path.removesuffix(_ENDING) + _ENDING))
+        if (path := ask_where_to_save(self, self._desk.state.image)) is not None:
+            self._session.save(path)
 
     def _load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load model", "", _FILTER)
+        if not may_lose_model(self, self._desk, "load another one"):
+            return
+        path, _ = QFileDialog.getOpenFileName(self, "Load model", "", MODEL_FILES)
         if path:
-            self._open()
-            self._session.load(Path(path))
+            self._desk.load_model(Path(path))
 
-    def _show_phase(self, phase: Phase) -> None:
-        self.predict.setEnabled(phase in POSSIBLE["predict"])
-        self.save.setEnabled(phase in POSSIBLE["save"])
-        self.load.setEnabled(phase in POSSIBLE["load"])
-        if phase is not Phase.PREDICTING:
+    def _show_state(self, state: "State") -> None:
+        show_reason(self.predict, _PREDICT, state.reason("predict"))
+        show_reason(self.save, _SAVE, state.reason("save"))
+        show_reason(self.load, _LOAD, state.reason("load"))
+        if state.phase is not Phase.PREDICTING:
             self.progress.hide()
 
     def _show_progress(self, progress: "Progress") -> None:

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparseseg.data import samples
 from sparseseg.widgets.class_model import colormap_of
-from sparseseg.widgets.layer_kinds import ANNOTATION
-from sparseseg.widgets.layers import CLASSES
+from sparseseg.widgets.layer_kinds import ANNOTATION, CLASSES
 
 if TYPE_CHECKING:
     from napari.types import LayerDataTuple

@@ -12,7 +12,7 @@ from sparseseg.data.files import read_truth
 from sparseseg.widgets import samples
 from sparseseg.widgets.class_model import colormap_of
 from sparseseg.widgets.dock import SegmentationDock
-from sparseseg.widgets.layers import CLASSES
+from sparseseg.widgets.layer_kinds import CLASSES
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -17,7 +17,8 @@ from sparseseg.catalogue import PRETRAINED
 from sparseseg.config import TrainSettings
 from sparseseg.events import Phase
 from sparseseg.session import POSSIBLE
-from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.asking import may_lose_model
+from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.curves import TrainingCurves
 from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.recipe_panel import RecipePanel
@@ -31,9 +32,11 @@ from sparseseg.widgets.train_words import (
 
 if TYPE_CHECKING:
     from sparseseg.events import Progress, ScoreReport, StepReport
-    from sparseseg.session import Session
+    from sparseseg.session import SharedArrays
+    from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
     from sparseseg.widgets.relay import Relay
+    from sparseseg.widgets.state import State
 
 
 class TrainPanel(QWidget):
@@ -41,15 +44,13 @@ class TrainPanel(QWidget):
 
     models_wanted = Signal()
 
-    def __init__(
-        self,
-        session: "Session",
-        relay: "Relay",
-        messages: "MessageArea",
-    ) -> None:
+    def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
         super().__init__()
+        session = desk.session
+        self._desk = desk
         self._session = session
         self._messages = messages
+        self._trained_on: SharedArrays | None = None
         self._scores: dict[str, ScoreReport] = {}
         self._step: StepReport | None = None
         self._parent_id = ""
@@ -60,6 +61,7 @@ class TrainPanel(QWidget):
         self.from_nothing = self._button(
             "From nothing", _FROM_NOTHING, lambda: self.start_from("")
         )
+        self.anew = self._button("New model", _ANEW, self._forget_model)
         self.origin = text_label(role="hint")
         self.minutes = QSpinBox(suffix=" min")
         self.endless = QCheckBox("until I stop")
@@ -72,8 +74,14 @@ class TrainPanel(QWidget):
         self.progress = JobProgress()
         self.curves = TrainingCurves()
         self._build()
-        self._connect(relay)
+        self._connect(desk.relay)
         self._show_phase(session.phase)
+        self._show_state(desk.state)
+
+    @property
+    def newest_step(self) -> "StepReport | None":
+        """The last step of the training that is on, or was last."""
+        return self._step
 
     def settings(self) -> TrainSettings:
         """Return what the form says."""
@@ -114,7 +122,7 @@ class TrainPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.recipe)
         layout.addWidget(self.origin)
-        layout.addLayout(_row(self.models, self.from_nothing))
+        layout.addLayout(_row(self.models, self.from_nothing, self.anew))
         layout.addLayout(_row(self.minutes, self.endless))
         layout.addLayout(_row(self.train, self.pause, self.stop))
         for widget in (
@@ -130,12 +138,26 @@ class TrainPanel(QWidget):
 
     def _connect(self, relay: "Relay") -> None:
         relay.phase.connect(self._show_phase)
+        self._desk.state_changed.connect(self._show_state)
+        self._desk.link.opened.connect(self._show_opened)
         relay.step.connect(self._show_step)
         relay.score.connect(self._show_score)
         relay.progress.connect(self._show_progress)
 
     def _train(self) -> None:
-        self._session.train(self.settings())
+        settings = self.settings()
+        if self._session.replaces_model(settings) and not may_lose_model(
+            self, self._desk, "train a new one"
+        ):
+            return
+        self._trained_on = self._desk.link.open()
+        self._session.train(settings)
+
+    def _forget_model(self) -> None:
+        if may_lose_model(self, self._desk, "begin anew"):
+            self._session.forget_model()
+            self._forget()
+            self._desk.look()
 
     def _pause_or_resume(self) -> None:
         if self._session.phase in POSSIBLE["resume"]:
@@ -144,16 +166,31 @@ class TrainPanel(QWidget):
             self._session.pause()
 
     def _show_phase(self, phase: Phase) -> None:
-        self.train.setEnabled(phase in POSSIBLE["train"])
-        self.pause.setEnabled(phase in POSSIBLE["pause"] | POSSIBLE["resume"])
         self.pause.setText("Resume" if phase in POSSIBLE["resume"] else "Pause")
-        self.stop.setEnabled(phase in POSSIBLE["stop"] - {Phase.IDLE})
         self.restart.setVisible(phase in POSSIBLE["restart"])
         if phase in (Phase.IDLE, Phase.LOST):
             self.progress.hide()
         if phase is Phase.PREPARING:
             self._forget()
         self._show_words(phase)
+
+    def _show_state(self, state: "State") -> None:
+        show_reason(self.train, _TRAIN, state.reason("train"))
+        show_reason(self.pause, _PAUSE, state.reason("pause"))
+        show_reason(self.stop, _STOP, state.reason("stop"))
+        self.anew.setVisible(state.has_model)
+        self.anew.setEnabled(state.phase is Phase.IDLE)
+        self._show_words(state.phase)
+
+    def _show_opened(self, _arrays: object) -> None:
+        """Show score and curves beside the image that they are about only."""
+        self.curves.setVisible(self._is_about_this and self._step is not None)
+        self._show_words(self._session.phase)
+
+    @property
+    def _is_about_this(self) -> bool:
+        arrays = self._desk.link.arrays
+        return self._trained_on is None or arrays is self._trained_on
 
     def _forget(self) -> None:
         self._scores, self._step = {}, None
@@ -162,7 +199,7 @@ class TrainPanel(QWidget):
 
     def _show_step(self, report: "StepReport") -> None:
         self._step = report
-        self.curves.show()
+        self.curves.setVisible(self._is_about_this)
         self.curves.add_step(report)
         self._show_words(self._session.phase)
 
@@ -176,11 +213,13 @@ class TrainPanel(QWidget):
             self.progress.show_progress(progress)
 
     def _show_words(self, phase: Phase) -> None:
-        lines = (score_words(self._scores), step_words(self._step))
-        words = "\n".join(line for line in lines if line)
-        self.status.setText(words or phase_words(phase))
-        self.shown.setText(shown_words(self._scores))
-        scored = any(s.mean_iou is not None for s in self._scores.values())
+        scores = self._scores if self._is_about_this else {}
+        step = self._step if self._is_about_this else None
+        words = "\n".join(filter(None, (score_words(scores), step_words(step))))
+        first = self._desk.state.reason("train") if phase is Phase.IDLE else ""
+        self.status.setText(words or first or phase_words(phase))
+        self.shown.setText(shown_words(scores))
+        scored = any(s.mean_iou is not None for s in scores.values())
         self.shown.setVisible(scored)
 
 
@@ -193,6 +232,9 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 
 _MODELS = "Pretrained models: predict with one, or start the training from it"
 _FROM_NOTHING = "Let the next training follow a recipe, from fresh weights"
+_ANEW = (
+    "Put the model at hand away, so that the next training begins from fresh weights"
+)
 _TRAIN = "Learn from the annotated slices; what you paint meanwhile joins by itself"
 _PAUSE = "Stop between two steps and keep everything; press again to go on"
 _STOP = "End training and give the memory back; the model is kept"

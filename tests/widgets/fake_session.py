@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from sparseseg.data.volume import Volume
-from sparseseg.errors import UserError
-from sparseseg.events import Painted, Phase, Progress, SessionEvents
+from sparseseg.events import Painted, Phase, Progress, SessionEvents, StepReport
 from sparseseg.tiling import Box
 
 
@@ -27,6 +26,13 @@ class FakeSession:
     phase: Phase = Phase.IDLE
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     arrays: FakeArrays | None = None
+    """Of the current volume."""
+    has_model: bool = False
+    is_saved: bool = True
+
+    @property
+    def current(self) -> FakeArrays | None:
+        return self.arrays
 
     def open(self, volume: Volume, annotation: np.ndarray | None = None) -> FakeArrays:
         self.calls.append(("open", volume))
@@ -35,12 +41,25 @@ class FakeSession:
             self.arrays.annotation[...] = annotation
         return self.arrays
 
+    def go_over(self, arrays: FakeArrays) -> None:
+        if arrays is not self.arrays:
+            self.calls.append(("go_over", arrays))
+            self.arrays = arrays
+
+    def let_go(self, arrays: FakeArrays) -> None:
+        self.calls.append(("let_go", arrays))
+
+    def replaces_model(self, settings: Any) -> bool:
+        return self.has_model and not self.is_saved and settings.recipe == "unet3d"
+
+    def forget_model(self) -> None:
+        self.calls.append(("forget_model",))
+        self.has_model, self.is_saved = False, True
+
     def name_classes(self, table: Any) -> None:
         self.table = table
 
     def train(self, settings: Any) -> None:
-        if self.arrays is None or not self.arrays.annotation.any():
-            raise UserError("nothing is annotated yet: paint on a slice first")
         self.calls.append(("train", settings))
         self.becomes(Phase.PREPARING)
 
@@ -72,10 +91,12 @@ class FakeSession:
 
     def save(self, path: Path) -> None:
         self.calls.append(("save", path))
+        self.is_saved = True
         self.events.saved.emit(str(path))
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, *, is_saved: bool = True) -> None:
         self.calls.append(("load", path))
+        self.learns(is_saved=is_saved)
 
     def restart(self) -> None:
         self.calls.append(("restart",))
@@ -83,6 +104,11 @@ class FakeSession:
 
     def close(self) -> None:
         self.calls.append(("close",))
+
+    def learns(self, *, is_saved: bool = False) -> None:
+        """Have a model from now on, as after the first step of a training."""
+        self.has_model, self.is_saved = True, is_saved
+        self.events.step.emit(StepReport(1, 1.0, 0.5))
 
     def becomes(self, phase: Phase) -> None:
         self.phase = phase

@@ -34,7 +34,7 @@ def test_the_cleaned_prediction_is_a_layer_of_its_own(
 ):
     press(qtbot, panel, "keep 1 largest of class 1", "", "fill holes of 1")
 
-    cleaned = viewer.layers[CLEANED].data
+    cleaned = viewer.layers[f"cells {CLEANED}"].data
     assert cleaned[5, 20, 20] == 0
     assert cleaned[2, 4, 4] == 1
     assert predicted[5, 20, 20] == 1
@@ -50,8 +50,8 @@ def test_cleaning_up_again_takes_the_place_of_the_first(
     press(qtbot, panel, "keep 1 largest of 1")
     press(qtbot, panel, "drop below 9999 voxels")
 
-    assert [layer.name for layer in viewer.layers].count(CLEANED) == 1
-    assert not np.any(viewer.layers[CLEANED].data)
+    assert [layer.name for layer in viewer.layers].count(f"cells {CLEANED}") == 1
+    assert not np.any(viewer.layers[f"cells {CLEANED}"].data)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_cannot_be_done_is_told(panel, predicted, messages, viewer, lines, 
     panel.apply.click()
 
     assert words in messages.texts[0]
-    assert CLEANED not in viewer.layers
+    assert f"cells {CLEANED}" not in viewer.layers
 
 
 def test_without_a_prediction_there_is_nothing_to_clean_up(panel, opened, messages):

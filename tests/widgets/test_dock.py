@@ -2,7 +2,7 @@ import threading
 
 import pytest
 from napari.utils.action_manager import action_manager
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QMainWindow, QMessageBox, QWidget
 
 from sparseseg.events import Phase, StepReport
 from sparseseg.widgets.dock import SegmentationDock
@@ -107,6 +107,7 @@ def test_an_earlier_annotation_is_offered_and_brought_back(
 ):
     annotated.desk.link.annotation.data[3] = 1
     annotated.close()
+    viewer.layers.remove("cells annotation")
     session = FakeSession()
     second = SegmentationDock(viewer, session=session)
     qtbot.addWidget(second)
@@ -142,3 +143,60 @@ def test_the_column_fits_into_320_pixels(annotated):
     widths = [section.minimumSizeHint().width() for section in annotated.sections]
 
     assert max(widths) <= 290  # margins and a scroll bar stand beside it
+
+
+def test_what_failed_is_not_shown_any_longer_than_it_is_true(dock, session):
+    session.events.failed.emit("The training process ended.")
+    session.becomes(Phase.TRAINING)
+    assert dock.messages.texts == ()
+
+    session.events.failed.emit("There is no such file.")
+    dock.classes.new.click()
+    assert dock.messages.texts == ()
+
+
+def test_the_end_of_a_training_is_told_with_what_to_do_next(annotated, session):
+    session.becomes(Phase.TRAINING)
+    session.has_model = True
+    session.events.step.emit(StepReport(300, 190.0, 0.5))
+    session.becomes(Phase.IDLE)
+
+    assert "ended after 3 min 10 s, 300 steps" in annotated.messages.texts[0]
+    assert "Predict volume" in annotated.messages.texts[0]
+
+
+def test_the_end_of_a_prediction_is_told_in_voxels_and_volume(annotated, session):
+    session.becomes(Phase.PREDICTING)
+    session.arrays.prediction[0, 0, :8] = 1
+    session.becomes(Phase.IDLE)
+
+    # 8 voxels of 0.5 x 0.25 x 0.25 um
+    assert "8 voxels of class 1 (0.25 \u00b5m\u00b3)" in annotated.messages.texts[0]
+
+
+def test_the_window_asks_before_it_closes_over_a_model_that_is_not_saved(
+    viewer, image, session, qtbot, monkeypatch
+):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    dock = SegmentationDock(viewer, session=session)
+    window.setCentralWidget(dock)
+    window.show()
+    session.learns()
+    buttons = QMessageBox.StandardButton
+    answers = iter([buttons.Cancel, buttons.Discard])
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: next(answers))
+
+    assert not window.close()
+    assert not session.called("close")
+    assert window.close()
+
+
+def test_an_image_that_was_removed_can_be_brought_back(annotated, viewer, image):
+    viewer.layers.remove(image)
+    offer = next(c for c in annotated.messages.cards if "removed" in c.text)
+
+    offer.button.click()
+
+    assert annotated.desk.link.image is image
+    assert annotated.image.choice.currentText() == "cells"

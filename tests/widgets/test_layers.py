@@ -4,7 +4,9 @@ import pytest
 from sparseseg.classes import ClassTable, LabelClass
 from sparseseg.errors import UserError
 from sparseseg.events import Phase
-from sparseseg.widgets.layers import CLASSES
+from sparseseg.widgets.desk import Desk
+from sparseseg.widgets.layer_kinds import CLASSES
+from tests.widgets.fake_session import FakeSession
 
 SHAPE = (6, 30, 40)
 
@@ -76,15 +78,111 @@ def test_a_removed_annotation_layer_comes_back_with_its_strokes(opened, viewer):
     assert "nothing painted is lost" in warnings[0]
 
 
-def test_removing_the_open_image_is_told_and_harms_nothing(opened, image, viewer):
-    warnings = []
-    opened.link.warned.connect(warnings.append)
+def test_an_image_that_was_removed_is_brought_back_with_its_strokes(
+    opened, image, viewer
+):
+    lost = []
+    opened.link.image_lost.connect(lost.append)
+    opened.link.annotation.paint((2, 10, 10), 1)
 
     viewer.layers.remove(image)
-
-    assert "own copy" in warnings[0]
     assert opened.link.image is None
-    assert opened.link.annotation in viewer.layers
+    opened.link.bring_back(lost[0])
+
+    assert opened.link.image is image
+    assert viewer.layers[0] is image
+    assert opened.link.annotation.data[2, 10, 10] == 1
+
+
+def test_the_same_file_opened_anew_is_the_same_image(opened, image, viewer, session):
+    annotation = opened.link.annotation
+    viewer.layers.remove(image)
+
+    opened.link.choose(viewer.add_image(image.data.copy(), name="again"))
+
+    assert opened.link.annotate() is annotation
+    assert session.called("open") == 1
+
+
+def test_going_back_to_an_image_brings_its_annotation_back_alive(
+    opened, image, viewer, session
+):
+    first, arrays = opened.link.annotation, opened.link.arrays
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+    assert opened.link.annotation is None
+    opened.link.annotate()
+
+    opened.link.choose(image)
+    opened.link.open()
+
+    assert opened.link.annotation is first
+    assert session.calls[-1] == ("go_over", arrays)
+    first.paint((2, 10, 10), 1)
+    assert session.arrays.annotation[2, 10, 10] == 1
+
+
+def test_memory_is_given_back_once_no_layer_shows_an_image(
+    opened, image, viewer, session
+):
+    arrays = opened.link.arrays
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+    opened.link.open()
+
+    for layer in [image, *(n for n in viewer.layers if n.name == "cells annotation")]:
+        viewer.layers.remove(layer)
+
+    assert session.calls[-1] == ("let_go", arrays)
+
+
+def test_strokes_on_a_converted_layer_are_taken_over(opened, session):
+    layer, array = opened.link.annotation, session.arrays.annotation
+    layer.data = layer.data.astype(np.int64)  # as napari's "convert data type" does
+    layer.paint((2, 10, 10), 1)
+    assert not array.any()
+
+    opened.link.look()
+
+    assert array[2, 10, 10] == 1
+    assert layer.data is array
+    layer.undo()  # the history was of the other array
+    assert array[2, 10, 10] == 1
+    assert layer.mode == "paint"
+
+
+def test_values_that_no_annotation_has_are_refused_by_name(opened):
+    layer = opened.link.annotation
+    layer.data = np.full(SHAPE, 256, np.int64)
+
+    with pytest.raises(UserError, match="values from 256 to 256"):
+        opened.link.look()
+
+
+def test_nobody_can_paint_on_a_copy_of_the_annotation(opened, viewer):
+    layer = opened.link.annotation
+    copy = viewer.add_labels(layer.data.copy(), metadata=dict(layer.metadata))
+
+    assert not copy.editable
+    assert layer.editable
+    copy.data[1] = 3
+    assert opened.link.adopt(copy) == 30 * 40
+
+
+def test_an_annotation_that_an_earlier_panel_left_is_taken_up(
+    opened, viewer, session, image
+):
+    table = ClassTable((LabelClass(2, "membrane", "#112233"),))
+    opened.classes.replace(table)
+    opened.link.annotation.data[1] = 2
+    opened.close()
+    second = Desk(viewer, FakeSession())
+    second.link.choose(image)
+
+    layer = second.link.annotate()
+
+    assert (layer.data[1] == 2).all()
+    assert second.classes.table == table
+    assert [n.name for n in viewer.layers] == ["cells", "cells annotation"]
+    second.close()
 
 
 def test_another_image_gets_an_annotation_of_its_own(opened, viewer, session):
@@ -102,7 +200,7 @@ def test_another_image_has_to_wait_until_training_is_stopped(opened, viewer, ses
     session.becomes(Phase.TRAINING)
     opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
 
-    with pytest.raises(UserError, match="Stop training first"):
+    with pytest.raises(UserError, match=r"works on 'cells' now\. Press Stop"):
         opened.link.annotate()
 
 
@@ -120,13 +218,13 @@ def test_a_labels_layer_is_copied_and_its_classes_are_added(opened, viewer, sess
 
 def test_a_copied_layer_gives_its_name_to_the_annotation(opened, viewer, desk):
     viewer.layers.remove(opened.link.annotation)
-    source = viewer.add_labels(np.ones(SHAPE, np.uint8), name="annotation")
+    source = viewer.add_labels(np.ones(SHAPE, np.uint8), name="cells annotation")
 
     opened.link.adopt(source)
 
     assert (opened.link.annotation.name, source.name) == (
-        "annotation",
-        "annotation (original)",
+        "cells annotation",
+        "cells annotation (original)",
     )
 
 

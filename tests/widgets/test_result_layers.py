@@ -5,7 +5,12 @@ def test_results_lie_under_the_annotation_on_the_shared_arrays(opened, viewer, s
     opened.results.show()
 
     names = [layer.name for layer in viewer.layers]
-    assert names == ["cells", "uncertainty", "prediction", "annotation"]
+    assert names == [
+        "cells",
+        "cells uncertainty",
+        "cells prediction",
+        "cells annotation",
+    ]
     assert opened.results.prediction.data is session.arrays.prediction
     assert opened.results.uncertainty.data is session.arrays.uncertainty
 
@@ -69,3 +74,27 @@ def test_without_an_open_image_there_is_nothing_to_show(desk, viewer):
     desk.results.show()
 
     assert len(viewer.layers) == 0
+
+
+def test_nobody_can_paint_on_a_prediction(opened, viewer):
+    opened.results.show()
+    opened.results.show_cleaned(np.zeros((6, 30, 40), np.uint8))
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.ndisplay = 3
+    viewer.dims.ndisplay = 2
+
+    for layer in (opened.results.prediction, opened.results.cleaned):
+        assert not layer.editable
+        layer.mode = "paint"
+        assert layer.mode == "pan_zoom"
+
+
+def test_the_results_of_an_image_come_back_with_it(opened, viewer, image):
+    opened.results.show()
+    first = opened.results.prediction
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+    assert opened.results.prediction is None
+
+    opened.link.choose(image)
+
+    assert opened.results.prediction is first

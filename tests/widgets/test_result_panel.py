@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from sparseseg.events import Phase, Progress
 from sparseseg.widgets.result_panel import ResultPanel
@@ -10,7 +10,7 @@ from sparseseg.widgets.slices import SliceView
 
 @pytest.fixture
 def panel(qtbot, session, desk, messages) -> ResultPanel:
-    panel = ResultPanel(session, desk.relay, desk.link, desk.painter, messages)
+    panel = ResultPanel(desk, messages)
     qtbot.addWidget(panel)
     return panel
 
@@ -21,6 +21,7 @@ def dialog(monkeypatch, name: str, path: str) -> None:
 
 def test_predicting_opens_the_image_if_need_be(panel, desk, image, session):
     desk.link.choose(image)
+    session.learns()
 
     panel.predict.click()
 
@@ -52,7 +53,8 @@ def test_the_progress_of_another_job_is_not_shown(panel, session):
         (Phase.LOST, (False, False, False)),
     ],
 )
-def test_what_can_be_done_follows_the_phase(panel, session, phase, enabled):
+def test_what_can_be_done_follows_the_phase(panel, opened, session, phase, enabled):
+    session.learns()
     session.becomes(phase)
 
     buttons = (panel.predict, panel.save, panel.load)
@@ -61,6 +63,7 @@ def test_what_can_be_done_follows_the_phase(panel, session, phase, enabled):
 
 def test_a_model_is_saved_with_its_ending(panel, session, monkeypatch, messages):
     dialog(monkeypatch, "getSaveFileName", "/models/cells.v2")
+    session.learns()
 
     panel.save.click()
 
@@ -72,6 +75,7 @@ def test_a_model_is_saved_with_its_ending(panel, session, monkeypatch, messages)
 def test_a_cancelled_dialog_does_nothing(panel, session, monkeypatch):
     dialog(monkeypatch, "getSaveFileName", "")
     dialog(monkeypatch, "getOpenFileName", "")
+    session.learns(is_saved=True)
 
     panel.save.click()
     panel.load.click()
@@ -88,12 +92,29 @@ def test_a_model_is_loaded_for_the_open_image(panel, opened, session, monkeypatc
     assert session.called("open") == 1
 
 
-def test_loading_without_an_image_says_what_to_do(panel, monkeypatch, messages):
+def test_without_an_image_or_a_model_nothing_is_offered_that_would_refuse(panel, desk):
+    assert [b.isEnabled() for b in (panel.predict, panel.save, panel.load)] == [
+        False
+    ] * 3
+    assert "Open an image first" in panel.load.toolTip()
+    assert "no model yet" in panel.save.toolTip()
+
+
+def test_a_model_is_asked_about_before_another_one_takes_its_place(
+    panel, opened, session, monkeypatch
+):
     dialog(monkeypatch, "getOpenFileName", "/models/cells.safetensors")
+    answers = iter(
+        [QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Discard]
+    )
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: next(answers))
+    session.learns()
 
     panel.load.click()
+    assert not session.called("load")
 
-    assert "Open an image first" in messages.texts[0]
+    panel.load.click()
+    assert session.called("load") == 1
 
 
 def test_accepting_completes_the_visible_slice(panel, opened, session):

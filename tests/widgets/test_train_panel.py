@@ -6,7 +6,7 @@ from sparseseg.widgets.train_panel import TrainPanel
 
 @pytest.fixture
 def panel(qtbot, session, desk, messages) -> TrainPanel:
-    panel = TrainPanel(session, desk.relay, messages)
+    panel = TrainPanel(desk, messages)
     qtbot.addWidget(panel)
     return panel
 
@@ -26,7 +26,11 @@ def score(method: str, mean_iou: float, shown: str, seconds: float = 48) -> Scor
         (Phase.LOST, False, False, False),
     ],
 )
-def test_the_buttons_follow_the_phase(panel, session, phase, train, pause, stop):
+def test_the_buttons_follow_the_phase(
+    panel, opened, session, phase, train, pause, stop
+):
+    opened.painter.fill_rest()
+    opened.look()
     session.becomes(phase)
 
     buttons = (panel.train, panel.pause, panel.stop)
@@ -35,6 +39,7 @@ def test_the_buttons_follow_the_phase(panel, session, phase, train, pause, stop)
 
 def test_the_form_becomes_the_settings(panel, opened, session):
     opened.painter.fill_rest()
+    opened.look()
     panel.recipe.recipe.setCurrentText("LungNet (2019)")
     panel.minutes.setValue(7)
 
@@ -53,11 +58,12 @@ def test_training_until_stopped_has_no_minutes(panel):
     assert not panel.minutes.isEnabled()
 
 
-def test_a_refusal_is_told_and_nothing_starts(panel, opened, session, messages):
-    panel.train.click()
-
-    assert "nothing is annotated yet" in messages.texts[0]
-    assert session.phase is Phase.IDLE
+def test_without_anything_painted_training_is_not_offered_and_the_reason_is_said(
+    panel, opened, session
+):
+    assert not panel.train.isEnabled()
+    assert "Paint first" in panel.train.toolTip()
+    assert "Paint first" in panel.status.text()
 
 
 def test_one_button_pauses_and_resumes(panel, session):

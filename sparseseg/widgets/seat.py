@@ -1,0 +1,53 @@
+"""One open image: its layer, the arrays that it shares with the session, its results."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from napari.layers import Image, Labels
+
+    from sparseseg.data.volume import Volume
+    from sparseseg.session import SharedArrays
+
+_COMPARED = 5  # planes
+
+
+@dataclass(eq=False)
+class Seat:
+    """What belongs to one image that was opened in the session."""
+
+    image: "Image"
+    volume: "Volume"
+    arrays: "SharedArrays"
+    annotation: "Labels | None" = None
+    prediction: "Labels | None" = None
+    uncertainty: "Image | None" = None
+    cleaned: "Labels | None" = None
+
+    @property
+    def name(self) -> str:
+        """What the user calls the image."""
+        return str(self.image.name)
+
+    @property
+    def layers(self) -> "list[Any]":
+        """The layers that show this image and what was made of it."""
+        made = (self.annotation, self.prediction, self.uncertainty, self.cleaned)
+        return [self.image, *(layer for layer in made if layer is not None)]
+
+    def shows(self, image: "Image") -> bool:
+        """Tell whether a layer, opened anew perhaps, holds the very same voxels."""
+        shape = self.volume.array.shape
+        data = image.data if image.ndim == len(shape) else [image.data]
+        if (len(data), *image.data.shape[-3:]) != shape:
+            return False
+        planes = np.linspace(0, shape[1] - 1, _COMPARED).astype(int)
+        return all(
+            np.array_equal(np.asarray(data[channel][z]), self.volume.array[channel, z])
+            for channel in range(shape[0])
+            for z in planes
+        )

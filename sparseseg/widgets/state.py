@@ -1,0 +1,77 @@
+"""What the window works on, as one value, and what can be done with it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from sparseseg.events import Phase
+from sparseseg.session import POSSIBLE
+
+Action = Literal["annotate", "train", "pause", "stop", "predict", "save", "load"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that decides what a user can do now; made anew whenever a part changes."""
+
+    image: str = ""
+    """The name of the chosen image."""
+    problem: str = ""
+    """Why the chosen image cannot be worked on, or ""."""
+    is_painted: bool = False
+    working_on: str = ""
+    """The name of another image that the session is at work on, or ""."""
+    phase: Phase = Phase.IDLE
+    has_model: bool = False
+    is_saved: bool = True
+
+    @property
+    def is_worth_asking(self) -> bool:
+        """Whether closing would lose a model that the user did not save."""
+        return self.has_model and not self.is_saved
+
+    def reason(self, action: Action) -> str:
+        """Say why an action is not possible now, and what would make it so; else ""."""
+        return next(filter(None, self._obstacles(action)), "")
+
+    def _obstacles(self, action: Action) -> Iterator[str]:
+        if action == "pause" or action == "stop":
+            yield "" if self._is_busy_for(action) else "Nothing is running."
+            return
+        if action != "save":
+            yield from self._about_image()
+        if action == "train" and not self.is_painted:
+            yield "Paint first: two or three slices with each class and background."
+        if action in ("predict", "save") and not self.has_model:
+            yield "There is no model yet: train or load one."
+        yield self._not_now(action)
+
+    def _about_image(self) -> Iterator[str]:
+        if not self.image:
+            yield "Open an image first: drop a 3-D image onto the window."
+        yield self.problem
+        if self.working_on:
+            yield (
+                f"sparseseg works on {self.working_on!r} now. Press Stop, or wait until "
+                f"that has ended, to go over to {self.image!r}."
+            )
+
+    def _is_busy_for(self, action: Literal["pause", "stop"]) -> bool:
+        if action == "pause":
+            return self.phase in POSSIBLE["pause"] | POSSIBLE["resume"]
+        return self.phase in POSSIBLE["stop"] - {Phase.IDLE}
+
+    def _not_now(self, action: Action) -> str:
+        if action == "annotate" or self.phase in POSSIBLE[action]:
+            return ""
+        return _BUSY[self.phase]
+
+
+_BUSY = {
+    Phase.IDLE: "",
+    Phase.PREPARING: "The training is being prepared: wait a moment, or press Stop.",
+    Phase.TRAINING: "The training is running: wait for its end, or press Stop.",
+    Phase.PAUSED: "The training is paused: press Resume, or Stop.",
+    Phase.PREDICTING: "The volume is being predicted: wait for the end, or press Stop.",
+    Phase.LOST: "The training process has ended: press Restart.",
+}
