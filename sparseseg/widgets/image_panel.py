@@ -153,8 +153,7 @@ class ImagePanel(QWidget):
 
     @property
     def _is_open(self) -> bool:
-        image = self._link.image
-        return image is not None and image is self._link.open_image
+        return self._link.seat is not None
 
     def _resize(self, spacing: "Spacing", unit: str) -> None:
         set_voxel_size(self._link.lying_there, spacing, unit)

@@ -123,9 +123,9 @@ class LayerLink:
     def choose(self, image: Image | None) -> None:
         """Take the image to work on; nothing is opened before it is needed."""
         self._listen_to(image)
-        self.image = image
+        before, self.image, self.seat = self.seat, image, self._seat_of(image)
         self.image_changed.emit(image)
-        self._sit(self._seat_of(image))
+        self._tell_seat(before)
 
     def open(self) -> "SharedArrays":
         """Make the chosen image the one that the session works on; open it if need be.
@@ -143,7 +143,8 @@ class LayerLink:
         if seat is None:
             seat = self._opened(self.image)
             self._seats.append(seat)
-            self._sit(seat)
+            before, self.seat = self.seat, seat
+            self._tell_seat(before)
         else:
             self._session.go_over(seat.arrays)
         return seat.arrays
@@ -294,12 +295,10 @@ class LayerLink:
                 return seat
         return None
 
-    def _sit(self, seat: Seat | None) -> None:
-        if seat is self.seat:
-            return
-        self.seat = seat
-        self.opened.emit(self.arrays)
-        self.annotation_changed.emit(self.annotation)
+    def _tell_seat(self, before: Seat | None) -> None:
+        if self.seat is not before:
+            self.opened.emit(self.arrays)
+            self.annotation_changed.emit(self.annotation)
 
     def _recolour(self, table: ClassTable) -> None:
         for seat in self._seats:
