@@ -101,7 +101,9 @@ def _opened(
 
 def _only_image(group: Any, kind: Any) -> tuple[Any, Any]:
     """Return the group of an image and its description, also from one level below."""
-    below = [child for _, child in group.members() if isinstance(child, kind)]
+    # A store lists its members as the file system does; 2 comes before 10 here.
+    members = sorted(group.members(), key=lambda member: (len(member[0]), member[0]))
+    below = [child for _, child in members if isinstance(child, kind)]
     for candidates in ([group], below):
         found = [(g, scales[0]) for g in candidates if (scales := _multiscales(g))]
         if len(found) > 1:

@@ -40,8 +40,8 @@ def stored_otherwise(volume, axes, signs):
     )
 
 
-@pytest.mark.parametrize("signs", product((1, -1), repeat=3))
-@pytest.mark.parametrize("axes", permutations(range(3)))
+@pytest.mark.parametrize("signs", list(product((1, -1), repeat=3)))
+@pytest.mark.parametrize("axes", list(permutations(range(3))))
 def test_labels_are_turned_from_each_of_the_48_orientations(axes, signs) -> None:
     image = placed(np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4))
     labels = stored_otherwise(image, axes, signs)
