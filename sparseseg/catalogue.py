@@ -14,8 +14,9 @@ class PatchOptions(Options):
     patch: Annotated[
         str,
         {
+            "label": "Patch (z x y x x)",
             "help": "sides z x y x x of a training patch in 3-D, as 48x128x128; the paper's "
-            "if empty"
+            "if empty",
         },
     ] = ""
 
@@ -25,10 +26,12 @@ class PlanarOptions(PatchOptions):
     """Whether planes or blocks of voxels are looked at, and which planes."""
 
     dims: Annotated[
-        Literal[2, 3], {"help": "2 looks at planes, 3 at blocks of voxels"}
+        Literal[2, 3],
+        {"label": "Dimensions", "help": "2 looks at planes, 3 at blocks of voxels"},
     ] = 2
     views: Annotated[
-        Literal["all", "z"], {"help": "planes across all annotated axes, or z alone"}
+        Literal["all", "z"],
+        {"label": "Planes", "help": "planes across all annotated axes, or z alone"},
     ] = "all"
 
 
@@ -38,15 +41,24 @@ class UNetPlusPlusOptions(PlanarOptions):
 
     deep_supervision: Annotated[
         bool,
-        {"help": "train a head at each depth, so that it can be pruned afterwards"},
+        {
+            "label": "Head at each depth",
+            "help": "train a head at each depth, so that it can be pruned afterwards",
+        },
     ] = True
     mode: Annotated[
         Literal["accurate", "fast"],
-        {"help": "predict with the mean of all heads, or with the deepest alone"},
+        {
+            "label": "Prediction",
+            "help": "predict with the mean of all heads, or with the deepest alone",
+        },
     ] = "accurate"
     window: Annotated[
         Literal["auto", "ct", "range"],
-        {"help": "-200 to 250 HU, or the range of the image; auto looks at it"},
+        {
+            "label": "Grey values",
+            "help": "-200 to 250 HU, or the range of the image; auto looks at it",
+        },
     ] = "auto"
     dropout: Annotated[
         float,
@@ -54,6 +66,7 @@ class UNetPlusPlusOptions(PlanarOptions):
             "min": 0.0,
             "max": 0.9,
             "step": 0.05,
+            "label": "Dropout",
             "help": "share of features that is dropped",
         },
     ] = 0.5
@@ -64,11 +77,21 @@ class MSSUNetOptions(PatchOptions):
     """What matters of MSS U-Net."""
 
     mirror: Annotated[
-        bool, {"help": "average the prediction over 8 mirrored copies: 8 times slower"}
+        bool,
+        {
+            "label": "Mirrored copies",
+            "help": "average the prediction over 8 mirrored copies: 8 times slower",
+        },
     ] = True
     exponent: Annotated[
         float,
-        {"min": 0.05, "max": 1.0, "step": 0.05, "help": "of -log Dice in the loss"},
+        {
+            "min": 0.05,
+            "max": 1.0,
+            "step": 0.05,
+            "label": "Exponent of the loss",
+            "help": "of -log Dice in the loss",
+        },
     ] = 0.3
 
 
@@ -77,23 +100,43 @@ class HDenseUNetOptions(PatchOptions):
     """What matters of H-DenseUNet."""
 
     part: Annotated[
-        Literal["2d", "hybrid"], {"help": "stop after the 2-D network, or go on to 3-D"}
+        Literal["2d", "hybrid"],
+        {"label": "Network", "help": "stop after the 2-D network, or go on to 3-D"},
     ] = "hybrid"
     slices: Annotated[
-        Literal[8, 12], {"help": "of a 3-D patch: 12 in the paper, 8 in its code"}
+        Literal[8, 12],
+        {
+            "label": "Slices of a patch",
+            "help": "of a 3-D patch: 12 in the paper, 8 in its code",
+        },
     ] = 12
     connections: Annotated[
-        bool, {"help": "U-connections: the paper has them, its hybrid code has not"}
+        bool,
+        {
+            "label": "U-connections",
+            "help": "U-connections: the paper has them, its hybrid code has not",
+        },
     ] = True
     nearest: Annotated[
-        bool, {"help": "up-sample by repeating, as the code does, not linearly"}
+        bool,
+        {
+            "label": "Repeat when enlarging",
+            "help": "up-sample by repeating, as the code does, not linearly",
+        },
     ] = False
     window: Annotated[
         Literal["auto", "ct", "range"],
-        {"help": "-200 to 250 HU, or the range of the image; auto looks at it"},
+        {
+            "label": "Grey values",
+            "help": "-200 to 250 HU, or the range of the image; auto looks at it",
+        },
     ] = "auto"
     encoder: Annotated[
-        str, {"help": "a file of torchvision's DenseNet-161 weights to start from"}
+        str,
+        {
+            "label": "Encoder weights",
+            "help": "a file of torchvision's DenseNet-161 weights to start from",
+        },
     ] = ""
 
 
@@ -102,11 +145,18 @@ class PretrainedOptions(Options):
     """What matters of a model that came from elsewhere."""
 
     mirror: Annotated[
-        bool, {"help": "average mirrored copies where the model may: up to 8 x slower"}
+        bool,
+        {
+            "label": "Mirrored copies",
+            "help": "average mirrored copies where the model may: up to 8 x slower",
+        },
     ] = True
     encoder: Annotated[
         Literal["full", "slow", "frozen"],
-        {"help": "how the encoder learns: like the rest, ten times slower, or not"},
+        {
+            "label": "Encoder learns",
+            "help": "how the encoder learns: like the rest, ten times slower, or not",
+        },
     ] = "full"
 
 

@@ -11,8 +11,8 @@ UNLABELLED = 0
 BACKGROUND = 255
 BACKGROUND_COLOUR = "#7a7a99"
 
-# Okabe and Ito's colour-blind-safe set without black, then five of Paul Tol's "muted"
-# that differ from it.
+# Okabe and Ito's colour-blind-safe set without black, then colours that differ most
+# from these, from the background and from each other (CIEDE2000, held by a test).
 PALETTE = (
     "#e69f00",
     "#56b4e9",
@@ -21,11 +21,11 @@ PALETTE = (
     "#0072b2",
     "#d55e00",
     "#cc79a7",
+    "#aaffc3",
     "#882255",
-    "#44aa99",
-    "#332288",
-    "#999933",
-    "#aa4499",
+    "#dcbeff",
+    "#661100",
+    "#000075",
 )
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}")

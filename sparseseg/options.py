@@ -22,7 +22,8 @@ _YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": 
 class Options:
     """What every recipe can be told; each recipe adds what matters to it.
 
-    The dictionaries are read by the form and by the command line: bounds and help.
+    The dictionaries are read by the form and by the command line: a label of a few
+    plain words, bounds and help.
     """
 
     entropy: Annotated[
@@ -31,6 +32,7 @@ class Options:
             "min": 0.0,
             "max": 1.0,
             "step": 0.05,
+            "label": "Use unlabelled",
             "help": "weight of the entropy on unlabelled voxels in the loss",
         },
     ] = 0.0

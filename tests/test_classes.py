@@ -1,8 +1,17 @@
 import json
+from itertools import combinations
 
+import numpy as np
 import pytest
+from skimage.color import deltaE_ciede2000, rgb2lab
 
-from sparseseg.classes import BACKGROUND, ClassTable, LabelClass
+from sparseseg.classes import (
+    BACKGROUND,
+    BACKGROUND_COLOUR,
+    PALETTE,
+    ClassTable,
+    LabelClass,
+)
 from sparseseg.errors import UserError
 
 NUCLEUS = LabelClass(1, "nucleus", "#e69f00", "n")
@@ -97,3 +106,13 @@ def test_an_unknown_class_is_named():
 def test_foreign_json_is_refused(data):
     with pytest.raises(UserError):
         ClassTable.from_json(data)
+
+
+def test_the_first_nine_colours_and_the_background_can_be_told_apart():
+    colours = [*PALETTE[:9], BACKGROUND_COLOUR]
+    rgb = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colours])
+    lab = rgb2lab(rgb[None] / 255)[0]
+
+    differences = [deltaE_ciede2000(a, b) for a, b in combinations(lab, 2)]
+
+    assert min(differences) > 18

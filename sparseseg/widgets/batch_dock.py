@@ -34,10 +34,11 @@ from sparseseg.widgets.command import Command
 from sparseseg.widgets.job_progress import duration
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.style import style_sheet
+from sparseseg.widgets.tabs import join_tabs, mark_as_dock
 
 if TYPE_CHECKING:
     import napari.viewer
-    from qtpy.QtGui import QCloseEvent
+    from qtpy.QtGui import QCloseEvent, QShowEvent
 
 _COLUMNS = ("volume", "state", "done", "seconds", "note")
 _ROLE = Qt.ItemDataRole.UserRole
@@ -52,6 +53,7 @@ class BatchDock(QWidget):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        mark_as_dock(self)
         self._viewer = viewer
         self._rows: dict[str, int] = {}
         self._totals: dict[str, float] = {}
@@ -63,7 +65,7 @@ class BatchDock(QWidget):
         self.pattern, self.memory = QLineEdit("*"), QLineEdit("4GB")
         self.ending = QComboBox()
         self.uncertainty = QCheckBox("uncertainty as well")
-        self.anew = QCheckBox("all anew")
+        self.anew = QCheckBox("predict all again")
         self.table = QTableWidget(0, len(_COLUMNS))
         self.bar = QProgressBar()
         self.start = self._button("Start", _START, self._start, "primary")
@@ -105,6 +107,11 @@ class BatchDock(QWidget):
         self.model.addItems([model.id for model in store.stored()])
         self.model.setEditText(chosen or self.model.itemText(0))
 
+    def showEvent(self, event: "QShowEvent") -> None:
+        """Lie as a tab beside the main dock, and not under it."""
+        super().showEvent(event)
+        join_tabs(self)
+
     def closeEvent(self, event: "QCloseEvent") -> None:
         """End the batch with its dock; what is done stays."""
         self.command.close()
@@ -133,7 +140,7 @@ class BatchDock(QWidget):
             ("truth", self.truth),
         ):
             widget.setToolTip(_TIPS[name])
-        self.anew.setToolTip("Do what is done already once more")
+        self.anew.setToolTip("Predict the volumes again that are done already")
         self.table.setHorizontalHeaderLabels(_COLUMNS)
         self.table.verticalHeader().hide()
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

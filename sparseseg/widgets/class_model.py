@@ -10,7 +10,8 @@ from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.errors import UserError
 
 _LARGEST = BACKGROUND - 1
-_BACKGROUND_ALPHA = "66"
+# Faint: who corrects an edge has to see the image below.
+_BACKGROUND_ALPHA = "2e"
 
 
 class ClassModel:

@@ -1,11 +1,11 @@
-"""Step 2: the classes, and where the annotation comes from."""
+"""Step 2, first half: where the annotation comes from, and the one list of classes."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from sparseseg.classes import BACKGROUND
+from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.class_table import ClassTableView
 from sparseseg.widgets.text import text_label
@@ -22,7 +22,7 @@ _NEW, _AGAIN = "New annotation", "Show annotation"
 
 
 class ClassPanel(QWidget):
-    """Edit the class table, and start an annotation or take one over."""
+    """Start an annotation or take one over; edit the classes and pick one to paint."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class ClassPanel(QWidget):
         self.remove = self._button("Remove class", _REMOVE, self._remove)
         self.new = self._button(_NEW, _NEW_TIP, link.annotate, role="primary")
         self.use = self._button("Use selected layer", _USE_TIP, self._adopt)
+        self.hint = text_label(_HINT, "hint")
         self._build()
         self._connect()
         self.table.show_table(classes.table)
@@ -55,14 +56,10 @@ class ClassPanel(QWidget):
     def _build(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(_row(self.new, self.use))
         layout.addWidget(self.table)
-        grid = QGridLayout()
-        grid.addWidget(self.add, 0, 0)
-        grid.addWidget(self.remove, 0, 1)
-        grid.addWidget(self.new, 1, 0)
-        grid.addWidget(self.use, 1, 1)
-        layout.addLayout(grid)
-        layout.addWidget(text_label(_HINT, "hint"))
+        layout.addLayout(_row(self.add, self.remove))
+        layout.addWidget(self.hint)
 
     def _connect(self) -> None:
         self.table.picked.connect(self._on_picked)
@@ -81,7 +78,7 @@ class ClassPanel(QWidget):
 
     def _remove(self) -> None:
         number = self.table.number
-        if number is not None and number != BACKGROUND:
+        if number not in (None, BACKGROUND, UNLABELLED):
             self._classes.remove(number, painted=self._link.count(number))
             self._on_picked(self._classes.table.numbers[0])
 
@@ -106,7 +103,16 @@ class ClassPanel(QWidget):
         link = self._link
         is_open = link.seat is not None
         self.new.setText(_AGAIN if is_open and link.annotation is None else _NEW)
-        self.new.setEnabled(not is_open or link.annotation is None)
+        is_there = is_open and link.annotation is not None
+        self.new.setHidden(is_there)
+        self.hint.setHidden(is_there)
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget, 1)
+    return row
 
 
 _HINT = (

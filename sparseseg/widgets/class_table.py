@@ -1,9 +1,9 @@
-"""The classes as a table: colour, name and key, with the background at its end."""
+"""What can be painted, as a table: the classes, the background and the eraser."""
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -13,21 +13,21 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from sparseseg.classes import BACKGROUND, ClassTable
+from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.widgets.class_model import keys_of
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 _COLOUR, _NAME, _KEY = range(3)
-_ROW_HEIGHT = 24
-_MOST_ROWS = 8
+_ROW_HEIGHT = 22
+_MOST_ROWS = 12
 _FRAME = 6
 _SHIFT = "\N{UPWARDS WHITE ARROW}"
 
 
 class ClassTableView(QTableWidget):
-    """Show a class table and say what the user wants changed."""
+    """Show a class table, pick the brush in it, and say what is to be changed."""
 
     picked = Signal(int)
     renamed = Signal(int, str)
@@ -57,17 +57,17 @@ class ClassTableView(QTableWidget):
         return self._number(row) if row >= 0 else None
 
     def show_table(self, table: ClassTable) -> None:
-        """Show these classes and, last, the background."""
+        """Show these classes and, last, the background and the eraser."""
         selected = self.number
         self._table = table
         rows = [(c.number, c.name) for c in table.classes]
-        rows.append((BACKGROUND, "background"))
+        rows += [(BACKGROUND, "background"), (UNLABELLED, "eraser")]
         with signals_blocked(self):
             self.setRowCount(len(rows))
             for row, (number, name) in enumerate(rows):
                 self._fill_row(row, number, name)
         self.setFixedHeight(self._needed_height(len(rows)))
-        self.show_picked(selected or rows[0][0])
+        self.show_picked(rows[0][0] if selected is None else selected)
 
     def show_picked(self, number: int) -> None:
         """Mark the row of a class, or none for a number that has no row."""
@@ -90,22 +90,25 @@ class ClassTableView(QTableWidget):
 
     def _fill_row(self, row: int, number: int, name: str) -> None:
         plain = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        is_class = number != BACKGROUND
-        swatch = QTableWidgetItem(swatch_icon(self._table.colour_of(number)), "")
+        is_class = number not in _FIXED
+        colour = "" if number == UNLABELLED else self._table.colour_of(number)
+        swatch = QTableWidgetItem(swatch_icon(colour), "")
         swatch.setData(Qt.ItemDataRole.UserRole, number)
         swatch.setFlags(plain)
-        swatch.setToolTip("Click to choose another colour" if is_class else _BACKGROUND)
+        swatch.setToolTip(_FIXED.get(number, "Click to choose another colour"))
         title = QTableWidgetItem(name)
         title.setFlags(plain | Qt.ItemFlag.ItemIsEditable if is_class else plain)
-        title.setToolTip(
-            f"Number {number}; double-click to rename" if is_class else _BACKGROUND
-        )
-        key = keys_of(self._table).get(number, "")
+        tip = f"{name}: number {number}; double-click to rename"
+        title.setToolTip(_FIXED.get(number, tip))
+        key = _ERASER_KEY if number == UNLABELLED else self._key(number)
         key_item = QTableWidgetItem(key.replace("Shift+", _SHIFT))
         key_item.setFlags(plain)
         key_item.setToolTip(f"Press {key} to paint with it" if key else "No key")
         for column, item in enumerate((swatch, title, key_item)):
             self.setItem(row, column, item)
+
+    def _key(self, number: int) -> str:
+        return keys_of(self._table).get(number, "")
 
     def _number(self, row: int) -> int:
         return int(self.item(row, _COLOUR).data(Qt.ItemDataRole.UserRole))
@@ -123,7 +126,7 @@ class ClassTableView(QTableWidget):
 
     def _on_clicked(self, row: int, column: int) -> None:
         number = self._number(row)
-        if column == _COLOUR and number != BACKGROUND:
+        if column == _COLOUR and number not in _FIXED:
             old = QColor(self._table.colour_of(number))
             new = QColorDialog.getColor(
                 old, self, f"Colour of {self._table[number].name}"
@@ -132,18 +135,25 @@ class ClassTableView(QTableWidget):
                 self.recoloured.emit(number, new.name())
 
 
-_BACKGROUND = "Voxels that belong to no class; they become 0 in every prediction"
+_ERASER_KEY = "1"  # napari's own
+_FIXED = {
+    BACKGROUND: "Voxels that belong to no class; they become 0 in every prediction",
+    UNLABELLED: "Make voxels unlabelled again",
+}
 
 
 def swatch_icon(colour: str) -> QIcon:
-    """Return a small rounded square of a colour."""
+    """Return a small rounded square of a colour; of none, its outline."""
     pixmap = QPixmap(28, 28)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(QColor(colour))
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.drawRoundedRect(2, 2, 24, 24, 6, 6)
+    if colour:
+        painter.setBrush(QColor(colour))
+        painter.setPen(Qt.PenStyle.NoPen)
+    else:
+        painter.setPen(QPen(Qt.GlobalColor.gray, 2))
+    painter.drawRoundedRect(3, 3, 22, 22, 6, 6)
     painter.end()
     icon = QIcon(pixmap)
     # Else Qt tints the icon of a selected row, which changes the very colour it shows.

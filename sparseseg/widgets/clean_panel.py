@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
 from sparseseg.errors import UserError
 from sparseseg.postprocessing import (
@@ -16,6 +16,8 @@ from sparseseg.postprocessing import (
     read_rules,
 )
 from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.common_rules import CommonRules
+from sparseseg.widgets.fold import FoldButton
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +33,7 @@ _LINES = 3
 
 
 class CleanPanel(QWidget):
-    """Write rules, apply them to the prediction, and keep them with the model.
+    """Tick or write rules, apply them to the prediction, and keep them with the model.
 
     The result is a layer of its own, so that the prediction stays as it is; it is made
     in a thread, because components are looked for in the whole volume.
@@ -44,12 +46,12 @@ class CleanPanel(QWidget):
         self._desk = desk
         self._messages = messages
         self._worker = ThreadPoolExecutor(1, "sparseseg-clean")
-        self.fold = QToolButton(text="Clean up by rules")
-        self.fold.setCheckable(True)
-        self.fold.setProperty("role", "heading")
-        self.fold.setToolTip("Show or hide the rules that clean the prediction up")
+        self.fold = FoldButton("Clean up by rules", _FOLD)
+        self.common = CommonRules()
         self.rules = QPlainTextEdit()
-        self.rules.setPlaceholderText("keep 1 largest of class 1\ndrop below 50 voxels")
+        self.rules.setPlaceholderText(
+            f"Other rules, one a line:\n{FORMS[0]}\n{FORMS[2]}"
+        )
         self.rules.setToolTip(_TIP)
         self.rules.setFixedHeight((_LINES + 1) * self.rules.fontMetrics().lineSpacing())
         self.apply = action_button(
@@ -57,18 +59,18 @@ class CleanPanel(QWidget):
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.fold, self.rules, self.apply):
+        for widget in (self.fold, self.common, self.rules, self.apply):
             layout.addWidget(widget)
-        self.fold.toggled.connect(self._show_rules)
-        self._show_rules(wanted=False)
+        self.fold.fold(self.common, self.rules, self.apply)
         self._made.connect(self._show)
         desk.relay.rules.connect(self._take)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is written, without empty lines."""
-        every = self.rules.toPlainText().splitlines()
-        return tuple(line.strip() for line in every if line.strip())
+        """What is ticked and then what is written, without empty lines."""
+        written = self.rules.toPlainText().splitlines()
+        ticked = self.common.lines(self._desk.classes.table.numbers)
+        return (*ticked, *(line.strip() for line in written if line.strip()))
 
     def closeEvent(self, event: "QCloseEvent") -> None:
         """End the thread."""
@@ -78,10 +80,6 @@ class CleanPanel(QWidget):
     def close_worker(self) -> None:
         """End the thread; calling it twice is fine."""
         self._worker.shutdown(wait=True, cancel_futures=True)
-
-    def _show_rules(self, wanted: bool) -> None:
-        self.rules.setVisible(wanted)
-        self.apply.setVisible(wanted)
 
     def _clean(self) -> None:
         rules = self._read()
@@ -99,7 +97,7 @@ class CleanPanel(QWidget):
 
     def _read(self) -> "tuple[Rule, ...]":
         if not self.lines:
-            raise UserError(f"Write a rule first, like: {FORMS[0]}.")
+            raise UserError(f"Tick or write a rule first, like: {FORMS[0]}.")
         rules = read_rules(self.lines, self._desk.classes.table)
         if needs_probabilities(rules):
             raise UserError(
@@ -127,7 +125,8 @@ class CleanPanel(QWidget):
             )
 
     def _take(self, rules: "Rules") -> None:
-        self.rules.setPlainText("\n".join(rules.lines))
+        rest = self.common.take(rules.lines, self._desk.classes.table.numbers)
+        self.rules.setPlainText("\n".join(rest))
         if rules.lines:
             self.fold.setChecked(True)
 
@@ -136,4 +135,5 @@ _APPLY = (
     "Apply the rules to what is predicted so far: press Predict volume first. The result is a layer of its own, and the "
     "model is saved with them"
 )
+_FOLD = "Show or hide the rules that clean the prediction up"
 _TIP = "One rule a line, with names or numbers of classes:\n" + "\n".join(FORMS)

@@ -26,6 +26,7 @@ from sparseseg.widgets.result_panel import ResultPanel
 from sparseseg.widgets.section import Section
 from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.style import style_sheet
+from sparseseg.widgets.tabs import join_tabs, mark_as_dock
 from sparseseg.widgets.train_panel import TrainPanel
 
 if TYPE_CHECKING:
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
 
     from sparseseg.session import Session
     from sparseseg.widgets.seat import Seat
+    from sparseseg.widgets.state import State
 
-_WIDTH, _NARROWEST = 340, 320
+_WIDTH = 340
+_IMAGE, _ANNOTATE, _TRAIN = range(3)
+_LONGEST = 24
 _LOOK_MS = 1_000
 _SAVE_MS = 10_000
 
@@ -54,12 +58,14 @@ class SegmentationDock(QWidget):
         session: "Session | None" = None,
     ) -> None:
         super().__init__()
+        mark_as_dock(self)
         self.desk = Desk(viewer, session)
         self.messages = MessageArea()
         self.picker: ModelPicker | None = None
         self.sections: list[Section] = []
         self._timers: list[QTimer] = []
         self._phase = Phase.IDLE
+        self._ended = ""
         self._make_panels()
         desk = self.desk
         Preview(desk.session, desk.relay, desk.results, desk.painter, parent=self)
@@ -69,6 +75,7 @@ class SegmentationDock(QWidget):
         self.guard = CloseGuard(self)
         self._offer_recovery(self.desk.link.image)
         self._offer_model()
+        self._show_state(self.desk.state)
         self._show_theme()
 
     def sizeHint(self) -> "QSize":
@@ -91,6 +98,7 @@ class SegmentationDock(QWidget):
         """Watch the window that the dock is shown in."""
         super().showEvent(event)
         self.guard.follow()
+        join_tabs(self)
 
     def changeEvent(self, event: QEvent) -> None:
         """Close when napari takes the dock out of its window.
@@ -108,11 +116,10 @@ class SegmentationDock(QWidget):
         self.classes = ClassPanel(
             desk.viewer, desk.link, desk.classes, desk.painter, messages
         )
-        self.paint = PaintPanel(desk.painter, desk.classes, desk.ledger, messages)
+        self.paint = PaintPanel(desk.painter, desk.ledger, messages)
         self.train = TrainPanel(desk, messages)
         self.clean = CleanPanel(desk, messages)
         self.result = ResultPanel(desk, messages)
-        self.result.layout().addWidget(self.clean)
 
     def _build(self) -> None:
         scroll = QScrollArea()
@@ -123,17 +130,23 @@ class SegmentationDock(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.messages)
-        layout.addWidget(scroll)
-        self.setMinimumWidth(_NARROWEST)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.train.strip)
+        self.setMinimumWidth(_WIDTH)
 
     def _column(self) -> QWidget:
         column = QWidget()
         steps = QVBoxLayout(column)
         steps.setContentsMargins(6, 6, 6, 6)
         steps.setSpacing(6)
-        panels = (self.image, self.classes, self.paint, self.train, self.result)
-        for number, (title, panel) in enumerate(zip(_TITLES, panels, strict=True), 1):
-            self.sections.append(Section(number, title, panel))
+        bodies = {
+            "Image": (self.image,),
+            "Annotate": (self.classes, self.paint),
+            "Train": (self.train,),
+            "Result": (self.result, self.clean),
+        }
+        for number, (title, panels) in enumerate(bodies.items(), 1):
+            self.sections.append(Section(number, title, *panels))
             steps.addWidget(self.sections[-1])
         steps.addStretch()
         return column
@@ -151,7 +164,8 @@ class SegmentationDock(QWidget):
     def _connect(self) -> None:
         self.train.models_wanted.connect(self.show_models)
         relay, link = self.desk.relay, self.desk.link
-        relay.phase.connect(self.sections[3].summarise)
+        self.desk.state_changed.connect(self._show_state)
+        link.opened.connect(self._fold_image)
         self.desk.painter.view_changed.connect(self._show_view)
         relay.failed.connect(self.messages.error)
         relay.phase.connect(self._on_phase)
@@ -180,14 +194,29 @@ class SegmentationDock(QWidget):
             self.desk.save_annotation()
 
     def _show_view(self, view: SliceView | None) -> None:
-        self.sections[2].summarise("" if view is None else str(view))
+        self.sections[_ANNOTATE].summarise("" if view is None else str(view))
+
+    def _show_state(self, state: "State") -> None:
+        self.sections[_IMAGE].summarise(_shortened(state.image))
+
+    def _fold_image(self, arrays: object) -> None:
+        """Fold the first step once an annotation is begun: its room is for painting."""
+        image = self.sections[_IMAGE]
+        if arrays is None:
+            image.unfold()
+        else:
+            image.fold_up()
 
     def _on_phase(self, phase: Phase) -> None:
         """Take away what failed before once something runs, and say how it ended."""
         before, self._phase = self._phase, phase
         if phase in (Phase.TRAINING, Phase.PREDICTING):
             self.messages.settle()
-        if phase is Phase.IDLE and (words := self._ending(before)):
+        idle = phase is Phase.IDLE
+        self.sections[_TRAIN].summarise("" if idle else phase)
+        if idle and (words := self._ending(before)):
+            self.messages.withdraw(self._ended)
+            self._ended = words
             self.messages.note(words)
 
     def _ending(self, before: Phase) -> str:
@@ -236,4 +265,7 @@ class SegmentationDock(QWidget):
         self.train.curves.set_theme(self.desk.viewer.theme)
 
 
-_TITLES = ("Image", "Classes", "Paint", "Train", "Result")
+def _shortened(name: str) -> str:
+    half = _LONGEST // 2
+    short = f"{name[:half]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
+    return name if len(name) <= _LONGEST else short

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sparseseg.events import StepReport
     from sparseseg.widgets.seat import Seat
 
+_THOUSAND = 1000
 _SYMBOLS = {"um": "\N{MICRO SIGN}m"}
 
 
@@ -20,7 +21,7 @@ def trained_words(step: "StepReport | None", has_model: bool) -> str:
     if step is None or not has_model:
         return ""
     return (
-        f"The training has ended after {duration(step.seconds)}, {step.step} steps. "
+        f"The training has ended after {duration(step.seconds)}, {_steps(step.step)}. "
         "Next: look at slices far from those you painted, correct them and train "
         "again; or press Predict volume."
     )
@@ -34,7 +35,16 @@ def predicted_words(seat: "Seat", table: "ClassTable") -> str:
     cubic = f" {_SYMBOLS.get(unit, unit)}\N{SUPERSCRIPT THREE}"
     parts = [
         f"{counts[c.number]:,} voxels of {c.name}"
-        + ("" if unit == PIXEL else f" ({counts[c.number] * voxel:.3g}{cubic})")
+        + ("" if unit == PIXEL else f" ({_number(counts[c.number] * voxel)}{cubic})")
         for c in table.classes
     ]
     return f"{seat.name!r} is predicted: {'; '.join(parts)}."
+
+
+def _steps(number: int) -> str:
+    return "1 step" if number == 1 else f"{number:,} steps"
+
+
+def _number(value: float) -> str:
+    """Return three digits that matter, and all that stand before the point."""
+    return f"{value:,.0f}" if value >= _THOUSAND else f"{value:.3g}"

@@ -76,7 +76,7 @@ class ImageCard(QFrame):
         self.add_channels.setMenu(self.channel_menu)
         self.add_channels.setToolTip(_ADD)
         self._add("Shape", self.values["Shape"])
-        self._form.addRow(self._hint("Voxel size", _SIZE))
+        self._form.addRow(self._hint("Voxel size (z, y, x)", _SIZE))
         self._form.addRow(self.size_field)
         self._add("Channels", self.values["Channels"], self.add_channels)
         self._add("Orientation", self.values["Orientation"])

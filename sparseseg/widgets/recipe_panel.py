@@ -5,9 +5,10 @@ from typing import Any, get_args, get_type_hints
 
 from magicgui.widgets import Container, create_widget
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from sparseseg.catalogue import CARDS, PRETRAINED, Card
+from sparseseg.widgets.fold import FoldButton
 from sparseseg.widgets.machine import Machine, this_machine
 from sparseseg.widgets.text import text_label
 
@@ -28,17 +29,15 @@ class RecipePanel(QWidget):
             self.recipe.addItem(card.title, card.name)
         self.recipe.setToolTip("The published network and schedule to train with")
         self.card = text_label(role="hint")
-        self.fold = QToolButton(text="Options")
-        self.fold.setCheckable(True)
-        self.fold.setProperty("role", "heading")
-        self.fold.setToolTip("Show or hide what can be chosen of this recipe")
+        self.fold = FoldButton(
+            "Options", "Show or hide what can be chosen of this recipe"
+        )
         self._form: Any = Container(widgets=[])
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.recipe, self.card, self.fold, self._form.native):
             self._layout.addWidget(widget)
         self.recipe.currentIndexChanged.connect(self._show)
-        self.fold.toggled.connect(self._show_form)
         self._show()
 
     @property
@@ -59,21 +58,30 @@ class RecipePanel(QWidget):
 
     def _show(self) -> None:
         card = PRETRAINED if self._is_pretrained else CARDS[self.name]
-        self.card.setText(card_words(card, self._machine))
+        self.card.setText(first_words(card, self._machine))
+        self.card.setToolTip(card_words(card, self._machine))
         old, self._form = self._form.native, options_form(card)
         self._layout.replaceWidget(old, self._form.native)
         old.deleteLater()
-        self._show_form(self.fold.isChecked())
+        self.fold.fold(self._form.native)
         self.chosen.emit(card.name)
 
-    def _show_form(self, wanted: bool) -> None:
-        self._form.native.setVisible(wanted)
+
+def first_words(card: Card, machine: Machine) -> str:
+    """Say what a recipe is for, and where it does not suit this machine, that too."""
+    purpose = card.summary.splitlines()[0]
+    return purpose if _suits(card, machine) else f"{purpose}\nIt {_fit(card, machine)}."
 
 
 def card_words(card: Card, machine: Machine) -> str:
     """Say in lines what a recipe is for, its size, whether it fits, and the paper."""
     size = f"{card.parameters / _MILLION:.2g} million parameters"
     return f"{card.summary}\n{size}; {_fit(card, machine)}.\n{card.paper}"
+
+
+def _suits(card: Card, machine: Machine) -> bool:
+    has_room = card.training_gb <= machine.gigabytes
+    return has_room and (machine.has_gpu or not card.wants_gpu)
 
 
 def _fit(card: Card, machine: Machine) -> str:
@@ -106,7 +114,7 @@ def options_form(card: Card) -> Any:
                 field.default,
                 annotation=kind,
                 name=field.name,
-                label=field.name.replace("_", " "),
+                label=declared["label"],
                 options={"tooltip": declared["help"].capitalize(), **bounds},
             )
         )

@@ -14,10 +14,11 @@ _OPEN, _FOLDED = (
 class Section(QFrame):
     """Show a number, a title, a short summary and, when open, the body."""
 
-    def __init__(self, number: int, title: str, body: QWidget) -> None:
+    def __init__(self, number: int, title: str, *bodies: QWidget) -> None:
         super().__init__()
         self.setProperty("role", "section")
-        self._body = body
+        self._bodies = bodies
+        self._is_folded = self._was_used = False
         self._heading = QToolButton(text=title)
         self.fold = QToolButton(text=_OPEN)
         self.summary = text_label(role="summary", wrap=False)
@@ -26,7 +27,23 @@ class Section(QFrame):
         layout.setContentsMargins(8, 5, 8, 7)
         layout.setSpacing(4)
         layout.addLayout(self._heading_row(number))
-        layout.addWidget(body)
+        for body in bodies:
+            layout.addWidget(body)
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether only the heading is to be seen."""
+        return self._is_folded
+
+    def fold_up(self) -> None:
+        """Fold a step that is done, unless the user folds and unfolds it by hand."""
+        if not self._was_used:
+            self._set_folded(wanted=True)
+
+    def unfold(self) -> None:
+        """Show a step that is to be done again, unless the user folds it by hand."""
+        if not self._was_used:
+            self._set_folded(wanted=False)
 
     def summarise(self, text: str) -> None:
         """Show a few words at the right of the heading."""
@@ -51,5 +68,11 @@ class Section(QFrame):
         return row
 
     def _toggle(self) -> None:
-        self._body.setHidden(not self._body.isHidden())
-        self.fold.setText(_FOLDED if self._body.isHidden() else _OPEN)
+        self._was_used = True
+        self._set_folded(wanted=not self._is_folded)
+
+    def _set_folded(self, *, wanted: bool) -> None:
+        self._is_folded = wanted
+        for body in self._bodies:
+            body.setHidden(wanted)
+        self.fold.setText(_FOLDED if wanted else _OPEN)

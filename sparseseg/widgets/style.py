@@ -11,6 +11,10 @@ QFrame[role="section"] { background: $background; border: 1px solid $primary;
 QToolButton[role="heading"] { background: transparent; font-weight: 600;
     text-align: left; padding: 3px 2px; }
 QToolButton[role="heading"]:hover { color: $strong; }
+QToolButton[role="fold"] { background: transparent; color: $muted;
+    text-align: left; padding: 2px; }
+QToolButton[role="fold"]:hover { color: $strong; }
+QWidget[role="strip"] { background: $foreground; border-top: 1px solid $primary; }
 QLabel { background: transparent; padding: 0px; }
 QLabel[role="number"] { background: $primary; color: $text; border-radius: 9px;
     font-weight: 600; min-width: 18px; max-width: 18px; min-height: 18px;
@@ -31,9 +35,9 @@ QPushButton[role="primary"] { background: $accent; color: white; font-weight: 60
 QPushButton[role="primary"]:hover { background: $accent_hover; }
 QPushButton[role="primary"]:disabled { background: $foreground; color: $muted;
     border: none; font-weight: 400; }
-QPushButton[role="chip"] { padding: 3px 7px; text-align: left; }
-QPushButton[role="chip"]:checked { background: $foreground;
-    border: 1px solid $strong; padding: 2px 6px; }
+QFrame[role="section"] QAbstractSpinBox { min-width: 44px; }
+QDoubleSpinBox[role="edge"] { min-width: 30px; padding: 1px 4px; }
+QFrame[role="section"] QPushButton { padding: 3px 6px; }
 QTableWidget { background: $foreground; border-radius: 4px; gridline-color: $background; }
 QTableWidget::item { padding: 0px 4px; border: none; }
 QTableWidget::item:selected { background: $primary; color: $text; padding: 0px 4px;

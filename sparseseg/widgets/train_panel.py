@@ -1,9 +1,9 @@
-"""Step 4: training, and how well it goes."""
+"""Step 3: training, and how well it goes."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -24,6 +24,8 @@ from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.recipe_panel import RecipePanel
 from sparseseg.widgets.text import text_label
 from sparseseg.widgets.train_words import (
+    advice_words,
+    class_words,
     phase_words,
     score_words,
     shown_words,
@@ -40,7 +42,10 @@ if TYPE_CHECKING:
 
 
 class TrainPanel(QWidget):
-    """Start, pause and stop training; show its curves and its held-out score."""
+    """Choose what to train; show the curves, and in a strip the score and the buttons.
+
+    The strip is a widget of its own, for a place that never scrolls away.
+    """
 
     models_wanted = Signal()
 
@@ -70,6 +75,8 @@ class TrainPanel(QWidget):
         self.stop = self._button("Stop", _STOP, session.stop)
         self.restart = self._button("Restart", _RESTART, session.restart, "primary")
         self.status = text_label()
+        self.advice = text_label(role="remark")
+        self.strip = QWidget()
         self.shown = text_label(role="hint")
         self.progress = JobProgress()
         self.curves = TrainingCurves()
@@ -124,20 +131,25 @@ class TrainPanel(QWidget):
         layout.addWidget(self.origin)
         layout.addLayout(_row(self.models, self.from_nothing, self.anew))
         layout.addLayout(_row(self.minutes, self.endless))
-        layout.addLayout(_row(self.train, self.pause, self.stop))
-        for widget in (
-            self.restart,
-            self.progress,
-            self.status,
-            self.shown,
-            self.curves,
-        ):
-            layout.addWidget(widget)
+        layout.addWidget(self.shown)
+        layout.addWidget(self.curves)
         self.curves.hide()
+        self._build_strip()
         self.start_from("")
+
+    def _build_strip(self) -> None:
+        self.strip.setProperty("role", "strip")
+        self.strip.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        layout = QVBoxLayout(self.strip)
+        layout.setContentsMargins(8, 6, 8, 8)
+        layout.setSpacing(4)
+        for widget in (self.advice, self.status, self.progress):
+            layout.addWidget(widget)
+        layout.addLayout(_row(self.train, self.restart, self.pause, self.stop))
 
     def _connect(self, relay: "Relay") -> None:
         relay.phase.connect(self._show_phase)
+        self._desk.classes.changed.connect(self._show_names)
         self._desk.state_changed.connect(self._show_state)
         self._desk.link.opened.connect(self._show_opened)
         relay.step.connect(self._show_step)
@@ -167,7 +179,9 @@ class TrainPanel(QWidget):
 
     def _show_phase(self, phase: Phase) -> None:
         self.pause.setText("Resume" if phase in POSSIBLE["resume"] else "Pause")
-        self.restart.setVisible(phase in POSSIBLE["restart"])
+        is_lost = phase in POSSIBLE["restart"]
+        self.restart.setVisible(is_lost)
+        self.train.setHidden(is_lost)
         if phase in (Phase.IDLE, Phase.LOST):
             self.progress.hide()
         if phase is Phase.PREPARING:
@@ -212,12 +226,20 @@ class TrainPanel(QWidget):
         if progress.job == "train":
             self.progress.show_progress(progress)
 
+    def _show_names(self, _table: object) -> None:
+        self._show_words(self._session.phase)
+
     def _show_words(self, phase: Phase) -> None:
         scores = self._scores if self._is_about_this else {}
         step = self._step if self._is_about_this else None
-        words = "\n".join(filter(None, (score_words(scores), step_words(step))))
+        table = self._desk.classes.table
+        lines = (score_words(scores), class_words(scores, table), step_words(step))
+        words = "\n".join(filter(None, lines))
         first = self._desk.state.reason("train") if phase is Phase.IDLE else ""
         self.status.setText(words or first or phase_words(phase))
+        self.status.setToolTip(class_words(scores, table, most=len(table.numbers)))
+        self.advice.setText(advice := advice_words(scores))
+        self.advice.setVisible(bool(advice))
         self.shown.setText(shown_words(scores))
         scored = any(s.mean_iou is not None for s in scores.values())
         self.shown.setVisible(scored)

@@ -1,23 +1,27 @@
 """What the train panel says, as one line each."""
 
+import math
 from typing import TYPE_CHECKING
 
-from sparseseg.events import Phase
+from sparseseg.events import METHODS, Phase
 from sparseseg.widgets.job_progress import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sparseseg.classes import ClassTable
     from sparseseg.events import ScoreReport, StepReport
 
 _PHASES = {
-    Phase.IDLE: "Not training. Two or three annotated slices are a good start.",
+    Phase.IDLE: "Not training. Press Train to learn from your slices.",
     Phase.PREPARING: "Preparing: the training process is starting.",
     Phase.TRAINING: "Training: the first numbers are on their way.",
     Phase.PAUSED: "Paused.",
     Phase.PREDICTING: "Predicting.",
     Phase.LOST: "The training process ended unexpectedly. Your annotation is safe.",
 }
+
+_MOST = 4
 
 _SHOWN = {
     "unguided": (
@@ -42,15 +46,37 @@ def score_words(scores: "Mapping[str, ScoreReport]") -> str:
     """Say the newest held-out score, and on what and when it was measured."""
     if not scores:
         return ""
-    first, *rest = sorted(scores.values(), key=lambda s: s.method != s.shown)
+    first, *rest = _shown_first(scores)
     if first.mean_iou is None:
         return first.reason
-    others = "".join(f"; {s.method} {s.mean_iou:.2f}" for s in rest)
+    others = "".join(f"; {METHODS[s.method]} {s.mean_iou:.2f}" for s in rest)
     noun = "slice" if len(first.slices) == 1 else "slices"
     return (
         f"Held-out IoU {first.mean_iou:.2f} on {noun} {', '.join(first.slices)} "
-        f"({first.method}{others}), {_when(first)}"
+        f"({METHODS[first.method]}{others}), {_when(first)}"
     )
+
+
+def class_words(
+    scores: "Mapping[str, ScoreReport]", table: "ClassTable", *, most: int = _MOST
+) -> str:
+    """Say the score of each class, the worst first and at most so many."""
+    if not scores:
+        return ""
+    first = _shown_first(scores)[0]
+    known = [
+        (first.iou[c.number], c.name)
+        for c in table.classes
+        if not math.isnan(first.iou.get(c.number, math.nan))
+    ]
+    parts = [f"{name} {iou:.2f}" for iou, name in sorted(known)]
+    more = [f"{len(parts) - most} more"] if len(parts) > most else []
+    return ", ".join([*parts[:most], *more])
+
+
+def advice_words(scores: "Mapping[str, ScoreReport]") -> str:
+    """Say what to paint next, where that would help."""
+    return next((s.advice for s in scores.values() if s.advice), "")
 
 
 def step_words(step: "StepReport | None") -> str:
@@ -62,6 +88,10 @@ def shown_words(scores: "Mapping[str, ScoreReport]") -> str:
     """Say whose prediction the viewer shows."""
     newest = max(scores.values(), key=lambda s: s.seconds, default=None)
     return "" if newest is None else _SHOWN[newest.shown]
+
+
+def _shown_first(scores: "Mapping[str, ScoreReport]") -> "list[ScoreReport]":
+    return sorted(scores.values(), key=lambda s: s.method != s.shown)
 
 
 def _when(report: "StepReport | ScoreReport") -> str:

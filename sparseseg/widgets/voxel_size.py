@@ -53,12 +53,12 @@ class VoxelSizeField(QWidget):
 
 
 class _Edge(QDoubleSpinBox):
-    """One edge, named, without buttons and without the zeros at its end."""
+    """One edge, without buttons and without the zeros at its end."""
 
     def __init__(self, axis: str) -> None:
         super().__init__()
+        self.setProperty("role", "edge")
         self.setToolTip(f"Length of one voxel along {axis}")
-        self.setPrefix(f"{axis} ")
         self.setDecimals(_DECIMALS)
         self.setRange(_SMALLEST, _LARGEST)
         self.setKeyboardTracking(False)

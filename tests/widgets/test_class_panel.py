@@ -21,8 +21,20 @@ def rows(panel: ClassPanel) -> list[tuple[str, str]]:
     ]
 
 
-def test_the_background_is_the_last_row(panel):
-    assert rows(panel) == [("class 1", "⇧1"), ("background", "⇧0")]
+FIXED = [("background", "⇧0"), ("eraser", "1")]
+
+
+def test_background_and_eraser_are_the_last_rows(panel):
+    assert rows(panel) == [("class 1", "⇧1"), *FIXED]
+
+
+def test_a_long_name_does_not_widen_the_panel(panel, opened):
+    width = panel.minimumSizeHint().width()
+
+    opened.classes.rename(1, "n" * 80)
+
+    assert panel.minimumSizeHint().width() <= width
+    assert "n" * 80 in panel.table.item(0, 1).toolTip()
 
 
 def test_a_class_is_added_and_picked(panel, opened):
@@ -63,16 +75,21 @@ def test_a_cancelled_dialog_changes_nothing(panel, desk, monkeypatch):
     assert desk.classes.table == before
 
 
-def test_picking_a_row_picks_the_brush(panel, opened):
-    panel.table.selectRow(1)
+@pytest.mark.parametrize(("row", "number"), [(0, 1), (1, 255), (2, 0)])
+def test_picking_a_row_picks_the_brush(panel, opened, row, number):
+    opened.link.annotation.selected_label = 1
+    panel.table.clearSelection()
 
-    assert opened.link.annotation.selected_label == 255
+    panel.table.selectRow(row)
+
+    assert opened.link.annotation.selected_label == number
 
 
-def test_a_label_picked_in_napari_marks_its_row(panel, opened):
-    opened.link.annotation.selected_label = 255
+@pytest.mark.parametrize("number", [255, 0])
+def test_a_label_picked_in_napari_marks_its_row(panel, opened, number):
+    opened.link.annotation.selected_label = number
 
-    assert panel.table.number == 255
+    assert panel.table.number == number
 
 
 def test_a_class_that_is_not_painted_is_removed(panel, opened):
@@ -80,7 +97,7 @@ def test_a_class_that_is_not_painted_is_removed(panel, opened):
 
     panel.remove.click()
 
-    assert rows(panel) == [("class 1", "⇧1"), ("background", "⇧0")]
+    assert rows(panel) == [("class 1", "⇧1"), *FIXED]
     assert opened.link.annotation.selected_label == 1
 
 
@@ -90,16 +107,18 @@ def test_a_painted_class_is_not_removed(panel, opened, messages):
 
     panel.remove.click()
 
-    assert len(rows(panel)) == 3
+    assert ("class 2", "⇧2") in rows(panel)
     assert "'class 2' is painted" in messages.texts[0]
 
 
-def test_the_background_cannot_be_removed(panel, opened):
-    panel.table.selectRow(1)
+@pytest.mark.parametrize("row", [1, 2])
+def test_background_and_eraser_cannot_be_removed(panel, opened, row):
+    panel.add.click()
+    panel.table.selectRow(row + 1)
 
     panel.remove.click()
 
-    assert rows(panel)[-1][0] == "background"
+    assert len(rows(panel)) == 4
 
 
 def test_new_annotation_makes_one_layer(panel, desk, image, viewer):
@@ -108,12 +127,12 @@ def test_new_annotation_makes_one_layer(panel, desk, image, viewer):
     panel.new.click()
 
     assert desk.link.annotation in viewer.layers
-    assert not panel.new.isEnabled()
+    assert panel.new.isHidden()
 
 
 def test_a_removed_annotation_can_be_shown_again(panel, opened, viewer):
     viewer.layers.remove(opened.link.annotation)
-    assert (panel.new.text(), panel.new.isEnabled()) == ("Show annotation", True)
+    assert (panel.new.text(), panel.new.isHidden()) == ("Show annotation", False)
 
     panel.new.click()
 
@@ -123,7 +142,7 @@ def test_a_removed_annotation_can_be_shown_again(panel, opened, viewer):
 def test_another_image_offers_a_new_annotation(panel, opened, viewer):
     opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
 
-    assert (panel.new.text(), panel.new.isEnabled()) == ("New annotation", True)
+    assert (panel.new.text(), panel.new.isHidden()) == ("New annotation", False)
 
 
 def test_without_an_image_the_click_says_what_to_do(panel, messages):

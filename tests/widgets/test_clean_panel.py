@@ -57,7 +57,7 @@ def test_cleaning_up_again_takes_the_place_of_the_first(
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ((), "Write a rule first"),
+        ((), "Tick or write a rule first"),
         (("keep the best",), "there is no rule 'keep the best'"),
         (("keep 1 largest of spleen",), "no class called 'spleen'"),
         (("keep 1 above 0.5",), "keeps no probabilities"),
@@ -83,6 +83,40 @@ def test_the_rules_of_a_loaded_model_are_shown(panel, session):
 
     assert panel.lines == ("keep 2 largest of 1", "drop below 5 voxels")
     assert not panel.rules.isHidden()
+
+
+def test_boxes_write_the_usual_rules_for_each_class(panel, opened):
+    opened.classes.add()
+    panel.common.specks.setChecked(True)
+    panel.common.size.setValue(30)
+    panel.common.holes.setChecked(True)
+    panel.rules.setPlainText("keep 2 within 5 voxels of 1")
+
+    assert panel.lines == (
+        "drop below 30 voxels",
+        "fill holes of 1",
+        "fill holes of 2",
+        "keep 2 within 5 voxels of 1",
+    )
+
+
+def test_the_usual_rules_of_a_loaded_model_are_ticked(panel, session):
+    rules = ("drop below 30 voxels", "keep 1 largest of 1", "keep 1 touching 2")
+    session.events.rules.emit(Rules(rules))
+
+    assert panel.lines == rules
+    assert (panel.common.specks.isChecked(), panel.common.size.value()) == (True, 30)
+    assert panel.common.largest.isChecked()
+    assert not panel.common.holes.isChecked()
+    assert panel.rules.toPlainText() == "keep 1 touching 2"
+
+
+def test_boxes_never_change_the_order_of_rules(panel, session):
+    rules = ("fill holes of 1", "drop below 30 voxels")
+    session.events.rules.emit(Rules(rules))
+
+    assert panel.lines == rules
+    assert not panel.common.specks.isChecked()
 
 
 def test_a_model_without_rules_shows_none(panel, session):

@@ -1,11 +1,13 @@
 import threading
 
 import pytest
+from napari._qt.qt_resources import get_stylesheet
 from napari.utils.action_manager import action_manager
-from qtpy.QtWidgets import QMainWindow, QMessageBox, QWidget
+from qtpy.QtWidgets import QMainWindow, QMessageBox, QScrollArea, QWidget
 
 from sparseseg.events import Phase, StepReport
 from sparseseg.widgets.dock import SegmentationDock
+from sparseseg.widgets.style import style_sheet
 from tests.widgets.fake_session import FakeSession
 
 
@@ -128,21 +130,55 @@ def test_nothing_is_offered_while_the_image_is_open(annotated, image):
 
 
 def test_a_folded_step_still_says_what_goes_on(annotated, session):
-    _, _, paint, train, _ = annotated.sections
+    _, annotate, train, _ = annotated.sections
     session.becomes(Phase.TRAINING)
 
     train.fold.click()
     assert annotated.train.isHidden()
-    assert (paint.summary.text(), train.summary.text()) == ("z 2", "training")
+    assert (annotate.summary.text(), train.summary.text()) == ("z 2", "training")
 
     train.fold.click()
     assert not annotated.train.isHidden()
 
 
-def test_the_column_fits_into_320_pixels(annotated):
-    widths = [section.minimumSizeHint().width() for section in annotated.sections]
+def test_the_image_folds_once_it_is_annotated_and_its_name_stays(dock):
+    assert not dock.sections[0].is_folded
 
-    assert max(widths) <= 290  # margins and a scroll bar stand beside it
+    dock.classes.new.click()
+
+    assert dock.sections[0].is_folded
+    assert dock.image.isHidden()
+    assert dock.sections[0].summary.text() == "cells"
+
+
+def test_a_step_that_the_user_unfolded_stays_open(dock):
+    dock.sections[0].fold.click()
+    dock.sections[0].fold.click()
+
+    dock.classes.new.click()
+
+    assert not dock.sections[0].is_folded
+
+
+def test_the_score_and_the_buttons_do_not_scroll_away(annotated):
+    column = annotated.findChild(QScrollArea).widget()
+    for widget in (annotated.train.train, annotated.train.status):
+        assert not column.isAncestorOf(widget)
+        assert annotated.isAncestorOf(widget)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_column_fits_into_its_width(dock, theme):
+    # As in the window: napari's own sheet asks for wide fields.
+    dock.setStyleSheet(get_stylesheet(theme) + style_sheet(theme))
+    dock.clean.fold.setChecked(True)
+    dock.train.recipe.fold.setChecked(True)
+    dock.show()
+
+    widths = [section.minimumSizeHint().width() for section in dock.sections]
+
+    beside = 32  # margins and a scroll bar
+    assert max(widths) <= dock.minimumWidth() - beside
 
 
 def test_what_failed_is_not_shown_any_longer_than_it_is_true(dock, session):

@@ -8,51 +8,11 @@ from sparseseg.widgets.slices import SliceView
 
 @pytest.fixture
 def panel(qtbot, desk, messages) -> PaintPanel:
-    panel = PaintPanel(desk.painter, desk.classes, desk.ledger, messages)
+    panel = PaintPanel(desk.painter, desk.ledger, messages)
     qtbot.addWidget(panel)
     panel.resize(320, 300)
     panel.show()
     return panel
-
-
-def test_there_is_a_chip_for_each_value_that_can_be_painted(panel, opened):
-    opened.classes.add()
-
-    texts = [button.text() for button in panel.chips.buttons.values()]
-
-    assert texts == ["class 1", "class 2", "background", "eraser"]
-
-
-def test_a_long_name_does_not_widen_the_panel(panel, opened):
-    width = panel.minimumSizeHint().width()
-
-    opened.classes.rename(1, "n" * 80)
-
-    assert panel.minimumSizeHint().width() <= max(width, 250)
-    assert "n" * 80 in panel.chips.buttons[1].toolTip()
-
-
-@pytest.mark.parametrize("number", [0, 1, 255])
-def test_a_chip_picks_the_brush(panel, opened, number):
-    panel.chips.buttons[number].click()
-
-    assert opened.link.annotation.selected_label == number
-    checked = [n for n, chip in panel.chips.buttons.items() if chip.isChecked()]
-    assert checked == [number]
-
-
-def test_the_chip_follows_the_label_picked_in_napari(panel, opened):
-    opened.link.annotation.selected_label = 255
-
-    assert panel.chips.buttons[255].isChecked()
-    assert not panel.chips.buttons[1].isChecked()
-
-
-def test_a_chip_without_an_annotation_says_what_to_do(panel, messages):
-    panel.chips.buttons[1].click()
-
-    assert "New annotation" in messages.texts[0]
-    assert not panel.chips.buttons[1].isChecked()
 
 
 def test_the_axis_buttons_turn_the_view_and_follow_it(panel, opened):

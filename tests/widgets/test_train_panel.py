@@ -95,7 +95,7 @@ def test_the_score_says_how_it_was_measured(panel, session):
     session.events.step.emit(StepReport(400, 81, 0.3))
 
     assert panel.status.text() == (
-        "Held-out IoU 0.81 on slice z 50 (network; interpolation 0.74), step 240, 48 s\nNow step 400, 1 min 21 s, loss 0.3"
+        "Held-out IoU 0.81 on slice z 50 (network; interpolation 0.74), step 240, 48 s\nclass 1 0.81\nNow step 400, 1 min 21 s, loss 0.3"
     )
     assert "the network" in panel.shown.text()
 
@@ -113,6 +113,32 @@ def test_before_a_score_the_loss_is_shown(panel, session):
     session.events.step.emit(StepReport(3, 1.2, 0.51234))
 
     assert panel.status.text() == "Now step 3, 1 s, loss 0.512"
+
+
+def test_the_worst_classes_are_named_with_their_scores(panel, opened, session):
+    for _ in range(5):
+        opened.classes.add()
+    opened.classes.rename(2, "vessel")
+    iou = {0: 0.99, 1: 0.9, 2: 0.2, 3: float("nan"), 4: 0.5, 5: 0.7, 6: 0.8}
+    report = ScoreReport(240, 48, "network", 0.62, iou, ("z 50",), "network")
+
+    session.events.score.emit(report)
+
+    words = panel.status.text().splitlines()[1]
+    assert words == "vessel 0.20, class 4 0.50, class 5 0.70, class 6 0.80, 1 more"
+    assert panel.status.toolTip().endswith("class 6 0.80, class 1 0.90")
+
+
+def test_without_a_score_the_reason_and_what_to_paint_is_said(panel, session):
+    session.becomes(Phase.TRAINING)
+    why, what = "There is no score yet: 1 slice.", "Paint across y."
+    nothing = ScoreReport(1, 1, "network", None, {}, (), "network", why, what)
+
+    session.events.score.emit(nothing)
+
+    assert panel.status.text().splitlines()[0] == why
+    assert panel.advice.text() == what
+    assert not panel.advice.isHidden()
 
 
 def test_a_new_training_starts_over(panel, session):

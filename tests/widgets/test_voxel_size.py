@@ -19,11 +19,9 @@ def told(field) -> list:
 
 
 def test_the_edges_are_shown_with_their_axes_and_unit(field):
-    assert [edge.text() for edge in field.edges] == [
-        "z 2",
-        "y 0.7265625",
-        "x 0.7265625",
-    ]
+    texts = [edge.text() for edge in field.edges]
+    assert texts == ["2", "0.7265625", "0.7265625"]
+    assert [edge.toolTip()[-1] for edge in field.edges] == ["z", "y", "x"]
     assert field.unit.currentText() == "mm"
 
 
