@@ -127,7 +127,7 @@ def _predicted(
             let_go(out.labels, out.uncertainty)
             yield Report(item, "running", done, seconds, course.at(done, seconds))
         labels = model.cleaned(out, rules, volume)
-        write_labels(item.prediction, labels, like=volume)
+        write_labels(item.prediction, labels, like=volume, table=model.table)
         if out.uncertainty is not None:
             with shares_of(out.uncertainty, settings, volume.name) as shares:
                 write_image(item.uncertainty, shares, like=volume)

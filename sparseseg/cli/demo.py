@@ -82,7 +82,7 @@ def _work(
     model.save(kept)
     method = jobs.better_method(model)
     found = jobs.predict(model, volume, labels=labels, method=method).labels
-    write_labels(folder / "prediction.tif", found, like=volume)
+    write_labels(folder / "prediction.tif", found, like=volume, table=model.table)
     picture = folder / "overlay.png"
     write_overlay(picture, volume, found, sample.table, annotation=annotation)
     scores = evaluate(found, sample.truth, annotation=annotation)

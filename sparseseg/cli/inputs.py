@@ -55,13 +55,11 @@ def read_annotation(
     path: str, volume: "Volume", arguments: Namespace
 ) -> "SparseLabels":
     """Read the annotation of a volume, in the numbering of the flags."""
-    from sparseseg.data.files import read_labels
-    from sparseseg.data.labels import SparseLabels
+    from sparseseg.data import files
 
-    array = read_labels(
+    return files.read_annotation(
         path,
         unlabelled=arguments.unlabelled,
         background=arguments.background,
         like=volume,
     )
-    return SparseLabels(array)

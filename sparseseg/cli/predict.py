@@ -131,7 +131,8 @@ def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> 
         box=_box_of(arguments.inside, volume) if arguments.inside else None,
         extras=wanted | ({"probabilities"} if needs_probabilities(rules) else set()),
     )
-    write_labels(target, model.cleaned(out, rules, volume), like=volume)
+    labels = model.cleaned(out, rules, volume)
+    write_labels(target, labels, like=volume, table=model.table)
     for word in wanted:
         write_image(_beside(target, word), getattr(out, word), like=volume)
 

@@ -69,7 +69,7 @@ def _run(arguments: Namespace) -> Answer:
     )
     prediction = model.cleaned(out, rules, volume)
     try:
-        write_labels(arguments.output, prediction, like=volume)
+        write_labels(arguments.output, prediction, like=volume, table=model.table)
     except UserError:
         if not arguments.model_out:  # what was learned can predict again
             jobs.save(model, _rescue(arguments))

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseseg.classes import BACKGROUND, UNLABELLED
+from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.data import hdf5, nifti, nrrd, tiff, zarr
 from sparseseg.data.alignment import aligned
 from sparseseg.data.atomic import replacing
+from sparseseg.data.labels import SparseLabels
 from sparseseg.data.numbering import to_annotation, to_truth
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
@@ -122,6 +123,21 @@ def _read(source: Path, reading: Callable[[], Volume]) -> Volume:
         ) from error
 
 
+def read_annotation(
+    path: FilePath,
+    *,
+    unlabelled: int = UNLABELLED,
+    background: int = BACKGROUND,
+    like: Volume | None = None,
+) -> SparseLabels:
+    """Read an annotation as `read_labels` does, with the class names of its file."""
+    volume = _single_channel(path)
+    with _naming(path):
+        values = np.asarray((aligned(volume, like) if like else volume).array[0])
+        array = to_annotation(values, unlabelled=unlabelled, background=background)
+    return SparseLabels(array, table=volume.classes if volume.classes.classes else None)
+
+
 def read_labels(
     path: FilePath,
     *,
@@ -134,10 +150,9 @@ def read_labels(
     `unlabelled` and `background` are the file's values. With the image as `like` the
     voxels come in its order, as `sparseseg.data.alignment.aligned` says.
     """
-    volume = _single_channel(path)
-    with _naming(path):
-        values = np.asarray((aligned(volume, like) if like else volume).array[0])
-        return to_annotation(values, unlabelled=unlabelled, background=background)
+    return read_annotation(
+        path, unlabelled=unlabelled, background=background, like=like
+    ).array
 
 
 def read_truth(path: FilePath, *, like: Volume | None = None) -> NDArray[Any]:
@@ -166,10 +181,14 @@ def _naming(path: FilePath) -> Iterator[None]:
 
 
 def write_labels(
-    path: FilePath, labels: NDArray[np.integer[Any]], like: Volume
+    path: FilePath,
+    labels: NDArray[np.integer[Any]],
+    like: Volume,
+    *,
+    table: ClassTable | None = None,
 ) -> None:
-    """Write z, y, x labels with the voxel size and orientation of `like`."""
-    _write(path, labels[None], like)
+    """Write z, y, x labels with voxel size and orientation of `like`, and class names."""
+    _write(path, labels[None], replace(like, classes=table or ClassTable()))
 
 
 def write_image(path: FilePath, array: NDArray[Any], like: Volume) -> None:
@@ -177,7 +196,7 @@ def write_image(path: FilePath, array: NDArray[Any], like: Volume) -> None:
     channels = array if array.ndim == 4 else array[None]
     if channels.dtype.kind == "f":
         channels = channels.astype(np.float32, copy=False)
-    _write(path, channels, like)
+    _write(path, channels, replace(like, classes=ClassTable()))
 
 
 def check_output(path: FilePath) -> None:

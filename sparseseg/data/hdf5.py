@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.data.class_names import KEY, from_words, in_words
 from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
 from sparseseg.data.units import PIXEL, UNKNOWN, Spacing, convert, in_one_unit
@@ -31,6 +32,7 @@ def read(path: Path) -> Volume:
         unit,
         affine=None if affine is None else np.asarray(affine, float),
         name=path.name,
+        classes=from_words(dataset.attrs.get(KEY)),
     )
 
 
@@ -46,6 +48,8 @@ def write(path: Path, array: NDArray[Any], like: Volume) -> None:
         dataset.attrs["axes"] = axes
         dataset.attrs["element_size"] = like.spacing
         dataset.attrs["unit"] = like.unit
+        if like.classes.classes:
+            dataset.attrs[KEY] = in_words(like.classes)
         if like.unit != PIXEL:
             dataset.attrs["element_size_um"] = [
                 convert(side, like.unit, "um") for side in like.spacing

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.classes import ClassTable
+from sparseseg.data.class_names import KEY, from_words, in_words
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
 from sparseseg.data.units import (
@@ -62,7 +64,20 @@ def _volume(image: Any, path: Path, array: Any) -> Volume:
         affine=np.array(image.affine, float) if _is_placed(header) else None,
         name=path.name,
         header=bytes(header.binaryblock),
+        classes=_classes(header),
     )
+
+
+def _classes(header: Any) -> ClassTable:
+    """Return the classes that an extension of the header names."""
+    mark = KEY.encode()
+    for extension in header.extensions:
+        content = extension.get_content()
+        raw = content.encode() if isinstance(content, str) else bytes(content)
+        if raw.startswith(mark):
+            words = raw[len(mark) :].rstrip(b"\0").decode("ascii", "replace")
+            return from_words(words)
+    return ClassTable()
 
 
 def _is_placed(header: Any) -> bool:
@@ -125,6 +140,10 @@ def write(path: Path, array: NDArray[Any], like: Volume) -> None:
     header["cal_min"] = header["cal_max"] = 0  # the display range of another image
     if values.ndim == 4:
         header.set_xyzt_units(header.get_xyzt_units()[0], "unknown")
+    if like.classes.classes:
+        note = load_nibabel().nifti1.Nifti1Extension
+        words = KEY + in_words(like.classes)
+        header.extensions.append(note("comment", words.encode("ascii")))
     version = HEADER_SIZES[header.sizeof_hdr]
     _kind(version, "Image")(values, _affine(like, header), header).to_filename(path)
 

@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.data.class_names import KEY, from_words, in_words
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
 from sparseseg.data.units import (
@@ -95,7 +96,8 @@ def _volume(array: NDArray[Any], header: Any, axes: int, name: str) -> Volume:
     channel = _channel_axis(header, axes)
     spatial = [axis for axis in range(axes) if axis != channel]
     spacing, unit, affine = _placed(header, spatial)
-    return Volume(array, spacing, unit, affine=affine, name=name)
+    classes = from_words(header.get(KEY))
+    return Volume(array, spacing, unit, affine=affine, name=name, classes=classes)
 
 
 def write(path: Path, array: NDArray[Any], like: Volume) -> None:
@@ -119,6 +121,8 @@ def write(path: Path, array: NDArray[Any], like: Volume) -> None:
         header["spacings"] = [*like.spacing[::-1], *nothing]
         header["units"] = [*units, *[""] * has_channels]
         header["kinds"] = ["domain"] * 3 + ["list"] * has_channels
+    if like.classes.classes:
+        header[KEY] = in_words(like.classes)
     # Detached headers would be a second file beside the first.
     with path.open("wb") as file:
         _nrrd().write(file, np.ascontiguousarray(values.T).T, header, index_order="F")

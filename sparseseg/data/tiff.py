@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from sparseseg.data.class_names import KEY, from_words, in_words
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
 from sparseseg.data.units import UNKNOWN, Spacing, in_one_unit, seven_digits
@@ -57,7 +58,22 @@ def _volume(file: tifffile.TiffFile, path: Path, array: Any) -> Volume:
     spacing, unit = _spacing(file)
     names = _channel_names(file)
     fitting = names if len(names) == array.shape[0] else ()
-    return Volume(array, spacing, unit, name=path.name, channel_names=fitting)
+    return Volume(
+        array,
+        spacing,
+        unit,
+        name=path.name,
+        channel_names=fitting,
+        classes=from_words(_class_words(file)),
+    )
+
+
+def _class_words(file: tifffile.TiffFile) -> object:
+    """Return what the file says of classes: as an OME annotation, or as ImageJ's notes."""
+    if file.ome_metadata:
+        tree = ElementTree.fromstring(file.ome_metadata)
+        return tree.findtext(f".//{{*}}MapAnnotation//{{*}}M[@K='{KEY}']")
+    return (file.imagej_metadata or {}).get(KEY)
 
 
 def write(path: Path, array: NDArray[Any], like: Volume) -> None:
@@ -84,19 +100,27 @@ def _write_ome(path: Path, array: NDArray[Any], like: Volume, is_large: bool) ->
         ome=True,
         bigtiff=is_large,
         photometric="minisblack",
-        metadata={"axes": "CZYX", **sizes, **units},
+        metadata={"axes": "CZYX", **sizes, **units, **_ome_classes(like)},
         compression=_compression(array),
     )
 
 
+def _ome_classes(like: Volume) -> dict[str, Any]:
+    if not like.classes.classes:
+        return {}
+    words = {"Namespace": "sparseseg", KEY: in_words(like.classes)}
+    return {"MapAnnotation": words}
+
+
 def _write_imagej(path: Path, array: NDArray[Any], like: Volume) -> None:
     z, y, x = like.spacing
+    classes = {KEY: in_words(like.classes)} if like.classes.classes else {}
     tifffile.imwrite(
         path,
         np.moveaxis(array, 0, 1),
         imagej=True,
         resolution=(1 / x, 1 / y),
-        metadata={"axes": "ZCYX", "spacing": z, "unit": like.unit},
+        metadata={"axes": "ZCYX", "spacing": z, "unit": like.unit, **classes},
         compression=_compression(array),
     )
 

@@ -1,12 +1,13 @@
 """A 3-D image with what its file says of it: voxel size, unit and orientation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.classes import ClassTable
 from sparseseg.data.units import PIXEL, Spacing, convert
 from sparseseg.errors import UserError
 
@@ -31,6 +32,8 @@ class Volume:
     channel_names: tuple[str, ...] = ()
     header: bytes = b""
     """The NIfTI header as read: what is written back keeps its codes and units."""
+    classes: ClassTable = field(default_factory=ClassTable)
+    """What the numbers mean, where a file of labels says so."""
 
     def __post_init__(self) -> None:
         _check_array(self.array)

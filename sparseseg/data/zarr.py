@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.data.class_names import KEY, from_words, in_words
 from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
 from sparseseg.data.units import (
@@ -31,9 +32,17 @@ def is_zarr(path: Path) -> bool:
 
 def read(path: Path) -> Volume:
     """Read an image at its full resolution; its voxels stay on disk."""
-    array, letters, spacing, unit, affine = _opened(path)
+    array, letters, spacing, unit, own = _opened(path)
     stored: Any = OnDisk(array, letters)
-    return Volume(stored, spacing, unit, affine=affine, name=path.name)
+    affine = own.get("affine")
+    return Volume(
+        stored,
+        spacing,
+        unit,
+        affine=None if affine is None else np.array(affine),
+        name=path.name,
+        classes=from_words(own.get(KEY)),
+    )
 
 
 def write(path: Path, array: NDArray[Any], like: Volume) -> None:
@@ -57,7 +66,11 @@ def _attributes(letters: str, like: Volume) -> dict[str, Any]:
         for letter in letters
     ]
     scale = [1.0] * (len(letters) - 3) + list(map(float, like.spacing))
-    own = {} if like.affine is None else {"affine": like.affine.tolist()}
+    own: dict[str, Any] = {}
+    if like.affine is not None:
+        own["affine"] = like.affine.tolist()
+    if like.classes.classes:
+        own[KEY] = in_words(like.classes)
     return {
         "multiscales": [
             {
@@ -82,21 +95,18 @@ def _zarr() -> Any:
     return library("zarr", "Zarr", "zarr")
 
 
-def _opened(
-    path: Path,
-) -> tuple[Any, str, Spacing, str, NDArray[np.float64] | None]:
-    """Return the array, its axes, voxel size, unit and orientation."""
+def _opened(path: Path) -> tuple[Any, str, Spacing, str, dict[str, Any]]:
+    """Return the array, its axes, voxel size and unit, and what we wrote beside."""
     zarr = _zarr()
     found = zarr.open(str(path), mode="r")
     if isinstance(found, zarr.Array):
-        return found, known_axes(_own_axes(found), found.shape), *UNKNOWN, None
+        return found, known_axes(_own_axes(found), found.shape), *UNKNOWN, {}
     group, image = _only_image(found, zarr.Group)
     array = group[image["datasets"][0]["path"]]
     named = axes_named([_name(axis) for axis in image.get("axes", [])])
     letters = known_axes(named or _own_axes(array), array.shape)
     spacing, unit = _spacing(image, letters)
-    affine = dict(group.attrs).get("sparseseg", {}).get("affine")
-    return array, letters, spacing, unit, None if affine is None else np.array(affine)
+    return array, letters, spacing, unit, dict(group.attrs).get("sparseseg", {})
 
 
 def _only_image(group: Any, kind: Any) -> tuple[Any, Any]:

@@ -26,12 +26,14 @@ from qtpy.QtWidgets import (
 )
 
 from sparseseg.batch.settings import BatchSettings
+from sparseseg.classes import ClassTable
 from sparseseg.data.files import read
 from sparseseg.errors import UserError
 from sparseseg.registry import store
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.command import Command
 from sparseseg.widgets.job_progress import duration
+from sparseseg.widgets.layer_kinds import prediction_layer
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.style import style_sheet
 from sparseseg.widgets.tabs import join_tabs, mark_as_dock
@@ -259,9 +261,14 @@ class BatchDock(QWidget):
         place = {"scale": image.spacing, "units": (image.unit,) * 3}
         for channel in image.array:
             self._viewer.add_image(channel, name=told["name"], **place)
-        self._viewer.add_labels(
-            np.asarray(labels.array[0]), name=f"{told['name']} prediction", **place
+        array = np.asarray(labels.array[0])
+        known = labels.classes.numbers
+        numbers = set(np.unique(array).tolist()) - {0}
+        table = (
+            labels.classes if numbers <= set(known) else ClassTable.numbered(numbers)
         )
+        layer = prediction_layer(array, table, place, image=told["name"])
+        self._viewer.add_layer(layer)
 
     def _report(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._report_path())))

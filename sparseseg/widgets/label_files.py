@@ -1,10 +1,19 @@
-"""Whether a file holds labels or an image, told from its voxels and its name."""
+"""What a file says of labels: whether it holds any, and what their numbers mean."""
 
 import re
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sparseseg.classes import ClassTable
+from sparseseg.data.files import read
+from sparseseg.errors import UserError
+from sparseseg.widgets.layer_kinds import CLASSES
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
 
 _PLANES = 7
 _MOST_CLASSES = 255
@@ -30,6 +39,16 @@ def holds_labels(array: NDArray[Any], name: str) -> bool:
         return not planes.any() or _share_in_areas(planes) > _IN_AREAS_WITH_NAME
     few = len(np.unique(planes)) <= _MOST_CLASSES
     return few and bool(planes.any()) and _share_in_areas(planes) > _IN_AREAS
+
+
+def classes_of(layer: "Layer") -> ClassTable:
+    """Return the classes that a layer names, or else the file that it came from."""
+    known = ClassTable.from_json(layer.metadata.get(CLASSES, []))
+    if known.classes or not layer.source.path:
+        return known
+    with suppress(UserError):
+        return read(layer.source.path).classes
+    return ClassTable()
 
 
 def _are_numbers_of_classes(planes: NDArray[Any]) -> bool:

@@ -12,6 +12,7 @@ from sparseseg.events import Phase
 from sparseseg.widgets.class_model import ClassModel, colormap_of
 from sparseseg.widgets.edits import checked_labels, replace_labels
 from sparseseg.widgets.geometry import check_image, lying_on, placement_of, volume_of
+from sparseseg.widgets.label_files import classes_of
 from sparseseg.widgets.layer_kinds import (
     ANNOTATION,
     CLASSES,
@@ -203,7 +204,7 @@ class LayerLink:
             raise UserError("Choose the image that these labels belong to first.")
         check_image(self.image)
         labels = checked_labels(source, self.image.data.shape[-3:])
-        table = ClassTable.from_json(source.metadata.get(CLASSES, []))
+        table = classes_of(source)
         if table.classes:
             self._classes.replace(table)
         source.visible = False

@@ -10,15 +10,18 @@ from napari.settings import get_settings
 from napari.utils.notifications import show_error
 from npe2 import read as read_with_plugin
 
+from sparseseg.classes import ClassTable
 from sparseseg.data.files import ENDINGS, open_volume
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.zarr import is_zarr
 from sparseseg.errors import UserError
 from sparseseg.widgets.channels import CHANNEL
+from sparseseg.widgets.class_model import colormap_of
 from sparseseg.widgets.contrast import contrast_limits
 from sparseseg.widgets.file_facts import FACTS, FileFacts
 from sparseseg.widgets.geometry import upright_placement
 from sparseseg.widgets.label_files import holds_labels
+from sparseseg.widgets.layer_kinds import CLASSES
 
 if TYPE_CHECKING:
     from napari.types import LayerDataTuple
@@ -75,8 +78,9 @@ def layer_of(volume: "Volume", path: Path) -> "LayerDataTuple":
         **upright_placement(volume.spacing, volume.shape, facts.anatomy),
     }
     array = _lazy(volume)
-    if volume.channels == 1 and holds_labels(array[0], path.name):
-        return _labels(array[0], look)
+    named = volume.classes.classes
+    if volume.channels == 1 and (named or holds_labels(array[0], path.name)):
+        return _labels(array[0], look, volume.classes)
     look["contrast_limits"] = contrast_limits(array)
     if volume.channels == 1:
         return array[0], look, "image"
@@ -116,8 +120,11 @@ class _Indexed:
         return self._stored[ranges][drop]
 
 
-def _labels(array: Any, look: dict[str, Any]) -> "LayerDataTuple":
+def _labels(array: Any, look: dict[str, Any], table: ClassTable) -> "LayerDataTuple":
     labels = array if array.dtype.kind in "iu" else array.astype(np.uint8)
+    if table.classes:
+        look["metadata"] |= {CLASSES: table.to_json()}
+        look["colormap"] = colormap_of(table)
     return labels, look, "labels"
 
 

@@ -1,12 +1,12 @@
 """Copies of the annotation on disk, for the day the window dies."""
 
 import hashlib
-import json
 import os
 import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +16,7 @@ import numpy as np
 import psutil
 
 from sparseseg.classes import ClassTable
-from sparseseg.data.atomic import replacing
-from sparseseg.data.files import read_labels, write_labels
+from sparseseg.data.files import read, read_labels, write_labels
 from sparseseg.data.labels import SparseLabels
 from sparseseg.errors import UserError
 from sparseseg.session import SNAPSHOT
@@ -44,11 +43,9 @@ class Recovered:
     @property
     def table(self) -> ClassTable:
         """The names and colours of its classes, as far as they were kept."""
-        try:
-            data = json.loads(_names_of(self.path).read_text(encoding="utf-8"))
-            return ClassTable.from_json(data)
-        except (OSError, ValueError, UserError):
-            return ClassTable()
+        with suppress(UserError, OSError):
+            return read(self.path).classes
+        return ClassTable()
 
     def read(self, volume: "Volume") -> "NDArray[np.uint8]":
         """Return the annotation; raises `UserError` when it does not fit the volume."""
@@ -134,13 +131,9 @@ class Autosave:
 
     def _write(self, labels: "NDArray[np.uint8]") -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_labels(self.path, labels, self._volume)
-        names = json.dumps(self._table().to_json(), ensure_ascii=False)
-        with replacing(_names_of(self.path)) as beside:
-            beside.write_text(names, encoding="utf-8")
+        write_labels(self.path, labels, self._volume, table=self._table())
         for old in _copies(self._content)[:-_KEPT]:
             old.unlink(missing_ok=True)
-            _names_of(old).unlink(missing_ok=True)
 
 
 class ModelFolder:
@@ -184,10 +177,6 @@ def _is_left(path: Path) -> bool:
 
 _IN_USE: set[Path] = set()
 """The folders of the sessions of this process that are open."""
-
-
-def _names_of(path: Path) -> Path:
-    return path.with_suffix(".json")
 
 
 def _plain(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Layer
 
+from sparseseg.classes import ClassTable
 from sparseseg.data import files
 from sparseseg.data.files import ENDINGS
 from sparseseg.data.overwriting import check_overwrites
@@ -13,6 +14,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.widgets.file_facts import facts_in
 from sparseseg.widgets.geometry import spacing_of
+from sparseseg.widgets.layer_kinds import CLASSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +27,8 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Save a Labels layer, for napari's File > Save; return the file written."""
     target, like = _prepared(path, data, meta, "labels")
     labels = _smallest(np.asarray(data))
-    files.write_labels(target, labels, like)
+    table = ClassTable.from_json(meta.get("metadata", {}).get(CLASSES, []))
+    files.write_labels(target, labels, like, table=table)
     return [str(target)]
 
 

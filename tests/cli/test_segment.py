@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sparseseg.classes import ClassTable
 from sparseseg.data.files import read, write_labels
 from sparseseg.data.samples import Sample
 from sparseseg.data.volume import Volume
@@ -31,6 +32,22 @@ def test_segment_writes_prediction_and_model_and_scores_them(
     assert read(target).shape == sample.volume.shape
     assert read(target).spacing == pytest.approx(sample.volume.spacing)
     assert Model.load(kept).table.numbers == (1, 2)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_names_of_the_annotation_go_on_into_model_and_prediction(
+    run: Run, tmp_path: Path, sample: Sample, inputs: Path
+) -> None:
+    table = ClassTable.numbered([1, 2]).renamed(2, "vessel")
+    named, target = tmp_path / "named.nii.gz", tmp_path / "p.tif"
+    kept = tmp_path / "m.safetensors"
+    write_labels(named, sample.annotation, sample.volume, table=table)
+
+    code, _, _ = run("segment", "image.tif", named, "-o", target, "--model-out", kept)
+
+    assert code == 0
+    assert Model.load(kept).table == table
+    assert read(target).classes == table
 
 
 def test_where_interpolation_did_better_it_is_used_and_said(

@@ -2,9 +2,11 @@
 
 import pytest
 
+from sparseseg.classes import ClassTable
 from sparseseg.data.files import read
 from sparseseg.errors import UserError
 from sparseseg.widgets.batch_dock import BatchDock
+from sparseseg.widgets.layer_kinds import CLASSES
 from tests.zoo.paths import V2, image
 
 
@@ -52,6 +54,9 @@ def test_a_folder_is_predicted_and_a_result_opened(dock, qtbot, tmp_path, viewer
     labels = viewer.layers["b.nii.gz prediction"]
     assert labels.data.shape == read(image(1)).shape
     assert tuple(labels.scale) == pytest.approx(read(image(1)).spacing)
+    names = ClassTable.from_json(labels.metadata[CLASSES]).names
+    assert names == ("liver", "tumor")
+    assert not labels.editable
 
 
 def test_a_cancelled_batch_goes_on_at_the_next_start(dock, qtbot, tmp_path):

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from napari.layers._source import layer_source
 
 from sparseseg.classes import ClassTable, LabelClass
+from sparseseg.data.files import write_labels
 from sparseseg.errors import UserError
 from sparseseg.events import Phase
 from sparseseg.widgets.desk import Desk
@@ -285,3 +287,18 @@ def test_nothing_is_connected_after_closing(opened, viewer):
     opened.classes.add()
 
     assert opened.link.image is not None  # it heard of nothing
+
+
+def test_labels_that_napari_opened_itself_have_the_names_of_their_file(
+    opened, viewer, tmp_path
+):
+    labels = np.zeros(opened.link.arrays.annotation.shape, np.uint8)
+    labels[2, :4] = 3
+    table = ClassTable((LabelClass(3, "nucleus", "#12ab34"),))
+    write_labels(tmp_path / "a.tif", labels, opened.link.volume, table=table)
+    with layer_source(path=str(tmp_path / "a.tif")):
+        source = viewer.add_labels(labels)
+
+    opened.link.adopt(source)
+
+    assert opened.classes.table == table

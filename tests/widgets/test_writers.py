@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Layer
 
+from sparseseg.classes import ClassTable, LabelClass
 from sparseseg.data.files import read
 from sparseseg.errors import UserError
 from sparseseg.widgets import readers
 from sparseseg.widgets.geometry import placement_of, set_voxel_size
+from sparseseg.widgets.layer_kinds import CLASSES
 from sparseseg.widgets.writers import write_image, write_labels
 
 TILTED = np.array([[0, -0.6, 0.8, 7], [0.5, 0, 0, 8], [0, 0.8, 0.6, 9], [0, 0, 0, 1]])
@@ -111,3 +113,15 @@ def test_many_objects_are_written_with_all_their_numbers(tmp_path):
 def test_what_is_no_volume_is_refused_by_name(tmp_path):
     with pytest.raises(UserError, match="'flat' is not one volume"):
         saved(Labels(LABELS[0], name="flat"), tmp_path / "out.nii")
+
+
+def test_names_and_colours_of_classes_are_saved_and_come_back(tmp_path):
+    table = ClassTable((LabelClass(3, "nucleus", "#12ab34"),))
+    layer = Labels(LABELS, name="a", metadata={CLASSES: table.to_json()})
+
+    path = saved(layer, tmp_path / "a.nii.gz")
+    (data,) = readers.read_layers(str(path))
+    again = Layer.create(*data)
+
+    assert ClassTable.from_json(again.metadata[CLASSES]) == table
+    assert again.get_color(3)[:3] == pytest.approx([0x12 / 255, 0xAB / 255, 0x34 / 255])
