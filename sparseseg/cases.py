@@ -43,8 +43,16 @@ def check(cases: Sequence[Case], outputs: Sequence[int]) -> None:
     if not outputs:
         raise UserError("nothing is annotated yet: paint at least one slice")
     if len(outputs) == 1:
-        only = "background" if outputs[0] == BACKGROUND else f"class {outputs[0]}"
-        raise UserError(
-            f"only {only} is annotated, and a model tells at least two things apart: "
-            "paint what surrounds it as background (255) or as another class"
-        )
+        raise UserError(_only_one(outputs[0]))
+
+
+def _only_one(value: int) -> str:
+    if value == BACKGROUND:
+        only, missing = "background", "paint what is to be found as a class (1 to 254)"
+    else:
+        only = f"class {value}"
+        missing = "paint what surrounds it as background (255) or as another class"
+    return (
+        f"only {only} is annotated, and a model tells at least two things apart: "
+        f"{missing}"
+    )

@@ -51,8 +51,8 @@ def two_dots(shape=(6, 8, 8)):
     ("value", "words"),
     [
         (0, "nothing is annotated yet: paint"),
-        (255, "only background is annotated"),
-        (4, "only class 4 is annotated"),
+        (255, r"only background is annotated.*paint what is to be found as a class"),
+        (4, r"only class 4 is annotated.*paint what surrounds it as background"),
     ],
 )
 def test_what_tells_nothing_apart_is_refused(value, words):
