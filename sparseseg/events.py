@@ -184,7 +184,10 @@ class Rules:
 
 
 class SessionEvents(SignalGroup):
-    """What a session announces, always from one thread of its own."""
+    """What a session announces, always from one thread of its own.
+
+    The one table of its events: what repeats them is made from it.
+    """
 
     phase = Signal(Phase)
     step = Signal(StepReport)

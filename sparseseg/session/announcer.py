@@ -4,27 +4,10 @@ import logging
 import threading
 from queue import SimpleQueue
 
-from sparseseg.events import (
-    Depths,
-    Painted,
-    Phase,
-    Progress,
-    Rules,
-    ScoreReport,
-    SessionEvents,
-    StepReport,
-)
-from sparseseg.session.messages import Reply, Told
+from psygnal import SignalInstance
 
-_SIGNALS: dict[type, str] = {
-    Phase: "phase",
-    StepReport: "step",
-    ScoreReport: "score",
-    Progress: "progress",
-    Painted: "painted",
-    Depths: "depths",
-    Rules: "rules",
-}
+from sparseseg.events import SessionEvents
+from sparseseg.session.messages import Reply, Told
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -34,6 +17,7 @@ class Announcer:
 
     def __init__(self, events: SessionEvents) -> None:
         self._events = events
+        self._names = {_kind(signal): name for name, signal in events.signals.items()}
         self._replies: SimpleQueue[Reply | None] = SimpleQueue()
         self._thread = threading.Thread(
             target=self._run, name="sparseseg-session", daemon=True
@@ -62,4 +46,11 @@ class Announcer:
         if isinstance(reply, Told):
             self._events[reply.signal].emit(reply.text)
         else:
-            self._events[_SIGNALS[type(reply)]].emit(reply)
+            self._events[self._names[type(reply)]].emit(reply)
+
+
+def _kind(signal: SignalInstance) -> type:
+    """Return the type of what a signal announces."""
+    (value,) = signal.signature.parameters.values()
+    kind: type = value.annotation
+    return kind

@@ -1,8 +1,8 @@
 """Work that is too slow for Qt's thread, done in another."""
 
 import logging
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from qtpy.QtCore import QObject, Signal
@@ -13,7 +13,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class Background(QObject):
-    """Do one piece of work after the other in a thread; of results the newest counts."""
+    """Do one piece of work after the other in a thread; of results the newest counts.
+
+    The thread ends with its work, so that nothing is left of one that is idle.
+    """
 
     done = Signal(object)
     failed = Signal(str)
@@ -21,14 +24,19 @@ class Background(QObject):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._thread = ThreadPoolExecutor(1, f"sparseseg-{name}")
+        self._name = f"sparseseg-{name}"
+        self._thread: threading.Thread | None = None
         self._turn = 0
         self._ended.connect(self._announce)
 
     def start(self, work: Callable[[], object]) -> None:
         """Begin; `done` or `failed` tells the end in Qt's thread."""
         self._turn += 1
-        self._thread.submit(self._run, self._turn, work)
+        work_after = (self._turn, work, self._thread)
+        self._thread = threading.Thread(
+            target=self._run, args=work_after, name=self._name, daemon=True
+        )
+        self._thread.start()
 
     def forget(self) -> None:
         """Be silent about what is under way."""
@@ -37,9 +45,19 @@ class Background(QObject):
     def close(self) -> None:
         """Wait for the work under way, begin no other, and be silent."""
         self.forget()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        if self._thread is not None:
+            self._thread.join()
 
-    def _run(self, turn: int, work: Callable[[], object]) -> None:
+    def _run(
+        self,
+        turn: int,
+        work: Callable[[], object],
+        before: threading.Thread | None,
+    ) -> None:
+        if before is not None:
+            before.join()
+        if turn != self._turn:
+            return
         result, complaint = None, ""
         try:
             result = work()

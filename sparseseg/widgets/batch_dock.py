@@ -2,6 +2,8 @@
 
 import json
 import tempfile
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.files import read
 from sparseseg.errors import UserError
 from sparseseg.registry import store
+from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.command import Command
 from sparseseg.widgets.job_progress import duration
@@ -39,8 +42,13 @@ from sparseseg.widgets.style import style_sheet
 from sparseseg.widgets.tabs import join_tabs, mark_as_dock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import napari.viewer
+    from numpy.typing import NDArray
     from qtpy.QtGui import QCloseEvent, QShowEvent
+
+    from sparseseg.data.volume import Volume
 
 _COLUMNS = ("volume", "state", "done", "seconds", "note")
 _ROLE = Qt.ItemDataRole.UserRole
@@ -60,6 +68,9 @@ class BatchDock(QWidget):
         self._rows: dict[str, int] = {}
         self._totals: dict[str, float] = {}
         self._given: Path | None = None
+        self._reading = Background("results")
+        self._reading.done.connect(self._show_result)
+        self._reading.failed.connect(self._show_failure)
         self.messages = MessageArea()
         self.command = Command(self)
         self.model = QComboBox(editable=True)
@@ -117,6 +128,7 @@ class BatchDock(QWidget):
     def closeEvent(self, event: "QCloseEvent") -> None:
         """End the batch with its dock; what is done stays."""
         self.command.close()
+        self._reading.close()
         self._forget_settings()
         super().closeEvent(event)
 
@@ -257,18 +269,22 @@ class BatchDock(QWidget):
         told = self._selected()
         if told is None:
             return
-        image, labels = read(told["image"]), read(told["prediction"])
+        self.open.setEnabled(False)
+        self._reading.start(partial(_read_result, told))
+
+    def _show_result(self, result: "_Result") -> None:
+        self._show_state()
+        image = result.image
         place = {"scale": image.spacing, "units": (image.unit,) * 3}
         for channel in image.array:
-            self._viewer.add_image(channel, name=told["name"], **place)
-        array = np.asarray(labels.array[0])
-        known = labels.classes.numbers
-        numbers = set(np.unique(array).tolist()) - {0}
-        table = (
-            labels.classes if numbers <= set(known) else ClassTable.numbered(numbers)
+            self._viewer.add_image(channel, name=result.name, **place)
+        self._viewer.add_layer(
+            prediction_layer(result.labels, result.table, place, image=result.name)
         )
-        layer = prediction_layer(array, table, place, image=told["name"])
-        self._viewer.add_layer(layer)
+
+    def _show_failure(self, words: str) -> None:
+        self._show_state()
+        self.messages.error(words)
 
     def _report(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._report_path())))
@@ -278,6 +294,26 @@ class BatchDock(QWidget):
 
     def _show_theme(self) -> None:
         self.setStyleSheet(style_sheet(self._viewer.theme))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Result:
+    """A volume, its prediction and the classes in it."""
+
+    name: str
+    image: "Volume"
+    labels: "NDArray[Any]"
+    table: ClassTable
+
+
+def _read_result(told: "Mapping[str, Any]") -> _Result:
+    """Read a volume and its prediction; slow."""
+    image, found = read(told["image"]), read(told["prediction"])
+    labels = np.asarray(found.array[0])
+    numbers = set(np.unique(labels).tolist()) - {0}
+    is_named = numbers <= set(found.classes.numbers)
+    table = found.classes if is_named else ClassTable.numbered(numbers)
+    return _Result(told["name"], image, labels, table)
 
 
 def _beside(*widgets: QWidget) -> QWidget:

@@ -1,10 +1,10 @@
 """Rules that clean the prediction up: what is known of the volume as a whole."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
 from sparseseg.errors import UserError
@@ -15,6 +15,7 @@ from sparseseg.postprocessing import (
     needs_probabilities,
     read_rules,
 )
+from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.common_rules import CommonRules
 from sparseseg.widgets.fold import FoldButton
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from qtpy.QtGui import QCloseEvent
 
+    from sparseseg.data.volume import Volume
     from sparseseg.events import Rules
     from sparseseg.postprocessing import Rule
     from sparseseg.session import SharedArrays
@@ -39,13 +41,11 @@ class CleanPanel(QWidget):
     in a thread, because components are looked for in the whole volume.
     """
 
-    _made = Signal(object)
-
     def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
         super().__init__()
         self._desk = desk
         self._messages = messages
-        self._worker = ThreadPoolExecutor(1, "sparseseg-clean")
+        self._worker = Background("clean")
         self.fold = FoldButton("Clean up by rules", _FOLD)
         self.common = CommonRules()
         self.rules = QPlainTextEdit()
@@ -62,7 +62,8 @@ class CleanPanel(QWidget):
         for widget in (self.fold, self.common, self.rules, self.apply):
             layout.addWidget(widget)
         self.fold.fold(self.common, self.rules, self.apply)
-        self._made.connect(self._show)
+        self._worker.done.connect(self._show)
+        self._worker.failed.connect(self._show_failure)
         desk.relay.rules.connect(self._take)
 
     @property
@@ -74,26 +75,18 @@ class CleanPanel(QWidget):
 
     def closeEvent(self, event: "QCloseEvent") -> None:
         """End the thread."""
-        self.close_worker()
+        self._worker.close()
         super().closeEvent(event)
-
-    def close_worker(self) -> None:
-        """End the thread; calling it twice is fine."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
 
     def _clean(self) -> None:
         rules = self._read()
         arrays, volume = self._desk.link.arrays, self._desk.link.volume
-        if arrays is None or volume is None or not arrays.prediction.any():
-            raise UserError("There is no prediction yet: press Predict volume first.")
+        if arrays is None or volume is None:
+            raise UserError(_NOTHING)
         check_rules(rules, volume.unit)
         self._desk.session.keep_rules(self.lines)
         self.apply.setEnabled(False)
-        labels = arrays.prediction.copy()
-        made = self._worker.submit(
-            clean, labels, rules, spacing=volume.spacing, unit=volume.unit
-        )
-        made.add_done_callback(lambda done: self._made.emit((arrays, labels, done)))
+        self._worker.start(partial(_cleaned, arrays, volume, rules))
 
     def _read(self) -> "tuple[Rule, ...]":
         if not self.lines:
@@ -106,23 +99,19 @@ class CleanPanel(QWidget):
             )
         return rules
 
-    def _show(
-        self,
-        made: "tuple[SharedArrays, NDArray[np.uint8], Future[NDArray[np.uint8]]]",
-    ) -> None:
-        arrays, labels, done = made
+    def _show(self, cleaned: "_Cleaned") -> None:
         self.apply.setEnabled(True)
-        if arrays is not self._desk.link.arrays:  # of an image that was left meanwhile
-            return
-        with self._messages.catching():
-            cleaned = done.result()
-            self._desk.results.show_cleaned(cleaned)
-            dropped = int(np.count_nonzero((labels != 0) & (cleaned == 0)))
-            changed = int(np.count_nonzero(labels != cleaned))
+        # Not of an image that was left meanwhile.
+        if cleaned.arrays is self._desk.link.arrays:
+            self._desk.results.show_cleaned(cleaned.labels)
             self._messages.confirm(
-                f"{dropped:,} voxels were dropped and {changed - dropped:,} filled; the "
-                "result is a layer of its own, and the rules are saved with the model."
+                f"{cleaned.dropped:,} voxels were dropped and {cleaned.filled:,} filled; "
+                "the result is a layer of its own, and the rules are saved with the model."
             )
+
+    def _show_failure(self, words: str) -> None:
+        self.apply.setEnabled(True)
+        self._messages.error(words)
 
     def _take(self, rules: "Rules") -> None:
         rest = self.common.take(rules.lines, self._desk.classes.table.numbers)
@@ -131,6 +120,30 @@ class CleanPanel(QWidget):
             self.fold.setChecked(True)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cleaned:
+    """A cleaned prediction, and what the rules changed in voxels."""
+
+    arrays: "SharedArrays"
+    labels: "NDArray[np.uint8]"
+    dropped: int
+    filled: int
+
+
+def _cleaned(
+    arrays: "SharedArrays", volume: "Volume", rules: "tuple[Rule, ...]"
+) -> _Cleaned:
+    """Apply rules to a copy of the prediction; slow."""
+    before = arrays.prediction.copy()
+    if not before.any():
+        raise UserError(_NOTHING)
+    after = clean(before, rules, spacing=volume.spacing, unit=volume.unit)
+    dropped = int(np.count_nonzero((before != 0) & (after == 0)))
+    changed = int(np.count_nonzero(before != after))
+    return _Cleaned(arrays, after, dropped, changed - dropped)
+
+
+_NOTHING = "There is no prediction yet: press Predict volume first."
 _APPLY = (
     "Apply the rules to what is predicted so far: press Predict volume first. The result is a layer of its own, and the "
     "model is saved with them"

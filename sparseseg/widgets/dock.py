@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from sparseseg.errors import UserError
 from sparseseg.events import Phase
 from sparseseg.widgets import recovery
+from sparseseg.widgets.background import Background
 from sparseseg.widgets.class_keys import ClassKeys
 from sparseseg.widgets.class_panel import ClassPanel
 from sparseseg.widgets.clean_panel import CleanPanel
@@ -66,6 +67,8 @@ class SegmentationDock(QWidget):
         self._timers: list[QTimer] = []
         self._phase = Phase.IDLE
         self._ended = ""
+        self._counting = Background("counting")
+        self._counting.done.connect(self._show_ending)
         self._make_panels()
         desk = self.desk
         Preview(desk.session, desk.relay, desk.results, desk.painter, parent=self)
@@ -91,6 +94,8 @@ class SegmentationDock(QWidget):
         if self.picker is not None:
             self.picker.close()
         self.clean.close()
+        self.train.recipe.close()
+        self._counting.close()
         self.desk.close()
         super().closeEvent(event)
 
@@ -212,19 +217,22 @@ class SegmentationDock(QWidget):
         before, self._phase = self._phase, phase
         if phase in (Phase.TRAINING, Phase.PREDICTING):
             self.messages.settle()
-        idle = phase is Phase.IDLE
-        self.sections[_TRAIN].summarise("" if idle else phase)
-        if idle and (words := self._ending(before)):
+        is_idle = phase is Phase.IDLE
+        self.sections[_TRAIN].summarise("" if is_idle else phase)
+        seat = self.desk.link.seat
+        if is_idle and before is Phase.TRAINING:
+            has_model = self.desk.state.has_model
+            self._show_ending(trained_words(self.train.newest_step, has_model))
+        if is_idle and before is Phase.PREDICTING and seat is not None:
+            table = self.desk.classes.table
+            self._counting.start(partial(predicted_words, seat, table))
+
+    def _show_ending(self, words: str) -> None:
+        """Say how it ended, in the place of how it ended before."""
+        if words:
             self.messages.withdraw(self._ended)
             self._ended = words
             self.messages.note(words)
-
-    def _ending(self, before: Phase) -> str:
-        if before is Phase.TRAINING:
-            return trained_words(self.train.newest_step, self.desk.state.has_model)
-        if before is Phase.PREDICTING and self.desk.link.seat is not None:
-            return predicted_words(self.desk.link.seat, self.desk.classes.table)
-        return ""
 
     def _offer_recovery(self, image: "Image | None") -> None:
         link = self.desk.link

@@ -19,16 +19,19 @@ class Machine:
     gigabytes: float
 
 
-def this_machine() -> Machine:
-    """Ask the driver for its largest GPU; the training process knows for sure.
-
-    A Mac's GPU shares the memory of the computer.
-    """
-    found = _nvidia_gigabytes()
-    if found is not None:
-        return Machine(has_gpu=True, gigabytes=found)
+def this_computer() -> Machine:
+    """Return what is known at once; a Mac's GPU shares the memory of the computer."""
     memory = psutil.virtual_memory().total / _GB
     return Machine(has_gpu=sys.platform == "darwin", gigabytes=memory)
+
+
+def this_machine() -> Machine:
+    """Ask the driver for its largest GPU, which takes up to three seconds.
+
+    The training process knows for sure.
+    """
+    found = _nvidia_gigabytes()
+    return this_computer() if found is None else Machine(has_gpu=True, gigabytes=found)
 
 
 def _nvidia_gigabytes() -> float | None:

@@ -1,16 +1,20 @@
 """The choice of a recipe: what each is for, and the options that matter."""
 
 import dataclasses
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from magicgui.widgets import Container, create_widget
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from sparseseg.catalogue import CARDS, PRETRAINED, Card
+from sparseseg.widgets.background import Background
 from sparseseg.widgets.fold import FoldButton
-from sparseseg.widgets.machine import Machine, this_machine
+from sparseseg.widgets.machine import Machine, this_computer, this_machine
 from sparseseg.widgets.text import text_label
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QCloseEvent
 
 _MILLION = 1_000_000
 
@@ -23,7 +27,10 @@ class RecipePanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._is_pretrained = False
-        self._machine = this_machine()
+        self._machine = this_computer()
+        self._asking = Background("machine")
+        self._asking.done.connect(self._take_machine)
+        self._asking.start(this_machine)
         self.recipe = QComboBox()
         for card in CARDS.values():
             self.recipe.addItem(card.title, card.name)
@@ -56,15 +63,28 @@ class RecipePanel(QWidget):
         self.recipe.setHidden(wanted)
         self._show()
 
+    def closeEvent(self, event: "QCloseEvent") -> None:
+        """End the thread that asks for the GPU."""
+        self._asking.close()
+        super().closeEvent(event)
+
+    def _take_machine(self, machine: Machine) -> None:
+        self._machine = machine
+        self._show_card()
+
     def _show(self) -> None:
-        card = PRETRAINED if self._is_pretrained else CARDS[self.name]
-        self.card.setText(first_words(card, self._machine))
-        self.card.setToolTip(card_words(card, self._machine))
+        card = self._show_card()
         old, self._form = self._form.native, options_form(card)
         self._layout.replaceWidget(old, self._form.native)
         old.deleteLater()
         self.fold.fold(self._form.native)
         self.chosen.emit(card.name)
+
+    def _show_card(self) -> Card:
+        card = PRETRAINED if self._is_pretrained else CARDS[self.name]
+        self.card.setText(first_words(card, self._machine))
+        self.card.setToolTip(card_words(card, self._machine))
+        return card
 
 
 def first_words(card: Card, machine: Machine) -> str:

@@ -1,35 +1,35 @@
 """Session events, repeated as Qt signals in the main thread."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
+
+from sparseseg.events import SessionEvents
 
 if TYPE_CHECKING:
     from psygnal import EmissionInfo
 
-    from sparseseg.events import SessionEvents
+    class _Signals(QObject):
+        def __getattr__(self, event: str) -> Any: ...
+
+else:
+    _Signals = type(QObject)(
+        "_Signals",
+        (QObject,),
+        {name: Signal(object) for name in SessionEvents().signals},
+    )
 
 
-class Relay(QObject):
+class Relay(_Signals):
     """Hear a session in its reader thread and speak in the thread of Qt.
 
+    It has one Qt signal for each event of `SessionEvents`, by the same name.
     A plain Qt signal is the bridge because psygnal's own queue breaks when a widget
     goes while events are under way. The relay has no Qt parent: it lives as long as
     Python holds it, so a late event meets a live object.
     """
 
-    phase = Signal(object)
-    step = Signal(object)
-    score = Signal(object)
-    progress = Signal(object)
-    painted = Signal(object)
-    depths = Signal(object)
-    rules = Signal(object)
-    failed = Signal(str)
-    noted = Signal(str)
-    saved = Signal(str)
-
-    def __init__(self, events: "SessionEvents") -> None:
+    def __init__(self, events: SessionEvents) -> None:
         super().__init__()
         self._events = events
         events.connect(self._repeat)

@@ -50,7 +50,8 @@ def test_a_folder_is_predicted_and_a_result_opened(dock, qtbot, tmp_path, viewer
     dock.table.selectRow(0)
     assert not dock.open.isEnabled()
     dock.table.selectRow(1)
-    dock.open.click()
+    with qtbot.waitSignal(dock._reading.done, timeout=30_000):
+        dock.open.click()
     labels = viewer.layers["b.nii.gz prediction"]
     assert labels.data.shape == read(image(1)).shape
     assert tuple(labels.scale) == pytest.approx(read(image(1)).spacing)

@@ -11,7 +11,7 @@ def panel(qtbot, opened, messages):
     panel = CleanPanel(opened, messages)
     qtbot.addWidget(panel)
     yield panel
-    panel.close_worker()
+    panel.close()
 
 
 @pytest.fixture
@@ -71,10 +71,13 @@ def test_what_cannot_be_done_is_told(panel, predicted, messages, viewer, lines, 
     assert f"cells {CLEANED}" not in viewer.layers
 
 
-def test_without_a_prediction_there_is_nothing_to_clean_up(panel, opened, messages):
+def test_without_a_prediction_there_is_nothing_to_clean_up(
+    qtbot, panel, opened, messages
+):
     panel.rules.setPlainText("keep 1 largest of 1")
     panel.apply.click()
 
+    qtbot.waitUntil(panel.apply.isEnabled)
     assert "press Predict volume first" in messages.texts[0]
 
 

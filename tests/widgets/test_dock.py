@@ -201,11 +201,14 @@ def test_the_end_of_a_training_is_told_with_what_to_do_next(annotated, session):
     assert "Predict volume" in annotated.messages.texts[0]
 
 
-def test_the_end_of_a_prediction_is_told_in_voxels_and_volume(annotated, session):
+def test_the_end_of_a_prediction_is_told_in_voxels_and_volume(
+    annotated, session, qtbot
+):
     session.becomes(Phase.PREDICTING)
     session.arrays.prediction[0, 0, :8] = 1
     session.becomes(Phase.IDLE)
 
+    qtbot.waitUntil(lambda: bool(annotated.messages.texts))
     # 8 voxels of 0.5 x 0.25 x 0.25 um
     assert "8 voxels of class 1 (0.25 \u00b5m\u00b3)" in annotated.messages.texts[0]
 

@@ -52,7 +52,7 @@ def test_what_was_learned_on_one_image_is_used_on_another(
     dock.result.predict.click()
     qtbot.waitUntil(lambda: session.phase is not Phase.IDLE, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: session.phase is Phase.IDLE, timeout=PATIENCE_MS)
-    assert "'b' is predicted" in dock.messages.texts[0]
+    qtbot.waitUntil(lambda: "'b' is predicted" in dock.messages.texts[0])
     assert viewer.layers["b uncertainty"].data.any()
     assert (viewer.layers["a prediction"].data == before).all()
 
