@@ -84,7 +84,8 @@ def _subject(name: str, recipe: str, args: argparse.Namespace) -> tuple[Subject,
     model.network.to(device)
     scene = Scene.of(model.plan, case.volume, labels, device=device)
     rng = np.random.default_rng(0)
-    model.recipe.prepare(model.network, [scene], rng)
+    for _ in model.recipe.prepare(model.network, [scene], rng):
+        pass
     stage = model.recipe.stages(model.plan)[0]
     model.recipe.enter(model.network, stage)
     batches = model.recipe.batches([scene], rng, stage)

@@ -52,7 +52,7 @@ def advice(scenes: Sequence[Scene], table: ClassTable, score: Score) -> str:
 
 
 def _is_bad(score: Score) -> bool:
-    if not score.measures or score.best == "interpolation":
+    if not score.measures or score.best in ("walker", "interpolation"):
         return True
     return bool(score.measures[score.best]["mean_iou"] < _GOOD)
 

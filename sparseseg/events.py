@@ -105,6 +105,13 @@ class Step:
     score: Score | None
 
 
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Work beside the steps: filters, fits, scores. `done` (0..1) is of this work."""
+
+    done: float
+
+
 class Phase(StrEnum):
     """What the training process of a session is doing."""
 

@@ -1,12 +1,13 @@
 """An honest score while training: annotated slices that the network never sees."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sparseseg.advice import NOT_WANTED, advice, reason
 from sparseseg.data.slices import AnnotatedSlice
@@ -14,31 +15,41 @@ from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.confidence import fitted_temperature
 from sparseseg.events import Method, Score
 from sparseseg.model import Model
-from sparseseg.prediction import interpolated, network_probabilities
+from sparseseg.prediction import network_probabilities
+from sparseseg.propagation import interpolated, walk
 from sparseseg.recipes import Scene
-from sparseseg.sparing import Slices, spared
+from sparseseg.sparing import Slices, left_out_in_turn, spared
 from sparseseg.tiling import Box
 
 _FIRST_SECONDS = 8.0
 _LEAST_SECONDS = 8.0
 # Scoring may take this share of the time of training.
 _SHARE = 0.08
+_LEARNED: tuple[Method, ...] = ("network", "unguided")
+_UNLEARNED: tuple[Method, ...] = ("walker", "interpolation")
+
+Pairs = Sequence[tuple[Scene, Slices]]
+"""Scenes, and the slices of each that are judged and that nothing may see."""
 
 
 class HeldOut:
-    """One slice of each volume, chosen where it is missed least, and its score."""
+    """One slice of each volume, chosen where it is missed least, and its score.
+
+    Where none can be spared, slices are left out one at a time: what needs no network
+    answers without each of them, and for the network its parts that are blind to it.
+    """
 
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted
         self._released = False
-        self._told = self._is_ahead = False
+        self._is_judged = self._is_ahead = False
         self._next = _FIRST_SECONDS
-        self._interpolation: dict[str, Any] | None = None
+        self._unlearned: dict[Method, Any] = {}
         self.slices: tuple[Slices, ...] = ()
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the network was better than interpolation when it was last scored."""
+        """Whether the network was better than all else when it was last scored."""
         return self._is_ahead
 
     def choose(self, scenes: Sequence[Scene]) -> None:
@@ -49,7 +60,8 @@ class HeldOut:
             spared(scenes, place, old) if wanted else Slices()
             for place, old in enumerate(kept)
         )
-        self._interpolation = None
+        self._unlearned = {}
+        self._is_judged = self._released
 
     def by_depth(self, model: Model, scenes: Sequence[Scene]) -> dict[str, float]:
         """Score each depth that a model can be pruned to: its mean Dice."""
@@ -57,7 +69,7 @@ class HeldOut:
             return {}
         pairs = list(zip(scenes, self.slices, strict=True))
         return {
-            str(depth): _measure(model.at_depth(depth), pairs, "network")["mean_dice"]
+            str(depth): _at_once(model.at_depth(depth), pairs)["mean_dice"]
             for depth in model.recipe.depths(model.plan)
         }
 
@@ -70,7 +82,7 @@ class HeldOut:
             blind = scene.without(slices)
             for where in slices:
                 box = _plane(where, scene.volume.shape)
-                target = _own_pixels(scene, blind, where, box)
+                target = _own_pixels(scene, blind, box)
                 found = network_probabilities(model, blind, box).cpu().numpy()
                 told.append(found[:, target >= 0])
                 truths.append(target[target >= 0])
@@ -82,7 +94,7 @@ class HeldOut:
     def release(self) -> bool:
         """Let the held-out slices be learned from; return whether there were any."""
         had = any(self.slices)
-        self._released = True
+        self._released = self._is_judged = True
         self.slices = (Slices(),) * len(self.slices)
         return had
 
@@ -94,65 +106,140 @@ class HeldOut:
         seconds: float,
         *,
         at_once: bool = False,
-    ) -> Score | None:
-        """Score both methods when it is time, or `at_once`, else return None.
+    ) -> Generator[float, None, Score | None]:
+        """Score all methods when it is time, or `at_once`, else return None.
 
-        Pixels where other annotated slices cross are left out: those were seen.
+        Pixels where other annotated slices cross are left out: those were seen. Yields
+        now and then how far it is.
         """
         if not any(self.slices):
-            told, self._told = self._told, True
-            return None if told else self._unmeasured(model, scenes, step, seconds)
+            return (yield from self._judged(model, scenes, step, seconds))
         if seconds < self._next and not at_once:
             return None
-        self._told = True
         begin = time.perf_counter()
         pairs = list(zip(scenes, self.slices, strict=True))
-        if self._interpolation is None:
-            self._interpolation = _measure(model, pairs, "interpolation")
-        network = _measure(model, pairs, "network")
+        learned: dict[Method, Any] = {}
+        for method in _LEARNED if model.recipe.is_guided else ("network",):
+            learned[method] = yield from _measured(model, pairs, method)
+        yield 0.5
         cost = time.perf_counter() - begin
+        if not self._unlearned:
+            for method in _UNLEARNED:
+                self._unlearned[method] = yield from _measured(model, pairs, method)
         self._next = seconds + max(_LEAST_SECONDS, cost / _SHARE)
-        names = tuple(
-            str(where) for out in self.slices for where in sorted(out, key=str)
-        )
-        measures: dict[Method, Any] = {
-            "interpolation": self._interpolation,
-            "network": network,
-        }
-        found = Score(step, seconds, measures, names)
-        self._is_ahead = found.best == "network"
+        found = Score(step, seconds, learned | self._unlearned, _names(pairs))
+        self._is_ahead = found.best in learned
         return replace(found, advice=advice(scenes, model.table, found))
 
-    def _unmeasured(
+    def _judged(
         self, model: Model, scenes: Sequence[Scene], step: int, seconds: float
-    ) -> Score:
-        why = reason(scenes, model.table) if self._wanted else NOT_WANTED
-        found = Score(step, seconds, {}, (), why)
+    ) -> Generator[float, None, Score | None]:
+        """Judge all methods by slices that are left out one at a time, once a choice."""
+        if self._is_judged:
+            return None
+        self._is_judged = True
+        turns = left_out_in_turn(scenes) if self._wanted else []
+        pairs = [(scenes[number], frozenset([where])) for number, where in turns]
+        measures: Mapping[Method, Any] = {}
+        if model.recipe.is_guided and pairs:
+            measures = yield from _left_out(model, scenes, pairs)
+        why = ""
+        if not measures:
+            why = reason(scenes, model.table) if self._wanted else NOT_WANTED
+        names = _names(pairs) if measures else ()
+        found = Score(step, seconds, measures, names, why)
         return replace(found, advice=advice(scenes, model.table, found))
 
 
-def _measure(
-    model: Model, pairs: Sequence[tuple[Scene, Slices]], method: str
-) -> dict[str, Any]:
-    predictions, truths = [], []
+def _left_out(
+    model: Model, scenes: Sequence[Scene], pairs: Pairs
+) -> Generator[float, None, dict[Method, Any]]:
+    """Measure all methods; for the network stand its parts that are blind to a slice."""
+    found: dict[Method, Any] = {}
+    for method in _LEARNED:
+        found[method] = yield from _measured_blind(
+            model, scenes, pairs, guided=method == "network"
+        )
+    for method in _UNLEARNED:
+        found[method] = yield from _measured(model, pairs, method)
+    return found
+
+
+def _measured_blind(
+    model: Model, scenes: Sequence[Scene], pairs: Pairs, *, guided: bool
+) -> Generator[float, None, dict[str, Any]]:
+    every = [(scene, where) for scene in scenes for where in scene.slices]
+    answers = []
+    for scene, (where,) in pairs:
+        yield 0.0
+        place = every.index((scene, where))
+        found = model.recipe.unseen(model.network, scenes, place, guided=guided)
+        assert found is not None
+        box = _plane(where, scene.volume.shape)
+        shown = found.unsqueeze(where.axis + 1).float().cpu().numpy()
+        answers.append(_told_and_true(model, scene, scene.without([where]), box, shown))
+    return _evaluated(model, answers)
+
+
+def _measured(
+    model: Model, pairs: Pairs, method: Method
+) -> Generator[float, None, dict[str, Any]]:
+    answers = []
     for scene, slices in pairs:
         blind = scene.without(slices)
+        walked = None
+        if method == "walker":
+            walking = walk(blind)
+            while walked is None:
+                try:
+                    next(walking)
+                    yield 0.0
+                except StopIteration as end:
+                    walked = end.value
         for where in slices:
+            yield 0.0
             box = _plane(where, scene.volume.shape)
-            predict = network_probabilities if method == "network" else None
-            probabilities = (
-                predict(model, blind, box) if predict else interpolated(blind, box)
-            )
-            index = model.recipe.decided(model.plan, probabilities.cpu().numpy())
-            target = _own_pixels(scene, blind, where, box)
-            predictions.append(index[target >= 0])
-            truths.append(target[target >= 0])
-    return _evaluated(model, np.concatenate(predictions), np.concatenate(truths))
+            found = walked(blind, box) if walked else _answer(model, blind, method, box)
+            shown = found.cpu().numpy()
+            answers.append(_told_and_true(model, scene, blind, box, shown))
+    return _evaluated(model, answers)
 
 
-def _own_pixels(
-    scene: Scene, blind: Scene, where: AnnotatedSlice, box: Box
-) -> NDArray[np.int64]:
+def _answer(model: Model, scene: Scene, method: Method, box: Box) -> Tensor:
+    if method == "interpolation":
+        return interpolated(scene, box)
+    seen = scene if method == "network" else scene.without(scene.slices)
+    return network_probabilities(model, seen, box)
+
+
+def _at_once(model: Model, pairs: Pairs) -> dict[str, Any]:
+    measuring = _measured(model, pairs, "network")
+    while True:
+        try:
+            next(measuring)
+        except StopIteration as end:
+            found: dict[str, Any] = end.value
+            return found
+
+
+def _names(pairs: Pairs) -> tuple[str, ...]:
+    return tuple(str(where) for _, out in pairs for where in sorted(out, key=str))
+
+
+def _told_and_true(
+    model: Model,
+    scene: Scene,
+    blind: Scene,
+    box: Box,
+    probabilities: NDArray[np.float32],
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return what is said of the pixels that the blind scene does not show."""
+    index = model.recipe.decided(model.plan, probabilities)
+    target = _own_pixels(scene, blind, box)
+    return index[target >= 0], target[target >= 0]
+
+
+def _own_pixels(scene: Scene, blind: Scene, box: Box) -> NDArray[np.int64]:
     target = scene.target(box)
     target[blind.target(box) >= 0] = -1
     own: NDArray[np.int64] = target.cpu().numpy()
@@ -160,8 +247,9 @@ def _own_pixels(
 
 
 def _evaluated(
-    model: Model, prediction: NDArray[np.int64], truth: NDArray[np.int64]
+    model: Model, answers: Sequence[tuple[NDArray[np.intp], NDArray[np.int64]]]
 ) -> dict[str, Any]:
+    prediction, truth = (np.concatenate(part) for part in zip(*answers, strict=True))
     values = np.array(model.plan.classes, np.uint8)
     flat = (1, 1, -1)
     return dict(evaluate(values[prediction].reshape(flat), values[truth].reshape(flat)))

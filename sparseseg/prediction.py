@@ -1,7 +1,8 @@
 """Dense prediction, tile by tile, into given arrays: a generator."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.events import Method
 from sparseseg.nn.device import Precision, fastest, is_out_of_memory
+from sparseseg.propagation import interpolated, remembered
 from sparseseg.recipes import Scene
 from sparseseg.tiling import Box, Tile, Triple, tiles
 
@@ -61,24 +63,46 @@ def predict(
     While a tile takes long, tiles are yielded that write nothing, to tell how far it is.
     The tiles cover the volume, or one box of it, exactly once. With the annotation of
     this volume as `labels` the prediction follows it; tiles are so small
-    that they take about the memory of the model. A tile that does not fit is halved. `method` "interpolation" needs it.
+    that they take about the memory of the model. A tile that does not fit is halved.
+    The methods "walker" and "interpolation" need the annotation.
     Raises `UserError` for a volume that does not fit the model.
     """
     scene = Scene.of(model.plan, volume, labels, device=model.device)
-    if method == "interpolation" and not scene.planes:
+    if method == "unguided":
+        scene = scene.without(scene.slices)
+    if method in _UNLEARNED and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     _check_out(out, volume)
     size, halo = model.recipe.tiling(model.plan, volume.shape)
     if model.memory is not None:
         spacing = volume.spacing_in(model.plan.unit)
         size = tile_within(model, size, model.memory, spacing)
+    answer = yield from _unlearned(scene, method)
     for tile in tiles(volume.shape, tile=size, halo=halo, box=box):
-        if method == "network":
+        if answer is None:
             yield from _written(model, scene, out, tile)
         else:
-            probabilities = interpolated(scene, tile.write)
-            _write(model, out, tile.write, probabilities.cpu().numpy())
+            _write(model, out, tile.write, answer(tile.write).cpu().numpy())
         yield tile
+
+
+_UNLEARNED = ("walker", "interpolation")
+
+
+def _unlearned(
+    scene: Scene, method: Method
+) -> Generator[Tile, None, Callable[[Box], Tensor] | None]:
+    """Return what answers for a method that needs no network, None for the others."""
+    if method == "walker":
+        nothing = Box((0, 0, 0), (0, 0, 0))
+        walking = remembered(scene)
+        while True:
+            try:
+                next(walking)
+            except StopIteration as end:
+                return partial(end.value, scene)
+            yield Tile(nothing, nothing, 0, 1)
+    return partial(interpolated, scene) if method == "interpolation" else None
 
 
 def predict_all(
@@ -205,16 +229,6 @@ def _worked(model: "Model", scene: Scene, tile: Tile) -> Generator[Tile, None, T
         if done < parts:
             before = (tile.done - 1) * parts + done
             yield Tile(tile.read, nothing, before, tile.total * parts)
-
-
-def interpolated(scene: Scene, box: Box) -> Tensor:
-    """Return the guidance of all annotated slices as probabilities (k, z, y, x)."""
-    inside = scene.guide(box)[1:]
-    return (inside * _SHARPNESS).softmax(0)
-
-
-# Of a class at 1 and the others at -1, this leaves the others 2% to share.
-_SHARPNESS = 2.0
 
 
 def _write(

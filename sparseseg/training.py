@@ -4,9 +4,10 @@ import copy
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from sparseseg.cases import check, named, outputs_of
 from sparseseg.config import TrainSettings
 from sparseseg.errors import UserError
-from sparseseg.events import Score, Step
+from sparseseg.events import Preparing, Score, Step
 from sparseseg.held_out import HeldOut
 from sparseseg.model import Model
 from sparseseg.nn.device import (
@@ -54,50 +55,83 @@ def train(
     one that it had reached. Raises `UserError` if training cannot go on, and where the
     memory does not suffice.
     """
-    steps = _steps(model, cases, settings)
+    for item in work(model, cases, settings):
+        if isinstance(item, Step):
+            yield item
+
+
+def work(
+    model: Model, cases: Sequence[Case], settings: TrainSettings
+) -> Iterator[Step | Preparing]:
+    """Train as `train` does, and tell also of the work before and between the steps.
+
+    No two items are far apart, so that whoever asks for them can soon be stopped.
+    """
+    items = _items(model, cases, settings)
     while True:
         try:
-            step = next(steps, None)
+            item = next(items, None)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             raise UserError(too_little(model.recipe, model.plan)) from error
-        if step is None:
+        if item is None:
             return
-        yield step
+        yield item
 
 
-def _steps(
+def _items(
     model: Model, cases: Sequence[Case], settings: TrainSettings
-) -> Iterator[Step]:
-    clock = _Clock()
+) -> Iterator[Step | Preparing]:
     model.table = named(cases, model.table)
     stages = _stages_left(model)
     trainee = _Trainee(model, cases, settings, stages[0])
+    yield from map(Preparing, trainee.look())
+    # A budget is for steps: what prepares the first one is not taken from it.
+    clock = _Clock()
     schedule = _Schedule(settings, clock, stages)
     look = clock.now() + _LOOK_SECONDS
     for count in itertools.count(1):
         if clock.now() >= look:
-            trainee.look()
+            yield from _timed(clock, trainee.look())
             look = clock.now() + _LOOK_SECONDS
         # What is never ahead before the slices join is never shown.
         join = _JOIN if trainee.held_out.is_ahead else _LATEST_JOIN
         last: Score | None = None
         if schedule.done is not None and schedule.done >= join:
-            last = trainee.join_held_out(count - 1, clock.now())
+            joining = trainee.join_held_out(count - 1, clock.now())
+            last = yield from _timed(clock, joining)
         schedule.teaches_until(trainee.enough)
         if schedule.begins_stage():
             trainee.enter(schedule.stage)
         loss = trainee.step(schedule.rate())
         schedule.steps = count
         done = schedule.done
-        score = last or trainee.held_out.score(model, trainee.seen, count, clock.now())
+        scoring = trainee.held_out.score(model, trainee.seen, count, clock.now())
+        score = last or (yield from _timed(clock, scoring))
         model.history["stage"] = schedule.stage.name
         _record(model, settings, count, clock.now(), score)
         with clock.stopped():
             yield Step(count, clock.now(), loss, done, score)
         if done is not None and done >= 1:
             return
+
+
+_Result = TypeVar("_Result")
+
+
+def _timed(
+    clock: "_Clock", work: Generator[float, None, _Result]
+) -> Generator[Preparing, None, _Result]:
+    """Tell how far some work is, and return its result; waiting does not count."""
+    while True:
+        try:
+            done = next(work)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+        with clock.stopped():
+            yield Preparing(done)
 
 
 def _stages_left(model: Model) -> tuple[Stage, ...]:
@@ -246,10 +280,9 @@ class _Trainee:
         self._network: nn.Module
         self._stage = stage
         self._entropy = float(model.plan.options.get("entropy", 0.0))
-        self.look()
 
-    def look(self) -> None:
-        """Take in what was painted since the last look."""
+    def look(self) -> Generator[float, None, None]:
+        """Take in what was painted since the last look, and yield how far that is."""
         # Each has to be asked: asking is what remembers the look.
         changed = [labels.changed() for _, labels in self._cases]
         if self._scenes and not any(changed):
@@ -263,20 +296,24 @@ class _Trainee:
             for scene, (_, labels) in zip(self.seen, self._cases, strict=True)
         ]
         self.held_out.choose(self.seen)
-        self._begin(thorough=not self._scenes)
+        yield from self._begin(thorough=not self._scenes)
 
-    def join_held_out(self, step: int, seconds: float) -> Score | None:
+    def join_held_out(
+        self, step: int, seconds: float
+    ) -> Generator[float, None, Score | None]:
         """Learn from the held-out slices as well, and return their last score."""
         if not any(self.held_out.slices):
             return None
-        score = self.held_out.score(self._model, self.seen, step, seconds, at_once=True)
+        score = yield from self.held_out.score(
+            self._model, self.seen, step, seconds, at_once=True
+        )
         if scores := self.held_out.by_depth(self._model, self.seen):
             self._model.history["held_out_by_depth"] = scores
         temperature = self.held_out.temperature(self._model, self.seen)
         if temperature is not None:
             self._model.history["temperature"] = temperature
         if self.held_out.release():
-            self._begin(thorough=True)
+            yield from self._begin(thorough=True)
         return score
 
     def enter(self, stage: Stage) -> None:
@@ -322,7 +359,7 @@ class _Trainee:
             self._go_back(value)
         return value
 
-    def _begin(self, *, thorough: bool) -> None:
+    def _begin(self, *, thorough: bool) -> Generator[float, None, None]:
         """Draw from the scenes as they are now; at first, also make the optimizer."""
         slices = self.held_out.slices
         self._scenes = [
@@ -332,7 +369,9 @@ class _Trainee:
         counts = np.sum([scene.counts for scene in self._scenes], axis=0)
         self._weights = recipe.class_weights(counts.tolist()).to(self._device)
         self.enough = recipe.enough(self._scenes)
-        recipe.prepare(self._model.network, self._scenes, self._rng, thorough=thorough)
+        yield from recipe.prepare(
+            self._model.network, self._scenes, self._rng, thorough=thorough
+        )
         if hasattr(self, "_network"):
             self._batches = recipe.batches(self._scenes, self._rng, self._stage)
             _copy_fixed(self._model.network, self._network)

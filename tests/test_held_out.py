@@ -9,7 +9,17 @@ from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
 from sparseseg.held_out import HeldOut
 from sparseseg.recipes import Scene
-from tests.miniature import SHAPE, case, fresh_model, painted, settings, shrink
+from tests.miniature import (
+    SHAPE,
+    case,
+    fresh_model,
+    painted,
+    result_of,
+    settings,
+    shrink,
+)
+
+METHODS = ["network", "unguided", "walker", "interpolation"]
 
 
 @pytest.fixture(autouse=True)
@@ -106,12 +116,13 @@ def test_held_out_slices_join_once_the_network_is_ahead_or_late(
     last = steps[scored[-1] - 1].score
     assert last.step == scored[-1] - 1
     for step in steps[: scored[-1]]:
-        for method in ("network", "interpolation"):
+        for method in METHODS:
             assert 0 <= step.score.measures[method]["mean_iou"] <= 1
 
 
 def test_a_network_is_ahead_as_its_last_score_says(monkeypatch):
-    values = iter([0.4, 0.3, 0.6])
+    # Of both networks, then of both others; these are measured once.
+    values = iter([0.3, 0.2, 0.4, 0.4, 0.2, 0.6])
 
     def evaluated(*_):
         return {"mean_iou": next(values), "iou": {}}
@@ -121,14 +132,14 @@ def test_a_network_is_ahead_as_its_last_score_says(monkeypatch):
     model, choice = fresh_model(labelled), HeldOut(wanted=True)
     scene = Scene.of(model.plan, *labelled)
     choice.choose([scene])
-    choice.score(model, [scene], 1, 1.0)
+    result_of(choice.score(model, [scene], 1, 1.0))
     assert not choice.is_ahead
-    choice.score(model, [scene], 2, 2.0, at_once=True)
+    result_of(choice.score(model, [scene], 2, 2.0, at_once=True))
     assert choice.is_ahead
 
 
-def test_where_nothing_can_be_held_out_it_is_said_once():
-    labelled = sliced((1, 1, 1))
+def test_where_nothing_can_be_judged_it_is_said_once():
+    labelled = sliced((1, 0, 0))
     steps = training.train(fresh_model(labelled), [labelled], settings(steps=3))
     first, *rest = [step.score for step in steps]
     assert (first.measures, first.slices, first.best) == ({}, (), "network")
@@ -137,6 +148,49 @@ def test_where_nothing_can_be_held_out_it_is_said_once():
         "axis, and now there is 1."
     )
     assert rest == [None, None]
+
+
+def test_with_fewer_slices_each_is_left_out_in_turn_and_judged_once():
+    labelled = sliced((1, 1, 1))
+    steps = training.train(fresh_model(labelled), [labelled], settings(steps=3))
+    first, *rest = [step.score for step in steps]
+    assert sorted(first.measures) == sorted(METHODS)
+    assert (first.slices, first.reason) == (("z 6", "y 10", "x 12"), "")
+    assert rest == [None, None]
+
+
+def test_a_network_without_guidance_is_shown_where_no_slice_can_be_spared():
+    labelled = sliced((1, 1, 1))
+    model = fresh_model(labelled, "unet3d")
+    choice, scene = HeldOut(wanted=True), Scene.of(model.plan, *labelled)
+    choice.choose([scene])
+    score = result_of(choice.score(model, [scene], 1, 1.0))
+    assert (score.measures, score.best) == ({}, "network")
+    assert score.reason
+
+
+def test_what_judges_the_network_has_not_seen_the_slice(monkeypatch):
+    asked = []
+    recipe = type(recipes.get("unet3d-fast"))
+    unseen = recipe.unseen
+
+    def spy(self, network, scenes, place, *, guided):
+        asked.append((place, guided))
+        return unseen(self, network, scenes, place, guided=guided)
+
+    monkeypatch.setattr(recipe, "unseen", spy)
+    labelled = sliced((1, 1, 0))
+    model = fresh_model(labelled)
+    choice, scene = HeldOut(wanted=True), Scene.of(model.plan, *labelled)
+    choice.choose([scene])
+    folds = []
+    voxelwise = model.network.voxelwise
+    monkeypatch.setattr(
+        model.network, "voxelwise", lambda x, f: folds.append(f) or voxelwise(x, f)
+    )
+    result_of(choice.score(model, [scene], 1, 1.0))
+    assert asked == [(0, True), (1, True), (0, False), (1, False)]
+    assert folds == [0, 1, 0, 1]
 
 
 def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):
@@ -152,33 +206,29 @@ def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):
     model = fresh_model(labelled)
     scene = Scene.of(model.plan, *labelled)
     choice.choose([scene])
-    assert choice.score(model, [scene], 1, 1.0).slices == ("z 6",)
+    assert result_of(choice.score(model, [scene], 1, 1.0)).slices == ("z 6",)
     _, rows, columns = SHAPE
-    assert scored == [(rows - 1) * (columns - 2)] * 2
+    assert scored == [(rows - 1) * (columns - 2)] * 4
 
 
-def test_interpolation_is_measured_once_a_choice(monkeypatch):
+def test_what_needs_no_network_is_measured_once_a_choice(monkeypatch):
     methods = []
-    monkeypatch.setattr(
-        held_out,
-        "_measure",
-        lambda model, pairs, method: methods.append(method) or {"mean_iou": 0.5},
-    )
+
+    def measured(model, pairs, method):
+        methods.append(method)
+        yield 0.0
+        return {"mean_iou": 0.5}
+
+    monkeypatch.setattr(held_out, "_measured", measured)
     labelled = sliced((3, 0, 0))
     scene, model = scene_of(labelled), fresh_model(labelled)
     choice = HeldOut(wanted=True)
     choice.choose([scene])
     for step in (1, 2):
-        choice.score(model, [scene], step, float(step))
+        result_of(choice.score(model, [scene], step, float(step)))
     choice.choose([scene])
-    choice.score(model, [scene], 3, 3.0)
-    assert methods == [
-        "interpolation",
-        "network",
-        "network",
-        "interpolation",
-        "network",
-    ]
+    result_of(choice.score(model, [scene], 3, 3.0))
+    assert methods == [*METHODS, *METHODS[:2], *METHODS]
 
 
 def test_a_score_waits_until_it_is_due(monkeypatch):
@@ -186,7 +236,7 @@ def test_a_score_waits_until_it_is_due(monkeypatch):
     scene = scene_of(sliced((3, 0, 0)))
     choice = HeldOut(wanted=True)
     choice.choose([scene])
-    assert choice.score(SimpleNamespace(), [scene], 1, 4.9) is None
+    assert result_of(choice.score(SimpleNamespace(), [scene], 1, 4.9)) is None
 
 
 def test_a_scored_model_can_be_saved(tmp_path):

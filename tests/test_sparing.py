@@ -6,7 +6,7 @@ from sparseseg.classes import ClassTable, LabelClass
 from sparseseg.data.labels import SparseLabels
 from sparseseg.events import Score
 from sparseseg.recipes import Scene
-from sparseseg.sparing import spared
+from sparseseg.sparing import left_out_in_turn, spared
 from tests.miniature import fresh_model, painted
 
 SHAPE = (16, 12, 10)
@@ -73,6 +73,21 @@ def test_a_slice_that_became_the_only_one_of_a_class_is_given_back():
     assert names(old) == ["z 8"]
     later = scene(across_z(2, 5, 8, 11, 14, lesion_on=[8]))
     assert names(spared([later], 0, old)) == ["z 5"]
+
+
+def test_slices_of_all_axes_are_left_out_before_two_of_one():
+    annotation = across_z(2, 5, 8)
+    annotation[:, 6] = np.where(annotation[:, 6] > 0, annotation[:, 6], 255)
+    turns = left_out_in_turn([scene(annotation)])
+    assert [(number, str(where)) for number, where in turns] == [
+        (0, "z 5"),
+        (0, "y 6"),
+        (0, "z 2"),
+    ]
+
+
+def test_a_single_slice_is_never_left_out():
+    assert left_out_in_turn([scene(across_z(5))]) == []
 
 
 def bad(iou=0.3):

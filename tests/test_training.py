@@ -332,6 +332,7 @@ def test_going_back_takes_the_averaged_weights_at_half_the_rate(monkeypatch):
     labelled = blob_case()
     model = fresh_model(labelled)
     trainee = training._Trainee(model, [labelled], settings(), WHOLE[0])
+    list(trainee.look())
     (group,) = trainee._optimizer.param_groups
     rate = group["initial_lr"]
     for _ in range(3):

@@ -25,13 +25,17 @@ def train(
 ) -> None:
     """Train to the end; at Ctrl-C save the model so far to `rescue` and pass it on."""
     from sparseseg import training
+    from sparseseg.events import Step
 
     steps = 0
     try:
         with bar("training") as show:
-            for step in training.train(model, cases, settings):
-                steps = step.step
-                show(step.done or 0.0, _words(step))
+            for item in training.work(model, cases, settings):
+                if isinstance(item, Step):
+                    steps = item.step
+                    show(item.done or 0.0, _words(item))
+                elif not steps:
+                    show(item.done, "preparing")
     except KeyboardInterrupt:
         if not steps:
             raise

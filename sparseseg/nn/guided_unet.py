@@ -1,7 +1,8 @@
 """A voxel-wise classifier, and a small U-Net over planes that corrects it."""
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -74,14 +75,22 @@ class GuidedUNet(nn.Module):
     def forward(self, planes: Tensor, fold: int | None = None) -> Tensor:
         """Return the corrected logits; `fold` is that of the slice learned from."""
         planes = self.standardised(planes)
-        single = planes[:, : self._channels].movedim(1, -1)
-        self.classifiers.eval()
-        blind = self.classifiers[FOLDS if fold is None else fold]
-        first: Tensor = blind(single).softmax(-1).movedim(-1, 1)
+        first = self._first(planes, fold)
         x = self._unet(torch.cat([first, planes], 1))
         correction: Tensor = self.head(F.dropout2d(x, _DROPOUT, self.training))
         likely: Tensor = first.clamp_min(_LEAST).log()
         return likely + (correction if self.training else _TRUST * correction)
+
+    def voxelwise(self, planes: Tensor, fold: int) -> Tensor:
+        """Return the probabilities (n, k, y, x) of the classifier blind to a fold."""
+        return self._first(self.standardised(planes), fold)
+
+    def _first(self, planes: Tensor, fold: int | None) -> Tensor:
+        self.classifiers.eval()
+        blind = self.classifiers[FOLDS if fold is None else fold]
+        single = planes[:, : self._channels].movedim(1, -1)
+        first: Tensor = blind(single).softmax(-1).movedim(-1, 1)
+        return first
 
     def standardised(self, planes: Tensor) -> Tensor:
         """Return planes (n, c, ...) with mean 0 and deviation 1 on what was fitted.
@@ -89,12 +98,7 @@ class GuidedUNet(nn.Module):
         What lies beyond the range that was fitted is taken for its end: nothing was
         learned of it.
         """
-        shape = (-1, *[1] * (planes.ndim - 2))
-        low, high, mean, deviation = (
-            part.view(shape)
-            for part in (self.low, self.high, self.mean, self.deviation)
-        )
-        return (torch.minimum(torch.maximum(planes, low), high) - mean) / deviation
+        return _standardised(planes, self.low, self.high, self.mean, self.deviation)
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any
@@ -122,28 +126,37 @@ class GuidedUNet(nn.Module):
         *,
         steps: int,
         rng: np.random.Generator,
-    ) -> None:
-        """Fit the classifiers to pixels (n, c) of slices in `folds` (n), target (n)."""
-        self.low.copy_(pixels.amin(0))
-        self.high.copy_(pixels.amax(0))
-        self.mean.copy_(pixels.mean(0))
-        self.deviation.copy_(pixels.std(0, correction=0).clamp_min(1e-3))
-        single = self.standardised(pixels)[:, : self._channels]
-        self.classifiers.requires_grad_(requires_grad=True).train()
-        precision = probe(
-            self.classifiers[FOLDS], single[:_FIT_PIXELS], self.classifiers[FOLDS]
+    ) -> Iterator[float]:
+        """Fit the classifiers to pixels (n, c) of slices in `folds` (n), target (n).
+
+        Yields how far it is; until it is at its end, the network answers as before.
+        """
+        numbers = (
+            pixels.amin(0),
+            pixels.amax(0),
+            pixels.mean(0),
+            pixels.std(0, correction=0).clamp_min(1e-3),
         )
+        single = _standardised(pixels, *numbers)[:, : self._channels]
+        fresh = copy.deepcopy(self.classifiers).requires_grad_(requires_grad=True)
+        precision = probe(fresh[FOLDS], single[:_FIT_PIXELS], fresh[FOLDS])
         fit = _Fit(precision, rng)
-        fit(self.classifiers[FOLDS], single, target, steps=steps)
         # The blind ones only show the U-Net what mistakes to expect.
         few = max(1, steps // _BLIND_SHARE)
         there = sorted(set(folds.tolist()))
-        for fold in there:
+        total, done = steps + few * len(there), 0
+        for fold in (FOLDS, *there):
             # A single fold has no other to learn from.
-            seen = folds != fold if len(there) > 1 else folds == fold
-            fit(self.classifiers[fold], single[seen], target[seen], steps=few)
-        self.classifiers.requires_grad_(requires_grad=False).eval()
-        self.classifiers.zero_grad(set_to_none=True)
+            seen = folds != fold if len(there) > 1 else folds >= 0
+            count = steps if fold == FOLDS else few
+            for _ in fit(fresh[fold], single[seen], target[seen], steps=count):
+                done += 1
+                yield done / total
+        kept = (self.low, self.high, self.mean, self.deviation)
+        for buffer, number in zip(kept, numbers, strict=True):
+            buffer.copy_(number)
+        self.classifiers.load_state_dict(fresh.state_dict())
+        self.classifiers.eval()
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,8 @@ class _Fit:
 
     def __call__(
         self, classifier: nn.Module, pixels: Tensor, target: Tensor, *, steps: int
-    ) -> None:
+    ) -> Iterator[None]:
+        classifier.train()
         optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.02)
         for step in range(steps):
             cosine = 0.5 + 0.5 * math.cos(math.pi * step / steps)
@@ -167,6 +181,7 @@ class _Fit:
             optimizer.zero_grad(set_to_none=True)
             F.cross_entropy(logits.float(), target[drawn]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            yield
 
 
 class _GroupDropout(nn.Module):
@@ -181,6 +196,13 @@ class _GroupDropout(nn.Module):
         groups = x.view(-1, math.gcd(_GROUP, len(x)), x.shape[1])
         kept = torch.rand_like(groups[:, :1]) >= _FIT_DROPOUT
         return (groups * kept).view(x.shape) / (1 - _FIT_DROPOUT)
+
+
+def _standardised(planes: Tensor, *numbers: Tensor) -> Tensor:
+    """Cut planes (n, c, ...) to low and high, subtract means, divide by deviations."""
+    shape = (-1, *[1] * (planes.ndim - 2))
+    low, high, mean, deviation = (part.view(shape) for part in numbers)
+    return (torch.minimum(torch.maximum(planes, low), high) - mean) / deviation
 
 
 def _classifier(channels: int, outputs: int) -> nn.Sequential:

@@ -1,13 +1,11 @@
 """What the interactive U-Net sees of a plane: filters, neighbours and guidance."""
 
-from functools import lru_cache
+from collections.abc import Generator, Hashable, Iterator
 
 import torch
 from torch import Tensor
 
-from sparseseg.data.volume import Volume
 from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_halo
-from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
 from sparseseg.tiling import Box, tiles
 
@@ -19,28 +17,50 @@ _BANK_TILE = (128, 128, 128)
 def features(scene: Scene, box: Box) -> Tensor:
     """Return the filter bank (channels * filters, z, y, x) of a box, half precision."""
     if scene.volume.array.size > _REMEMBERED:
-        return _bank(scene, box)
-    whole = _whole_bank(scene.volume, scene.plan, scene.device)
-    return whole[(slice(None), *box.slices)]
+        return _drained(_bank(scene, box))
+    for _ in kept(scene):
+        pass
+    return _KEPT[_key(scene)][(slice(None), *box.slices)]
 
 
-@lru_cache(maxsize=1)
-def _whole_bank(volume: Volume, plan: Plan, device: torch.device) -> Tensor:
-    """Return the bank of a whole volume, in half precision.
+def kept(scene: Scene) -> Iterator[float]:
+    """Make the bank of a whole volume if it is small, and yield how far it is.
 
     Slices in three orientations need nearly all of it, and every preview needs it again.
     """
-    return _bank(Scene(plan, volume, device=device), Box.whole(volume.shape))
+    key = _key(scene)
+    if scene.volume.array.size <= _REMEMBERED and key not in _KEPT:
+        whole = yield from _bank(scene, Box.whole(scene.volume.shape))
+        _KEPT.clear()
+        _KEPT[key] = whole
 
 
-def _bank(scene: Scene, box: Box) -> Tensor:
+_KEPT: dict[Hashable, Tensor] = {}
+"""The bank of the last volume."""
+
+
+def _key(scene: Scene) -> Hashable:
+    return scene.volume, scene.plan, scene.device
+
+
+def _bank(scene: Scene, box: Box) -> Generator[float, None, Tensor]:
     volume = scene.volume
     count = volume.channels * filter_count()
     found = torch.empty(count, *box.shape, dtype=torch.float16, device=scene.device)
     for tile in tiles(volume.shape, tile=_BANK_TILE, halo=(0, 0, 0), box=box):
         there = tile.write.relative_to(box).slices
         found[(slice(None), *there)] = _filtered(scene, tile.write).half()
+        yield tile.done / tile.total
     return found
+
+
+def _drained(work: Generator[float, None, Tensor]) -> Tensor:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: Tensor = end.value
+            return found
 
 
 def _filtered(scene: Scene, box: Box) -> Tensor:

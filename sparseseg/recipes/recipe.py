@@ -55,6 +55,8 @@ class Recipe(Protocol):
     """What a person has to know of it, and may choose."""
     is_exact: bool
     """Whether it predicts in single precision, to equal the library it came from."""
+    is_guided: bool
+    """Whether the annotation of a volume leads the prediction of that volume."""
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
@@ -89,10 +91,20 @@ class Recipe(Protocol):
         rng: np.random.Generator,
         *,
         thorough: bool = True,
-    ) -> None:
+    ) -> Iterator[float]:
         """Set what is not trained by steps; called whenever annotation changed.
 
-        Not `thorough` means that strokes join a running training: be quick.
+        Not `thorough` means that strokes join a running training: be quick. Yields now
+        and then how far it is (0..1).
+        """
+
+    def unseen(
+        self, network: nn.Module, scenes: Sequence[Scene], place: int, *, guided: bool
+    ) -> Tensor | None:
+        """Return what parts of a network say of a slice that they have not seen.
+
+        `place` counts the slices of all scenes. It is (k, rows, columns), with guidance
+        by the other slices or without; None where nothing is blind to a slice.
         """
 
     def batches(
@@ -149,6 +161,7 @@ class Plain:
 
     card: Card
     is_exact = False
+    is_guided = False
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box; each recipe has its own way."""
@@ -206,5 +219,12 @@ class Plain:
         rng: np.random.Generator,
         *,
         thorough: bool = True,
-    ) -> None:
+    ) -> Iterator[float]:
         """Do nothing: all weights are trained by steps."""
+        yield from ()
+
+    def unseen(
+        self, network: nn.Module, scenes: Sequence[Scene], place: int, *, guided: bool
+    ) -> Tensor | None:
+        """Return None: the whole network sees all slices."""
+        return None

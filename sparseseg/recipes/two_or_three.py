@@ -88,8 +88,9 @@ class TwoOrThree(Plain, ABC):
         rng: np.random.Generator,
         *,
         thorough: bool = True,
-    ) -> None:
+    ) -> Iterator[float]:
         """Let the annotated views count."""
+        yield from ()
         if isinstance(network, planes.PlaneWise):
             network.views.copy_(torch.tensor(planes.view_weights(scenes)))
 

@@ -34,9 +34,13 @@ _PIXELS = 25_000  # a step
 _PASSES = 400  # over the labelled pixels
 _FEWEST_STEPS = 1000
 _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
+# Of slices that no other crosses: all that guides them is a whole gap away.
+_UNCROSSED = 0.5
+_OWN = 0.1  # of these are guided by themselves: a prediction meets slices so near
 _LEFT_OUT = 0.1  # of the guiding slices
 _RARE = 0.3  # of the crops are centred on a class drawn evenly
 _HALO = 24  # voxels that the U-Net reads beyond a tile
+_FILTERING = 0.3  # of the time of preparing
 _BANK_BYTES = 400 * 2**20  # while the filters of one part are made
 _TILE_VOXELS = 6_000_000
 
@@ -54,6 +58,7 @@ class UNet3dFastRecipe(Plain):
     """
 
     card = card("unet3d-fast")
+    is_guided = True
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
@@ -95,13 +100,37 @@ class UNet3dFastRecipe(Plain):
         rng: np.random.Generator,
         *,
         thorough: bool = True,
-    ) -> None:
+    ) -> Iterator[float]:
         """Fit the voxel-wise classifier, and let each annotated view count."""
         assert isinstance(network, GuidedUNet)
         network.views.copy_(torch.tensor(view_weights(scenes)))
-        pixels, target, folds = _labelled_pixels(_slates(scenes), rng)
+        for scene in scenes:
+            for done in plane_features.kept(scene):
+                yield done * _FILTERING
+        slates = _slates(scenes)
+        for slate in slates:
+            yield _FILTERING
+            _ = slate.features
+        pixels, target, folds = _labelled_pixels(slates, rng)
         steps = _FIT_STEPS if thorough else max(1, _FIT_STEPS // _REFIT_SHARE)
-        network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng)
+        for done in network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng):
+            yield _FILTERING + (1 - _FILTERING) * done
+
+    def unseen(
+        self, network: nn.Module, scenes: Sequence[Scene], place: int, *, guided: bool
+    ) -> Tensor | None:
+        """Return what the classifier says that is blind to a slice.
+
+        Where there is one slice only, nothing is blind to it.
+        """
+        assert isinstance(network, GuidedUNet)
+        slates = _slates(scenes)
+        if len(slates) < 2:
+            return None
+        slate = slates[place]
+        planes = slate.inputs(slate.whole, slate.others if guided else ())
+        with torch.inference_mode():
+            return network.voxelwise(planes[None], slate.fold)[0]
 
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
@@ -191,6 +220,22 @@ class _Slate:
         self._places = scene.places[number]
         self._features: tuple[Tensor, Tensor] | None = None
         self.others = tuple(w for w in scene.slices if w != plane.where)
+        self.is_crossed = any(where.axis != self.axis for where in self.others)
+
+    @property
+    def whole(self) -> tuple[slice, slice]:
+        rows, columns = self.target.shape
+        return slice(0, rows), slice(0, columns)
+
+    @property
+    def unguided(self) -> float:
+        """The share of its pixels that is learned without guidance."""
+        return _UNGUIDED if self.is_crossed else _UNCROSSED
+
+    @property
+    def own(self) -> float:
+        """The share of its pixels that is learned with guidance by itself."""
+        return 0.0 if self.is_crossed else _OWN
 
     @property
     def labelled(self) -> int:
@@ -280,8 +325,10 @@ def _crop(
     slate: _Slate, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Cut a crop; pixels that a guiding slice crosses are not learned from."""
-    guiding = [] if rng.random() < _UNGUIDED else list(slate.others)
+    guiding = [] if rng.random() < slate.unguided else list(slate.others)
     guiding = [where for where in guiding if rng.random() >= _LEFT_OUT]
+    if rng.random() < slate.own:
+        guiding.append(slate.where)
     corner = slate.corner(size, rng)
     window = (
         slice(corner[0], corner[0] + size[0]),
@@ -334,20 +381,24 @@ def _labelled_pixels(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw labelled pixels of all slates evenly, with their target and fold.
 
-    Some of them are shown without guidance.
+    Some of them are shown without guidance, and some led by their own slice.
     """
     total = sum(slate.labelled for slate in slates)
     share = min(1.0, _FIT_PIXELS / total)
     inputs, targets, folds = [], [], []
     for slate in slates:
-        window = (slice(0, slate.target.shape[0]), slice(0, slate.target.shape[1]))
         # Of a few strokes every pixel counts, guided or not.
-        unguided = max(share * _UNGUIDED, min(1.0, _FEW_PIXELS / total))
-        for guiding, part in (((), unguided), (slate.others, share)):
+        unguided = max(share * slate.unguided, min(1.0, _FEW_PIXELS / total))
+        led = (
+            ((), unguided),
+            (slate.others, share),
+            (slate.scene.slices, share * slate.own),
+        )
+        for guiding, part in led:
             target = slate.unseen(guiding)
             wanted = torch.from_numpy(rng.random(target.shape) < part)
             chosen = (target != losses.IGNORE) & wanted.to(target.device)
-            inputs.append(slate.inputs(window, guiding)[:, chosen].T)
+            inputs.append(slate.inputs(slate.whole, guiding)[:, chosen].T)
             targets.append(target[chosen])
             folds.append(torch.full_like(targets[-1], slate.fold))
     return torch.cat(inputs), torch.cat(targets), torch.cat(folds)

@@ -15,7 +15,7 @@ from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Depths, Method, Step
+from sparseseg.events import Depths, Method, Preparing, Step
 from sparseseg.model import Model
 from sparseseg.options import read_options
 from sparseseg.prediction import Output, predict
@@ -23,7 +23,7 @@ from sparseseg.recipes import Plan
 from sparseseg.session.shared import SharedArrays
 from sparseseg.starting import create
 from sparseseg.tiling import Box, Tile
-from sparseseg.training import train
+from sparseseg.training import work
 
 
 class Engine:
@@ -44,7 +44,7 @@ class Engine:
 
     def train(
         self, settings: TrainSettings, table: ClassTable | None = None
-    ) -> Iterator[Step]:
+    ) -> Iterator[Step | Preparing]:
         """Train the model at hand if it is what the settings ask for, or a new one."""
         volume, labels = self._case
         self._case = volume, SparseLabels(labels.array, table=table)
@@ -52,7 +52,7 @@ class Engine:
         if self._model is None or not (same and _is_asked_for(self._model, settings)):
             self._model, self._depth = create([self._case], settings), None
             self._parent = settings.parent
-        yield from train(self._model, [self._case], settings)
+        yield from work(self._model, [self._case], settings)
 
     def predict(
         self, arrays: SharedArrays, *, box: Box, method: Method

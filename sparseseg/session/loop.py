@@ -9,7 +9,16 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from sparseseg.errors import UserError
-from sparseseg.events import Depths, Method, Phase, Rules, Score, Step, StepReport
+from sparseseg.events import (
+    Depths,
+    Method,
+    Phase,
+    Preparing,
+    Rules,
+    Score,
+    Step,
+    StepReport,
+)
 from sparseseg.session.messages import (
     Assignment,
     ChooseDepth,
@@ -39,8 +48,9 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Training:
-    steps: Iterator[Step]
+    items: Iterator[Step | Preparing]
     course: Course
+    preparation: Course
     untold: Step | None = None
     has_stepped: bool = False
     is_paused: bool = False
@@ -112,9 +122,11 @@ class WorkLoop:
 
     @_handle.register
     def _(self, request: Train) -> None:
-        course = Course("train", send=self._send, clock=self._clock)
-        steps = self._engine.train(request.settings, request.table)
-        self._training = _Training(steps, course)
+        course, preparation = (
+            Course("train", send=self._send, clock=self._clock) for _ in range(2)
+        )
+        items = self._engine.train(request.settings, request.table)
+        self._training = _Training(items, course, preparation)
 
     @_handle.register
     def _(self, _request: Pause) -> None:
@@ -178,12 +190,22 @@ class WorkLoop:
     def _train(self, training: _Training) -> None:
         # It is taken away first, and so dropped if it fails.
         self._training = None
-        step = next(training.steps, None)
-        if step is None:
+        item = next(training.items, None)
+        if item is None:
             self._finish(training)
+            return
+        self._training = training
+        if isinstance(item, Step):
+            self._after_step(training, item)
         else:
-            self._training = training
-            self._after_step(training, step)
+            self._while_preparing(training, item)
+
+    def _while_preparing(self, training: _Training, item: Preparing) -> None:
+        """Show how far it is before the first step, and what is known until then."""
+        if not training.has_stepped:
+            training.preparation.tell(item.done)
+        self._painter.can_interpolate = True
+        self._painter.refresh_now_and_then()
 
     def _after_step(self, training: _Training, step: Step) -> None:
         training.has_stepped = self._is_unsaved = True

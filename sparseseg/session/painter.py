@@ -28,7 +28,8 @@ class Painter:
     """Predicts the whole volume, or before that one slice, tile by tile.
 
     `method` and `step` say what is predicted with, and `has_model` whether that can be
-    done at all; the loop sets them. A painting that fails is dropped, and a preview that
+    done at all; the loop sets them. Before there is a model, interpolation is shown once
+    `can_interpolate` says that it can be. A painting that fails is dropped, and a preview that
     fails is not repeated.
     """
 
@@ -41,6 +42,7 @@ class Painter:
         clock: Callable[[], float],
     ) -> None:
         self.has_model = False
+        self.can_interpolate = False
         self.method: Method = "interpolation"
         self.step = 0
         self._engine = engine
@@ -76,13 +78,14 @@ class Painter:
         self._prediction = self._start("predict", *boxes)
 
     def preview(self, wanted: Preview) -> None:
-        """Paint this slice instead of an earlier one, as soon as there is a model."""
+        """Paint this slice instead of an earlier one, as soon as that is possible."""
         self._wanted, self._preview, self._seen = wanted, None, None
         self.refresh()
 
     def refresh(self) -> None:
         """Paint the wanted slice again if it has changed."""
-        if self._wanted is None or not self.has_model or self._seen == self._basis():
+        can_paint = self.has_model or self.can_interpolate
+        if self._wanted is None or not can_paint or self._seen == self._basis():
             return
         self._seen = self._basis()
         box = slice_box(self._arrays.annotation.shape, self._wanted)
@@ -136,7 +139,7 @@ class Painter:
 
     def _basis(self) -> Hashable:
         """Return what the prediction depends on now."""
-        if self.method == "network":
+        if self.method in ("network", "unguided"):
             return self.method, self.step
         return self.method, zlib.crc32(self._arrays.annotation.data)
 

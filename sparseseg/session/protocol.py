@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
-from sparseseg.events import Depths, Method, Step
+from sparseseg.events import Depths, Method, Preparing, Step
 from sparseseg.session.shared import SharedArrays
 from sparseseg.tiling import Box, Tile
 
@@ -27,8 +27,11 @@ class Engine(Protocol):
 
     def train(
         self, settings: TrainSettings, table: ClassTable | None = None
-    ) -> Iterator[Step]:
-        """Train the model at hand, or a new one; after each step it can predict."""
+    ) -> Iterator[Step | Preparing]:
+        """Train the model at hand, or a new one; after each step it can predict.
+
+        While it prepares the first one, it can interpolate.
+        """
         ...
 
     def predict(

@@ -61,4 +61,4 @@ def run(
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two steps pass without learning anything."""
-    monkeypatch.setattr("sparseseg.training.train", two_steps)
+    monkeypatch.setattr("sparseseg.training.work", two_steps)

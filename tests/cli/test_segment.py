@@ -59,7 +59,7 @@ def test_where_interpolation_did_better_it_is_used_and_said(
         scores = {"network": network, "interpolation": interpolation}
         model.history["held_out"] = {"slices": ["z 12"], "step": 2, **scores}
 
-    monkeypatch.setattr("sparseseg.training.train", train)
+    monkeypatch.setattr("sparseseg.training.work", train)
     _, stdout, stderr = run(*SEGMENT, "-o", tmp_path / "p.tif")
     assert last_object(stdout)["method"] == "interpolation"
     assert (

@@ -19,7 +19,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from two_steps(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sparseseg.training.train", train)
+    monkeypatch.setattr("sparseseg.training.work", train)
 
 
 def test_training_writes_a_model_and_says_what_it_took(
@@ -52,7 +52,7 @@ def test_several_volumes_are_learned_from_together(
         seen.append(len(cases))
         return two_steps(model, cases, settings)
 
-    monkeypatch.setattr("sparseseg.training.train", train)
+    monkeypatch.setattr("sparseseg.training.work", train)
     pair = ("image.tif", "annotation.tif")
     assert run("train", *pair, *pair, "-o", tmp_path / "m.safetensors")[0] == 0
     assert seen == [2]

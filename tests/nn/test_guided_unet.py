@@ -40,7 +40,7 @@ def one_precision(monkeypatch):
 def fitted(network, pixels, target, folds, steps=30):
     rng = np.random.default_rng(0)
     torch.manual_seed(2)
-    network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng)
+    list(network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng))
     return network
 
 

@@ -51,7 +51,7 @@ def scene(recipe):
 def network(recipe, scene):
     torch.manual_seed(0)
     network = recipe.network(scene.plan)
-    recipe.prepare(network, [scene], np.random.default_rng(0))
+    list(recipe.prepare(network, [scene], np.random.default_rng(0)))
     recipe.enter(network, recipe.stages(scene.plan)[0])
     return network
 
@@ -204,7 +204,7 @@ def test_a_slice_larger_than_a_tile_is_labelled_whole(recipe, name):
     plan = recipe.plan([case], (255, 1), recipe.card.options())
     scene = Scene.of(replace(plan, network=SMALL[name]), *case)
     network = recipe.network(scene.plan)
-    recipe.prepare(network, [scene], np.random.default_rng(0))
+    list(recipe.prepare(network, [scene], np.random.default_rng(0)))
     recipe.enter(network, recipe.stages(scene.plan)[0])
     box = Box((1, 0, 0), (2, 70, 60))
     with torch.inference_mode():
@@ -228,7 +228,7 @@ def test_one_slice_stacks_and_two_channels_are_taken(recipe, shape):
     plan = recipe.plan([case], (255, 1), recipe.card.options())
     scene = Scene.of(replace(plan, network=SMALL[plan.recipe]), *case)
     network = recipe.network(scene.plan)
-    recipe.prepare(network, [scene], np.random.default_rng(0))
+    list(recipe.prepare(network, [scene], np.random.default_rng(0)))
     recipe.enter(network, recipe.stages(plan)[0])
     batch = drawn(recipe, scene)
     assert recipe.logits(network.train(), batch)[0].shape[1] == 2

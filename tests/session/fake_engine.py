@@ -14,7 +14,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Depths, Method, Score, Step
+from sparseseg.events import Depths, Method, Preparing, Score, Step
 from sparseseg.session.shared import SharedArrays
 from sparseseg.tiling import Box, Tile, tiles
 
@@ -27,8 +27,10 @@ class Engine:
     """The recipe says how training goes.
 
     "wrong" is an error that the user can mend, "mad" a bug, "stuck" a step that never
-    ends; all others go well.
+    ends; all others go well. `preparations` come before the first step.
     """
+
+    preparations = 0
 
     def __init__(self) -> None:
         self.step = 0
@@ -41,13 +43,16 @@ class Engine:
 
     def train(
         self, settings: TrainSettings, table: ClassTable | None = None
-    ) -> Iterator[Step]:
+    ) -> Iterator[Step | Preparing]:
         if settings.recipe == "wrong":
             raise UserError("nothing is painted yet: paint a slice")
         if settings.recipe == "mad":
             raise ZeroDivisionError("by zero")
         if settings.recipe == "stuck":
             threading.Event().wait()
+        for part in range(self.preparations):
+            self.work()
+            yield Preparing((part + 1) / self.preparations)
         steps = count(1) if settings.steps is None else range(1, settings.steps + 1)
         for number in steps:
             self.work()

@@ -224,6 +224,32 @@ def test_interpolation_is_shown_until_the_network_wins(bench: Bench) -> None:
     assert bench.arrays.prediction[1].max() == 6
 
 
+def test_interpolation_is_shown_before_the_first_step(bench: Bench) -> None:
+    bench.engine.preparations = 4
+    bench.run(Preview(0, 1), train(1))
+    first = painted(bench.replies)[0]
+    assert (first.step, first.method) == (0, "interpolation")
+    assert bench.replies.index(first) < bench.kinds().index("StepReport")
+
+
+def test_preparing_is_told_as_progress_and_heard_by_a_pause(bench: Bench) -> None:
+    bench.engine.preparations = 4
+    bench.when(lambda reply: isinstance(reply, Progress), Pause())
+    bench.run(train(9))
+    progress = [reply.done for reply in bench.replies if isinstance(reply, Progress)]
+    assert progress == [0.25]
+    assert bench.engine.step == 0
+    assert bench.replies[-1] == Phase.PAUSED
+
+
+def test_nothing_is_saved_or_predicted_before_the_first_step(bench: Bench) -> None:
+    bench.engine.preparations = 2
+    bench.when(lambda reply: isinstance(reply, Progress), Predict())
+    replies = bench.run(train(1))
+    told = next(reply for reply in replies if isinstance(reply, Told))
+    assert told.text.startswith("there is no model yet")
+
+
 def test_every_method_is_scored_and_the_winner_is_named(bench: Bench) -> None:
     first, second = (
         reply for reply in bench.run(train(5)) if isinstance(reply, ScoreReport)
