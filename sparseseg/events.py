@@ -9,21 +9,25 @@ from psygnal import Signal, SignalGroup
 
 from sparseseg.tiling import Box
 
-Method = Literal["network", "unguided", "walker", "interpolation"]
+Method = Literal["network", "unguided", "mixed", "walker", "interpolation"]
 """What a prediction is made with.
 
 "network" follows the annotation of the volume, "unguided" is the same network that sees
 the image alone; the walker spreads the annotation along the image, and interpolation
-fills in between annotated slices.
+fills in between annotated slices. "mixed" is the mean of network and walker.
 """
 
 METHODS: dict[Method, str] = {
     "network": "network",
     "unguided": "network without guidance",
+    "mixed": "network and random walker",
     "walker": "random walker",
     "interpolation": "interpolation",
 }
 """What each method is called; of equals the later one is shown, which is simpler."""
+
+# The best mean IoU has to be so high for a score to tell methods apart.
+_TELLING = 0.1
 
 Job = Literal["train", "predict", "preview"]
 
@@ -35,7 +39,7 @@ class Score:
     `measures` holds, by method, what `sparseseg.evaluation.evaluate` returns; it is empty
     where nothing could be measured, and `reason` says why in a sentence. `slices` names
     the slices, for example ("z 50",). `advice` says in a sentence what to paint next,
-    where that would help.
+    where that would help. `default` is shown where the measures tell nothing.
     """
 
     step: int
@@ -44,18 +48,27 @@ class Score:
     slices: tuple[str, ...]
     reason: str = ""
     advice: str = ""
+    default: Method = "network"
 
     @property
     def best(self) -> Method:
         """The method to show: the network has to beat the others.
 
-        Where nothing was measured, nothing speaks against the network.
+        Where nothing was measured, or all failed alike, it is the default.
         """
+        if not self._tells_anything:
+            return self.default
         best: Method = "network"
         for method in METHODS:
             if method in self.measures and not self._is_ahead(best, method):
                 best = method
         return best
+
+    @property
+    def _tells_anything(self) -> bool:
+        values = [found["mean_iou"] for found in self.measures.values()]
+        known = self.default in self.measures
+        return bool(values) and (not known or not max(values) < _TELLING)
 
     def _is_ahead(self, method: Method, other: Method) -> bool:
         if method not in self.measures:

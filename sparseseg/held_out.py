@@ -1,8 +1,9 @@
 """An honest score while training: annotated slices that the network never sees."""
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sparseseg.evaluation.confidence import fitted_temperature
 from sparseseg.events import Method, Score
 from sparseseg.model import Model
 from sparseseg.prediction import network_probabilities
-from sparseseg.propagation import interpolated, walk
+from sparseseg.propagation import Walk, interpolated, mixed, walk
 from sparseseg.recipes import Scene
 from sparseseg.sparing import Slices, left_out_in_turn, spared
 from sparseseg.tiling import Box
@@ -25,8 +26,6 @@ _FIRST_SECONDS = 8.0
 _LEAST_SECONDS = 8.0
 # Scoring may take this share of the time of training.
 _SHARE = 0.08
-_LEARNED: tuple[Method, ...] = ("network", "unguided")
-_UNLEARNED: tuple[Method, ...] = ("walker", "interpolation")
 
 Pairs = Sequence[tuple[Scene, Slices]]
 """Scenes, and the slices of each that are judged and that nothing may see."""
@@ -44,7 +43,7 @@ class HeldOut:
         self._released = False
         self._is_judged = self._is_ahead = False
         self._next = _FIRST_SECONDS
-        self._unlearned: dict[Method, Any] = {}
+        self._walks: list[Walk] = []
         self.slices: tuple[Slices, ...] = ()
 
     @property
@@ -60,7 +59,7 @@ class HeldOut:
             spared(scenes, place, old) if wanted else Slices()
             for place, old in enumerate(kept)
         )
-        self._unlearned = {}
+        self._walks = []
         self._is_judged = self._released
 
     def by_depth(self, model: Model, scenes: Sequence[Scene]) -> dict[str, float]:
@@ -69,7 +68,7 @@ class HeldOut:
             return {}
         pairs = list(zip(scenes, self.slices, strict=True))
         return {
-            str(depth): _at_once(model.at_depth(depth), pairs)["mean_dice"]
+            str(depth): _mean_dice(model.at_depth(depth), pairs)
             for depth in model.recipe.depths(model.plan)
         }
 
@@ -116,19 +115,14 @@ class HeldOut:
             return (yield from self._judged(model, scenes, step, seconds))
         if seconds < self._next and not at_once:
             return None
-        begin = time.perf_counter()
         pairs = list(zip(scenes, self.slices, strict=True))
-        learned: dict[Method, Any] = {}
-        for method in _LEARNED if model.recipe.is_guided else ("network",):
-            learned[method] = yield from _measured(model, pairs, method)
-        yield 0.5
+        yield from self._walk(pairs)
+        begin = time.perf_counter()
+        measures = yield from _measured(model, pairs, self._walks, _predicted)
         cost = time.perf_counter() - begin
-        if not self._unlearned:
-            for method in _UNLEARNED:
-                self._unlearned[method] = yield from _measured(model, pairs, method)
         self._next = seconds + max(_LEAST_SECONDS, cost / _SHARE)
-        found = Score(step, seconds, learned | self._unlearned, _names(pairs))
-        self._is_ahead = found.best in learned
+        found = _score(model, step, seconds, measures, _names(pairs))
+        self._is_ahead = found.best not in ("walker", "interpolation")
         return replace(found, advice=advice(scenes, model.table, found))
 
     def _judged(
@@ -139,104 +133,121 @@ class HeldOut:
             return None
         self._is_judged = True
         turns = left_out_in_turn(scenes) if self._wanted else []
-        pairs = [(scenes[number], frozenset([where])) for number, where in turns]
-        measures: Mapping[Method, Any] = {}
-        if model.recipe.is_guided and pairs:
-            measures = yield from _left_out(model, scenes, pairs)
-        why = ""
-        if not measures:
+        if model.recipe.is_guided and turns:
+            pairs = [(scenes[number], frozenset([where])) for number, where in turns]
+            yield from self._walk(pairs)
+            blind = partial(_blind, scenes)
+            measures = yield from _measured(model, pairs, self._walks, blind)
+            found = _score(model, step, seconds, measures, _names(pairs))
+        else:
             why = reason(scenes, model.table) if self._wanted else NOT_WANTED
-        names = _names(pairs) if measures else ()
-        found = Score(step, seconds, measures, names, why)
+            found = replace(_score(model, step, seconds, {}, ()), reason=why)
         return replace(found, advice=advice(scenes, model.table, found))
 
+    def _walk(self, pairs: Pairs) -> Generator[float, None, None]:
+        """Walk without the slices that are judged, once a choice."""
+        while len(self._walks) < len(pairs):
+            scene, out = pairs[len(self._walks)]
+            walking = walk(scene.without(out))
+            while True:
+                try:
+                    next(walking)
+                except StopIteration as end:
+                    self._walks.append(end.value)
+                    break
+                yield len(self._walks) / len(pairs)
 
-def _left_out(
-    model: Model, scenes: Sequence[Scene], pairs: Pairs
-) -> Generator[float, None, dict[Method, Any]]:
-    """Measure all methods; for the network stand its parts that are blind to a slice."""
-    found: dict[Method, Any] = {}
-    for method in _LEARNED:
-        found[method] = yield from _measured_blind(
-            model, scenes, pairs, guided=method == "network"
-        )
-    for method in _UNLEARNED:
-        found[method] = yield from _measured(model, pairs, method)
-    return found
+
+Answers = dict[Method, Tensor]
+"""The probabilities (k, z, y, x) of one slice, by method."""
 
 
-def _measured_blind(
-    model: Model, scenes: Sequence[Scene], pairs: Pairs, *, guided: bool
-) -> Generator[float, None, dict[str, Any]]:
-    every = [(scene, where) for scene in scenes for where in scene.slices]
-    answers = []
-    for scene, (where,) in pairs:
-        yield 0.0
-        place = every.index((scene, where))
+def _predicted(model: Model, scene: Scene, out: Slices, box: Box) -> Answers:
+    """Return what the network says of a slice that it has not learned from."""
+    blind = scene.without(out)
+    answers: Answers = {"network": network_probabilities(model, blind, box)}
+    if model.recipe.is_guided:
+        bare = scene.without(scene.slices)
+        answers["unguided"] = network_probabilities(model, bare, box)
+    return answers
+
+
+def _blind(
+    scenes: Sequence[Scene], model: Model, scene: Scene, out: Slices, _box: Box
+) -> Answers:
+    """Return what the parts of the network say that are blind to a slice."""
+    (where,) = out
+    every = [(other, there) for other in scenes for there in other.slices]
+    place = every.index((scene, where))
+    answers: Answers = {}
+    kinds: tuple[tuple[Method, bool], ...] = (("network", True), ("unguided", False))
+    for method, guided in kinds:
         found = model.recipe.unseen(model.network, scenes, place, guided=guided)
         assert found is not None
-        box = _plane(where, scene.volume.shape)
-        shown = found.unsqueeze(where.axis + 1).float().cpu().numpy()
-        answers.append(_told_and_true(model, scene, scene.without([where]), box, shown))
-    return _evaluated(model, answers)
+        answers[method] = found.float().unsqueeze(where.axis + 1)
+    return answers
 
 
 def _measured(
-    model: Model, pairs: Pairs, method: Method
-) -> Generator[float, None, dict[str, Any]]:
-    answers = []
-    for scene, slices in pairs:
-        blind = scene.without(slices)
-        walked = None
-        if method == "walker":
-            walking = walk(blind)
-            while walked is None:
-                try:
-                    next(walking)
-                    yield 0.0
-                except StopIteration as end:
-                    walked = end.value
-        for where in slices:
-            yield 0.0
+    model: Model,
+    pairs: Pairs,
+    walks: Sequence[Walk],
+    learned: Callable[[Model, Scene, Slices, Box], Answers],
+) -> Generator[float, None, dict[Method, Any]]:
+    """Score each method on all pixels of the slices that are judged."""
+    told: dict[Method, list[NDArray[np.intp]]] = {}
+    truths: list[NDArray[np.int64]] = []
+    for (scene, out), walked in zip(pairs, walks, strict=True):
+        blind = scene.without(out)
+        for where in out:
+            yield len(truths) / len(pairs)
             box = _plane(where, scene.volume.shape)
-            found = walked(blind, box) if walked else _answer(model, blind, method, box)
-            shown = found.cpu().numpy()
-            answers.append(_told_and_true(model, scene, blind, box, shown))
-    return _evaluated(model, answers)
+            answers = learned(model, scene, out, box)
+            answers |= {
+                "walker": walked(box),
+                "interpolation": interpolated(blind, box),
+            }
+            if model.recipe.is_guided:
+                answers["mixed"] = mixed(answers["network"], answers["walker"])
+            target = _own_pixels(scene, blind, box)
+            truths.append(target[target >= 0])
+            for method, found in answers.items():
+                index = model.recipe.decided(model.plan, found.cpu().numpy())
+                told.setdefault(method, []).append(index[target >= 0])
+    truth = np.concatenate(truths)
+    return {
+        method: _evaluated(model, np.concatenate(parts), truth)
+        for method, parts in told.items()
+    }
 
 
-def _answer(model: Model, scene: Scene, method: Method, box: Box) -> Tensor:
-    if method == "interpolation":
-        return interpolated(scene, box)
-    seen = scene if method == "network" else scene.without(scene.slices)
-    return network_probabilities(model, seen, box)
+def _mean_dice(model: Model, pairs: Pairs) -> float:
+    told, truths = [], []
+    for scene, out in pairs:
+        blind = scene.without(out)
+        for where in out:
+            box = _plane(where, scene.volume.shape)
+            found = network_probabilities(model, blind, box).cpu().numpy()
+            target = _own_pixels(scene, blind, box)
+            truths.append(target[target >= 0])
+            told.append(model.recipe.decided(model.plan, found)[target >= 0])
+    measures = _evaluated(model, np.concatenate(told), np.concatenate(truths))
+    return float(measures["mean_dice"])
 
 
-def _at_once(model: Model, pairs: Pairs) -> dict[str, Any]:
-    measuring = _measured(model, pairs, "network")
-    while True:
-        try:
-            next(measuring)
-        except StopIteration as end:
-            found: dict[str, Any] = end.value
-            return found
+def _score(
+    model: Model,
+    step: int,
+    seconds: float,
+    measures: Mapping[Method, Any],
+    names: tuple[str, ...],
+) -> Score:
+    default: Method = "mixed" if model.recipe.is_guided else "network"
+    return Score(step, seconds, measures, names, default=default)
 
 
 def _names(pairs: Pairs) -> tuple[str, ...]:
     return tuple(str(where) for _, out in pairs for where in sorted(out, key=str))
-
-
-def _told_and_true(
-    model: Model,
-    scene: Scene,
-    blind: Scene,
-    box: Box,
-    probabilities: NDArray[np.float32],
-) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Return what is said of the pixels that the blind scene does not show."""
-    index = model.recipe.decided(model.plan, probabilities)
-    target = _own_pixels(scene, blind, box)
-    return index[target >= 0], target[target >= 0]
 
 
 def _own_pixels(scene: Scene, blind: Scene, box: Box) -> NDArray[np.int64]:
@@ -247,9 +258,8 @@ def _own_pixels(scene: Scene, blind: Scene, box: Box) -> NDArray[np.int64]:
 
 
 def _evaluated(
-    model: Model, answers: Sequence[tuple[NDArray[np.intp], NDArray[np.int64]]]
+    model: Model, prediction: NDArray[np.intp], truth: NDArray[np.int64]
 ) -> dict[str, Any]:
-    prediction, truth = (np.concatenate(part) for part in zip(*answers, strict=True))
     values = np.array(model.plan.classes, np.uint8)
     flat = (1, 1, -1)
     return dict(evaluate(values[prediction].reshape(flat), values[truth].reshape(flat)))

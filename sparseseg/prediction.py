@@ -1,8 +1,7 @@
 """Dense prediction, tile by tile, into given arrays: a generator."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.events import Method
 from sparseseg.nn.device import Precision, fastest, is_out_of_memory
-from sparseseg.propagation import interpolated, remembered
+from sparseseg.propagation import Walk, interpolated, mixed, remembered
 from sparseseg.recipes import Scene
 from sparseseg.tiling import Box, Tile, Triple, tiles
 
@@ -64,45 +63,45 @@ def predict(
     The tiles cover the volume, or one box of it, exactly once. With the annotation of
     this volume as `labels` the prediction follows it; tiles are so small
     that they take about the memory of the model. A tile that does not fit is halved.
-    The methods "walker" and "interpolation" need the annotation.
+    The methods "mixed", "walker" and "interpolation" need the annotation.
     Raises `UserError` for a volume that does not fit the model.
     """
     scene = Scene.of(model.plan, volume, labels, device=model.device)
     if method == "unguided":
         scene = scene.without(scene.slices)
-    if method in _UNLEARNED and not scene.planes:
+    if method in _NEED_SLICES and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     _check_out(out, volume)
     size, halo = model.recipe.tiling(model.plan, volume.shape)
     if model.memory is not None:
         spacing = volume.spacing_in(model.plan.unit)
         size = tile_within(model, size, model.memory, spacing)
-    answer = yield from _unlearned(scene, method)
+    walked = (yield from _walk(scene)) if method in _NEED_WALK else None
     for tile in tiles(volume.shape, tile=size, halo=halo, box=box):
-        if answer is None:
-            yield from _written(model, scene, out, tile)
+        if method in _NEED_NETWORK:
+            yield from _written(model, scene, out, tile, walked)
         else:
-            _write(model, out, tile.write, answer(tile.write).cpu().numpy())
+            found = walked(tile.write) if walked else interpolated(scene, tile.write)
+            _write(model, out, tile.write, found.cpu().numpy())
         yield tile
 
 
-_UNLEARNED = ("walker", "interpolation")
+_NEED_SLICES = ("mixed", "walker", "interpolation")
+_NEED_NETWORK = ("network", "unguided", "mixed")
+_NEED_WALK = ("mixed", "walker")
 
 
-def _unlearned(
-    scene: Scene, method: Method
-) -> Generator[Tile, None, Callable[[Box], Tensor] | None]:
-    """Return what answers for a method that needs no network, None for the others."""
-    if method == "walker":
-        nothing = Box((0, 0, 0), (0, 0, 0))
-        walking = remembered(scene)
-        while True:
-            try:
-                next(walking)
-            except StopIteration as end:
-                return partial(end.value, scene)
-            yield Tile(nothing, nothing, 0, 1)
-    return partial(interpolated, scene) if method == "interpolation" else None
+def _walk(scene: Scene) -> Generator[Tile, None, Walk]:
+    """Walk a scene; meanwhile yield tiles that write nothing."""
+    nothing = Box((0, 0, 0), (0, 0, 0))
+    walking = remembered(scene)
+    while True:
+        try:
+            next(walking)
+        except StopIteration as end:
+            walked: Walk = end.value
+            return walked
+        yield Tile(nothing, nothing, 0, 1)
 
 
 def predict_all(
@@ -181,7 +180,7 @@ _GB = 2**30
 
 
 def _written(
-    model: "Model", scene: Scene, out: Output, tile: Tile
+    model: "Model", scene: Scene, out: Output, tile: Tile, walked: Walk | None
 ) -> Generator[Tile, None, None]:
     """Write a tile; where the memory does not suffice, write its halves."""
     try:
@@ -191,10 +190,12 @@ def _written(
         if not halves:
             raise
     else:
+        if walked:
+            probabilities = mixed(probabilities, walked(tile.write))
         _write(model, out, tile.write, probabilities.cpu().numpy())
         return
     for half in halves:
-        yield from _written(model, scene, out, half)
+        yield from _written(model, scene, out, half, walked)
 
 
 def _halves(tile: Tile) -> list[Tile]:

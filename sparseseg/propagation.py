@@ -39,20 +39,34 @@ def interpolated(scene: Scene, box: Box) -> Tensor:
 class Walk:
     """The class probabilities of a whole volume, on a coarse grid."""
 
-    def __init__(self, found: Tensor, cell: Triple, reach: float) -> None:
+    def __init__(self, scene: Scene, found: Tensor, cell: Triple, reach: float) -> None:
+        self._scene = scene
         self._found = found
         self._cell = cell
         self._reach = reach
 
-    def __call__(self, scene: Scene, box: Box) -> Tensor:
-        """Return the probabilities (k, z, y, x) of a box of the scene that was walked."""
+    def __call__(self, box: Box) -> Tensor:
+        """Return the probabilities (k, z, y, x) of a box inside the volume."""
         found = self._found
         for axis, cell in enumerate(self._cell):
             found = _along(found, axis + 1, box.start[axis], box.stop[axis], cell)
-        near = scene.guide(box)[0]
+        near = self._scene.guide(box)[0]
         away = BORDER / near.clamp_min(1e-6) - BORDER
         share = (1 - away / self._reach).clamp(0, 1)
-        return found + share * (interpolated(scene, box) - found)
+        return found + share * (interpolated(self._scene, box) - found)
+
+
+def mixed(learned: Tensor, walked: Tensor) -> Tensor:
+    """Return the geometric mean of what a network and a walker say (k, z, y, x).
+
+    The network counts twice: it may know what no walker ever reaches.
+    """
+    logs = (part.clamp_min(_DOUBT).log() for part in (learned, walked))
+    return (_LEARNED * next(logs) + (1 - _LEARNED) * next(logs)).softmax(0)
+
+
+_DOUBT = 1e-3  # whoever is sure may be wrong
+_LEARNED = 2 / 3
 
 
 def remembered(scene: Scene) -> Generator[None, None, Walk]:
@@ -83,7 +97,7 @@ def walk(scene: Scene) -> Generator[None, None, Walk]:
     graph = _graph(grey, sides)
     found = yield from _met(graph, seeds.reshape(len(seeds), -1))
     probabilities = torch.from_numpy(found.reshape(seeds.shape)).to(scene.device)
-    return Walk(probabilities, cell, max(sides))
+    return Walk(scene, probabilities, cell, max(sides))
 
 
 def cell_of(shape: Triple, anisotropy: Sequence[float]) -> Triple:

@@ -40,6 +40,14 @@ def test_the_best_of_all_methods_is_shown_and_of_equals_the_simplest() -> None:
     assert Score(1, 2.0, found, ("z 1",)).best == "walker"
 
 
+def test_a_score_that_is_bad_for_all_tells_nothing() -> None:
+    found = {"mixed": measures(0.01), "walker": measures(0.03)}
+    assert Score(1, 2.0, found, ("z 1",), default="mixed").best == "mixed"
+    found["walker"] = measures(0.3)
+    assert Score(1, 2.0, found, ("z 1",), default="mixed").best == "walker"
+    assert Score(1, 2.0, {}, (), default="mixed").best == "mixed"
+
+
 def test_a_score_is_reported_for_each_method_that_was_measured() -> None:
     score = Score(7, 2.0, {"network": measures(0.5)}, ("z 1", "y 2"))
     (report,) = score.reports()

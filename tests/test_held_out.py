@@ -19,7 +19,7 @@ from tests.miniature import (
     shrink,
 )
 
-METHODS = ["network", "unguided", "walker", "interpolation"]
+METHODS = ["network", "unguided", "mixed", "walker", "interpolation"]
 
 
 @pytest.fixture(autouse=True)
@@ -121,8 +121,8 @@ def test_held_out_slices_join_once_the_network_is_ahead_or_late(
 
 
 def test_a_network_is_ahead_as_its_last_score_says(monkeypatch):
-    # Of both networks, then of both others; these are measured once.
-    values = iter([0.3, 0.2, 0.4, 0.4, 0.2, 0.6])
+    # Network, without guidance, walker, interpolation, mixed.
+    values = iter([0.3, 0.2, 0.4, 0.4, 0.1, 0.2, 0.6, 0.4, 0.4, 0.5])
 
     def evaluated(*_):
         return {"mean_iou": next(values), "iou": {}}
@@ -142,7 +142,7 @@ def test_where_nothing_can_be_judged_it_is_said_once():
     labelled = sliced((1, 0, 0))
     steps = training.train(fresh_model(labelled), [labelled], settings(steps=3))
     first, *rest = [step.score for step in steps]
-    assert (first.measures, first.slices, first.best) == ({}, (), "network")
+    assert (first.measures, first.slices, first.best) == ({}, (), "mixed")
     assert first.reason == (
         "There is no score yet: a slice is held out once 3 are annotated across one "
         "axis, and now there is 1."
@@ -189,8 +189,8 @@ def test_what_judges_the_network_has_not_seen_the_slice(monkeypatch):
         model.network, "voxelwise", lambda x, f: folds.append(f) or voxelwise(x, f)
     )
     result_of(choice.score(model, [scene], 1, 1.0))
-    assert asked == [(0, True), (1, True), (0, False), (1, False)]
-    assert folds == [0, 1, 0, 1]
+    assert asked == [(0, True), (0, False), (1, True), (1, False)]
+    assert folds == [0, 0, 1, 1]
 
 
 def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):
@@ -208,27 +208,27 @@ def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):
     choice.choose([scene])
     assert result_of(choice.score(model, [scene], 1, 1.0)).slices == ("z 6",)
     _, rows, columns = SHAPE
-    assert scored == [(rows - 1) * (columns - 2)] * 4
+    assert scored == [(rows - 1) * (columns - 2)] * 5
 
 
-def test_what_needs_no_network_is_measured_once_a_choice(monkeypatch):
-    methods = []
+def test_the_walk_without_a_slice_is_made_once_a_choice(monkeypatch):
+    walked, walk = [], held_out.walk
 
-    def measured(model, pairs, method):
-        methods.append(method)
-        yield 0.0
-        return {"mean_iou": 0.5}
+    def spy(scene):
+        walked.append([str(where) for where in scene.slices])
+        return (yield from walk(scene))
 
-    monkeypatch.setattr(held_out, "_measured", measured)
+    monkeypatch.setattr(held_out, "walk", spy)
     labelled = sliced((3, 0, 0))
     scene, model = scene_of(labelled), fresh_model(labelled)
     choice = HeldOut(wanted=True)
     choice.choose([scene])
     for step in (1, 2):
         result_of(choice.score(model, [scene], step, float(step)))
+    assert walked == [["z 2", "z 10"]]
     choice.choose([scene])
     result_of(choice.score(model, [scene], 3, 3.0))
-    assert methods == [*METHODS, *METHODS[:2], *METHODS]
+    assert len(walked) == 2
 
 
 def test_a_score_waits_until_it_is_due(monkeypatch):

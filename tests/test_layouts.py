@@ -64,7 +64,7 @@ def test_what_is_painted_is_predicted_there(few_steps, layout):
     model = create([(volume, labels)], chosen)
     for _ in train(model, [(volume, labels)], chosen):
         pass
-    for method in ("network", "walker", "interpolation"):
+    for method in ("network", "mixed", "walker", "interpolation"):
         assert agreement(volume, labels, model, method) >= 0.95, method
 
 
@@ -76,7 +76,7 @@ def test_a_walker_follows_the_image_where_interpolation_cannot():
     volume, truth = tube(noise=2.0)
     scene = scene_of(volume, labels_of(truth, (2, 0, 0)))
     whole = Box.whole(SHAPE)
-    walked = result_of(walk(scene))(scene, whole).argmax(0).numpy()
+    walked = result_of(walk(scene))(whole).argmax(0).numpy()
     between = interpolated(scene, whole).argmax(0).numpy()
     wrong = [np.count_nonzero(found != truth) for found in (walked, between)]
     assert wrong[0] < wrong[1] / 2
@@ -86,8 +86,8 @@ def test_what_a_walker_says_are_probabilities_whatever_the_box():
     volume, truth = tube()
     scene = scene_of(volume, labels_of(truth, (1, 1, 0)))
     walked = result_of(walk(scene))
-    whole = walked(scene, Box.whole(SHAPE))
-    part = walked(scene, Box((3, 5, 0), (9, 20, 11)))
+    whole = walked(Box.whole(SHAPE))
+    part = walked(Box((3, 5, 0), (9, 20, 11)))
     np.testing.assert_allclose(whole.sum(0), 1, atol=1e-4)
     np.testing.assert_allclose(whole[:, 3:9, 5:20, :11], part, atol=1e-5)
 
@@ -97,7 +97,7 @@ def test_a_walk_on_a_coarse_grid_keeps_the_outlines_of_slices(monkeypatch):
     volume, truth = tube()
     labels = labels_of(truth, (2, 0, 0))
     scene = scene_of(volume, labels)
-    found = result_of(walk(scene))(scene, Box.whole(SHAPE)).argmax(0).numpy()
+    found = result_of(walk(scene))(Box.whole(SHAPE)).argmax(0).numpy()
     painted = labels.array > 0
     assert np.array_equal(found[painted], truth[painted])
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sparseseg.config import TrainSettings
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
-    from sparseseg.events import Method, Score, Step
+    from sparseseg.events import Method, Step
     from sparseseg.model import Model
     from sparseseg.prediction import Output
     from sparseseg.recipes import Case
@@ -108,29 +108,29 @@ def predict(
 
 def better_method(model: "Model") -> "Method":
     """Return what did best on the held-out slices; say it, and what would help."""
-    from sparseseg.events import METHODS, Score
+    from sparseseg.events import METHODS
 
     told = model.history.get("held_out")
     if told is None:
         return "network"
     measures = {method: told[method] for method in METHODS if told.get(method)}
-    score = Score(told["step"], 0.0, measures, tuple(told["slices"]))
-    if score.best != "network" and "network" in measures:
+    best: Method = told.get("best", "network")
+    if best != "network" and best in measures and "network" in measures:
         note(
-            f"the prediction is made by {METHODS[score.best]}, because on the held-out "
-            f"{_slices(score)} that had a mean IoU of "
-            f"{measures[score.best]['mean_iou']:.2f} and the network "
+            f"the prediction is made by {METHODS[best]}, because on the held-out "
+            f"{_slices(told['slices'])} that had a mean IoU of "
+            f"{measures[best]['mean_iou']:.2f} and the network "
             f"{measures['network']['mean_iou']:.2f}"
         )
     for words in (told.get("reason"), told.get("advice")):
         if words:
             note(words)
-    return score.best
+    return best
 
 
-def _slices(score: "Score") -> str:
-    noun = "slice" if len(score.slices) == 1 else "slices"
-    return f"{noun} {', '.join(score.slices)}"
+def _slices(names: "Sequence[str]") -> str:
+    noun = "slice" if len(names) == 1 else "slices"
+    return f"{noun} {', '.join(names)}"
 
 
 def _words(step: "Step") -> str:

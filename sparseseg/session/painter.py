@@ -139,9 +139,9 @@ class Painter:
 
     def _basis(self) -> Hashable:
         """Return what the prediction depends on now."""
-        if self.method in ("network", "unguided"):
-            return self.method, self.step
-        return self.method, zlib.crc32(self._arrays.annotation.data)
+        if self.method in ("walker", "interpolation"):
+            return self.method, zlib.crc32(self._arrays.annotation.data)
+        return self.method, self.step
 
 
 def _in_turn(parts: Sequence[Iterator[Tile]]) -> Iterator[Tile]:

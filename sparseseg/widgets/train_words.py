@@ -28,6 +28,10 @@ _SHOWN = {
         "Shown in the viewer: the network without guidance by your slices, which "
         "does better so far."
     ),
+    "mixed": (
+        "Shown in the viewer: the mean of the network and of a random walker from your "
+        "slices."
+    ),
     "walker": "Shown in the viewer: the random walker, until the network beats it.",
     "network": "Shown in the viewer: the network, which beats interpolation.",
     "interpolation": (

@@ -58,6 +58,7 @@ def test_where_interpolation_did_better_it_is_used_and_said(
         network, interpolation = {"mean_iou": 0.5}, {"mean_iou": 0.75}
         scores = {"network": network, "interpolation": interpolation}
         model.history["held_out"] = {"slices": ["z 12"], "step": 2, **scores}
+        model.history["held_out"]["best"] = "interpolation"
 
     monkeypatch.setattr("sparseseg.training.work", train)
     _, stdout, stderr = run(*SEGMENT, "-o", tmp_path / "p.tif")
