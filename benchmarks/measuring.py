@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -112,10 +113,11 @@ def ours(case: Case, training: Training) -> Iterator[Row]:
     due = list(training.minutes)
     told: Score | None = None
     for step in train(model, [(case.volume, labels)], settings):
-        told = step.score if step.score and step.score.measures else told
+        told = step.score or told
         while due and (step.seconds >= 60 * due[0] or step.done == 1):
             due.pop(0)
-            row = _scored(case, lambda: _predicted(case, model, labels, "network"))
+            method: Method = told.best if told else "network"
+            row = _scored(case, partial(_predicted, case, model, labels, method))
             yield row | _of_step(step.step, step.seconds, told, model)
 
 

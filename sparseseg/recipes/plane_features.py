@@ -11,7 +11,7 @@ from sparseseg.tiling import Box, tiles
 
 NEIGHBOURS = (-2, -1, 1, 2)
 _REMEMBERED = 24_000_000  # voxels of which the whole bank is kept: 1 GB
-_BANK_TILE = (128, 128, 128)
+_BANK_TILE = (64, 128, 128)
 
 
 def features(scene: Scene, box: Box) -> Tensor:
