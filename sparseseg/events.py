@@ -26,8 +26,7 @@ METHODS: dict[Method, str] = {
 }
 """What each method is called; of equals the later one is shown, which is simpler."""
 
-# The best mean IoU has to be so high for a score to tell methods apart.
-_TELLING = 0.1
+_LEAST = 0.1  # a mean IoU below tells nothing
 
 Job = Literal["train", "predict", "preview"]
 
@@ -39,7 +38,7 @@ class Score:
     `measures` holds, by method, what `sparseseg.evaluation.evaluate` returns; it is empty
     where nothing could be measured, and `reason` says why in a sentence. `slices` names
     the slices, for example ("z 50",). `advice` says in a sentence what to paint next,
-    where that would help. `default` is shown where the measures tell nothing.
+    where that would help. `default` is shown where nothing was measured.
     """
 
     step: int
@@ -54,10 +53,13 @@ class Score:
     def best(self) -> Method:
         """The method to show: the network has to beat the others.
 
-        Where nothing was measured, or all failed alike, it is the default.
+        Where all fail, what is learned on one slice does not hold on another, so that the
+        walker is shown, which goes by nearness.
         """
-        if not self._tells_anything:
+        if not self.measures:
             return self.default
+        if "walker" in self.measures and self._all_fail:
+            return "walker"
         best: Method = "network"
         for method in METHODS:
             if method in self.measures and not self._is_ahead(best, method):
@@ -65,10 +67,8 @@ class Score:
         return best
 
     @property
-    def _tells_anything(self) -> bool:
-        values = [found["mean_iou"] for found in self.measures.values()]
-        known = self.default in self.measures
-        return bool(values) and (not known or not max(values) < _TELLING)
+    def _all_fail(self) -> bool:
+        return all(found["mean_iou"] < _LEAST for found in self.measures.values())
 
     def _is_ahead(self, method: Method, other: Method) -> bool:
         if method not in self.measures:

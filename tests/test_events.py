@@ -40,11 +40,14 @@ def test_the_best_of_all_methods_is_shown_and_of_equals_the_simplest() -> None:
     assert Score(1, 2.0, found, ("z 1",)).best == "walker"
 
 
-def test_a_score_that_is_bad_for_all_tells_nothing() -> None:
-    found = {"mixed": measures(0.01), "walker": measures(0.03)}
-    assert Score(1, 2.0, found, ("z 1",), default="mixed").best == "mixed"
-    found["walker"] = measures(0.3)
-    assert Score(1, 2.0, found, ("z 1",), default="mixed").best == "walker"
+def test_where_all_methods_fail_the_walker_is_shown() -> None:
+    found = {"mixed": measures(0.03), "walker": measures(0.01)}
+    assert Score(1, 2.0, found, ("z 1",)).best == "walker"
+    found["mixed"] = measures(0.3)
+    assert Score(1, 2.0, found, ("z 1",)).best == "mixed"
+
+
+def test_where_nothing_was_measured_the_default_is_shown() -> None:
     assert Score(1, 2.0, {}, (), default="mixed").best == "mixed"
 
 
