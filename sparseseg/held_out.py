@@ -43,6 +43,7 @@ class HeldOut:
         self._released = False
         self._is_judged = self._is_ahead = False
         self._next = _FIRST_SECONDS
+        self._next_turns = 0.0
         self._walks: list[Walk] = []
         self.slices: tuple[Slices, ...] = ()
 
@@ -129,9 +130,10 @@ class HeldOut:
         self, model: Model, scenes: Sequence[Scene], step: int, seconds: float
     ) -> Generator[float, None, Score | None]:
         """Judge all methods by slices that are left out one at a time, once a choice."""
-        if self._is_judged:
+        if self._is_judged or seconds < self._next_turns:
             return None
         self._is_judged = True
+        begin = time.perf_counter()
         turns = left_out_in_turn(scenes) if self._wanted else []
         if model.recipe.is_guided and turns:
             pairs = [(scenes[number], frozenset([where])) for number, where in turns]
@@ -139,6 +141,8 @@ class HeldOut:
             blind = partial(_blind, scenes)
             measures = yield from _measured(model, pairs, self._walks, blind)
             found = _score(model, step, seconds, measures, _names(pairs))
+            # Whoever goes on painting wants steps more than judgements.
+            self._next_turns = seconds + (time.perf_counter() - begin) / _SHARE
         else:
             why = reason(scenes, model.table) if self._wanted else NOT_WANTED
             found = replace(_score(model, step, seconds, {}, ()), reason=why)

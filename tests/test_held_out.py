@@ -159,6 +159,18 @@ def test_with_fewer_slices_each_is_left_out_in_turn_and_judged_once():
     assert rest == [None, None]
 
 
+def test_strokes_are_judged_anew_only_after_some_time_of_training(monkeypatch):
+    monkeypatch.setattr(held_out, "_SHARE", 1e-9)
+    labelled = sliced((1, 1, 1))
+    model, choice = fresh_model(labelled), HeldOut(wanted=True)
+    scene = Scene.of(model.plan, *labelled)
+    found = []
+    for step, seconds in ((1, 0.0), (2, 60.0), (3, float("inf"))):
+        choice.choose([scene])
+        found.append(result_of(choice.score(model, [scene], step, seconds)))
+    assert [score is not None for score in found] == [True, False, True]
+
+
 def test_a_network_without_guidance_is_shown_where_no_slice_can_be_spared():
     labelled = sliced((1, 1, 1))
     model = fresh_model(labelled, "unet3d")
