@@ -38,7 +38,8 @@ class Score:
     `measures` holds, by method, what `sparseseg.evaluation.evaluate` returns; it is empty
     where nothing could be measured, and `reason` says why in a sentence. `slices` names
     the slices, for example ("z 50",). `advice` says in a sentence what to paint next,
-    where that would help. `default` is shown where nothing was measured.
+    where that would help. `default` is shown where nothing was measured. `allowance` is by
+    how much what is learned is likely better than its measure.
     """
 
     step: int
@@ -48,6 +49,7 @@ class Score:
     reason: str = ""
     advice: str = ""
     default: Method = "network"
+    allowance: float = 0.0
 
     @property
     def best(self) -> Method:
@@ -73,8 +75,12 @@ class Score:
     def _is_ahead(self, method: Method, other: Method) -> bool:
         if method not in self.measures:
             return False
-        own, others = (self.measures[m]["mean_iou"] for m in (method, other))
+        own, others = (self._worth(m) for m in (method, other))
         return method == other or bool(own > others)
+
+    def _worth(self, method: Method) -> float:
+        allowed = 0.0 if method in ("walker", "interpolation") else self.allowance
+        return float(self.measures[method]["mean_iou"]) + allowed
 
     def to_json(self) -> dict[str, Any]:
         """Return what a model remembers of it: plain lists, numbers and words."""

@@ -47,6 +47,14 @@ def test_where_all_methods_fail_the_walker_is_shown() -> None:
     assert Score(1, 2.0, found, ("z 1",)).best == "mixed"
 
 
+def test_what_stands_in_for_a_network_loses_only_where_it_is_far_behind() -> None:
+    found = {"mixed": measures(0.4), "walker": measures(0.45)}
+    assert Score(1, 2.0, found, ("z 1",)).best == "walker"
+    assert Score(1, 2.0, found, ("z 1",), allowance=0.1).best == "mixed"
+    found |= {"network": measures(0.41), "walker": measures(0.55)}
+    assert Score(1, 2.0, found, ("z 1",), allowance=0.1).best == "walker"
+
+
 def test_where_nothing_was_measured_the_default_is_shown() -> None:
     assert Score(1, 2.0, {}, (), default="mixed").best == "mixed"
 
