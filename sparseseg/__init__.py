@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from sparseseg.model import Model
     from sparseseg.postprocessing import clean
     from sparseseg.prediction import predict
-    from sparseseg.starting import create, fit
+    from sparseseg.starting import create, fit, segment
     from sparseseg.training import train
+    from sparseseg.zoo.opening import open_model
 
     load = Model.load
 
@@ -38,9 +39,11 @@ __all__ = [
     "evaluate_cases",
     "fit",
     "load",
+    "open_model",
     "predict",
     "read",
     "recipes",
+    "segment",
     "train",
     "write_labels",
 ]
@@ -58,9 +61,11 @@ _HOMES = {
     "evaluate_cases": "sparseseg.evaluation:evaluate_cases",
     "fit": "sparseseg.starting:fit",
     "load": "sparseseg.model:Model.load",
+    "open_model": "sparseseg.zoo.opening:open_model",
     "predict": "sparseseg.prediction:predict",
     "read": "sparseseg.data.files:read",
     "recipes": "sparseseg.recipes",
+    "segment": "sparseseg.starting:segment",
     "train": "sparseseg.training:train",
     "write_labels": "sparseseg.data.files:write_labels",
 }

@@ -21,11 +21,12 @@ from sparseseg.data.atomic import replacing
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.units import PIXEL, Spacing
 from sparseseg.data.volume import Volume
+from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.errors import Note, UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.options import read_options
-from sparseseg.postprocessing import Rule, check_rules, clean, read_rules
-from sparseseg.prediction import Output, Result, predict_all
+from sparseseg.postprocessing import Rule, clean, read_rules
+from sparseseg.prediction import Output
 from sparseseg.recipes import Plan, Recipe
 
 FORMAT = 1
@@ -142,21 +143,21 @@ class Model:
         with replacing(target) as beside:
             save_file(tensors, beside, metadata={_KEY: json.dumps(description)})
 
-    def predict(self, volume: Volume, labels: SparseLabels | None = None) -> Result:
-        """Return labels, probabilities and uncertainty of a volume.
+    def predict(
+        self, volume: Volume, labels: SparseLabels | None = None
+    ) -> Segmentation:
+        """Return labels, probabilities, uncertainty and the likely Dice of a volume.
 
-        With the annotation of that volume the prediction follows it; without, as on a
-        new volume, the image alone decides. See `sparseseg.prediction.predict`. Labels
-        are cleaned up by the rules of the model. Raises `UserError` for a volume that
-        the model or its rules do not fit.
+        With the annotation of that volume the prediction follows it, by the method that
+        did best on slices that were left out; without, as on a new volume, the image
+        alone decides. Labels are cleaned up by the rules of the model. See
+        `sparseseg.engine.segment`. Raises `UserError` for a volume that the model or its
+        rules do not fit.
         """
         if words := self.unlike(volume):
             warnings.warn(words, Note, stacklevel=2)
-        rules = read_rules(self.rules, self.table)
-        check_rules(rules, volume.unit)
-        found = predict_all(self, volume, labels)
-        out = Output(found.labels, probabilities=found.probabilities)
-        return replace(found, labels=self.cleaned(out, rules, volume))
+        job = Job(extras=frozenset({"uncertainty", "probabilities"}))
+        return finished(segment(self, volume, job, labels=labels))
 
     def unlike(self, volume: Volume) -> str:
         """Say where a volume is far from what this model was trained on; else ""."""

@@ -14,7 +14,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.events import Method
-from sparseseg.nn.device import Precision, fastest, is_out_of_memory
+from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
 from sparseseg.propagation import Walk, interpolated, mixed, remembered
 from sparseseg.recipes import Scene
 from sparseseg.tiling import Box, Tile, Triple, tiles
@@ -35,17 +35,6 @@ class Output:
     """(k, z, y, x), in the order of the model's outputs."""
     confidence: Confidence | None = None
     """Told of every tile."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Result:
-    """A prediction of a whole volume."""
-
-    labels: NDArray[np.uint8]
-    uncertainty: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
-    classes: tuple[int, ...]
-    """What each of the probabilities is of: 0 for background."""
 
 
 def predict(
@@ -104,22 +93,6 @@ def _walk(scene: Scene) -> Generator[Tile, None, Walk]:
         yield Tile(nothing, nothing, 0, 1)
 
 
-def predict_all(
-    model: "Model", volume: Volume, labels: SparseLabels | None = None
-) -> Result:
-    """Predict a whole volume in memory."""
-    result = Result(
-        labels=np.zeros(volume.shape, np.uint8),
-        uncertainty=np.zeros(volume.shape, np.float32),
-        probabilities=np.zeros((len(model.plan.outputs), *volume.shape), np.float32),
-        classes=model.plan.classes,
-    )
-    out = Output(result.labels, result.uncertainty, result.probabilities)
-    for _ in predict(model, volume, out, labels=labels):
-        pass
-    return result
-
-
 def network_probabilities(model: "Model", scene: Scene, box: Box) -> Tensor:
     """Return the network's probabilities (k, z, y, x) of a box inside the volume."""
     with torch.inference_mode(), model.precision.on(model.device):
@@ -129,8 +102,10 @@ def network_probabilities(model: "Model", scene: Scene, box: Box) -> Tensor:
 def tune(model: "Model", volume: Volume) -> None:
     """Let a model predict in the precision that is fastest here, if it pays.
 
-    It is measured on a part of the volume; models of other libraries stay exact.
+    It is measured on a part of the volume. On a small one, and by models of other
+    libraries, it is predicted in plain single precision.
     """
+    model.precision = PLAIN
     if model.recipe.is_exact or np.prod(volume.shape) < _WORTH_TUNING:
         return
     scene = Scene.of(model.plan, volume, device=model.device)

@@ -11,6 +11,9 @@ from sparseseg.cases import check, named, outputs_of
 from sparseseg.catalogue import PRETRAINED
 from sparseseg.classes import BACKGROUND, ClassTable
 from sparseseg.config import TrainSettings
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.engine.segment import Segmentation
 from sparseseg.errors import UserError
 from sparseseg.model import Model
 from sparseseg.options import read_options
@@ -56,6 +59,22 @@ def fit(
     return model
 
 
+def segment(
+    volume: Volume,
+    labels: SparseLabels,
+    *,
+    model: Model | None = None,
+    **settings: object,
+) -> Segmentation:
+    """Train on one annotated volume and return it segmented.
+
+    The settings are those of TrainSettings; `model` is trained further if it is given.
+    The method is the one that did best on slices that were left out.
+    """
+    trained = fit([(volume, labels)], model=model, **settings)
+    return trained.predict(volume, labels)
+
+
 def _started(
     parent: Model,
     cases: Sequence[Case],
@@ -80,10 +99,19 @@ def _started(
     plan = replace(plan, outputs=tuple(rows))
     model = Model(plan, table)
     _take_over(model, parent, list(rows.values()))
+    if _keeps_numbers(parent.table, table):
+        model.rules = parent.rules
     model.history["parent"] = dict(parent.history)
     if "derived_from" in parent.history:
         model.history["derived_from"] = parent.history["derived_from"]
     return model
+
+
+def _keeps_numbers(known: ClassTable, table: ClassTable) -> bool:
+    """Tell whether each class of a parent has its number still: rules may name it."""
+    return all(entry.number in table.numbers for entry in known.classes) and all(
+        table[entry.number].name == entry.name for entry in known.classes
+    )
 
 
 def _plan(plan: Plan, channels: int, outputs: tuple[int, ...]) -> Plan:

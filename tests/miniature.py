@@ -11,6 +11,8 @@ from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import Sample, blobs
 from sparseseg.data.volume import Volume
+from sparseseg.engine.segment import Job, Segmentation, finished, segment
+from sparseseg.model import Model
 from sparseseg.nn import guided_unet, hdenseunet
 from sparseseg.nn.denseunet import Layout
 from sparseseg.nn.device import PLAIN
@@ -57,6 +59,15 @@ def result_of(work: Generator[Any, None, Any]) -> Any:
             next(work)
         except StopIteration as end:
             return end.value
+
+
+def predict_all(
+    model: Model, volume: Volume, labels: SparseLabels | None = None
+) -> Segmentation:
+    """Predict a whole volume with the network, without rules."""
+    extras = frozenset({"uncertainty", "probabilities"})
+    job = Job(method="network", rules=(), extras=extras)
+    return finished(segment(model, volume, job, labels=labels))
 
 
 def settings(**changed: Any) -> TrainSettings:

@@ -7,10 +7,10 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
-from sparseseg.prediction import Output, predict, predict_all, tile_within, tune
+from sparseseg.prediction import Output, predict, tile_within, tune
 from sparseseg.recipes.unet3d_fast import UNet3dFastRecipe
 from sparseseg.tiling import Box
-from tests.miniature import SHAPE, blob_case, fresh_model, shrink
+from tests.miniature import SHAPE, blob_case, fresh_model, predict_all, shrink
 
 
 @pytest.fixture(autouse=True)

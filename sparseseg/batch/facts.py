@@ -10,26 +10,25 @@ from sparseseg.batch.items import Item
 from sparseseg.batch.thumbnails import thumbnail
 from sparseseg.data.files import read_truth
 from sparseseg.data.volume import Volume
+from sparseseg.engine.segment import Segmentation
 from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
-from sparseseg.evaluation.confidence import Confidence
 from sparseseg.model import Model
 
 
 def facts_of(
     model: Model,
     volume: Volume,
-    labels: NDArray[np.uint8],
-    confidence: Confidence,
+    found: Segmentation,
     item: Item,
 ) -> dict[str, Any]:
     """Return volumes by class, the estimated quality, a picture, and scores."""
+    labels, estimates = found.labels, found.estimate
     counts = np.zeros(256, np.int64)
     for plane in labels:
         counts += np.bincount(np.asarray(plane).reshape(-1), minlength=256)
     voxel = float(np.prod(volume.spacing))
     names = {entry.number: entry.name for entry in model.table.classes}
-    estimates = dict(zip(model.plan.classes, confidence.dice, strict=True))
     classes = {
         str(number): {
             "name": name,
@@ -39,7 +38,7 @@ def facts_of(
         }
         for number, name in names.items()
     }
-    told = [e for n, e in estimates.items() if n and e is not None]
+    told = [dice for dice in estimates.values() if dice is not None]
     facts: dict[str, Any] = {
         "shape": list(volume.shape),
         "spacing": list(volume.spacing),

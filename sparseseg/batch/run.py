@@ -12,22 +12,23 @@ from sparseseg.batch.course import Course
 from sparseseg.batch.facts import facts_of
 from sparseseg.batch.items import Item, fingerprint
 from sparseseg.batch.manifest import Entry, Manifest, State
-from sparseseg.batch.scratch import (
-    VOLUME_SHARE,
-    arrays_for,
-    clear_leftovers,
-    shares_of,
-    tile_memory,
-)
+from sparseseg.batch.scratch import arrays_for, clear_leftovers, shares_of
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import is_disk_full
 from sparseseg.data.files import open_volume, write_image, write_labels
 from sparseseg.data.on_disk import let_go
+from sparseseg.engine.segment import (
+    VOLUME_SHARE,
+    Job,
+    Segmentation,
+    checked_rules,
+    segment,
+    tile_memory,
+)
 from sparseseg.errors import UserError
-from sparseseg.evaluation.confidence import Confidence
 from sparseseg.model import Model
 from sparseseg.postprocessing import chosen_rules, needs_probabilities, read_rules
-from sparseseg.prediction import Output, predict, tile_within, tune
+from sparseseg.prediction import tile_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,10 @@ def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Re
     model.choose(settings.options)
     model.rules = chosen_rules(settings.clean, model.rules)
     read_rules(model.rules, model.table)  # complains before anything is predicted
-    model.memory = max(0, tile_memory(settings))
-    tile_within(model, (1, 1, 1), model.memory, model.plan.spacing)  # complains as well
+    least = (1, 1, 1)
+    tile_within(
+        model, least, tile_memory(settings.bytes), model.plan.spacing
+    )  # as well
     manifest = Manifest(Path(settings.output))
     state, course = _model_key(model, settings), Course(len(items))
     for item in items:
@@ -110,28 +113,27 @@ def _predicted(
     """Predict and write one volume; return what is known of it."""
     volume = open_volume(item.image, at_most=int(settings.bytes * VOLUME_SHARE))
     note = model.unlike(volume)
-    tune(model, volume)
     begin = time.perf_counter()
     yield Report(item, "running", 0.0, 0.0, course.left, note=note)
-    rules = read_rules(model.rules, model.table)
-    confidence = Confidence(
-        len(model.plan.outputs), float(model.history.get("temperature", 1.0))
-    )
-    with arrays_for(
-        volume, settings, need=needs_probabilities(rules), model=model
-    ) as out:
-        out = Output(out.labels, out.uncertainty, out.probabilities, confidence)
-        for tile in predict(model, volume, out):
+    job = Job(memory=settings.bytes)
+    need = needs_probabilities(checked_rules(model, volume, job))
+    with arrays_for(volume, settings, need=need, model=model) as out:
+        work = segment(model, volume, job, into=out)
+        while True:
+            try:
+                tile = next(work)
+            except StopIteration as end:
+                found: Segmentation = end.value
+                break
             done = tile.done / tile.total
             seconds = time.perf_counter() - begin
             let_go(out.labels, out.uncertainty)
             yield Report(item, "running", done, seconds, course.at(done, seconds))
-        labels = model.cleaned(out, rules, volume)
-        write_labels(item.prediction, labels, like=volume, table=model.table)
+        write_labels(item.prediction, found.labels, like=volume, table=model.table)
         if out.uncertainty is not None:
             with shares_of(out.uncertainty, settings, volume.name) as shares:
                 write_image(item.uncertainty, shares, like=volume)
-        return facts_of(model, volume, labels, confidence, item) | {"note": note}
+        return facts_of(model, volume, found, item) | {"note": note}
 
 
 def needed(items: list[Item], settings: BatchSettings) -> str:

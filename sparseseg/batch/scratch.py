@@ -15,13 +15,10 @@ from sparseseg.batch.items import Item
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.on_disk import let_go
 from sparseseg.data.volume import Volume
+from sparseseg.engine.segment import VOLUME_SHARE
 from sparseseg.errors import UserError
 from sparseseg.model import Model
 from sparseseg.prediction import Output
-
-# Of the memory: for the interpreter with its libraries, and for a volume at most.
-BASE_BYTES = 700 * 2**20
-VOLUME_SHARE = 0.1
 
 
 @contextmanager
@@ -103,8 +100,3 @@ def clear_leftovers(items: Iterable[Item], settings: BatchSettings) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-
-
-def tile_memory(settings: BatchSettings) -> int:
-    """Return what is left for a tile, beside the interpreter and the arrays."""
-    return int((settings.bytes - BASE_BYTES) * (1 - 3 * VOLUME_SHARE))

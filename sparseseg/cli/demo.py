@@ -70,6 +70,7 @@ def _work(
     """Train, predict, score, and write all of it into the folder."""
     from sparseseg.data.files import write_labels
     from sparseseg.data.labels import SparseLabels
+    from sparseseg.engine.segment import Job
     from sparseseg.evaluation import evaluate
     from sparseseg.overlay import write_overlay
     from sparseseg.starting import create
@@ -80,13 +81,14 @@ def _work(
     kept = folder / "model.safetensors"
     jobs.train(model, [(volume, labels)], settings, rescue=kept)
     model.save(kept)
-    method = jobs.better_method(model)
-    found = jobs.predict(model, volume, labels=labels, method=method).labels
+    segmented = jobs.segment(model, volume, Job(), labels=labels)
+    jobs.say_what_would_help(model)
+    found = segmented.labels
     write_labels(folder / "prediction.tif", found, like=volume, table=model.table)
     picture = folder / "overlay.png"
     write_overlay(picture, volume, found, sample.table, annotation=annotation)
     scores = evaluate(found, sample.truth, annotation=annotation)
-    return model, {"method": method, **scores}
+    return model, {"method": segmented.method, **scores}
 
 
 def _is_watched() -> bool:

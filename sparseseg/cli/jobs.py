@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 from sparseseg.cli.progress import bar, note
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from sparseseg.config import TrainSettings
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
+    from sparseseg.engine.segment import Job, Segmentation
     from sparseseg.events import Method, Step
     from sparseseg.model import Model
-    from sparseseg.prediction import Output
     from sparseseg.recipes import Case
-    from sparseseg.tiling import Box
 
 
 def train(
@@ -73,59 +72,48 @@ def _saved_elsewhere(model: "Model", name: str) -> Path | None:
     return None
 
 
-def predict(
+def segment(
     model: "Model",
     volume: "Volume",
+    job: "Job",
     *,
     labels: "SparseLabels | None" = None,
-    method: "Method" = "network",
-    box: "Box | None" = None,
-    extras: "Collection[str]" = (),
-) -> "Output":
-    """Predict a volume, or a box of it, beyond which is background.
+) -> "Segmentation":
+    """Segment a volume; say with which method, if it is not the network."""
+    from sparseseg.engine import segment as engine
 
-    `extras` names what is wanted besides labels: "uncertainty", "probabilities".
-    """
-    import numpy as np
-
-    from sparseseg import prediction
-
-    channels = (len(model.plan.outputs), *volume.shape)
-    out = prediction.Output(
-        np.zeros(volume.shape, np.uint8),
-        np.zeros(volume.shape, np.float32) if "uncertainty" in extras else None,
-        np.zeros(channels, np.float32) if "probabilities" in extras else None,
-    )
-    if box is not None and out.probabilities is not None and 0 in model.plan.classes:
-        out.probabilities[model.plan.classes.index(0)] = 1
+    work = engine.segment(model, volume, job, labels=labels)
     with bar("predicting") as show:
-        for tile in prediction.predict(
-            model, volume, out, labels=labels, box=box, method=method
-        ):
+        while True:
+            try:
+                tile = next(work)
+            except StopIteration as end:
+                found: Segmentation = end.value
+                break
             show(tile.done / tile.total, volume.name)
-    return out
+    _explain(model, found.method)
+    return found
 
 
-def better_method(model: "Model") -> "Method":
-    """Return what did best on the held-out slices; say it, and what would help."""
+def _explain(model: "Model", method: "Method") -> None:
     from sparseseg.events import METHODS
 
-    told = model.history.get("held_out")
-    if told is None:
-        return "network"
-    measures = {method: told[method] for method in METHODS if told.get(method)}
-    best: Method = told.get("best", "network")
-    if best != "network" and best in measures and "network" in measures:
+    score = model.history.get("held_out") or {}
+    if method != "network" and {method, "network"} <= set(score):
         note(
-            f"the prediction is made by {METHODS[best]}, because on the held-out "
-            f"{_slices(told['slices'])} that had a mean IoU of "
-            f"{measures[best]['mean_iou']:.2f} and the network "
-            f"{measures['network']['mean_iou']:.2f}"
+            f"the prediction is made by {METHODS[method]}, because on the held-out "
+            f"{_slices(score['slices'])} that had a mean IoU of "
+            f"{score[method]['mean_iou']:.2f} and the network "
+            f"{score['network']['mean_iou']:.2f}"
         )
-    for words in (told.get("reason"), told.get("advice")):
+
+
+def say_what_would_help(model: "Model") -> None:
+    """Say why there is no score, and what to paint next, where that is known."""
+    score = model.history.get("held_out") or {}
+    for words in (score.get("reason"), score.get("advice")):
         if words:
             note(words)
-    return best
 
 
 def _slices(names: "Sequence[str]") -> str:

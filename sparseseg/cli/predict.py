@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sparseseg.batch.settings import parse_size
 from sparseseg.cli import jobs
-from sparseseg.cli.cleaning import PREDICTING, add_clean, rules_for
+from sparseseg.cli.cleaning import PREDICTING, add_clean
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device, pair
 from sparseseg.cli.inputs import add_numbering, read_annotation
@@ -17,10 +17,11 @@ from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
     from sparseseg.data.volume import Volume
+    from sparseseg.engine.segment import Extra
     from sparseseg.model import Model
     from sparseseg.tiling import Box
 
-_EXTRAS = ("probabilities", "uncertainty")
+_EXTRAS: "tuple[Extra, ...]" = ("probabilities", "uncertainty")
 _ENDINGS = (".nii.gz", ".nii", ".tiff", ".tif", ".nrrd", ".hdf5", ".h5", ".zarr")
 
 
@@ -75,8 +76,8 @@ def _add_choices(parser: ArgumentParser) -> None:
         "--memory",
         type=parse_size,
         metavar="SIZE",
-        help="how much a tile may take, such as 2GB; a volume over a tenth of it stays "
-        "on disk",
+        help="how much the process may take, such as 4GB; a volume over a tenth of it "
+        "stays on disk",
     )
     parser.add_argument(
         "--inside",
@@ -112,29 +113,27 @@ def _run(arguments: Namespace) -> Answer:
 
 def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> None:
     from sparseseg.data.files import open_volume, read, write_image, write_labels
-    from sparseseg.postprocessing import chosen_rules, needs_probabilities
-    from sparseseg.prediction import tune
+    from sparseseg.engine.segment import VOLUME_SHARE, Job
+    from sparseseg.postprocessing import chosen_rules
 
-    memory = model.memory = arguments.memory
-    volume = read(image) if memory is None else open_volume(image, at_most=memory // 10)
-    lines = chosen_rules(arguments.clean, model.rules)
-    rules = rules_for(lines, model.table, volume)
+    memory: int | None = arguments.memory
+    limit = None if memory is None else int(memory * VOLUME_SHARE)
+    volume = read(image) if limit is None else open_volume(image, at_most=limit)
     if words := model.unlike(volume):
         note(words)
-    tune(model, volume)
     annotation = arguments.annotation
-    wanted = {word for word in _EXTRAS if getattr(arguments, word)}
-    out = jobs.predict(
-        model,
-        volume,
-        labels=read_annotation(annotation, volume, arguments) if annotation else None,
+    wanted: list[Extra] = [word for word in _EXTRAS if getattr(arguments, word)]
+    job = Job(
+        rules=chosen_rules(arguments.clean, model.rules),
+        memory=memory,
         box=_box_of(arguments.inside, volume) if arguments.inside else None,
-        extras=wanted | ({"probabilities"} if needs_probabilities(rules) else set()),
+        extras=frozenset(wanted),
     )
-    labels = model.cleaned(out, rules, volume)
-    write_labels(target, labels, like=volume, table=model.table)
+    labels = read_annotation(annotation, volume, arguments) if annotation else None
+    found = jobs.segment(model, volume, job, labels=labels)
+    write_labels(target, found.labels, like=volume, table=model.table)
     for word in wanted:
-        write_image(_beside(target, word), getattr(out, word), like=volume)
+        write_image(_beside(target, word), getattr(found, word), like=volume)
 
 
 def _box_of(path: str, volume: "Volume") -> "Box":

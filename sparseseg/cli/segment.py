@@ -45,8 +45,8 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> Answer:
     from sparseseg.data.files import read_truth, write_labels
+    from sparseseg.engine.segment import Job
     from sparseseg.evaluation import check_truth, evaluate
-    from sparseseg.postprocessing import needs_probabilities, read_rules
 
     _check_names(arguments)
     volume, labels = read_case(arguments.image, arguments.annotation, arguments)
@@ -58,16 +58,9 @@ def _run(arguments: Namespace) -> Answer:
     model = learn(arguments, [(volume, labels)], rescue=_rescue(arguments))
     if arguments.model_out:
         jobs.save(model, arguments.model_out)
-    rules = read_rules(model.rules, model.table)
-    method = jobs.better_method(model)
-    out = jobs.predict(
-        model,
-        volume,
-        labels=labels,
-        method=method,
-        extras=("probabilities",) if needs_probabilities(rules) else (),
-    )
-    prediction = model.cleaned(out, rules, volume)
+    found = jobs.segment(model, volume, Job(), labels=labels)
+    jobs.say_what_would_help(model)
+    prediction = found.labels
     try:
         write_labels(arguments.output, prediction, like=volume, table=model.table)
     except UserError:
@@ -75,7 +68,7 @@ def _run(arguments: Namespace) -> Answer:
             jobs.save(model, _rescue(arguments))
             note(f"the model was saved to {_rescue(arguments)}")
         raise
-    data = {"prediction": str(arguments.output), "method": method}
+    data = {"prediction": str(arguments.output), "method": found.method}
     if truth is None:
         return Answer(data | training_facts(model), str(arguments.output))
     scores = evaluate(prediction, truth, annotation=labels.array)

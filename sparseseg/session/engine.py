@@ -14,6 +14,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.engine.segment import Job, segment
 from sparseseg.errors import UserError
 from sparseseg.events import Depths, Method, Preparing, Step
 from sparseseg.model import Model
@@ -35,7 +36,6 @@ class Engine:
         self._model: Model | None = None
         self._depth: int | None = None
         self._parent = ""
-        self.rules: tuple[str, ...] = ()
         self._case: tuple[Volume, SparseLabels]
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
@@ -57,12 +57,16 @@ class Engine:
     def predict(
         self, arrays: SharedArrays, *, box: Box, method: Method
     ) -> Iterator[Tile]:
-        """Write into prediction and uncertainty, and yield each tile once written."""
+        """Write into prediction and uncertainty, and yield each tile once written.
+
+        The whole volume is the same job as anywhere else; a part of it is a preview.
+        """
         volume, labels = self._case
         out = Output(labels=arrays.prediction, uncertainty=arrays.uncertainty)
-        return predict(
-            self._pruned(), volume, out, labels=labels, box=box, method=method
-        )
+        model = self._pruned()
+        if box.shape == volume.shape:
+            return segment(model, volume, Job(method=method), labels=labels, into=out)
+        return predict(model, volume, out, labels=labels, box=box, method=method)
 
     @property
     def depths(self) -> Depths:
@@ -86,20 +90,24 @@ class Engine:
 
     def save(self, path: Path) -> None:
         """Write the whole model, atomically."""
-        self._write(self._trained(), path)
+        self._trained().save(path)
 
     def export(self, path: Path) -> None:
         """Write the model at the chosen depth, atomically."""
-        self._write(self._pruned(), path)
+        self._pruned().save(path)
 
     def load(self, path: Path) -> None:
         """Read a model."""
         self._model, self._depth, self._parent = Model.load(path), None, ""
-        self.rules = self._model.rules
 
-    def _write(self, model: Model, path: Path) -> None:
-        model.rules = self.rules
-        model.save(path)
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules of the model at hand."""
+        return () if self._model is None else self._model.rules
+
+    def keep_rules(self, lines: tuple[str, ...]) -> None:
+        """Let predictions of the model be cleaned up by these rules from now on."""
+        self._trained().rules = lines
 
     def _pruned(self) -> Model:
         model = self._trained()

@@ -156,7 +156,7 @@ class WorkLoop:
 
     @_handle.register
     def _(self, request: KeepRules) -> None:
-        self._engine.rules = request.lines
+        self._engine.keep_rules(request.lines)
         self._is_unsaved = self._painter.has_model
 
     @_handle.register

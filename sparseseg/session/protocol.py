@@ -40,8 +40,13 @@ class Engine(Protocol):
         """Write into prediction and uncertainty, and yield each tile once written."""
         ...
 
-    rules: tuple[str, ...]
-    """What the model is saved with; `load` takes those of the file."""
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that predictions of the model at hand are cleaned up with."""
+        ...
+
+    def keep_rules(self, lines: tuple[str, ...]) -> None:
+        """Let predictions of the model be cleaned up by these rules from now on."""
 
     @property
     def depths(self) -> Depths:

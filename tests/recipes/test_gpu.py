@@ -9,12 +9,11 @@ import torch
 from sparseseg import recipes
 from sparseseg.config import TrainSettings
 from sparseseg.model import Model
-from sparseseg.prediction import predict_all
 from sparseseg.recipes import Scene
 from sparseseg.starting import create
 from sparseseg.tiling import Box
 from sparseseg.training import train
-from tests.miniature import blob_case, shrink, thin_dense_networks
+from tests.miniature import blob_case, predict_all, shrink, thin_dense_networks
 from tests.recipes.test_contract import SMALL
 
 pytestmark = [pytest.mark.gpu, pytest.mark.parametrize("name", recipes.names())]

@@ -35,7 +35,7 @@ class Engine:
     def __init__(self) -> None:
         self.step = 0
         self.depth: int | None = None
-        self.rules: tuple[str, ...] = ()
+        self._rules: tuple[str, ...] = ()
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
         self.volume = volume
@@ -85,6 +85,13 @@ class Engine:
     def depths(self) -> Depths:
         return Depths((1, 2) if self.step else (), self.depth)
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        return self._rules
+
+    def keep_rules(self, lines: tuple[str, ...]) -> None:
+        self._rules = lines
+
     def choose_depth(self, depth: int | None) -> None:
         if depth is not None and depth not in self.depths.available:
             raise UserError(f"there is no depth {depth}")
@@ -95,11 +102,11 @@ class Engine:
 
     def save(self, path: Path) -> None:
         beside = path.with_suffix(".part")
-        beside.write_text(json.dumps([self.step, self.rules]))
+        beside.write_text(json.dumps([self.step, self._rules]))
         beside.replace(path)
 
     def load(self, path: Path) -> None:
         if not path.exists():
             raise UserError(f"there is no model {path}")
         self.step, lines = json.loads(path.read_text())
-        self.depth, self.rules = None, tuple(lines)
+        self.depth, self._rules = None, tuple(lines)

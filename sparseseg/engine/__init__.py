@@ -1,0 +1,1 @@
+"""What trains and segments: the one job that window, commands, batch and Python share."""

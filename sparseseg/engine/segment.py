@@ -1,0 +1,186 @@
+"""The one job: a volume by a model, from the choice of the method to clean labels."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.evaluation.confidence import Confidence
+from sparseseg.events import Method
+from sparseseg.postprocessing import (
+    Rule,
+    check_rules,
+    needs_probabilities,
+    read_rules,
+)
+from sparseseg.prediction import Output, predict, tune
+from sparseseg.tiling import Box, Tile
+
+if TYPE_CHECKING:
+    from sparseseg.model import Model
+
+Extra = Literal["uncertainty", "probabilities"]
+
+# Of the memory of a process: for the interpreter with its libraries, and for each array
+# of a volume's size at most.
+BASE_BYTES = 700 * 2**20
+VOLUME_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is wanted of a segmentation, beside the model and the volume."""
+
+    method: Method | None = None
+    """None takes what did best on the slices that were left out of the training."""
+    rules: tuple[str, ...] | None = None
+    """What the labels are cleaned up with; None takes the rules of the model."""
+    memory: int | None = None
+    """How many bytes the process may take; None sets no limit."""
+    box: Box | None = None
+    """The part of the volume that is segmented; beyond it is background."""
+    extras: frozenset[Extra] = frozenset()
+    """What is wanted besides the labels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmentation:
+    """A segmented volume, how it was made, and how good it is likely to be."""
+
+    labels: NDArray[np.uint8]
+    """0 for background, 1..254 for classes; axes z, y, x."""
+    method: Method
+    classes: tuple[int, ...]
+    """What each of the probabilities is of: 0 for background."""
+    estimate: Mapping[int, float | None]
+    """The Dice that each class is likely to have, before the rules; None if it is not there."""
+    uncertainty: NDArray[np.float32] | None = None
+    """Entropy over the classes as a share of the largest possible, 0..1."""
+    probabilities: NDArray[np.float32] | None = None
+    """(k, z, y, x), in the order of `classes`."""
+
+
+def segment(
+    model: "Model",
+    volume: Volume,
+    job: Job | None = None,
+    *,
+    labels: SparseLabels | None = None,
+    into: Output | None = None,
+) -> Generator[Tile, None, Segmentation]:
+    """Segment a volume, yield each tile once it is written, and return the result.
+
+    With the annotation of this volume as `labels` the result follows it. The arrays of
+    `into`, if there are any, are written to; labels that rules have changed come with a
+    last tile. The same model, volume, annotation and job give the same labels, whoever
+    asks. Raises `UserError`, before anything is predicted, for a volume or for rules that
+    do not fit the model.
+    """
+    job = job or Job()
+    rules = checked_rules(model, volume, job)
+    method = job.method or best_method(model, is_annotated=labels is not None)
+    out = _arrays(model, volume, job, rules, into)
+    before = model.precision, model.memory
+    try:
+        model.memory = None if job.memory is None else tile_memory(job.memory)
+        tune(model, volume)
+        yield from predict(
+            model, volume, out, labels=labels, box=job.box, method=method
+        )
+    finally:
+        model.precision, model.memory = before
+    cleaned = model.cleaned(out, rules, volume)
+    if into is not None and rules:
+        into.labels[...] = cleaned
+        cleaned = into.labels
+        yield _everything(volume)
+    return _segmentation(model, job, method, out, cleaned)
+
+
+def finished(work: Generator[Tile, None, Segmentation]) -> Segmentation:
+    """Let a job run to its end, and return its result."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: Segmentation = end.value
+            return result
+
+
+def best_method(model: "Model", *, is_annotated: bool) -> Method:
+    """Return what did best where it could be measured; without slices, the network."""
+    score = model.history.get("held_out")
+    if not is_annotated or score is None:
+        return "network"
+    best: Method = score.get("best", "network")
+    return best
+
+
+def checked_rules(model: "Model", volume: Volume, job: Job) -> tuple[Rule, ...]:
+    """Read the rules; raise `UserError` for one that does not fit classes or volume."""
+    rules = read_rules(model.rules if job.rules is None else job.rules, model.table)
+    try:
+        check_rules(rules, volume.unit)
+    except UserError as error:
+        raise UserError(f"{volume.name or 'the volume'}: {error}") from error
+    return rules
+
+
+def tile_memory(memory: int) -> int:
+    """Return what a tile may take, of the memory of the whole process in bytes."""
+    return max(0, int((memory - BASE_BYTES) * (1 - 3 * VOLUME_SHARE)))
+
+
+def _arrays(
+    model: "Model",
+    volume: Volume,
+    job: Job,
+    rules: tuple[Rule, ...],
+    into: Output | None,
+) -> Output:
+    """Return arrays for all that is wanted, those that are given among them."""
+    given = into or Output(np.zeros(volume.shape, np.uint8))
+    uncertainty, probabilities = given.uncertainty, given.probabilities
+    if uncertainty is None and "uncertainty" in job.extras:
+        uncertainty = np.zeros(volume.shape, np.float32)
+    wanted = "probabilities" in job.extras or needs_probabilities(rules)
+    if probabilities is None and wanted:
+        channels = (len(model.plan.outputs), *volume.shape)
+        probabilities = np.zeros(channels, np.float32)
+    if job.box is not None and probabilities is not None and 0 in model.plan.classes:
+        probabilities[model.plan.classes.index(0)] = 1
+    temperature = float(model.history.get("temperature", 1.0))
+    return replace(
+        given,
+        uncertainty=uncertainty,
+        probabilities=probabilities,
+        confidence=Confidence(len(model.plan.outputs), temperature),
+    )
+
+
+def _segmentation(
+    model: "Model", job: Job, method: Method, out: Output, labels: NDArray[np.uint8]
+) -> Segmentation:
+    assert out.confidence is not None
+    classes = model.plan.classes
+    estimate = dict(zip(classes, out.confidence.dice, strict=True))
+    is_wanted = "probabilities" in job.extras
+    return Segmentation(
+        labels=labels,
+        method=method,
+        classes=classes,
+        estimate={number: dice for number, dice in estimate.items() if number},
+        uncertainty=out.uncertainty,
+        probabilities=out.probabilities if is_wanted else None,
+    )
+
+
+def _everything(volume: Volume) -> Tile:
+    z, y, x = volume.shape
+    box = Box.whole((z, y, x))
+    return Tile(box, box, 1, 1)
