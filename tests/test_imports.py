@@ -21,9 +21,11 @@ PUBLIC = {
     "evaluate_cases",
     "fit",
     "load",
+    "open_model",
     "predict",
     "read",
     "recipes",
+    "segment",
     "train",
     "write_labels",
 }
