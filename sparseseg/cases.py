@@ -33,7 +33,7 @@ def check(cases: Sequence[Case], outputs: Sequence[int]) -> None:
         if labels.shape != volume.shape:
             raise UserError(
                 f"the annotation has shape {labels.shape} and the image {volume.shape} "
-                "(z, y, x): annotate this very image"
+                "(z, y, x): annotate this image"
             )
     channels = {volume.channels for volume, _ in cases}
     if len(channels) > 1:
@@ -48,11 +48,14 @@ def check(cases: Sequence[Case], outputs: Sequence[int]) -> None:
 
 def _only_one(value: int) -> str:
     if value == BACKGROUND:
-        only, missing = "background", "paint what is to be found as a class (1 to 254)"
+        only, missing = (
+            "background",
+            "paint what you want to find as a class (1 to 254)",
+        )
     else:
         only = f"class {value}"
-        missing = "paint what surrounds it as background (255) or as another class"
+        missing = "paint its surroundings as background (255) or as another class"
     return (
-        f"only {only} is annotated, and a model tells at least two things apart: "
+        f"only {only} is annotated, and a model needs at least two kinds of voxels: "
         f"{missing}"
     )

@@ -101,7 +101,10 @@ class HDenseUNetOptions(PatchOptions):
 
     part: Annotated[
         Literal["2d", "hybrid"],
-        {"label": "Network", "help": "stop after the 2-D network, or go on to 3-D"},
+        {
+            "label": "Network",
+            "help": "stop after the 2-D network, or continue with 3-D",
+        },
     ] = "hybrid"
     slices: Annotated[
         Literal[8, 12],
@@ -114,7 +117,7 @@ class HDenseUNetOptions(PatchOptions):
         bool,
         {
             "label": "U-connections",
-            "help": "U-connections: the paper has them, its hybrid code has not",
+            "help": "U-connections: the paper has them, its hybrid code does not",
         },
     ] = True
     nearest: Annotated[
@@ -148,14 +151,14 @@ class PretrainedOptions(Options):
         bool,
         {
             "label": "Mirrored copies",
-            "help": "average mirrored copies where the model may: up to 8 x slower",
+            "help": "average mirrored copies if the model allows it: up to 8 x slower",
         },
     ] = True
     encoder: Annotated[
         Literal["full", "slow", "frozen"],
         {
             "label": "Encoder learns",
-            "help": "how the encoder learns: like the rest, ten times slower, or not",
+            "help": "the encoder learns like the rest, ten times slower, or not at all",
         },
     ] = "full"
 
@@ -227,7 +230,7 @@ CARDS = {
             "hdenseunet",
             "H-DenseUNet (2018)",
             "For liver and tumours in CT: planes first, then volumes; very large.\n"
-            "Can start from DenseNet-161 weights; its 3-D part wants a GPU.",
+            "Can start from DenseNet-161 weights; its 3-D part needs a GPU.",
             "Li et al., TMI 2018, arXiv:1709.07330",
             65_866_777,
             7.6,
@@ -237,7 +240,7 @@ CARDS = {
         Card(
             "lungnet",
             "LungNet (2019)",
-            "Small, without pooling; learns from unlabelled voxels as well, if asked.\n"
+            "Small, without pooling; can also learn from unlabelled voxels.\n"
             "For textures in planes: each pixel sees 287 x 287 around it.",
             "Anthimopoulos et al., JBHI 2019, arXiv:1803.06167",
             130_056,
@@ -252,7 +255,7 @@ CARDS = {
 PRETRAINED = Card(
     "pretrained",
     "Pretrained model",
-    "Starts from a model that is there, and learns your classes from a few slices.\n"
+    "Starts from an existing model, and learns your classes from a few slices.\n"
     "Applied as its own library does: nnU-Net, MLPerf.",
     "Isensee et al., Nature Methods 2021, for most",
     31_195_594,

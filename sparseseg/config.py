@@ -22,19 +22,19 @@ class TrainSettings:
         str, {"help": "a model to start from: a file, or an id of `sparseseg models`"}
     ] = ""
     minutes: Annotated[
-        float | None, {"min": 0.0, "help": "train for so many minutes"}
+        float | None, {"min": 0.0, "help": "training time in minutes"}
     ] = 3.0
     steps: Annotated[
-        int | None, {"min": 1, "help": "train for so many steps instead of minutes"}
+        int | None, {"min": 1, "help": "number of training steps, instead of minutes"}
     ] = None
-    device: Annotated[Device, {"help": "where to compute"}] = "auto"
-    seed: Annotated[int, {"min": 0, "help": "of every random choice"}] = 0
+    device: Annotated[Device, {"help": "the device to compute on"}] = "auto"
+    seed: Annotated[int, {"min": 0, "help": "the seed of all random choices"}] = 0
     options: Annotated[
         Mapping[str, Any],
         {"help": "an option of the recipe; may be repeated"},
     ] = field(default_factory=dict)
     held_out: Annotated[
-        bool, {"help": "leave an annotated slice out, to tell how good the model is"}
+        bool, {"help": "hold a slice out, to measure how good the model is"}
     ] = True
 
     def __post_init__(self) -> None:

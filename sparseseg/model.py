@@ -109,8 +109,7 @@ class Model:
         if depth not in depths:
             there = ", ".join(map(str, depths)) or "none: leave --depth out"
             raise UserError(
-                f"a model of {self.plan.recipe} has no depth {depth} to be pruned to, "
-                f"it has {there}"
+                f"a model of {self.plan.recipe} has no depth {depth}, it has {there}"
             )
         plan = self.recipe.pruned(self.plan, depth)
         network = self.recipe.network(plan)
@@ -168,7 +167,7 @@ class Model:
         if volume.unit == PIXEL:
             return (
                 f"{name} has no voxel size, and the model was trained on voxels of "
-                f"{known}: the prediction is right only if its voxels are as large"
+                f"{known}: the prediction is only right if its voxels have the same size"
             )
         sides = volume.spacing_in(self.plan.unit)
         ratios = [a / b for a, b in zip(sides, self.plan.spacing, strict=True)]

@@ -85,8 +85,8 @@ def _started(
     if parent.plan.recipe != PRETRAINED.name:
         if settings.options:
             raise UserError(
-                f"the model follows the recipe {parent.plan.recipe}, whose options are "
-                "chosen when a model is made: leave --option out"
+                f"the model follows the recipe {parent.plan.recipe}, and a further training "
+                "keeps its options: leave --option out"
             )
         return parent
     torch.manual_seed(settings.seed)

@@ -84,7 +84,7 @@ def fingerprint(path: Path) -> str:
 
 def _images(folder: Path, pattern: str) -> Iterable[Path]:
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-        raise UserError(f"a pattern stays inside the folder, got {pattern!r}")
+        raise UserError(f"a pattern must stay inside the folder, got {pattern!r}")
     for path in folder.glob(pattern):
         inner = path.relative_to(folder)
         if any(part.startswith(".") for part in inner.parts):
@@ -131,7 +131,7 @@ def _check_names(stems: list[str], images: list[Path]) -> None:
             ]
             raise UserError(
                 f"{' and '.join(names)} would both become {stem}: rename one, or give "
-                "a pattern that takes one of them"
+                "a pattern that fits one of them"
             )
 
 

@@ -71,18 +71,18 @@ def _page(entries: Sequence[Entry], title: str) -> str:
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     calibrated = all((e.facts or {}).get("is_calibrated", True) for e in entries)
     how = (
-        "calibrated on a slice that was held out of the training of this very model"
+        "calibrated on a slice that was held out of the training of this model"
         if calibrated
-        else "not calibrated: no slice was held out for this model, so that it may be "
-        "far too sure of itself"
+        else "not calibrated: no slice was held out for this model, so it may be "
+        "much too sure of itself"
     )
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{now}. {len(entries) - failed} volumes are done, {failed} failed. The "
         "worst come first.</p>",
-        "<p class=note>The estimated Dice is what the probabilities of the model make "
-        f"expect, {how}. It is no measurement, and says least where an image is unlike "
-        "those of the training.</p>",
+        "<p class=note>The estimated Dice is what the probabilities of the model "
+        f"predict, {how}. It is not a measurement, and it is least reliable for an image "
+        "that differs from those of the training.</p>",
         _global(entries),
         "<table><thead><tr><th>volume<th>slices z, y, x<th>class<th>volume<th>"
         "estimated Dice<th>Dice<th>ASSD<th>HD95</thead>",

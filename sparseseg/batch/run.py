@@ -97,7 +97,7 @@ def _attempted(
         if is_disk_full(error):
             raise UserError(
                 f"the disk is full: {item.name} was not written; make room, and run the "
-                "same batch again, it goes on from there"
+                "same batch again, it continues from there"
             ) from error
         seconds, words = time.perf_counter() - begin, _sentence(error, item)
         return Entry(
@@ -147,7 +147,7 @@ def needed(items: list[Item], settings: BatchSettings) -> str:
     return (
         f"{len(items)} volumes, {size / 2**30:.1f} GB on disk; at most about "
         f"{settings.bytes / 2**30:.1f} GB of memory, larger volumes stay on disk, and "
-        "their predictions are made in a file beside the output"
+        "their predictions are made in a file next to the output"
     )
 
 
@@ -171,6 +171,6 @@ def _model_key(model: Model, settings: BatchSettings) -> str:
 
 def _sentence(error: BaseException, item: Item) -> str:
     if isinstance(error, MemoryError):
-        return "the memory does not suffice even for the smallest tile: give more"
+        return "there is not enough memory even for the smallest tile: give more"
     words = " ".join(str(error).split()) or type(error).__name__
     return words.replace(f"{item.image}: ", "").replace(str(item.image), item.name)

@@ -30,8 +30,8 @@ def arrays_for(
     in_memory = voxels <= settings.bytes * VOLUME_SHARE
     if need and voxels * 4 * len(model.plan.outputs) > settings.bytes:
         raise UserError(
-            f"{volume.name} has {voxels} voxels, and rules that look at probabilities "
-            "need them all in memory: give more, or leave such rules out"
+            f"{volume.name} has {voxels} voxels, and a rule about probabilities "
+            "needs all of them in memory: give more memory, or leave the rule out"
         )
     scratch: list[Path] = []
 

@@ -21,25 +21,28 @@ class BatchSettings:
     folder: Annotated[str, {"help": "the folder with the volumes"}]
     output: Annotated[str, {"help": "the folder for the predictions"}]
     pattern: Annotated[
-        str, {"help": "which names are taken, such as *.nii.gz or **/*.tif"}
+        str, {"help": "the names of the volumes, such as *.nii.gz or **/*.tif"}
     ] = "*"
     ending: Annotated[
-        str, {"help": "of the predictions, such as .nii.gz; the image's if empty"}
+        str,
+        {"help": "of the predictions, such as .nii.gz; if empty, that of the image"},
     ] = ""
-    memory: Annotated[str, {"help": "how much may be used, such as 4GB"}] = "4GB"
+    memory: Annotated[str, {"help": "the maximum memory, such as 4GB"}] = "4GB"
     uncertainty: Annotated[bool, {"help": "write NAME-uncertainty as well"}] = False
     truth: Annotated[
-        str, {"help": "a folder with dense truths of the same names, to score with"}
+        str, {"help": "a folder with dense truths of the same names, for scores"}
     ] = ""
     clean: Annotated[
         tuple[str, ...],
-        {"help": "rules to clean up with; the model's own if empty, 'none' for none"},
+        {
+            "help": "a rule to clean up by; if empty, those of the model; 'none' for none"
+        },
     ] = ()
     options: Annotated[dict[str, str], {"help": "an option of the model's recipe"}] = (
         field(default_factory=dict)
     )
-    resume: Annotated[bool, {"help": "skip what is done and has not changed"}] = True
-    device: Annotated[str, {"help": "where to compute"}] = "auto"
+    resume: Annotated[bool, {"help": "skip volumes that are done"}] = True
+    device: Annotated[str, {"help": "the device to compute on"}] = "auto"
 
     def __post_init__(self) -> None:
         if self.bytes < LEAST_MEMORY:

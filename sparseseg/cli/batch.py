@@ -65,12 +65,12 @@ def _add_flags(parser: ArgumentParser) -> None:
         "--settings",
         type=Path,
         metavar="FILE",
-        help="settings of an earlier batch; flags replace what it says",
+        help="settings of an earlier batch; flags replace the values in it",
     )
     parser.add_argument(
         "--lines",
         action="store_true",
-        help="print one JSON object a line while it goes on, for other programs",
+        help="print one JSON object a line while the batch runs, for other programs",
     )
 
 
@@ -91,7 +91,7 @@ def _run(arguments: Namespace) -> Answer:
         _go_through(model, items, settings, entries, lines=arguments.lines)
     except KeyboardInterrupt:
         words = (
-            f"{len(entries)} of {len(items)} volumes are done; run it again to go on"
+            f"{len(entries)} of {len(items)} volumes are done; run it again to continue"
         )
         raise KeyboardInterrupt(words) from None
     finally:

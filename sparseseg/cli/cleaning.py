@@ -26,13 +26,13 @@ def add_clean(parser: ArgumentParser, help: str) -> None:  # noqa: A002
 
 
 PREDICTING = (
-    "clean the prediction up by a rule, as 'keep 2 largest of 1', or by those of a "
-    "recipe's paper, as mssunet; may be repeated; without it the model's own rules "
-    "apply, and with 'none' no rule"
+    "clean up the prediction by a rule, such as 'keep 2 largest of 1', or by the rules "
+    "of a recipe's paper, such as mssunet; may be repeated; without it the rules of the "
+    "model apply, and with 'none' no rule"
 )
 TRAINING = (
-    "a rule that predictions of this model are cleaned up with, as 'keep 2 largest of "
-    "1', or those of a recipe's paper, as mssunet; may be repeated"
+    "a rule that cleans up the predictions of this model, such as 'keep 2 largest of "
+    "1', or the rules of a recipe's paper, such as mssunet; may be repeated"
 )
 
 

@@ -38,7 +38,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         type=float,
         default=_MINUTES,
         metavar="M",
-        help=f"train for so many minutes (default: {_MINUTES})",
+        help=f"training time in minutes (default: {_MINUTES})",
     )
     parser.add_argument(
         "--no-window", action="store_true", help="do not open the result in napari"

@@ -35,13 +35,13 @@ def _add_flags(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ANNOTATION",
-        help="score only what is unlabelled in it; once for each pair",
+        help="score only the voxels that are unlabelled in it; once for each pair",
     )
     parser.add_argument(
         "--tolerance",
         type=float,
         metavar="D",
-        help="give surface Dice at a distance in the unit of the volume, as mm",
+        help="give surface Dice at this distance, in the unit of the volume, such as mm",
     )
     parser.add_argument(
         "--within",
@@ -55,7 +55,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         "--burden",
         type=_two_classes,
         metavar="A:B",
-        help="give the error of the volume of tumour A over that of organ B with it",
+        help="give the error of the tumour burden, the share of tumour A in organ B with it",
     )
     add_numbering(parser)
 

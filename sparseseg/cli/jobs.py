@@ -56,7 +56,7 @@ def save(model: "Model", path: Path) -> None:
         place = _saved_elsewhere(model, path.name)
         if place is None:
             raise
-        words = f"{error}; the model itself is not lost, it is {place}"
+        words = f"{error}; the model is not lost, it was saved as {place}"
         raise UserError(words) from error
 
 
@@ -101,8 +101,8 @@ def _explain(model: "Model", method: "Method") -> None:
     score = model.history.get("held_out") or {}
     if method != "network" and {method, "network"} <= set(score):
         note(
-            f"the prediction is made by {METHODS[method]}, because on the held-out "
-            f"{_slices(score['slices'])} that had a mean IoU of "
+            f"the prediction uses {METHODS[method]}, because on the held-out "
+            f"{_slices(score['slices'])} it had a mean IoU of "
             f"{score[method]['mean_iou']:.2f} and the network "
             f"{score['network']['mean_iou']:.2f}"
         )

@@ -109,7 +109,7 @@ def _show(
 
 def _report(error: Exception) -> int:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        note("the memory does not suffice: crop the volume, or train with --device cpu")
+        note("there is not enough memory: crop the volume, or train with --device cpu")
         return _MENDABLE
     with tempfile.NamedTemporaryFile(
         "w", prefix="sparseseg-", suffix=".log", delete=False, encoding="utf-8"

@@ -22,17 +22,21 @@ _MEGA = 2**20
 
 def _add_flags(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="which models there are")
-    listing.add_argument("--organ", default="", help="that know this organ or class")
-    listing.add_argument("--modality", default="", help="for this kind of image")
+    listing = actions.add_parser("list", help="list the models")
+    listing.add_argument(
+        "--organ", default="", help="only models with this organ or class"
+    )
+    listing.add_argument(
+        "--modality", default="", help="only models for this kind of image"
+    )
     listing.add_argument(
         "--commercial", default="", choices=("yes", "no", "unclear"), help="use allowed"
     )
-    listing.add_argument("--here", action="store_true", help="only those in the store")
+    listing.add_argument("--here", action="store_true", help="only models in the store")
     for name, words in (
-        ("info", "all that is known of a model"),
-        ("download", "fetch a model into the store"),
-        ("verify", "read a stored model wholly"),
+        ("info", "show what is known about a model"),
+        ("download", "download a model into the store"),
+        ("verify", "check that a model in the store is complete"),
         ("remove", "remove a model from the store"),
     ):
         action = actions.add_parser(name, help=words)
@@ -41,15 +45,15 @@ def _add_flags(parser: ArgumentParser) -> None:
             action.add_argument(
                 "--lines",
                 action="store_true",
-                help="print one JSON object a line while it goes on",
+                help="print one JSON object a line during the download",
             )
             action.add_argument(
                 "--accept-licence",
                 action="store_true",
-                help="that the model is not for commercial use",
+                help="accept that the model is not for commercial use",
             )
     importing = actions.add_parser(
-        "import", help="put a file or folder fetched by hand into the store"
+        "import", help="put a file or folder that you downloaded into the store"
     )
     importing.add_argument("path", type=Path, metavar="PATH")
     importing.add_argument("--id", default="", help="its name in the store")
@@ -92,8 +96,8 @@ def _info(arguments: Namespace) -> Answer:
     known = entries().get(arguments.id)
     if known is None and here is None:
         raise UserError(
-            f"there is no model {arguments.id!r}: `sparseseg models list` names those "
-            "there are"
+            f"there is no model {arguments.id!r}: `sparseseg models list` shows the "
+            "models"
         )
     data = _row(known, here) if known else _own_row(here) if here else {}
     more: dict[str, Any] = asdict(known) if known else {}
@@ -113,11 +117,11 @@ def _download(arguments: Namespace) -> Answer:
     if wanted.licence.commercial == "no" and not arguments.accept_licence:
         raise UserError(
             f"{wanted.id} is not for commercial use (weights: {wanted.licence.weights}; "
-            f"data: {wanted.licence.data}): add --accept-licence if that is what you do"
+            f"data: {wanted.licence.data}): add --accept-licence if you accept this"
         )
     if wanted.licence.commercial == "unclear":
         note(
-            f"whether {wanted.id} may be used commercially is not clear: weights "
+            f"it is not clear if you may use {wanted.id} commercially: weights "
             f"{wanted.licence.weights}, data {wanted.licence.data}"
         )
     path = path_of(wanted.id)
@@ -236,8 +240,10 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
 def _id_for(path: Path) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
     if len(words) < 2:
-        raise UserError(f"no id can be made of {path.name!r}: give one with --id NAME")
+        raise UserError(f"{path.name!r} gives no id: give one with --id NAME")
     return words[:60]
 
 
-MODELS = Command("models", "find, fetch and keep pretrained models", _add_flags, _run)
+MODELS = Command(
+    "models", "find, download and keep pretrained models", _add_flags, _run
+)

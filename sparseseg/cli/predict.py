@@ -43,25 +43,25 @@ def _add_extras(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--probabilities",
         action="store_true",
-        help="write NAME-probabilities beside each prediction, one channel a class",
+        help="write NAME-probabilities next to each prediction, one channel for each class",
     )
     parser.add_argument(
         "--uncertainty",
         action="store_true",
-        help="write NAME-uncertainty beside each prediction, 0 (sure) to 1",
+        help="write NAME-uncertainty next to each prediction, 0 (sure) to 1",
     )
 
 
 def _add_choices(parser: ArgumentParser) -> None:
     """Let the prediction follow, leave out or save something."""
     parser.add_argument(
-        "--annotation", help="of the image, for the prediction to follow"
+        "--annotation", help="the annotation of the image, which the prediction follows"
     )
     parser.add_argument(
         "--depth",
         type=int,
         metavar="K",
-        help="predict with head K of a UNet++ alone, which is faster",
+        help="predict with head K of a UNet++ only, which is faster",
     )
     parser.add_argument(
         "--option",
@@ -76,14 +76,14 @@ def _add_choices(parser: ArgumentParser) -> None:
         "--memory",
         type=parse_size,
         metavar="SIZE",
-        help="how much the process may take, such as 4GB; a volume over a tenth of it "
+        help="the maximum memory for the process, such as 4GB; a volume larger than a tenth of it "
         "stays on disk",
     )
     parser.add_argument(
         "--inside",
         metavar="FILE",
-        help="a coarse segmentation of the image: only the box that holds it, and a tenth "
-        "more on each side, is predicted; the rest is background",
+        help="a coarse segmentation of the image: predict only its box, a tenth larger on "
+        "each side; the rest is background",
     )
 
 
@@ -93,7 +93,7 @@ def _run(arguments: Namespace) -> Answer:
 
     for flag in ("annotation", "inside"):
         if getattr(arguments, flag) and len(arguments.images) > 1:
-            raise UserError(f"--{flag} belongs to one image: predict the others apart")
+            raise UserError(f"--{flag} takes one image: predict the others separately")
     targets = _targets(arguments.images, arguments.output)
     _make_room(arguments, targets)
     model = open_model(arguments.model)
@@ -145,7 +145,9 @@ def _box_of(path: str, volume: "Volume") -> "Box":
 
     found = find_objects((read_truth(path, like=volume) != 0).view("u1"))
     if not found:
-        raise UserError(f"{path} is empty: leave --inside out to predict everything")
+        raise UserError(
+            f"{path} is empty: leave --inside out to predict the whole volume"
+        )
     z, y, x = found[0]
     box = Box((z.start, y.start, x.start), (z.stop, y.stop, x.stop))
     dz, dy, dx = (-(-side // 10) for side in box.shape)

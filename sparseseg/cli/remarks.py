@@ -45,7 +45,7 @@ def remarks(facts: Facts) -> list[str]:
 def _torch(facts: Facts) -> Iterator[str]:
     version = facts.packages["torch"]
     if version is None or facts.device is None:
-        yield "torch cannot be imported: install it anew, see https://pytorch.org"
+        yield "torch cannot be imported: install it again, see https://pytorch.org"
         return
     if _release(version) < _FIRST_SAFE_TORCH:
         yield (
@@ -68,12 +68,12 @@ def _torch(facts: Facts) -> Iterator[str]:
 
 def _hardware(facts: Facts) -> Iterator[str]:
     if (facts.system, facts.machine) == ("Darwin", "x86_64"):
-        yield "torch ends at 2.2.2 on Intel Macs, too old: use another machine"
+        yield "the last torch for Intel Macs is 2.2.2, too old: use another machine"
     if facts.device == "mps":
         yield "3-D convolutions are slow on Apple's GPU: compare with --device cpu"
     speeds = facts.speeds
     if facts.device == "cpu" and speeds and speeds.conv3d_bfloat16 <= speeds.conv3d:
-        yield "this CPU is not faster in bfloat16: it is at its best in plain float32"
+        yield "this CPU is not faster in bfloat16: plain float32 is best here"
 
 
 def _qt(facts: Facts) -> Iterator[str]:

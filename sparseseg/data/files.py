@@ -222,7 +222,7 @@ def _writer_of(path: Path) -> _Writer:
     name = path.name.lower()
     ending = next((e for e in _WRITERS if name.endswith(e)), None)
     if ending is None:
-        raise UserError(f"cannot write {path}: let it end in {', '.join(_WRITERS)}")
+        raise UserError(f"cannot write {path}: use an ending of {', '.join(_WRITERS)}")
     return _WRITERS[ending]
 
 
@@ -245,7 +245,7 @@ def _reader_of(path: Path) -> _Reader:
 
 def _head(path: Path) -> bytes:
     if path.is_dir():
-        raise UserError(f"{path} is a folder and no Zarr image: give one file")
+        raise UserError(f"{path} is a folder but not a Zarr image: give one file")
     try:
         with nifti.open_stream(path) as stream:
             head = stream.read(348)

@@ -150,7 +150,10 @@ def _channel_axis(header: Any, axes: int) -> int | None:
         points = header["sizes"][timed[0]]
         raise UserError(f"has a time axis of {points} points: save one time point")
     if len(outside) > 1 or (axes == 4 and not outside):
-        raise UserError(f"has {axes} axes, and it is not said which holds the channels")
+        raise UserError(
+            f"has {axes} axes, and the file does not say which one holds the channels: "
+            "save z, y, x, or one axis of channels"
+        )
     return outside[0] if outside else None
 
 

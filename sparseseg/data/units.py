@@ -97,8 +97,8 @@ def _completed(sizes: Spacing, are_given: list[bool], unit: str) -> Spacing:
         other = next(o for o in stand_in[axis] if are_given[o])
         found[axis] = sizes[other]
         warnings.warn(
-            f"the file gives no voxel size along {'zyx'[axis]} ({sizes[axis]:g}): that "
-            f"along {'zyx'[other]}, {sizes[other]:g} {unit}, is taken",
+            f"the file gives no voxel size along {'zyx'[axis]} ({sizes[axis]:g}): the "
+            f"size along {'zyx'[other]}, {sizes[other]:g} {unit}, is used",
             Note,
             stacklevel=4,
         )

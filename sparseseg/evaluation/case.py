@@ -156,5 +156,5 @@ def _scored(pair: Pair) -> Mask:
     else:
         scored = pair.annotation == UNLABELLED
     if not scored.any():
-        raise UserError("every voxel was annotated: there is none left to score")
+        raise UserError("every voxel was annotated: no voxel is left to score")
     return scored

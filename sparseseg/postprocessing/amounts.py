@@ -71,8 +71,7 @@ def check_unit(unit: str, of_volume: str) -> None:
     """Raise `UserError` for a length in a volume whose voxel size is not known."""
     if unit != VOXELS and of_volume == PIXEL:
         raise UserError(
-            f"the volume does not say how large its voxels are in {unit}: "
-            "give the amount in voxels"
+            f"the volume has no voxel size in {unit}: give the amount in voxels"
         )
 
 

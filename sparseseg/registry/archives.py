@@ -61,7 +61,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
         raise UserError(
-            f"{path.name} is no whole zip archive ({error}): fetch it again"
+            f"{path.name} is not a complete zip archive ({error}): download it again"
         ) from error
 
 

@@ -55,8 +55,8 @@ def download(file: File, target: Path) -> Iterator[Fetched]:
             before = part.size
             if failures >= _TRIES:
                 raise UserError(
-                    f"{file.url} stops answering after {part.size} bytes ({error}): "
-                    "try again later, it will go on from there"
+                    f"{file.url} stopped answering after {part.size} bytes ({error}): "
+                    "try again later, the download continues from there"
                 ) from error
             time.sleep(_PAUSE_SECONDS * failures)
     part.check()
@@ -93,8 +93,8 @@ class RefusedError(UserError):
 
     def __init__(self, code: int, url: str) -> None:
         super().__init__(
-            f"the server answers {code} to {url}: it may have moved; look for it by "
-            "hand, and then run `sparseseg models import FILE`"
+            f"the server answers {code} to {url}: the file may have moved; find and "
+            "download it, and then run `sparseseg models import FILE`"
         )
         self.code = code
 
@@ -153,8 +153,8 @@ class _Part:
             if found != wanted:
                 self.forget()
                 raise UserError(
-                    f"{self._file.url} sent a file with {name} {found}, and {wanted} is "
-                    "the known one: it was thrown away"
+                    f"{self._file.url} sent a file with {name} {found}, but the list says "
+                    f"{wanted}: the file was deleted, try again later"
                 )
 
     def forget(self) -> None:
@@ -179,14 +179,16 @@ class _Part:
             if not found or told[0] != self.size or not here or told[1] + 1 != told[2]:
                 # Not what was asked for: nothing that it says can be trusted.
                 self.forget()
-                raise ConnectionError("the server gave another part than asked for")
+                raise ConnectionError(
+                    "the server sent another part of the file than requested"
+                )
             begin, total = told[0], told[2]
         known = self._file.bytes
         if known is not None and total is not None and total != known:
             self.forget()
             raise UserError(
-                f"{self._file.url} has {total} bytes, and {known} are known: it is "
-                "another file, and was not fetched"
+                f"{self._file.url} has {total} bytes, but the list says {known}: it is "
+                "another file and was not downloaded"
             )
         self._total = total
         self._validator = _validator(headers)
@@ -196,7 +198,7 @@ class _Part:
     def _check_room(self, done: int) -> None:
         if self._total is not None and done > self._total:
             self.forget()
-            raise ConnectionError(f"more than the {self._total} bytes that were told")
+            raise ConnectionError(f"more than the announced {self._total} bytes came")
 
     def _remember(self) -> None:
         notes = {

@@ -86,7 +86,7 @@ def entry(name: str) -> Entry:
     every = entries()
     if name not in every:
         raise UserError(
-            f"there is no model {name!r}: `sparseseg models list` names those there are"
+            f"there is no model {name!r}: `sparseseg models list` shows the models"
         )
     return every[name]
 
@@ -120,7 +120,8 @@ def _read(text: str, source: str) -> list[Entry]:
         data = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         raise UserError(
-            f"{source} is no YAML ({' '.join(str(error).split())[:160]}): mend it"
+            f"{source} is not valid YAML ({' '.join(str(error).split())[:160]}): "
+            "correct the file"
         ) from error
     plain = json.loads(json.dumps(data))  # numbers as keys become words, as in JSON
     fault = next(_validator().iter_errors(plain), None)

@@ -83,7 +83,8 @@ def remove(name: str) -> int:
     path = path_of(name)
     if not path.is_file():
         raise UserError(
-            f"the model {name!r} is not here: `sparseseg models list` tells which are"
+            f"the model {name!r} is not in the store: `sparseseg models list --here` shows "
+            "the models that are"
         )
     freed = path.stat().st_size
     try:

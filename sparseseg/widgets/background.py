@@ -65,9 +65,7 @@ class Background(QObject):
             complaint = str(error)
         except Exception:  # noqa: BLE001  # it would vanish in the thread
             _LOG.exception("work in a thread failed")
-            complaint = (
-                "That failed for a reason sparseseg did not foresee; see the log."
-            )
+            complaint = "That failed for an unexpected reason; see the log."
         with suppress(RuntimeError):  # the window is gone
             self._ended.emit(turn, result, complaint)
 

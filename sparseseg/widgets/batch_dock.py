@@ -147,14 +147,14 @@ class BatchDock(QWidget):
         form.addRow("Truths", _beside(self.truth, self._browse(self.truth)))
         form.addRow("Memory", self.memory)
         form.addRow("", _beside(self.uncertainty, self.anew))
-        self.truth.setPlaceholderText("none; with them, the report has scores")
+        self.truth.setPlaceholderText("optional; with truths, the report has scores")
         for name, widget in (
             ("pattern", self.pattern),
             ("memory", self.memory),
             ("truth", self.truth),
         ):
             widget.setToolTip(_TIPS[name])
-        self.anew.setToolTip("Predict the volumes again that are done already")
+        self.anew.setToolTip("Predict all volumes again, also those that are done")
         self.table.setHorizontalHeaderLabels(_COLUMNS)
         self.table.verticalHeader().hide()
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -332,11 +332,11 @@ _WORDS = {
 }
 _MODELS = "Models (*.safetensors *.zip *.pth);;All files (*)"
 _TIPS = {
-    "pattern": "Which names are taken, such as *.nii.gz or **/*.tif",
-    "memory": "How much may be used, such as 4GB; larger volumes stay on disk",
-    "truth": "A folder with dense truths of the same names, to score with",
+    "pattern": "The names of the volumes, such as *.nii.gz or **/*.tif",
+    "memory": "The maximum memory, such as 4GB; large volumes stay on disk",
+    "truth": "A folder with dense truths of the same names, to score the predictions",
 }
 _START = "Predict all volumes that are not done yet"
-_CANCEL = "Stop; what is done stays, and another start goes on from there"
+_CANCEL = "Stop; finished predictions stay, and another start continues from there"
 _OPEN = "Add the volume and its prediction to the viewer"
 _REPORT = "Open the report: volumes, pictures, estimated quality, worst first"

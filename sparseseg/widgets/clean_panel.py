@@ -146,7 +146,7 @@ def _cleaned(
 _NOTHING = "There is no prediction yet: press Predict volume first."
 _APPLY = (
     "Apply the rules to what is predicted so far: press Predict volume first. The result is a layer of its own, and the "
-    "model is saved with them"
+    "model is saved with the rules"
 )
 _FOLD = "Show or hide the rules that clean the prediction up"
 _TIP = "One rule a line, with names or numbers of classes:\n" + "\n".join(FORMS)

@@ -66,7 +66,7 @@ class Command(QObject):
         process, self._process = self._process, None
         assert process is not None
         said = bytes(process.readAllStandardError()).decode(errors="replace")
-        words = said.strip().splitlines()[-1:] or ["it ended without a word"]
+        words = said.strip().splitlines()[-1:] or ["it ended without a message"]
         process.deleteLater()
         failed = code != 0 and not self._is_stopped
         self.ended.emit(words[0].removeprefix("sparseseg: ") if failed else "")

@@ -83,5 +83,5 @@ _MILLION = 1_000_000
 
 _TIP = (
     "Predict, and save, with a part of the network: L1 is small and fast, "
-    "at the right end is the whole"
+    "the right end is the whole network"
 )

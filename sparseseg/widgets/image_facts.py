@@ -81,7 +81,7 @@ def _remarks(layer: "Image", anatomy: "Anatomy | None") -> Iterator[str]:
     if anatomy is not None and anatomy.tilt > _TILTED:
         yield (
             f"The scan is tilted by {anatomy.tilt:.0f}\N{DEGREE SIGN} against the "
-            "patient. It is shown along its own slices; what is saved keeps the tilt."
+            "patient. It is shown along its own slices; saved files keep the tilt."
         )
 
 

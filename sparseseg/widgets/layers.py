@@ -138,7 +138,7 @@ class LayerLink:
         if self.working_on:
             raise UserError(
                 f"sparseseg works on {self.working_on!r} now. Press Stop, or wait until "
-                f"that has ended, to go over to {self.image.name!r}."
+                f"that has ended, to change to {self.image.name!r}."
             )
         seat = self.seat
         if seat is None:

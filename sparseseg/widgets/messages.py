@@ -76,9 +76,7 @@ class MessageArea(QWidget):
             self.error(str(error))
         except Exception:  # noqa: BLE001  # nothing above the window could mend it
             _LOG.exception("an action of the dock failed")
-            self.error(
-                "That failed for a reason sparseseg did not foresee; see the log."
-            )
+            self.error("That failed for an unexpected reason; see the log.")
 
     def settle(self) -> None:
         """Take away what went wrong before, because something went well since."""

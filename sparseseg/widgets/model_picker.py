@@ -65,7 +65,7 @@ class ModelPicker(QDialog):
         self.command = Command(self)
         self.word = QLineEdit(placeholderText="organ, class or name")
         self.modality = _choice(_MODALITIES, "The kind of image")
-        self.commercial = _choice(_USES, "Whether it may be used commercially")
+        self.commercial = _choice(_USES, "Is commercial use allowed?")
         self.here = QCheckBox("here only")
         self.list = QListWidget()
         self.card = text_label(role="hint")
@@ -113,8 +113,8 @@ class ModelPicker(QDialog):
         return action_button(text, tip, action, messages=self.messages)
 
     def _build(self) -> None:
-        self.here.setToolTip("Only models that need not be fetched")
-        self.word.setToolTip("Show models that know this")
+        self.here.setToolTip("Only models that are in the store")
+        self.word.setToolTip("Show models with this organ, class or name")
         self.bar.hide()
         filters = QHBoxLayout()
         for widget in (self.word, self.modality, self.commercial, self.here):
@@ -215,9 +215,9 @@ class ModelPicker(QDialog):
         question = (
             f"{pick.title}\n\nWeights: {licence.weights}\nData: {licence.data}\n\n"
             + (
-                "This model is not for commercial use. Do you keep to that?"
+                "This model is not for commercial use. Do you accept this?"
                 if pick.commercial == "no"
-                else "Whether it may be used commercially is unclear. Fetch it?"
+                else "It is unclear if you may use it commercially. Download it?"
             )
         )
         answer = QMessageBox.question(self, "Licence", question)
@@ -291,10 +291,10 @@ def _choice(entries_: dict[str, str], tip: str) -> QComboBox:
 _MODALITIES = {"": "all images", "CT": "CT", "MR": "MR", "EM": "EM"}
 _USES = {"": "any licence", "yes": "commercial", "unclear": "unclear", "no": "research"}
 _FILES = "Models (*.safetensors *.zip *.pth plans.json plans.pkl);;All files (*)"
-_DOWNLOAD = "Fetch the model into the store; it goes on where it was cut"
-_CANCEL = "Stop fetching; what came stays, and another download goes on from there"
+_DOWNLOAD = "Download the model into the store; an interrupted download continues"
+_CANCEL = "Stop the download; the part that came stays, and another download continues"
 _IMPORT = (
-    "Put a model into the store that was fetched by hand: a file, an archive, or "
+    "Put a model that you downloaded into the store: a file, an archive, or "
     "plans.json in the folder of an nnU-Net"
 )
 _REMOVE = "Remove the model from the store"

@@ -163,9 +163,9 @@ def fit_words(
     told, warns = [], False
     known = pick.spacing
     if known is None:
-        told.append("The model's voxel size is told by its file.")
+        told.append("The file of the model contains its voxel size: download it first.")
     elif PIXEL in (unit, pick.unit):
-        told.append(f"The model knows voxels of {_times(known)} {pick.unit}.")
+        told.append(f"The model was trained on voxels of {_times(known)} {pick.unit}.")
         told.append("Your image has no voxel size: set the layer's scale and units.")
         warns = True
     else:

@@ -112,7 +112,7 @@ def _fit(card: Card, machine: Machine) -> str:
         mend = "choose a smaller patch" if _has_patch(card) else "choose another"
         return f"{needs}, and this {place} has {machine.gigabytes:.0f} GB: {mend}"
     if card.wants_gpu and not machine.has_gpu:
-        return f"{needs}; slow here: it wants a GPU, and none was found"
+        return f"{needs}; slow here: it needs a GPU, and none was found"
     return f"{needs}, and this {place} has {machine.gigabytes:.0f} GB"
 
 

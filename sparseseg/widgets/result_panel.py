@@ -102,7 +102,7 @@ class ResultPanel(QWidget):
 
 
 _HINT = (
-    "While a model is there, the visible slice is predicted again and again. "
+    "While there is a model, the visible slice is predicted again and again. "
     "The uncertainty layer is hidden until you show it."
 )
 _PREDICT = "Predict every voxel of the volume into the prediction layer"

@@ -53,7 +53,7 @@ class State:
         if self.working_on:
             yield (
                 f"sparseseg works on {self.working_on!r} now. Press Stop, or wait until "
-                f"that has ended, to go over to {self.image!r}."
+                f"that has ended, to change to {self.image!r}."
             )
 
     def _is_busy_for(self, action: Literal["pause", "stop"]) -> bool:

@@ -166,7 +166,7 @@ class TrainPanel(QWidget):
         self._session.train(settings)
 
     def _forget_model(self) -> None:
-        if may_lose_model(self, self._desk, "begin anew"):
+        if may_lose_model(self, self._desk, "start a new one"):
             self._session.forget_model()
             self._forget()
             self._desk.look()
@@ -254,10 +254,8 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 
 _MODELS = "Pretrained models: predict with one, or start the training from it"
 _FROM_NOTHING = "Let the next training follow a recipe, from fresh weights"
-_ANEW = (
-    "Put the model at hand away, so that the next training begins from fresh weights"
-)
-_TRAIN = "Learn from the annotated slices; what you paint meanwhile joins by itself"
+_ANEW = "Remove the current model: the next training starts from fresh weights"
+_TRAIN = "Learn from the annotated slices; new strokes join the training by themselves"
 _PAUSE = "Stop between two steps and keep everything; press again to go on"
-_STOP = "End training and give the memory back; the model is kept"
+_STOP = "End the training and free the memory; the model is kept"
 _RESTART = "Start the training process again from the last snapshot of the model"

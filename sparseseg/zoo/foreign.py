@@ -68,8 +68,8 @@ def assembled(foreign: Foreign, given: Given) -> Model:
     values = [value for value in foreign.labels if value != 0]
     if len(values) > _MOST_CLASSES or max(values, default=0) > _MOST_CLASSES:
         raise UserError(
-            f"the model tells {max(values)} classes apart, and an annotation holds "
-            f"{_MOST_CLASSES}"
+            f"the model has {max(values)} classes, and an annotation can hold "
+            f"{_MOST_CLASSES}: this model cannot be read"
         )
     background = (BACKGROUND,) if regions or 0 in foreign.labels else ()
     names = {**foreign.names, **given.classes}
@@ -120,8 +120,8 @@ def renamed(
         found = next(((p, new) for p, new in compiled if p.fullmatch(name)), None)
         if found is None or not isinstance(tensor, Tensor):
             raise UserError(
-                f"{source} holds {name[:80]!r}, which none of the networks that are "
-                "known here has: this model cannot be read"
+                f"{source} holds {name[:80]!r}, which no network that sparseseg knows "
+                "has: this model cannot be read"
             )
         result[found[0].sub(found[1], name)] = tensor
     return result
@@ -145,7 +145,7 @@ def reading(folder: Path, library: str) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UserError(
-            f"the model in {folder.name} is not laid out as {library} does "
+            f"the model in {folder.name} does not have the layout of {library} "
             f"({type(error).__name__}: {error}): fetch it again"
         ) from error
 
@@ -166,7 +166,7 @@ def _network(
             f"{wanted.get(name, 'absent')}"
         )
     if not all(bool(torch.isfinite(t).all()) for t in state.values()):
-        raise UserError("the weights hold values that are no numbers: fetch it again")
+        raise UserError("the weights hold values that are not numbers: fetch it again")
     network.load_state_dict(
         {name: tensor.float() for name, tensor in state.items()}, assign=True
     )

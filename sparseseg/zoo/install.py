@@ -69,7 +69,7 @@ def verify(name: str) -> Model:
     for key, tensor in model.network.state_dict().items():
         if not bool(tensor.isfinite().all()):
             raise UserError(
-                f"the model {name} is damaged: {key} holds values that are no numbers"
+                f"the model {name} is damaged: {key} holds values that are not numbers"
             )
     return model
 
@@ -158,14 +158,17 @@ def _hashes(path: Path, entry: Entry | None) -> dict[str, Any]:
     sha256 = _sha256(path)
     known = {file.name: file for file in entry.files}.get(path.name) if entry else None
     if known and known.sha256 not in (None, sha256):
-        raise UserError(f"{path.name} has sha256 {sha256}, and {known.sha256} is known")
+        raise UserError(
+            f"{path.name} has sha256 {sha256}, but the list says {known.sha256}: it is "
+            "another file or incomplete; fetch it again"
+        )
     if known and known.md5:
         with path.open("rb") as file:
             md5 = hashlib.file_digest(file, "md5").hexdigest()
         if md5 != known.md5:
             raise UserError(
-                f"{path.name} has md5 {md5}, and {known.md5} is the known one: it is "
-                "another file, or was cut short; fetch it again"
+                f"{path.name} has md5 {md5}, but the list says {known.md5}: it is "
+                "another file or incomplete; fetch it again"
             )
     return {"sha256": sha256, "bytes": path.stat().st_size}
 

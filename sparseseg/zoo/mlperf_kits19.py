@@ -34,8 +34,8 @@ def read(path: Path, given: Given) -> Model:
     if not isinstance(state, dict):
         words = ", ".join(sorted(map(str, checkpoint))[:6])
         raise UserError(
-            f"{path.name} holds {words[:160]}, and of single checkpoints only the KiTS19 "
-            f"one of MLPerf is known here, which holds {KEY}"
+            f"{path.name} holds {words[:160]}, and the only single checkpoint that "
+            f"sparseseg reads is that of MLPerf's KiTS19 model, which holds {KEY}"
         )
     plain = {
         str(name).removeprefix("module."): tensor for name, tensor in state.items()

@@ -61,8 +61,8 @@ def _trainer(fold: Path) -> str:
     if not _TRAINER.fullmatch(name):
         raise UserError(
             f"the model was trained by {name[:80]!r}, which may have changed the "
-            "network or needs the answer of another: only variants of nnUNetTrainerV2 "
-            "that are known to leave it alone are read"
+            "network or needs the answer of another: sparseseg only reads variants of "
+            "nnUNetTrainerV2 that do not change the network"
         )
     return name
 
@@ -181,8 +181,8 @@ def _normaliser(name: str, measured: Any, channel: int, *, masked: bool) -> Norm
     if masked or name == "CT2":
         raise UserError(
             f"the model normalises grey values as {name!r}"
-            f"{' within a mask' if masked else ''}, which this reader was not checked "
-            "against and does not guess"
+            f"{' within a mask' if masked else ''}, and this reader was not checked "
+            "for that: this model cannot be read"
         )
     if name == "noNorm":
         return Normaliser(kind="none")

@@ -112,7 +112,7 @@ def _foreign(
     if not _TRAINER.fullmatch(trainer):
         raise UserError(
             f"the model was trained by {trainer[:80]!r}, which may have changed the "
-            "network: only trainers that are known to leave it alone are read"
+            "network: sparseseg only reads trainers that do not change it"
         )
     configuration = _configuration(plans, name)
     if configuration.get("previous_stage"):

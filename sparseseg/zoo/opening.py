@@ -27,6 +27,6 @@ def open_model(name: str) -> Model:
     if path.suffix or len(path.parts) > 1:
         return read_model(path)  # says what is wrong with it
     raise UserError(
-        f"there is no file and no model {name!r}: `sparseseg models list` names those "
-        "there are"
+        f"there is no file and no model {name!r}: `sparseseg models list` shows the "
+        "models"
     )

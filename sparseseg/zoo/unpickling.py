@@ -67,8 +67,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def _refused(name: str, asked: str) -> UserError:
     return UserError(
-        f"{name} asks for {asked}, and files from elsewhere may not run code: it was "
-        "not loaded; fetch the model from its official source"
+        f"{name} asks for {asked}, and a model file may not run code: it was not "
+        "loaded; fetch the model from its official source"
     )
 
 

@@ -75,7 +75,7 @@ def test_a_pattern_that_nothing_fits_names_what_is_there(tmp_path, folder):
     volume(folder / "a.tif")
     with pytest.raises(UserError, match=r"fits the pattern '\*.nii'; it holds a.tif"):
         find_items(batch(tmp_path, pattern="*.nii"))
-    with pytest.raises(UserError, match="a pattern stays inside"):
+    with pytest.raises(UserError, match="a pattern must stay inside"):
         find_items(batch(tmp_path, pattern="../*.tif"))
 
 
@@ -110,7 +110,7 @@ def test_an_output_that_is_a_file(tmp_path, folder):
 
 def test_an_ending_that_cannot_be_written(tmp_path, folder):
     volume(folder / "a.tif")
-    with pytest.raises(UserError, match="let it end in"):
+    with pytest.raises(UserError, match="use an ending of"):
         find_items(batch(tmp_path, ending=".png"))
 
 

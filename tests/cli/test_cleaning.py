@@ -92,7 +92,7 @@ def test_a_size_in_a_volume_without_one_is_told_with_its_name(
     arguments = ("predict", model_file, image, "-o", tmp_path / "p.tif")
     code, _, stderr = run(*arguments, "--clean", "drop below 5 mm3")
     assert code == 2
-    assert "bare.tif: the volume does not say how large its voxels are in mm" in stderr
+    assert "bare.tif: the volume has no voxel size in mm" in stderr
 
 
 @pytest.mark.usefixtures("no_training")

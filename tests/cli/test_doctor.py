@@ -38,7 +38,7 @@ BAD = {
         "cudnn": 91400,
     },
     "wrong 3-D convolutions in bfloat16": {"cudnn": 91002},
-    "install it anew": {"packages": PACKAGES | {"torch": None}},
+    "install it again": {"packages": PACKAGES | {"torch": None}},
     "plain float32": {"speeds": Speeds(conv3d=50, conv3d_bfloat16=20, matmul=100)},
     "slow on Apple's GPU": {"device": "mps", "system": "Darwin", "machine": "arm64"},
     "Intel Macs": {"system": "Darwin"},

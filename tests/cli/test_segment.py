@@ -64,7 +64,7 @@ def test_where_interpolation_did_better_it_is_used_and_said(
     _, stdout, stderr = run(*SEGMENT, "-o", tmp_path / "p.tif")
     assert last_object(stdout)["method"] == "interpolation"
     assert (
-        "held-out slice z 12 that had a mean IoU of 0.75 and the network 0.50" in stderr
+        "held-out slice z 12 it had a mean IoU of 0.75 and the network 0.50" in stderr
     )
     prediction, annotation = read(tmp_path / "p.tif").array[0], sample.annotation
     painted = annotation > 0
@@ -152,7 +152,7 @@ def test_probabilities_and_uncertainty_lie_beside_the_prediction(
         (("image.tif", "-o", "p.png"), "cannot write p.png"),
         (
             ("image.tif", "truth.tif", "-o", "out", "--annotation", "annotation.tif"),
-            "belongs to one image",
+            "takes one image",
         ),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_truth_keeps_0_as_background(path):
 def test_an_unknown_ending_is_refused_before_any_work(tmp_path):
     for name in ("a.png", "a", "tif"):
         with pytest.raises(
-            UserError, match=r"let it end in .tif, .tiff, .nii, .nii.gz"
+            UserError, match=r"use an ending of .tif, .tiff, .nii, .nii.gz"
         ):
             check_output(tmp_path / name)
     check_output(tmp_path / "a.NII.GZ")

@@ -112,9 +112,7 @@ def test_ome_axes_names_sizes_and_units_are_kept(path, axes):
 def test_ome_without_a_z_size_keeps_the_others_and_says_what_stands_in(path):
     metadata = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
     tifffile.imwrite(path, STACK.astype(np.uint8), ome=True, metadata=metadata)
-    with pytest.warns(
-        Note, match=r"no voxel size along z .* along y, 0.5 um, is taken"
-    ):
+    with pytest.warns(Note, match=r"no voxel size along z .* along y, 0.5 um, is used"):
         volume = read(path)
     assert (volume.spacing, volume.unit) == ((0.5, 0.5, 0.5), "um")
 

@@ -83,10 +83,10 @@ def test_a_file_that_is_no_yaml_and_one_that_wants_objects(tmp_path):
     store_folder().mkdir(parents=True)
     file = store_folder() / "models.yaml"
     file.write_text("- [")
-    with pytest.raises(UserError, match="no YAML"):
+    with pytest.raises(UserError, match="is not valid YAML"):
         entries()
     file.write_text("!!python/object/apply:os.system ['touch PWNED']")
-    with pytest.raises(UserError, match="no YAML"):
+    with pytest.raises(UserError, match="is not valid YAML"):
         entries()
 
 

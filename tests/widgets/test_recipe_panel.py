@@ -56,7 +56,7 @@ def test_a_card_says_what_for_how_large_whether_it_fits_and_the_paper():
     words = card_words(CARDS["mssunet"], Machine(False, 16.0)).splitlines()
     assert words[:2] == CARDS["mssunet"].summary.splitlines()
     assert words[2] == (
-        "30 million parameters; takes about 5.2 GB to train; slow here: it wants a GPU, "
+        "30 million parameters; takes about 5.2 GB to train; slow here: it needs a GPU, "
         "and none was found."
     )
     assert words[3] == "Zhao and Zeng 2019, arXiv:1908.03204"

@@ -168,7 +168,7 @@ def test_weights_that_are_no_numbers(tmp_path):
     held = torch.load(MLPERF, weights_only=True)
     held["best_model_state_dict"]["output.conv.0.bias"][0] = float("nan")
     torch.save(held, tmp_path / "nan.pth")
-    assert "no numbers" in refused(tmp_path / "nan.pth")
+    assert "not numbers" in refused(tmp_path / "nan.pth")
 
 
 def test_weights_of_another_network(tmp_path):
@@ -215,7 +215,7 @@ def test_an_archive_with_a_link(tmp_path):
 
 def test_an_archive_that_is_none_or_damaged(tmp_path):
     (tmp_path / "none.zip").write_bytes(b"PK\x03\x04 and no more")
-    assert "no whole zip" in refused(tmp_path / "none.zip")
+    assert "not a complete zip" in refused(tmp_path / "none.zip")
     path = archive(tmp_path / "bad.zip", {"D/plans.json": os.urandom(5000)})
     content = bytearray(path.read_bytes())
     content[2000:2010] = b"0" * 10
