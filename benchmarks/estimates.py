@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     volumes.add_arguments(parser)
     parser.add_argument("--test", nargs="+", required=True, metavar="NAME/ID")
-    parser.add_argument("--recipe", default="unet3d-fast")
+    parser.add_argument("--recipe", default="three-view")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--device", default="auto")
     out = Path(__file__).with_name("results") / "estimates.json"

@@ -123,7 +123,7 @@ def _compare(
     case = volumes.load(args.volume, args.data, slices, 0.0)
     pair = (case.volume, SparseLabels(case.annotation))
     jobs: dict[str, Model] = {"as it is": Model.load(parents["fine-tuned"])}
-    for method, parent in {**parents, "unet3d-fast": None}.items():
+    for method, parent in {**parents, "three-view": None}.items():
         jobs[method] = _trained([pair], parent, args.minutes, args)
     for method, model in jobs.items():
         found = model.predict(case.volume, pair[1])

@@ -52,7 +52,7 @@ def add_training_arguments(
 ) -> None:
     """Add what a training run takes."""
     parser.add_argument("--minutes", nargs="+", type=float, default=list(minutes))
-    parser.add_argument("--recipe", default="unet3d-fast")
+    parser.add_argument("--recipe", default="three-view")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
 

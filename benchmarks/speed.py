@@ -67,7 +67,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     volumes.add_arguments(parser)
-    parser.add_argument("--recipes", nargs="+", default=["unet3d-fast"])
+    parser.add_argument("--recipes", nargs="+", default=["three-view"])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=7, help="the median is told")
     out = Path(__file__).with_name("results") / "speed.json"

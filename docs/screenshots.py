@@ -97,7 +97,7 @@ def take_pictures(photographer: Photographer) -> None:
     chooser.fold.setChecked(True)
     photographer.picture("recipe", scrolled=0.7)
     chooser.fold.setChecked(False)
-    chooser.recipe.setCurrentText("Interactive U-Net")
+    chooser.recipe.setCurrentText("Three-view U-Net")
     dock.train.train.click()
     photographer.wait_for(lambda: len(dock.train.curves.points("network")) > 3, "score")
     photographer.picture("train", scrolled=1.0)

@@ -184,8 +184,8 @@ CARDS = {
     card.name: card
     for card in (
         Card(
-            "unet3d-fast",
-            "Interactive U-Net",
+            "three-view",
+            "Three-view U-Net",
             "Learns within a minute from a few slices, on a CPU as well: the default.\n"
             "Three views with 3-D filters; follows what you paint in this volume.",
             "sparseseg; after Çiçek et al., MICCAI 2016",
@@ -266,8 +266,18 @@ PRETRAINED = Card(
 """What has no training from nothing, and so is not offered among the others."""
 
 
+OLD_NAMES = {"unet3d-fast": "three-view"}
+"""What recipes were called before, in files, flags and Python."""
+
+
+def current_name(name: str) -> str:
+    """Return what a recipe is called now."""
+    return OLD_NAMES.get(name, name)
+
+
 def card(name: str) -> Card:
     """Return the card of a recipe; raise `UserError` for one that is not there."""
+    name = current_name(name)
     if name == PRETRAINED.name:
         return PRETRAINED
     if name not in CARDS:

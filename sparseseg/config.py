@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from sparseseg.catalogue import current_name
 from sparseseg.errors import UserError
 
 LARGEST_SEED = 2**63 - 1  # of torch
@@ -17,7 +18,7 @@ class TrainSettings:
     The dictionaries are read by the form and by the command line: bounds and help.
     """
 
-    recipe: Annotated[str, {"help": "the recipe to train"}] = "unet3d-fast"
+    recipe: Annotated[str, {"help": "the recipe to train"}] = "three-view"
     parent: Annotated[
         str, {"help": "a model to start from: a file, or an id of `sparseseg models`"}
     ] = ""
@@ -38,6 +39,7 @@ class TrainSettings:
     ] = True
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "recipe", current_name(self.recipe))
         if self.minutes is not None and not 0 < self.minutes < float("inf"):
             raise UserError(f"minutes must be more than 0, got {self.minutes:g}")
         if self.steps is not None and self.steps < 1:

@@ -16,14 +16,14 @@ from sparseseg.model import Model
 from sparseseg.nn import guided_unet, hdenseunet
 from sparseseg.nn.denseunet import Layout
 from sparseseg.nn.device import PLAIN
-from sparseseg.recipes import Case, unet3d_fast
+from sparseseg.recipes import Case, three_view
 
 SHAPE = (12, 20, 24)
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unet3d_fast, "_FIT_STEPS", 4)
-    monkeypatch.setattr(unet3d_fast, "_PIXELS", 500)
+    monkeypatch.setattr(three_view, "_FIT_STEPS", 4)
+    monkeypatch.setattr(three_view, "_PIXELS", 500)
     monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 64)
     # Which precision is fastest is measured, and differs from run to run.
     for module in (training, guided_unet):

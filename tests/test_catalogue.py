@@ -7,7 +7,7 @@ from sparseseg.errors import UserError
 
 # Channels and outputs of the published case; ours with one class and background.
 CASES = {
-    "unet3d-fast": (1, 2),
+    "three-view": (1, 2),
     "unet3d": (3, 3),
     "unetplusplus": (1, 1),
     "mssunet": (1, 3),
@@ -29,5 +29,5 @@ def test_each_recipe_has_a_card_and_each_card_a_recipe():
 
 
 def test_a_recipe_that_there_is_not_is_named_with_those_that_are():
-    with pytest.raises(UserError, match="no recipe 'unet4d': choose unet3d-fast, "):
+    with pytest.raises(UserError, match="no recipe 'unet4d': choose three-view, "):
         card("unet4d")

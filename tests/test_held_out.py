@@ -85,7 +85,7 @@ def test_a_held_out_slice_stays_so_when_it_is_painted_on():
 
 
 def test_training_never_sees_the_held_out_slice(monkeypatch):
-    recipe = recipes.get("unet3d-fast")
+    recipe = recipes.get("three-view")
     fed = []
     draw = type(recipe).batches
 
@@ -183,7 +183,7 @@ def test_a_network_without_guidance_is_shown_where_no_slice_can_be_spared():
 
 def test_what_judges_the_network_has_not_seen_the_slice(monkeypatch):
     asked = []
-    recipe = type(recipes.get("unet3d-fast"))
+    recipe = type(recipes.get("three-view"))
     unseen = recipe.unseen
 
     def spy(self, network, scenes, place, *, guided):

@@ -9,7 +9,7 @@ from sparseseg.data.slices import annotate_slices
 from sparseseg.data.volume import Volume
 from sparseseg.prediction import Output, predict
 from sparseseg.propagation import interpolated, remembered, walk
-from sparseseg.recipes import Scene, unet3d_fast
+from sparseseg.recipes import Scene, three_view
 from sparseseg.starting import create
 from sparseseg.tiling import Box
 from sparseseg.training import train
@@ -43,8 +43,8 @@ def labels_of(truth, layout):
 
 @pytest.fixture
 def few_steps(monkeypatch):
-    monkeypatch.setattr(unet3d_fast, "_FIT_STEPS", 80)
-    monkeypatch.setattr(unet3d_fast, "_PIXELS", 2000)
+    monkeypatch.setattr(three_view, "_FIT_STEPS", 80)
+    monkeypatch.setattr(three_view, "_PIXELS", 2000)
 
 
 def agreement(volume, labels, model, method):
@@ -114,7 +114,7 @@ def test_a_walk_is_made_anew_only_where_something_is_painted():
 
 def test_of_the_answers_the_best_on_what_was_left_out_is_shown(monkeypatch):
     # Grey values that mean nothing: the place alone tells where the class is.
-    monkeypatch.setattr(unet3d_fast, "_FIT_STEPS", 10)
+    monkeypatch.setattr(three_view, "_FIT_STEPS", 10)
     truth = np.zeros(SHAPE, np.uint8)
     truth[:, 6:18, 6:18] = 1
     noise = np.random.default_rng(0).normal(100, 20, SHAPE).astype(np.float32)

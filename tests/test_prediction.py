@@ -8,7 +8,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.prediction import Output, predict, tile_within, tune
-from sparseseg.recipes.unet3d_fast import UNet3dFastRecipe
+from sparseseg.recipes.three_view import ThreeViewRecipe
 from sparseseg.tiling import Box
 from tests.miniature import SHAPE, blob_case, fresh_model, predict_all, shrink
 
@@ -39,7 +39,7 @@ def tiled(monkeypatch, *size):
     def tiling(self, plan, shape):
         return size, (0, 0, 0)
 
-    monkeypatch.setattr(UNet3dFastRecipe, "tiling", tiling)
+    monkeypatch.setattr(ThreeViewRecipe, "tiling", tiling)
 
 
 def unwritten(shape=SHAPE) -> Output:
@@ -148,14 +148,14 @@ def test_a_volume_with_other_channels_is_refused(model):
 
 def failing_above(monkeypatch, voxels, error):
     """Let the memory not suffice for a tile of more voxels."""
-    old = UNet3dFastRecipe.probabilities
+    old = ThreeViewRecipe.probabilities
 
     def probabilities(self, network, scene, box):
         if np.prod(box.shape) > voxels:
             raise error
         return old(self, network, scene, box)
 
-    monkeypatch.setattr(UNet3dFastRecipe, "probabilities", probabilities)
+    monkeypatch.setattr(ThreeViewRecipe, "probabilities", probabilities)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tests.miniature import (
     thin_dense_networks,
 )
 
-RECIPE = type(recipes.get("unet3d-fast"))
+RECIPE = type(recipes.get("three-view"))
 
 
 @pytest.fixture(autouse=True)
@@ -221,7 +221,7 @@ def test_without_an_end_the_rate_falls_until_strokes_join():
 
 
 def test_few_labels_are_learned_in_fewer_steps_than_many():
-    recipe, model = recipes.get("unet3d-fast"), fresh_model(blob_case())
+    recipe, model = recipes.get("three-view"), fresh_model(blob_case())
 
     def enough(*cases):
         return recipe.enough([Scene.of(model.plan, *case) for case in cases])

@@ -12,8 +12,8 @@ from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained import PretrainedRecipe
 from sparseseg.recipes.recipe import Batch, Case, Recipe, Stage
 from sparseseg.recipes.scene import Scene
+from sparseseg.recipes.three_view import ThreeViewRecipe
 from sparseseg.recipes.unet3d import UNet3dRecipe
-from sparseseg.recipes.unet3d_fast import UNet3dFastRecipe
 from sparseseg.recipes.unetplusplus import UNetPlusPlusRecipe
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 _RECIPES: dict[str, Recipe] = {
     recipe.card.name: recipe
     for recipe in (
-        UNet3dFastRecipe(),
+        ThreeViewRecipe(),
         UNet3dRecipe(),
         UNetPlusPlusRecipe(),
         MSSUNetRecipe(),

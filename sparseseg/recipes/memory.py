@@ -73,7 +73,7 @@ def too_little(recipe: Recipe, plan: Plan, memory: int | None = None) -> str:
         f"{in_words(plan.patch)}, and the memory does not suffice: "
     )
     if not fits:
-        return f"{words}free some of it, or train unet3d-fast"
+        return f"{words}free some of it, or train three-view"
     return (
         f"{words}choose the option patch={in_words(fits[0])}, which takes "
         f"{sizes[fits[0]] / _GB:.1f} GB (the batch is one patch already)"

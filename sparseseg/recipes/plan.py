@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from sparseseg.catalogue import current_name
 from sparseseg.classes import BACKGROUND
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.volume import Volume
@@ -73,7 +74,7 @@ class Plan:
         """Rebuild a plan; raise `UserError` for one that no recipe has written."""
         try:
             return cls(
-                recipe=str(data["recipe"]),
+                recipe=current_name(str(data["recipe"])),
                 outputs=_outputs(data["outputs"]),
                 spacing=_triple(float, data["spacing"]),
                 unit=str(data["unit"]),

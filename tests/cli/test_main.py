@@ -53,7 +53,7 @@ MISTAKES = {
     ),
     "an unknown recipe": (
         (*TRAIN, "-o", "m.safetensors", "--recipe", "vnet"),
-        "no recipe 'vnet': choose unet3d-fast",
+        "no recipe 'vnet': choose three-view",
     ),
     "an empty annotation": (
         ("train", "image.tif", "empty.tif", "-o", "m.safetensors"),

@@ -31,7 +31,7 @@ def test_training_writes_a_model_and_says_what_it_took(
     answer = last_object(stdout)
     assert code == 0
     assert answer["model"] == str(target)
-    assert (answer["recipe"], answer["step"]) == ("unet3d-fast", 3)
+    assert (answer["recipe"], answer["step"]) == ("three-view", 3)
     assert Model.load(target).history["settings"]["steps"] == 3
 
 

@@ -19,7 +19,7 @@ from tests.miniature import blob_case, outputs_of, shrink, thin_dense_networks
 
 SMALL = {
     "unet3d": {"affine": False, "width": 1},
-    "unet3d-fast": {"widths": [4, 6, 8]},
+    "three-view": {"widths": [4, 6, 8]},
     "unetplusplus": {"dims": 2, "heads": [1, 2, 3, 4], "widths": [2, 2, 3, 3, 4]},
     "mssunet": {"width": 2},
     "hdenseunet": {"connections": True},

@@ -69,7 +69,7 @@ def test_what_is_kept_for_the_backward_pass_is_counted_by_hand():
     assert training_bytes(OneConvolution(), plan) == 5 * 8 + 1.25 * (32 + 32 + 4 * 64)
 
 
-@pytest.mark.parametrize("name", [name for name in CARDS if name != "unet3d-fast"])
+@pytest.mark.parametrize("name", [name for name in CARDS if name != "three-view"])
 def test_the_card_tells_what_the_published_patch_takes(name):
     recipe, plan = plan_of(name, shape=(120, 260, 260))
     shapes = {"unetplusplus": (4, 1, 96, 96), "lungnet": (1, 1, 256, 256)}
@@ -92,11 +92,11 @@ def test_too_little_memory_proposes_a_patch_that_then_fits(name):
 @pytest.mark.parametrize("name", LARGE)
 def test_where_no_patch_fits_another_recipe_is_proposed(name):
     recipe, plan = plan_of(name)
-    with pytest.raises(UserError, match="train unet3d-fast"):
+    with pytest.raises(UserError, match="train three-view"):
         check_memory(recipe, plan, 1_000_000)
 
 
-@pytest.mark.parametrize("name", ["unet3d-fast", "unetplusplus", "lungnet"])
+@pytest.mark.parametrize("name", ["three-view", "unetplusplus", "lungnet"])
 def test_recipes_that_learn_from_planes_are_not_held_back(name):
     recipe, plan = plan_of(name)
     check_memory(recipe, plan, 1)
@@ -150,7 +150,7 @@ def test_a_step_that_runs_out_of_memory_says_what_to_do(monkeypatch):
     steps = train(model, [case], chosen)
     next(steps)
     monkeypatch.setattr(type(model.recipe), "loss", fail)
-    with pytest.raises(UserError, match="does not suffice to train unet3d-fast"):
+    with pytest.raises(UserError, match="does not suffice to train three-view"):
         next(steps)
 
 
@@ -164,7 +164,7 @@ def test_a_probe_that_runs_out_of_memory_says_the_same(monkeypatch):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(training, "probe", fail)
-    with pytest.raises(UserError, match="does not suffice to train unet3d-fast"):
+    with pytest.raises(UserError, match="does not suffice to train three-view"):
         next(train(model, [case], chosen))
 
 

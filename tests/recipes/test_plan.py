@@ -8,7 +8,7 @@ from sparseseg.errors import UserError
 from sparseseg.recipes import Plan
 
 PLAN = Plan(
-    recipe="unet3d-fast",
+    recipe="three-view",
     outputs=(255, 3, 7),
     spacing=(3.0, 0.5, 1.0),
     unit="um",

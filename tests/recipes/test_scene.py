@@ -17,7 +17,7 @@ WHOLE = Box.whole(SHAPE)
 
 def plan(**changed) -> Plan:
     whole = Plan(
-        recipe="unet3d-fast",
+        recipe="three-view",
         outputs=(255, 1, 2),
         spacing=(2.0, 1.0, 1.0),
         unit="um",

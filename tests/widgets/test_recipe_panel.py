@@ -26,7 +26,7 @@ def test_an_untouched_form_gives_back_the_declared_defaults(panel, name):
 
 
 def test_the_default_recipe_is_chosen_at_first(panel):
-    assert panel.name == "unet3d-fast"
+    assert panel.name == "three-view"
 
 
 def test_options_are_folded_away_until_wanted(panel):
@@ -72,7 +72,7 @@ def test_a_card_says_what_for_how_large_whether_it_fits_and_the_paper():
             Machine(False, 16.0),
             "0.6 GB to train, and this computer has 16 GB.",
         ),
-        ("unet3d-fast", Machine(True, 0.5), "this GPU has 0 GB: choose another."),
+        ("three-view", Machine(True, 0.5), "this GPU has 0 GB: choose another."),
     ],
 )
 def test_a_card_says_whether_the_memory_suffices(name, machine, words):

@@ -184,9 +184,9 @@ def test_a_training_starts_from_a_model_with_what_can_be_chosen_of_it(panel):
     settings = panel.settings()
     assert settings.parent == "tiny-lits"
     assert settings.options["encoder"] == "full"
-    panel.start_from("mine", "unet3d-fast")
+    panel.start_from("mine", "three-view")
     assert panel.recipe.isHidden()
     assert (panel.settings().parent, panel.settings().options) == ("mine", {})
     panel.from_nothing.click()
     assert not panel.recipe.isHidden()
-    assert (panel.settings().parent, panel.settings().recipe) == ("", "unet3d-fast")
+    assert (panel.settings().parent, panel.settings().recipe) == ("", "three-view")

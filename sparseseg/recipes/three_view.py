@@ -45,7 +45,7 @@ _BANK_BYTES = 400 * 2**20  # while the filters of one part are made
 _TILE_VOXELS = 6_000_000
 
 
-class UNet3dFastRecipe(Plain):
+class ThreeViewRecipe(Plain):
     """Ours, built to learn within the first minute.
 
     A voxel is looked at in up to three planes, each by the same 2-D U-Net, and the three
@@ -57,7 +57,7 @@ class UNet3dFastRecipe(Plain):
     cross its plane; a slice that is learned from never guides itself.
     """
 
-    card = card("unet3d-fast")
+    card = card("three-view")
     is_guided = True
 
     def plan(
