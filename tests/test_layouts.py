@@ -68,6 +68,22 @@ def test_what_is_painted_is_predicted_there(few_steps, layout):
         assert agreement(volume, labels, model, method) >= 0.95, method
 
 
+def test_a_single_slice_teaches_no_trust_in_guidance(few_steps):
+    volume, truth = tube()
+    labels = labels_of(truth, (1, 0, 0))
+    chosen = settings(steps=20)
+    model = create([(volume, labels)], chosen)
+    for _ in train(model, [(volume, labels)], chosen):
+        pass
+    found = []
+    for method in ("network", "unguided"):
+        out = Output(np.zeros(SHAPE, np.uint8))
+        for _ in predict(model, volume, out, labels=labels, method=method):
+            pass
+        found.append(out.labels)
+    assert np.array_equal(*found)
+
+
 def scene_of(volume, labels):
     return Scene.of(fresh_model((volume, labels)).plan, volume, labels)
 

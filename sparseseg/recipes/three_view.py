@@ -234,8 +234,11 @@ class _Slate:
 
     @property
     def own(self) -> float:
-        """The share of its pixels that is learned with guidance by itself."""
-        return 0.0 if self.is_crossed else _OWN
+        """The share of its pixels that is learned with guidance by itself.
+
+        A single slice has none: it would teach to trust it however far away it is.
+        """
+        return _OWN if self.others and not self.is_crossed else 0.0
 
     @property
     def labelled(self) -> int:
