@@ -69,6 +69,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sparseseg.recipes.three_view._FIT_STEPS", 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("script", scripts())
 def test_the_python_of_a_page_runs(

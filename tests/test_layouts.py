@@ -56,6 +56,7 @@ def agreement(volume, labels, model, method):
     return float(np.mean(out.labels[painted > 0] == wanted))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [(1, 0, 0), (3, 0, 0), (1, 1, 1), "strokes"])
 def test_what_is_painted_is_predicted_there(few_steps, layout):
     volume, truth = tube()

@@ -1,6 +1,7 @@
 """From a few painted slices to a measured segmentation in a file, end to end."""
 
 import numpy as np
+import pytest
 
 from sparseseg import SparseLabels, evaluate, fit, load, read, write_labels
 from sparseseg.data.files import read_truth
@@ -11,6 +12,7 @@ from sparseseg.prediction import Output, predict
 from sparseseg.recipes import three_view
 
 
+@pytest.mark.slow
 def test_a_few_slices_become_a_segmentation_in_a_file(monkeypatch, tmp_path):
     monkeypatch.setattr(three_view, "_FIT_STEPS", 40)
     monkeypatch.setattr(three_view, "_PIXELS", 4000)

@@ -51,8 +51,8 @@ def two_dots(shape=(6, 8, 8)):
     ("value", "words"),
     [
         (0, "nothing is annotated yet: paint"),
-        (255, r"only background is annotated.*paint what is to be found as a class"),
-        (4, r"only class 4 is annotated.*paint what surrounds it as background"),
+        (255, r"only background is annotated.*paint what you want to find as a class"),
+        (4, r"only class 4 is annotated.*paint its surroundings as background"),
     ],
 )
 def test_what_tells_nothing_apart_is_refused(value, words):
@@ -360,6 +360,7 @@ def test_fit_trains_a_given_model_further():
     assert model.history["settings"]["steps"] == 1
 
 
+@pytest.mark.slow
 def test_a_model_goes_on_in_the_stage_that_it_had_reached(monkeypatch):
     thin_dense_networks(monkeypatch)
     case = blob_case()

@@ -1,11 +1,12 @@
 """The choice of a recipe: what each is for, and the options that matter."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from magicgui.widgets import Container, create_widget
+from magicgui.widgets import create_widget
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from sparseseg.catalogue import CARDS, PRETRAINED, Card
 from sparseseg.widgets.background import Background
@@ -39,10 +40,10 @@ class RecipePanel(QWidget):
         self.fold = FoldButton(
             "Options", "Show or hide what can be chosen of this recipe"
         )
-        self._form: Any = Container(widgets=[])
+        self.form = OptionsForm(CARDS[self.name])
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.recipe, self.card, self.fold, self._form.native):
+        for widget in (self.recipe, self.card, self.fold, self.form):
             self._layout.addWidget(widget)
         self.recipe.currentIndexChanged.connect(self._show)
         self._show()
@@ -55,7 +56,7 @@ class RecipePanel(QWidget):
     @property
     def options(self) -> dict[str, Any]:
         """What the form says, by the names of the options."""
-        return {widget.name: widget.value for widget in self._form}
+        return self.form.values
 
     def show_pretrained(self, wanted: bool) -> None:
         """Offer what can be chosen of a pretrained model, instead of a recipe."""
@@ -74,10 +75,10 @@ class RecipePanel(QWidget):
 
     def _show(self) -> None:
         card = self._show_card()
-        old, self._form = self._form.native, options_form(card)
-        self._layout.replaceWidget(old, self._form.native)
+        old, self.form = self.form, OptionsForm(card)
+        self._layout.replaceWidget(old, self.form)
         old.deleteLater()
-        self.fold.fold(self._form.native)
+        self.fold.fold(self.form)
         self.chosen.emit(card.name)
 
     def _show_card(self) -> Card:
@@ -120,22 +121,39 @@ def _has_patch(card: Card) -> bool:
     return any(field.name == "patch" for field in dataclasses.fields(card.options))
 
 
-def options_form(card: Card) -> Any:
-    """Make a form from what a recipe declares; it starts with the defaults."""
+class OptionsForm(QWidget):
+    """What a recipe declares, one option a row; it starts with the defaults."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__()
+        self.fields = {field.name: field for field in _fields(card)}
+        rows = QFormLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        for field in self.fields.values():
+            label = QLabel(field.label)
+            label.setToolTip(field.tooltip)
+            rows.addRow(label, field.native)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What is chosen, by the names of the options."""
+        return {name: field.value for name, field in self.fields.items()}
+
+
+def _fields(card: Card) -> Iterator[Any]:
     hints = get_type_hints(card.options, include_extras=True)
-    widgets = []
     for field in dataclasses.fields(card.options):
         kind, declared = get_args(hints[field.name])[:2]
         bounds = {
             name: declared[name] for name in ("min", "max", "step") if name in declared
         }
-        widgets.append(
-            create_widget(
-                field.default,
-                annotation=kind,
-                name=field.name,
-                label=declared["label"],
-                options={"tooltip": declared["help"].capitalize(), **bounds},
-            )
+        made: Any = create_widget(
+            field.default,
+            annotation=kind,
+            name=field.name,
+            label=declared["label"],
+            options={"tooltip": declared["help"].capitalize(), **bounds},
         )
-    return Container(widgets=widgets)
+        if kind is bool:
+            made.text = ""  # the label of the row says it
+        yield made

@@ -239,6 +239,7 @@ def killed_within(words, wanted, environment) -> None:
         process.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path):
     inside = tmp_path / "in"
     inside.mkdir()

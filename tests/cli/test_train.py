@@ -22,6 +22,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sparseseg.training.work", train)
 
 
+@pytest.mark.slow
 def test_training_writes_a_model_and_says_what_it_took(
     run: Run, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_the_card_tells_what_the_published_patch_takes(name):
     assert recipe.card.training_gb == pytest.approx(gigabytes, rel=0.12, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_too_little_memory_proposes_a_patch_that_then_fits(name):
     recipe, plan = plan_of(name)
@@ -89,6 +90,7 @@ def test_too_little_memory_proposes_a_patch_that_then_fits(name):
     assert smaller.patch != plan.patch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_where_no_patch_fits_another_recipe_is_proposed(name):
     recipe, plan = plan_of(name)

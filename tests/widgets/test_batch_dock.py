@@ -39,6 +39,7 @@ def test_what_is_missing_is_asked_for(dock):
     assert not dock.command.is_running
 
 
+@pytest.mark.slow
 def test_a_folder_is_predicted_and_a_result_opened(dock, qtbot, tmp_path, viewer):
     filled(dock, tmp_path)
     with qtbot.waitSignal(dock.command.ended, timeout=90_000):
@@ -60,6 +61,7 @@ def test_a_folder_is_predicted_and_a_result_opened(dock, qtbot, tmp_path, viewer
     assert not labels.editable
 
 
+@pytest.mark.slow
 def test_a_cancelled_batch_goes_on_at_the_next_start(dock, qtbot, tmp_path):
     filled(dock, tmp_path)
     dock.start.click()

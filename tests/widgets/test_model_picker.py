@@ -84,6 +84,7 @@ def test_what_is_not_for_commercial_use_is_asked_for(picker, monkeypatch):
     assert not picker.command.is_running
 
 
+@pytest.mark.slow
 def test_a_download_that_fails_is_told(picker, qtbot, monkeypatch):
     yes = QMessageBox.StandardButton.Yes
     monkeypatch.setattr(QMessageBox, "question", lambda *_: yes)
@@ -101,6 +102,7 @@ def test_a_model_is_removed(picker):
     assert "tiny-lits" not in titles(picker)
 
 
+@pytest.mark.slow
 def test_an_imported_file_appears(picker, qtbot, monkeypatch):
     monkeypatch.setattr(
         "sparseseg.widgets.model_picker.QFileDialog.getOpenFileName",

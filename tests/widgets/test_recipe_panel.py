@@ -30,26 +30,37 @@ def test_the_default_recipe_is_chosen_at_first(panel):
 
 
 def test_options_are_folded_away_until_wanted(panel):
-    assert panel._form.native.isHidden()
+    assert panel.form.isHidden()
     panel.fold.setChecked(True)
-    assert not panel._form.native.isHidden()
+    assert not panel.form.isHidden()
     panel.recipe.setCurrentText("UNet++ (2018)")
-    assert not panel._form.native.isHidden()
+    assert not panel.form.isHidden()
 
 
 def test_what_is_chosen_in_the_form_is_an_option(panel):
     panel.recipe.setCurrentText("UNet++ (2018)")
-    panel._form.dims.value = 3
-    panel._form.deep_supervision.value = False
-    panel._form.entropy.value = 0.15
+    panel.form.fields["dims"].value = 3
+    panel.form.fields["deep_supervision"].value = False
+    panel.form.fields["entropy"].value = 0.15
     assert panel.options["dims"] == 3
     assert panel.options["deep_supervision"] is False
     assert panel.options["entropy"] == 0.15
 
 
+def test_the_fields_of_the_form_begin_at_one_place(panel):
+    panel.recipe.setCurrentText("UNet++ (2018)")
+    panel.fold.setChecked(True)
+    panel.resize(320, 600)
+    panel.show()
+
+    places = {field.native.x() for field in panel.form.fields.values()}
+
+    assert len(places) == 1
+
+
 def test_each_option_says_what_it_is_for(panel):
     panel.recipe.setCurrentText("H-DenseUNet (2018)")
-    assert all(widget.tooltip for widget in panel._form)
+    assert all(widget.tooltip for widget in panel.form.fields.values())
 
 
 def test_a_card_says_what_for_how_large_whether_it_fits_and_the_paper():

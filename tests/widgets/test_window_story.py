@@ -30,6 +30,7 @@ def dock(viewer) -> SegmentationDock:
     return dock
 
 
+@pytest.mark.slow
 def test_what_was_learned_on_one_image_is_used_on_another(
     dock, viewer, qtbot, tmp_path, monkeypatch
 ):

@@ -60,6 +60,7 @@ def test_no_voxel_of_a_label_map_differs(name, number):
     assert (found.labels != answers(name)[f"test_0{number}.seg"]).sum() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "number"), [("nnunet_v1", 1), ("nnunet_v2", 0)])
 def test_no_voxel_differs_with_mirroring(name, number):
     model = mirrored(read_model(MODELS[name]), True)

@@ -141,6 +141,7 @@ def test_a_second_channel_is_taken_in():
     assert model.predict(two).labels.shape == two.shape
 
 
+@pytest.mark.slow
 def test_it_learns_what_was_painted_and_is_saved_with_where_it_came_from(tmp_path):
     volume = read(image(1))
     case = (volume, painted(volume, "box", "bar"))

@@ -130,7 +130,7 @@ def test_a_folder_fetched_by_hand_is_imported_listed_and_removed():
     assert found[0].classes == {1: "liver", 2: "tumor"}
     assert remove("mine") > 0
     assert stored() == []
-    with pytest.raises(UserError, match="'mine' is not here"):
+    with pytest.raises(UserError, match="'mine' is not in the store"):
         remove("mine")
 
 
