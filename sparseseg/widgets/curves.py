@@ -14,9 +14,20 @@ if TYPE_CHECKING:
 _REDRAW_MS = 250
 _HEIGHT = 250
 _SIDES = ("left", "bottom")
-_SYMBOLS = {"loss": None, "network": "o", "interpolation": "s"}
-_ON_DARK = {"loss": "#e69f00", "network": "#56b4e9", "interpolation": "#cc79a7"}
-_ON_LIGHT = {"loss": "#b26a00", "network": "#0072b2", "interpolation": "#a04a7f"}
+_SYMBOLS = {"loss": None, "shown": "d", "network": "o", "interpolation": "s"}
+_ON_DARK = {
+    "loss": "#e69f00",
+    "shown": "#5fd7a8",
+    "network": "#56b4e9",
+    "interpolation": "#cc79a7",
+}
+_ON_LIGHT = {
+    "loss": "#b26a00",
+    "shown": "#00755a",
+    "network": "#0072b2",
+    "interpolation": "#a04a7f",
+}
+_SCORES = ("shown", "network", "interpolation")
 
 
 @dataclass(slots=True)
@@ -30,7 +41,10 @@ class _Series:
 
 
 class TrainingCurves(QWidget):
-    """Two plots over the same seconds: the loss, and IoU by method."""
+    """Two plots over the same seconds: the loss, and IoU of the answers.
+
+    One curve is of the answer that the viewer shows, whichever that is at the time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,8 +59,7 @@ class TrainingCurves(QWidget):
         self.iou.setXLink(self.loss)
         self._curves = {
             "loss": self.loss.plot(),
-            "network": self.iou.plot(),
-            "interpolation": self.iou.plot(),
+            **{name: self.iou.plot() for name in _SCORES},
         }
         self._series = {name: _Series() for name in self._curves}
         self._timer = QTimer(self, singleShot=True, interval=_REDRAW_MS)
@@ -62,8 +75,12 @@ class TrainingCurves(QWidget):
 
     def add_score(self, report: "ScoreReport") -> None:
         """Take one more held-out score."""
-        if report.mean_iou is not None and report.method in self._series:
+        if report.mean_iou is None:
+            return
+        if report.method in _SCORES:
             self._add(report.method, report.seconds, report.mean_iou)
+        if report.method == report.shown:
+            self._add("shown", report.seconds, report.mean_iou)
 
     def clear(self) -> None:
         """Start over."""
@@ -71,7 +88,7 @@ class TrainingCurves(QWidget):
         self._draw()
 
     def points(self, name: str) -> list[tuple[float, float]]:
-        """Return what is drawn of "loss", "network" or "interpolation"."""
+        """Return what is drawn of "loss", "shown", "network" or "interpolation"."""
         seconds, values = self._curves[name].getOriginalDataset()
         return [] if seconds is None else list(zip(seconds, values, strict=True))
 
@@ -87,14 +104,9 @@ class TrainingCurves(QWidget):
             curve.setSymbolSize(5)
             curve.setSymbolBrush(colours[name])
             curve.setSymbolPen(None)
-        network, between = colours["network"], colours["interpolation"]
+        answers = ", ".join(_title(name, colours[name]) for name in _SCORES)
         self.loss.setTitle(_title("loss", colours["loss"]), color=text, size="8pt")
-        self.iou.setTitle(
-            f"held-out IoU: {_title('network', network)}, "
-            f"{_title('interpolation', between)}",
-            color=text,
-            size="8pt",
-        )
+        self.iou.setTitle(f"held-out IoU: {answers}", color=text, size="8pt")
         self.iou.setLabel(
             "bottom", "seconds of training", color=text, **{"font-size": "8pt"}
         )

@@ -25,6 +25,7 @@ from sparseseg.widgets.recipe_panel import RecipePanel
 from sparseseg.widgets.text import text_label
 from sparseseg.widgets.train_words import (
     advice_words,
+    all_scores,
     class_words,
     phase_words,
     score_words,
@@ -237,7 +238,7 @@ class TrainPanel(QWidget):
         words = "\n".join(filter(None, lines))
         first = self._desk.state.reason("train") if phase is Phase.IDLE else ""
         self.status.setText(words or first or phase_words(phase))
-        self.status.setToolTip(class_words(scores, table, most=len(table.numbers)))
+        self.status.setToolTip(all_scores(scores, table))
         self.advice.setText(advice := advice_words(scores))
         self.advice.setVisible(bool(advice))
         self.shown.setText(shown_words(scores))

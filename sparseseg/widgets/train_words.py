@@ -50,15 +50,25 @@ def score_words(scores: "Mapping[str, ScoreReport]") -> str:
     """Say the newest held-out score, and on what and when it was measured."""
     if not scores:
         return ""
-    first, *rest = _shown_first(scores)
+    first = _shown_first(scores)[0]
     if first.mean_iou is None:
         return first.reason
-    others = "".join(f"; {METHODS[s.method]} {s.mean_iou:.2f}" for s in rest)
     noun = "slice" if len(first.slices) == 1 else "slices"
     return (
         f"Held-out IoU {first.mean_iou:.2f} on {noun} {', '.join(first.slices)} "
-        f"({METHODS[first.method]}{others}), {_when(first)}"
+        f"({METHODS[first.method]}), {_when(first)}"
     )
+
+
+def all_scores(scores: "Mapping[str, ScoreReport]", table: "ClassTable") -> str:
+    """List the score of each answer, and of each class of the one that is shown."""
+    answers = [
+        f"{METHODS[s.method]} {s.mean_iou:.2f}"
+        for s in _shown_first(scores)
+        if s.mean_iou is not None
+    ]
+    classes = class_words(scores, table, most=len(table.numbers))
+    return "\n".join(filter(None, [*answers, classes]))
 
 
 def class_words(

@@ -95,8 +95,13 @@ def test_the_score_says_how_it_was_measured(panel, session):
     session.events.step.emit(StepReport(400, 81, 0.3))
 
     assert panel.status.text() == (
-        "Held-out IoU 0.81 on slice z 50 (network; interpolation 0.74), step 240, 48 s\nclass 1 0.81\nNow step 400, 1 min 21 s, loss 0.3"
+        "Held-out IoU 0.81 on slice z 50 (network), step 240, 48 s\nclass 1 0.81\nNow step 400, 1 min 21 s, loss 0.3"
     )
+    assert panel.status.toolTip().splitlines() == [
+        "network 0.81",
+        "interpolation 0.74",
+        "class 1 0.81",
+    ]
     assert "the network" in panel.shown.text()
 
 
@@ -161,6 +166,17 @@ def test_the_curves_are_drawn_a_little_later(qtbot, panel, session):
 
     assert panel.curves.points("loss")[1] == (0.5, 0.5)
     assert panel.curves.points("network") == [(48, 0.8)]
+    assert panel.curves.points("shown") == [(48, 0.8)]
+
+
+def test_the_curve_of_what_is_shown_follows_the_best_answer(qtbot, panel, session):
+    for method, iou in (("network", 0.5), ("mixed", 0.6), ("walker", 0.4)):
+        session.events.score.emit(score(method, iou, "mixed"))
+
+    qtbot.waitUntil(lambda: bool(panel.curves.points("shown")))
+
+    assert panel.curves.points("shown") == [(48, 0.6)]
+    assert panel.curves.points("network") == [(48, 0.5)]
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
