@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -116,3 +117,18 @@ def test_what_a_page_links_to_exists_or_is_made_by_the_screenshots(page: Path) -
     assert [link for link in others if not (page.parent / link).exists()] == []
     made = (ROOT / "docs" / "screenshots.py").read_text(encoding="utf-8")
     assert [p for p in pictures if f'picture("{Path(p).stem}"' not in made] == []
+
+
+@pytest.mark.parametrize(
+    "page", ["CONTRIBUTING.md", "docs/explanation/architecture.md"]
+)
+def test_a_page_shows_the_layers_of_the_contract(page: str) -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (layers,) = (c["layers"] for c in contracts if c["type"] == "layers")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    shown = text[text.index("__main__\n") :].split("```")[0].splitlines()
+
+    assert [
+        line[: len(name)] for line, name in zip(shown, layers, strict=True)
+    ] == layers
