@@ -19,9 +19,9 @@ from sparseseg import recipes
 from sparseseg.classes import ClassTable
 from sparseseg.data.atomic import replacing
 from sparseseg.data.labels import SparseLabels
-from sparseseg.data.units import PIXEL, Spacing
 from sparseseg.data.volume import Volume
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
+from sparseseg.engine.unlike import unlike
 from sparseseg.errors import Note, UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.options import read_options
@@ -30,8 +30,6 @@ from sparseseg.prediction import Output
 from sparseseg.recipes import Plan, Recipe
 
 FORMAT = 1
-# Voxels that differ by less are met in training, by augmentation or by chance.
-_FAR = 2.0
 _KEY = "sparseseg"
 
 
@@ -160,23 +158,7 @@ class Model:
 
     def unlike(self, volume: Volume) -> str:
         """Say where a volume is far from what this model was trained on; else ""."""
-        if self.plan.unit == PIXEL:
-            return ""
-        known = f"{_edges(self.plan.spacing)} {self.plan.unit}"
-        name = volume.name or "the volume"
-        if volume.unit == PIXEL:
-            return (
-                f"{name} has no voxel size, and the model was trained on voxels of "
-                f"{known}: the prediction is only right if its voxels have the same size"
-            )
-        sides = volume.spacing_in(self.plan.unit)
-        ratios = [a / b for a, b in zip(sides, self.plan.spacing, strict=True)]
-        if max(*ratios, *(1 / ratio for ratio in ratios)) < _FAR:
-            return ""
-        return (
-            f"{name} has voxels of {_edges(sides)} {self.plan.unit}, and the model was "
-            f"trained on voxels of {known}: resample it if the prediction is bad"
-        )
+        return unlike(self.plan, volume)
 
     def cleaned(
         self, out: Output, rules: Sequence[Rule], volume: Volume
@@ -241,10 +223,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"reads {FORMAT}: update sparseseg"
         )
     return description, tensors
-
-
-def _edges(spacing: Spacing) -> str:
-    return " x ".join(f"{side:g}" for side in spacing)
 
 
 def _first_line(error: Exception) -> str:

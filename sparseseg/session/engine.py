@@ -105,6 +105,11 @@ class Engine:
         """The rules of the model at hand."""
         return () if self._model is None else self._model.rules
 
+    @property
+    def unlike(self) -> str:
+        """Where the open volume is far from what the model was trained on; else ""."""
+        return self._trained().unlike(self._case[0])
+
     def keep_rules(self, lines: tuple[str, ...]) -> None:
         """Let predictions of the model be cleaned up by these rules from now on."""
         self._trained().rules = lines

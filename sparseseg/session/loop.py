@@ -147,6 +147,8 @@ class WorkLoop:
     @_handle.register
     def _(self, request: Predict) -> None:
         self._painter.predict(request.at)
+        if words := self._engine.unlike:
+            self._send(Told("noted", words))
 
     @_handle.register
     def _(self, request: ChooseDepth) -> None:

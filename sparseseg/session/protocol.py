@@ -45,6 +45,11 @@ class Engine(Protocol):
         """The rules that predictions of the model at hand are cleaned up with."""
         ...
 
+    @property
+    def unlike(self) -> str:
+        """Where the open volume is far from what the model was trained on; else ""."""
+        ...
+
     def keep_rules(self, lines: tuple[str, ...]) -> None:
         """Let predictions of the model be cleaned up by these rules from now on."""
 

@@ -89,6 +89,10 @@ class Engine:
     def rules(self) -> tuple[str, ...]:
         return self._rules
 
+    @property
+    def unlike(self) -> str:
+        return "the volume is unlike" if self.volume.name == "unlike" else ""
+
     def keep_rules(self, lines: tuple[str, ...]) -> None:
         self._rules = lines
 

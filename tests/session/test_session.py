@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_a_run_walks_through_its_phases(
     assert np.all(arrays.prediction == 5)
     assert np.all(arrays.uncertainty == 250)
     assert heard[-2] == ("progress", Progress("predict", 1.0, 0.0))
+
+
+def test_a_prediction_of_an_unlike_volume_is_noted(
+    session: Session, ear: Ear, volume: Volume
+) -> None:
+    session.open(replace(volume, name="unlike"))
+    session.train(SHORT)
+    ear.until("phase", lambda phase: phase == Phase.IDLE)
+
+    session.predict()
+
+    assert ear.wait("noted") == "the volume is unlike"
 
 
 def test_strokes_are_seen_by_the_running_training(
