@@ -52,6 +52,7 @@ def rules_for(
 
 def check_lines(arguments: Namespace, cases: "Sequence[Case]") -> None:
     """Check the rules that a training is given before it begins: it may take long."""
+    from sparseseg.cases import named
     from sparseseg.classes import ClassTable
     from sparseseg.postprocessing import chosen_rules
     from sparseseg.zoo.opening import open_model
@@ -61,8 +62,6 @@ def check_lines(arguments: Namespace, cases: "Sequence[Case]") -> None:
         return
     parent = getattr(arguments, "parent", None)
     known = open_model(parent).table if parent else ClassTable()
-    painted = {number for _, labels in cases for number in labels.numbers()}
-    new = ClassTable.numbered(painted - set(known.numbers))
-    table = ClassTable((*known.classes, *new.classes))
+    table = named(cases, known)
     for volume, _ in cases:
         rules_for(lines, table, volume)

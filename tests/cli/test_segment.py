@@ -50,6 +50,21 @@ def test_names_of_the_annotation_go_on_into_model_and_prediction(
     assert read(target).classes == table
 
 
+@pytest.mark.usefixtures("no_training")
+def test_a_rule_knows_the_names_of_the_annotation(
+    run: Run, tmp_path: Path, sample: Sample
+) -> None:
+    table = ClassTable.numbered([1, 2]).renamed(2, "vessel")
+    named, rule = tmp_path / "named.tif", "drop vessel below 999999 voxels"
+    write_labels(named, sample.annotation, sample.volume, table=table)
+    target = tmp_path / "p.tif"
+
+    code, _, _ = run("segment", "image.tif", named, "-o", target, "--clean", rule)
+
+    assert code == 0
+    assert not (read(target).array == 2).any()
+
+
 def test_where_interpolation_did_better_it_is_used_and_said(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: Sample
 ) -> None:
