@@ -2,12 +2,12 @@
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
@@ -16,11 +16,28 @@ from sparseseg.evaluation.confidence import Confidence
 from sparseseg.events import Method
 from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
 from sparseseg.propagation import Walk, interpolated, mixed, remembered
-from sparseseg.recipes import Scene
+from sparseseg.recipes import Plan, Recipe, Scene
 from sparseseg.tiling import Box, Tile, Triple, tiles
 
-if TYPE_CHECKING:
-    from sparseseg.model import Model
+
+class Predictor(Protocol):
+    """What a model has to be to predict: `sparseseg.model.Model` is one."""
+
+    plan: Plan
+    network: nn.Module
+    precision: Precision
+    memory: int | None
+    """How many bytes a tile may take, if that is limited."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the model follows."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +55,7 @@ class Output:
 
 
 def predict(
-    model: "Model",
+    model: Predictor,
     volume: Volume,
     out: Output,
     *,
@@ -93,13 +110,13 @@ def _walk(scene: Scene) -> Generator[Tile, None, Walk]:
         yield Tile(nothing, nothing, 0, 1)
 
 
-def network_probabilities(model: "Model", scene: Scene, box: Box) -> Tensor:
+def network_probabilities(model: Predictor, scene: Scene, box: Box) -> Tensor:
     """Return the network's probabilities (k, z, y, x) of a box inside the volume."""
     with torch.inference_mode(), model.precision.on(model.device):
         return model.recipe.probabilities(model.network, scene, box).float()
 
 
-def tune(model: "Model", volume: Volume) -> None:
+def tune(model: Predictor, volume: Volume) -> None:
     """Let a model predict in the precision that is fastest here, if it pays.
 
     It is measured on a part of the volume. On a small one, and by models of other
@@ -129,7 +146,7 @@ _TRIED = 48  # voxels a side
 
 
 def tile_within(
-    model: "Model", size: Triple, memory: int, spacing: tuple[float, float, float]
+    model: Predictor, size: Triple, memory: int, spacing: tuple[float, float, float]
 ) -> Triple:
     """Return a tile, at most `size`, that takes at most so many bytes to predict.
 
@@ -155,7 +172,7 @@ _GB = 2**30
 
 
 def _written(
-    model: "Model", scene: Scene, out: Output, tile: Tile, walked: Walk | None
+    model: Predictor, scene: Scene, out: Output, tile: Tile, walked: Walk | None
 ) -> Generator[Tile, None, None]:
     """Write a tile; where the memory does not suffice, write its halves."""
     try:
@@ -189,7 +206,9 @@ def _halves(tile: Tile) -> list[Tile]:
     return [replace(tile, write=part) for part in parts]
 
 
-def _worked(model: "Model", scene: Scene, tile: Tile) -> Generator[Tile, None, Tensor]:
+def _worked(
+    model: Predictor, scene: Scene, tile: Tile
+) -> Generator[Tile, None, Tensor]:
     """Yield how far a tile is, and return its probabilities."""
     scene.hold(tile.write.expand(_AROUND))
     work = model.recipe.work(model.network, scene, tile.write)
@@ -208,7 +227,7 @@ def _worked(model: "Model", scene: Scene, tile: Tile) -> Generator[Tile, None, T
 
 
 def _write(
-    model: "Model", out: Output, box: Box, probabilities: NDArray[np.float32]
+    model: Predictor, out: Output, box: Box, probabilities: NDArray[np.float32]
 ) -> None:
     values = np.array(model.plan.classes, np.uint8)
     index = model.recipe.decided(model.plan, probabilities)

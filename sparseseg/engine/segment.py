@@ -1,12 +1,13 @@
 """The one job: a volume by a model, from the choice of the method to clean labels."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -18,11 +19,8 @@ from sparseseg.postprocessing import (
     needs_probabilities,
     read_rules,
 )
-from sparseseg.prediction import Output, predict, tune
+from sparseseg.prediction import Output, Predictor, predict, tune
 from sparseseg.tiling import Box, Tile
-
-if TYPE_CHECKING:
-    from sparseseg.model import Model
 
 Extra = Literal["uncertainty", "probabilities"]
 
@@ -30,6 +28,20 @@ Extra = Literal["uncertainty", "probabilities"]
 # of a volume's size at most.
 BASE_BYTES = 700 * 2**20
 VOLUME_SHARE = 0.1
+
+
+class Segmenter(Predictor, Protocol):
+    """What a model has to be to do the job: `sparseseg.model.Model` is one."""
+
+    table: ClassTable
+    history: dict[str, Any]
+    rules: tuple[str, ...]
+
+    def cleaned(
+        self, out: Output, rules: Sequence[Rule], volume: Volume
+    ) -> NDArray[np.uint8]:
+        """Return the labels of a prediction, cleaned up by rules."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +78,7 @@ class Segmentation:
 
 
 def segment(
-    model: "Model",
+    model: Segmenter,
     volume: Volume,
     job: Job | None = None,
     *,
@@ -112,7 +124,7 @@ def finished(work: Generator[Tile, None, Segmentation]) -> Segmentation:
             return result
 
 
-def best_method(model: "Model", *, is_annotated: bool) -> Method:
+def best_method(model: Segmenter, *, is_annotated: bool) -> Method:
     """Return what did best where it could be measured; without slices, the network."""
     score = model.history.get("held_out")
     if not is_annotated or score is None:
@@ -121,7 +133,7 @@ def best_method(model: "Model", *, is_annotated: bool) -> Method:
     return best
 
 
-def checked_rules(model: "Model", volume: Volume, job: Job) -> tuple[Rule, ...]:
+def checked_rules(model: Segmenter, volume: Volume, job: Job) -> tuple[Rule, ...]:
     """Read the rules; raise `UserError` for one that does not fit classes or volume."""
     rules = read_rules(model.rules if job.rules is None else job.rules, model.table)
     try:
@@ -137,7 +149,7 @@ def tile_memory(memory: int) -> int:
 
 
 def _arrays(
-    model: "Model",
+    model: Segmenter,
     volume: Volume,
     job: Job,
     rules: tuple[Rule, ...],
@@ -164,7 +176,7 @@ def _arrays(
 
 
 def _segmentation(
-    model: "Model", job: Job, method: Method, out: Output, labels: NDArray[np.uint8]
+    model: Segmenter, job: Job, method: Method, out: Output, labels: NDArray[np.uint8]
 ) -> Segmentation:
     assert out.confidence is not None
     classes = model.plan.classes
