@@ -14,9 +14,9 @@ class CommonRules(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.specks = QCheckBox("Remove pieces below")
+        self.specks = QCheckBox("Smallest piece (voxels)")
         self.specks.setToolTip("Remove connected pieces with fewer voxels")
-        self.size = QSpinBox(suffix=" voxels")
+        self.size = QSpinBox()
         self.size.setRange(_FEWEST, _MOST)
         self.size.setValue(_USUAL)
         self.largest = QCheckBox("Keep the largest piece of a class")
