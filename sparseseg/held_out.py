@@ -70,10 +70,9 @@ class HeldOut:
         if not any(self.slices):
             return {}
         pairs = list(zip(scenes, self.slices, strict=True))
-        return {
-            str(depth): _mean_dice(model.at_depth(depth), pairs)
-            for depth in model.recipe.depths(model.plan)
-        }
+        depths = model.recipe.depths(model.plan)
+        found = {depth: _mean_dice(model.at_depth(depth), pairs) for depth in depths}
+        return {str(depth): dice for depth, dice in found.items() if dice is not None}
 
     def temperature(self, model: Model, scenes: Sequence[Scene]) -> float | None:
         """Fit how sure the model may be to what it says of the held-out slices."""
@@ -124,7 +123,11 @@ class HeldOut:
         measures = yield from _measured(model, pairs, self._walks, _predicted)
         cost = time.perf_counter() - begin
         self._next = seconds + max(_LEAST_SECONDS, cost / _SHARE)
-        found = _score(model, step, seconds, measures, _names(pairs))
+        found = _score(
+            model, step, seconds, measures, _names(pairs) if measures else ()
+        )
+        if not measures:
+            found = replace(found, reason=reason(scenes, model.table))
         self._is_ahead = found.best not in ("walker", "interpolation")
         return replace(found, advice=advice(scenes, model.table, found))
 
@@ -137,15 +140,17 @@ class HeldOut:
         self._is_judged = True
         begin = time.perf_counter()
         turns = left_out_in_turn(scenes) if self._wanted else []
+        measures: dict[Method, Any] = {}
         if model.recipe.is_guided and turns:
             pairs = [(scenes[number], frozenset([where])) for number, where in turns]
             yield from self._walk(pairs)
             blind = partial(_blind, scenes)
             measures = yield from _measured(model, pairs, self._walks, blind)
-            found = _score(model, step, seconds, measures, _names(pairs))
-            found = replace(found, allowance=_STAND_IN)
             # Whoever goes on painting wants steps more than judgements.
             self._next_turns = seconds + (time.perf_counter() - begin) / _SHARE
+        if measures:
+            found = _score(model, step, seconds, measures, _names(pairs))
+            found = replace(found, allowance=_STAND_IN)
         else:
             why = reason(scenes, model.table) if self._wanted else NOT_WANTED
             found = replace(_score(model, step, seconds, {}, ()), reason=why)
@@ -222,13 +227,17 @@ def _measured(
                 index = model.recipe.decided(model.plan, found.cpu().numpy())
                 told.setdefault(method, []).append(index[target >= 0])
     truth = np.concatenate(truths)
+    if (
+        not truth.size
+    ):  # other slices, or all voxels, show what these would be scored on
+        return {}
     return {
         method: _evaluated(model, np.concatenate(parts), truth)
         for method, parts in told.items()
     }
 
 
-def _mean_dice(model: Model, pairs: Pairs) -> float:
+def _mean_dice(model: Model, pairs: Pairs) -> float | None:
     told, truths = [], []
     for scene, out in pairs:
         blind = scene.without(out)
@@ -238,8 +247,10 @@ def _mean_dice(model: Model, pairs: Pairs) -> float:
             target = _own_pixels(scene, blind, box)
             truths.append(target[target >= 0])
             told.append(model.recipe.decided(model.plan, found)[target >= 0])
-    measures = _evaluated(model, np.concatenate(told), np.concatenate(truths))
-    return float(measures["mean_dice"])
+    truth = np.concatenate(truths)
+    if not truth.size:
+        return None
+    return float(_evaluated(model, np.concatenate(told), truth)["mean_dice"])
 
 
 def _score(

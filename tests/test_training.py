@@ -376,3 +376,22 @@ def test_a_model_goes_on_in_the_stage_that_it_had_reached(monkeypatch):
     assert seen.count("2d") == 2
     again = [model.history["stage"] for _ in train(model, [case], chosen)]
     assert set(again) == {"hybrid"}
+
+
+@pytest.mark.parametrize("recipe", ["three-view", "lungnet"])
+def test_a_fully_annotated_volume_is_learned_from_and_says_why_there_is_no_score(
+    recipe,
+):
+    sample = blobs(SHAPE, classes=2)
+    dense = np.where(sample.truth == 0, 255, sample.truth).astype(np.uint8)
+    case = sample.volume, SparseLabels(dense)
+    chosen = settings(recipe=recipe, steps=10)
+    model = create([case], chosen)
+
+    steps = list(train(model, [case], chosen))
+
+    assert len(steps) == 10
+    scores = [step.score for step in steps if step.score is not None]
+    assert scores
+    assert not any(score.measures for score in scores)
+    assert all("no slice" in score.reason for score in scores)
