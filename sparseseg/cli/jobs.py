@@ -84,13 +84,9 @@ def segment(
 
     work = engine.segment(model, volume, job, labels=labels)
     with bar("predicting") as show:
-        while True:
-            try:
-                tile = next(work)
-            except StopIteration as end:
-                found: Segmentation = end.value
-                break
-            show(tile.done / tile.total, volume.name)
+        found = engine.finished(
+            work, lambda tile: show(tile.done / tile.total, volume.name)
+        )
     _explain(model, found.method)
     return found
 

@@ -1,6 +1,6 @@
 """The one job: a volume by a model, from the choice of the method to clean labels."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -114,11 +114,14 @@ def segment(
     return _segmentation(model, job, method, out, cleaned)
 
 
-def finished(work: Generator[Tile, None, Segmentation]) -> Segmentation:
-    """Let a job run to its end, and return its result."""
+def finished(
+    work: Generator[Tile, None, Segmentation],
+    tell: Callable[[Tile], object] = lambda _: None,
+) -> Segmentation:
+    """Let a job run to its end, tell of each tile, and return the result."""
     while True:
         try:
-            next(work)
+            tell(next(work))
         except StopIteration as end:
             result: Segmentation = end.value
             return result

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.class_table import ClassTableView
+from sparseseg.widgets.rows import row_of
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ class ClassPanel(QWidget):
     def _build(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(_row(self.new, self.use))
+        layout.addLayout(row_of(self.new, self.use))
         layout.addWidget(self.table)
-        layout.addLayout(_row(self.add, self.remove))
+        layout.addLayout(row_of(self.add, self.remove))
         layout.addWidget(self.hint)
 
     def _connect(self) -> None:
@@ -106,13 +107,6 @@ class ClassPanel(QWidget):
         is_there = is_open and link.annotation is not None
         self.new.setHidden(is_there)
         self.hint.setHidden(is_there)
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget, 1)
-    return row
 
 
 _HINT = (

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
-    QHBoxLayout,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
@@ -22,6 +21,7 @@ from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.curves import TrainingCurves
 from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.recipe_panel import RecipePanel
+from sparseseg.widgets.rows import row_of
 from sparseseg.widgets.text import text_label
 from sparseseg.widgets.train_words import (
     advice_words,
@@ -130,8 +130,8 @@ class TrainPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.recipe)
         layout.addWidget(self.origin)
-        layout.addLayout(_row(self.models, self.from_nothing, self.anew))
-        layout.addLayout(_row(self.minutes, self.endless))
+        layout.addLayout(row_of(self.models, self.from_nothing, self.anew))
+        layout.addLayout(row_of(self.minutes, self.endless))
         layout.addWidget(self.shown)
         layout.addWidget(self.curves)
         self.curves.hide()
@@ -146,7 +146,7 @@ class TrainPanel(QWidget):
         layout.setSpacing(4)
         for widget in (self.advice, self.status, self.progress):
             layout.addWidget(widget)
-        layout.addLayout(_row(self.train, self.restart, self.pause, self.stop))
+        layout.addLayout(row_of(self.train, self.restart, self.pause, self.stop))
 
     def _connect(self, relay: "Relay") -> None:
         relay.phase.connect(self._show_phase)
@@ -244,13 +244,6 @@ class TrainPanel(QWidget):
         self.shown.setText(shown_words(scores))
         scored = any(s.mean_iou is not None for s in scores.values())
         self.shown.setVisible(scored)
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget, 1)
-    return row
 
 
 _MODELS = "Pretrained models: predict with one, or start the training from it"
