@@ -12,8 +12,8 @@ from skimage.transform import downscale_local_mean
 from sklearn.ensemble import RandomForestClassifier
 from volumes import Case
 
+from sparseseg.boxes import Box, tiles
 from sparseseg.classes import BACKGROUND
-from sparseseg.tiling import Box, tiles
 
 Labels = NDArray[np.uint8]
 Image = NDArray[np.float32]

@@ -21,8 +21,8 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
 from sparseseg.data.volume import Volume
+from sparseseg.models.readers import nnunet_v1, read_model
 from sparseseg.nn.conv_unet import ConvUNet
-from sparseseg.zoo import nnunet_v1, read_model
 
 _ARCHITECTURES = "dynamic_network_architectures.architectures.unet"
 _SHAPE = (18, 40, 44)

@@ -15,10 +15,10 @@ import volumes
 from scipy.stats import spearmanr
 
 from sparseseg.data.labels import SparseLabels
+from sparseseg.engine.model import Model
+from sparseseg.engine.prediction import Output, predict
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.confidence import Confidence
-from sparseseg.model import Model
-from sparseseg.prediction import Output, predict
 from sparseseg.starting import fit
 
 _SLICES = (3, 3, 3)

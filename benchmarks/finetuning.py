@@ -16,15 +16,15 @@ import volumes
 
 from sparseseg import starting
 from sparseseg.classes import BACKGROUND, ClassTable
-from sparseseg.config import TrainSettings
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.labels import SparseLabels
+from sparseseg.engine.model import Model
+from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
-from sparseseg.model import Model
 from sparseseg.nn.conv_unet import Architecture
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained import Inference, Normaliser
-from sparseseg.training import train
+from sparseseg.settings.training import TrainSettings
 
 _SLICES = {1: (1, 0, 0), 3: (1, 1, 1), 9: (3, 3, 3)}
 _MANY = (9, 9, 9)

@@ -14,14 +14,14 @@ import records
 from numpy.typing import NDArray
 from volumes import Case, load
 
-from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
+from sparseseg.engine.model import Model
+from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
-from sparseseg.events import Method, Score
-from sparseseg.model import Model
-from sparseseg.prediction import Output, predict
+from sparseseg.progress import Method, Score
+from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
-from sparseseg.training import train
 
 Row = dict[str, Any]
 Labels = NDArray[np.uint8]

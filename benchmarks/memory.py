@@ -16,9 +16,9 @@ import torch
 from sparseseg import recipes
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.options import read_options
 from sparseseg.recipes.memory import in_words, training_bytes
 from sparseseg.recipes.patches import chosen_patch
+from sparseseg.settings.options import read_options
 
 _SHAPE = (120, 200, 200)
 _CASES = {

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from quality import table
 
 from sparseseg import recipes
-from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
+from sparseseg.engine.model import Model
+from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
-from sparseseg.model import Model
-from sparseseg.prediction import Output, predict
 from sparseseg.recipes import Case
+from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
-from sparseseg.training import train
 
 Row = dict[str, Any]
 

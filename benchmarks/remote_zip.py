@@ -13,11 +13,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from sparseseg.registry.archives import extract, members
-from sparseseg.registry.remote_zip import RemoteFile
+from sparseseg.models.store.archives import extract, members
+from sparseseg.models.store.remote_zip import RemoteFile
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.registry.server import serving
+from tests.models.store.server import serving
 
 _TASK = "nnUNet/3d_fullres/Task003_Liver/nnUNetTrainerV2__nnUNetPlansv2.1"
 _WANTED = (

@@ -23,14 +23,14 @@ import volumes
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sparseseg.config import TrainSettings
+from sparseseg.boxes import Box, tiles
 from sparseseg.data.labels import SparseLabels
-from sparseseg.model import Model
+from sparseseg.engine.model import Model
+from sparseseg.engine.prediction import network_probabilities
 from sparseseg.nn.device import PLAIN, Precision, choose_device, probe
-from sparseseg.prediction import network_probabilities
 from sparseseg.recipes import Batch, Scene
+from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
-from sparseseg.tiling import Box, tiles
 
 Row = dict[str, Any]
 

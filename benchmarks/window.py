@@ -20,7 +20,7 @@ from napari.layers import Layer
 from qtpy.QtCore import QTimer
 from qtpy.QtTest import QTest
 
-from sparseseg.events import Painted, Phase
+from sparseseg.session.events import Painted, Phase
 from sparseseg.widgets import samples
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.slices import SliceView

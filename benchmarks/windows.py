@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from monai.inferers import sliding_window_inference
 
+from sparseseg.boxes import Box
 from sparseseg.nn.conv_unet import Architecture, ConvUNet
 from sparseseg.recipes.pretrained.inference import Inference, Normaliser
 from sparseseg.recipes.pretrained.prediction import as_network
 from sparseseg.recipes.pretrained.windows import Windows, answers
-from sparseseg.tiling import Box
 
 _CUBE, _STEP = (3, 3, 3), (2, 2, 2)
 _PATCH = (64, 64, 64)

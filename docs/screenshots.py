@@ -17,12 +17,12 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QScrollArea, QWidget
 
 from sparseseg.data.files import read
-from sparseseg.events import Phase
+from sparseseg.models.install import import_file
+from sparseseg.session.events import Phase
 from sparseseg.widgets import samples
 from sparseseg.widgets.batch_dock import BatchDock
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.slices import SliceView
-from sparseseg.zoo.install import import_file
 
 _SIZE = (1480, 980)
 _PATIENCE = 600.0

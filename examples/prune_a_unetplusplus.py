@@ -4,7 +4,7 @@ import argparse
 
 import sparseseg
 from sparseseg.data import samples
-from sparseseg.depths import depth_table
+from sparseseg.engine.depths import depth_table
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--steps", type=int, default=200, help="train so many steps")

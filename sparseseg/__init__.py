@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sparseseg import recipes
     from sparseseg.classes import ClassTable
-    from sparseseg.config import TrainSettings
     from sparseseg.data.files import read, write_labels
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
+    from sparseseg.engine.model import Model
+    from sparseseg.engine.prediction import predict
+    from sparseseg.engine.training import train
     from sparseseg.errors import UserError
     from sparseseg.evaluation import evaluate, evaluate_cases
-    from sparseseg.model import Model
+    from sparseseg.models.opening import open_model
     from sparseseg.postprocessing import clean
-    from sparseseg.prediction import predict
+    from sparseseg.settings.training import TrainSettings
     from sparseseg.starting import create, fit, segment
-    from sparseseg.training import train
-    from sparseseg.zoo.opening import open_model
 
     load = Model.load
 
@@ -50,9 +50,9 @@ __all__ = [
 
 _HOMES = {
     "ClassTable": "sparseseg.classes:ClassTable",
-    "Model": "sparseseg.model:Model",
+    "Model": "sparseseg.engine.model:Model",
     "SparseLabels": "sparseseg.data.labels:SparseLabels",
-    "TrainSettings": "sparseseg.config:TrainSettings",
+    "TrainSettings": "sparseseg.settings.training:TrainSettings",
     "UserError": "sparseseg.errors:UserError",
     "Volume": "sparseseg.data.volume:Volume",
     "clean": "sparseseg.postprocessing:clean",
@@ -60,13 +60,13 @@ _HOMES = {
     "evaluate": "sparseseg.evaluation:evaluate",
     "evaluate_cases": "sparseseg.evaluation:evaluate_cases",
     "fit": "sparseseg.starting:fit",
-    "load": "sparseseg.model:Model.load",
-    "open_model": "sparseseg.zoo.opening:open_model",
-    "predict": "sparseseg.prediction:predict",
+    "load": "sparseseg.engine.model:Model.load",
+    "open_model": "sparseseg.models.opening:open_model",
+    "predict": "sparseseg.engine.prediction:predict",
     "read": "sparseseg.data.files:read",
     "recipes": "sparseseg.recipes",
     "segment": "sparseseg.starting:segment",
-    "train": "sparseseg.training:train",
+    "train": "sparseseg.engine.training:train",
     "write_labels": "sparseseg.data.files:write_labels",
 }
 

@@ -7,21 +7,21 @@ import torch
 from torch import Tensor
 
 from sparseseg import recipes
-from sparseseg.cases import check, named, outputs_of
-from sparseseg.catalogue import PRETRAINED
 from sparseseg.classes import BACKGROUND, ClassTable
-from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.engine.cases import check, named, outputs_of
+from sparseseg.engine.model import Model
 from sparseseg.engine.segment import Segmentation
+from sparseseg.engine.training import train
 from sparseseg.errors import UserError
-from sparseseg.model import Model
-from sparseseg.options import read_options
+from sparseseg.models.opening import open_model
 from sparseseg.recipes import Case, Plan
 from sparseseg.recipes.pretrained import Inference, Normaliser
 from sparseseg.recipes.pretrained.folds import Folds
-from sparseseg.training import train
-from sparseseg.zoo.opening import open_model
+from sparseseg.settings.cards import PRETRAINED
+from sparseseg.settings.options import read_options
+from sparseseg.settings.training import TrainSettings
 
 
 def create(cases: Sequence[Case], settings: TrainSettings) -> Model:

@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sparseseg import recipes, starting, training
-from sparseseg.config import TrainSettings
+from sparseseg import recipes, starting
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import Sample, blobs
 from sparseseg.data.volume import Volume
+from sparseseg.engine import training
+from sparseseg.engine.model import Model
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
-from sparseseg.model import Model
 from sparseseg.nn import guided_unet, hdenseunet
 from sparseseg.nn.denseunet import Layout
 from sparseseg.nn.device import PLAIN
 from sparseseg.recipes import Case, three_view
+from sparseseg.settings.training import TrainSettings
 
 SHAPE = (12, 20, 24)
 

@@ -7,8 +7,8 @@ from sparseseg import SparseLabels, evaluate, fit, load, read, write_labels
 from sparseseg.data.files import read_truth
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
+from sparseseg.engine.prediction import Output, predict
 from sparseseg.nn import guided_unet
-from sparseseg.prediction import Output, predict
 from sparseseg.recipes import three_view
 
 

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.batch.items import Item
-from sparseseg.batch.thumbnails import thumbnail
 from sparseseg.data.files import read_truth
 from sparseseg.data.volume import Volume
+from sparseseg.engine.model import Model
 from sparseseg.engine.segment import Segmentation
 from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
-from sparseseg.model import Model
+from sparseseg.reporting.thumbnails import thumbnail
 
 
 def facts_of(

@@ -2,40 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from sparseseg.batch.items import STATE_FOLDER
+from sparseseg.reporting.entry import Entry
 
-State = Literal["waiting", "running", "done", "skipped", "failed"]
 _NAME = "manifest.jsonl"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What became of one volume."""
-
-    name: str
-    state: State
-    key: str
-    """Of input, model and settings: another one makes it be done anew."""
-    seconds: float = 0.0
-    error: str = ""
-    facts: Mapping[str, Any] | None = None
-    """Volumes by class, estimated quality, scores; None if it failed."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return {
-            "name": self.name,
-            "state": self.state,
-            "key": self.key,
-            "seconds": round(self.seconds, 2),
-            "error": self.error,
-            "facts": self.facts,
-        }
 
 
 class Manifest:

@@ -11,12 +11,14 @@ from typing import Any
 from sparseseg.batch.course import Course
 from sparseseg.batch.facts import facts_of
 from sparseseg.batch.items import Item, fingerprint
-from sparseseg.batch.manifest import Entry, Manifest, State
+from sparseseg.batch.manifest import Manifest
 from sparseseg.batch.scratch import arrays_for, clear_leftovers, shares_of
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import is_disk_full
 from sparseseg.data.files import open_volume, write_image, write_labels
 from sparseseg.data.on_disk import let_go
+from sparseseg.engine.model import Model
+from sparseseg.engine.prediction import tile_within
 from sparseseg.engine.segment import (
     VOLUME_SHARE,
     Job,
@@ -26,9 +28,8 @@ from sparseseg.engine.segment import (
     tile_memory,
 )
 from sparseseg.errors import UserError
-from sparseseg.model import Model
 from sparseseg.postprocessing import chosen_rules, needs_probabilities, read_rules
-from sparseseg.prediction import tile_within
+from sparseseg.reporting.entry import Entry, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from sparseseg.batch.items import Item
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.on_disk import let_go
 from sparseseg.data.volume import Volume
+from sparseseg.engine.model import Model
+from sparseseg.engine.prediction import Output
 from sparseseg.engine.segment import VOLUME_SHARE
 from sparseseg.errors import UserError
-from sparseseg.model import Model
-from sparseseg.prediction import Output
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
     from sparseseg.batch.items import Item
-    from sparseseg.batch.manifest import Entry
     from sparseseg.batch.run import Report
-    from sparseseg.model import Model
+    from sparseseg.engine.model import Model
+    from sparseseg.reporting.entry import Entry
 
 _SETTINGS = "settings.json"
 
@@ -78,8 +78,8 @@ def _run(arguments: Namespace) -> Answer:
     settings = _settings(arguments)
     from sparseseg.batch.items import find_items
     from sparseseg.batch.run import needed
+    from sparseseg.models.opening import open_model
     from sparseseg.nn.device import choose_device
-    from sparseseg.zoo.opening import open_model
 
     items = find_items(settings)
     model = open_model(settings.model)
@@ -130,7 +130,7 @@ def _go_through(
 
 def _reported(settings: BatchSettings, entries: "dict[str, Entry]") -> Path:
     """Write the report of what is known so far."""
-    from sparseseg.batch.report import HTML, write_report
+    from sparseseg.reporting.report import HTML, write_report
 
     output = Path(settings.output)
     if not entries:
@@ -140,7 +140,7 @@ def _reported(settings: BatchSettings, entries: "dict[str, Entry]") -> Path:
 
 
 def _answer(entries: "dict[str, Entry]", page: Path) -> Answer:
-    from sparseseg.batch.report import pooled_dice
+    from sparseseg.reporting.report import pooled_dice
 
     states = Counter(entry.state for entry in entries.values())
     counts = {state: states[state] for state in ("done", "skipped", "failed")}

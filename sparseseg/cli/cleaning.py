@@ -52,10 +52,10 @@ def rules_for(
 
 def check_lines(arguments: Namespace, cases: "Sequence[Case]") -> None:
     """Check the rules that a training is given before it begins: it may take long."""
-    from sparseseg.cases import named
     from sparseseg.classes import ClassTable
+    from sparseseg.engine.cases import named
+    from sparseseg.models.opening import open_model
     from sparseseg.postprocessing import chosen_rules
-    from sparseseg.zoo.opening import open_model
 
     lines = chosen_rules(arguments.clean, ())
     if not lines:

@@ -13,12 +13,12 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.progress import note
 from sparseseg.cli.scores import as_table
 from sparseseg.cli.train import training_facts
-from sparseseg.config import TrainSettings
 from sparseseg.data.atomic import make_folder
+from sparseseg.settings.training import TrainSettings
 
 if TYPE_CHECKING:
     from sparseseg.data.samples import Sample
-    from sparseseg.model import Model
+    from sparseseg.engine.model import Model
 
 # With this all is done within three minutes on two cores.
 _MINUTES = 1.5
@@ -72,7 +72,7 @@ def _work(
     from sparseseg.data.labels import SparseLabels
     from sparseseg.engine.segment import Job
     from sparseseg.evaluation import evaluate
-    from sparseseg.overlay import write_overlay
+    from sparseseg.reporting.overlay import write_overlay
     from sparseseg.starting import create
 
     volume, annotation = sample.volume, sample.annotation

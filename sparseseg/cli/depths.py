@@ -11,7 +11,7 @@ from sparseseg.cli.progress import bar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparseseg.depths import DepthCost
+    from sparseseg.engine.depths import DepthCost
 
 
 def as_table(rows: "Sequence[DepthCost]") -> str:
@@ -42,8 +42,8 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> Answer:
     from sparseseg.data.files import read
-    from sparseseg.depths import depth_table
-    from sparseseg.model import Model
+    from sparseseg.engine.depths import depth_table
+    from sparseseg.engine.model import Model
     from sparseseg.nn.device import choose_device
 
     model = Model.load(arguments.model)

@@ -5,10 +5,10 @@ from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from sparseseg.catalogue import card
-from sparseseg.config import TrainSettings
 from sparseseg.errors import UserError
-from sparseseg.options import read_options
+from sparseseg.settings.cards import card
+from sparseseg.settings.options import read_options
+from sparseseg.settings.training import TrainSettings
 
 _EXCLUSIVE = ("minutes", "steps")
 

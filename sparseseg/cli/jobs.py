@@ -10,21 +10,21 @@ from sparseseg.cli.progress import bar, note
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparseseg.config import TrainSettings
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
+    from sparseseg.engine.model import Model
     from sparseseg.engine.segment import Job, Segmentation
-    from sparseseg.events import Method, Step
-    from sparseseg.model import Model
+    from sparseseg.progress import Method, Step
     from sparseseg.recipes import Case
+    from sparseseg.settings.training import TrainSettings
 
 
 def train(
     model: "Model", cases: "Sequence[Case]", settings: "TrainSettings", *, rescue: Path
 ) -> None:
     """Train to the end; at Ctrl-C save the model so far to `rescue` and pass it on."""
-    from sparseseg import training
-    from sparseseg.events import Step
+    from sparseseg.engine import training
+    from sparseseg.progress import Step
 
     steps = 0
     try:
@@ -92,7 +92,7 @@ def segment(
 
 
 def _explain(model: "Model", method: "Method") -> None:
-    from sparseseg.events import METHODS
+    from sparseseg.progress import METHODS
 
     score = model.history.get("held_out") or {}
     if method != "network" and {method, "network"} <= set(score):

@@ -13,9 +13,9 @@ from sparseseg.cli.progress import bar, note
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
-    from sparseseg.registry.download import Fetched
-    from sparseseg.registry.entries import Entry
-    from sparseseg.registry.store import Stored
+    from sparseseg.models.store.download import Fetched
+    from sparseseg.models.store.entries import Entry
+    from sparseseg.models.store.folder import Stored
 
 _MEGA = 2**20
 
@@ -66,8 +66,8 @@ def _run(arguments: Namespace) -> Answer:
 
 
 def _list(arguments: Namespace) -> Answer:
-    from sparseseg.registry.entries import chosen, entries
-    from sparseseg.registry.store import stored
+    from sparseseg.models.store.entries import chosen, entries
+    from sparseseg.models.store.folder import stored
 
     here = {model.id: model for model in stored()}
     known = entries()
@@ -88,8 +88,8 @@ def _list(arguments: Namespace) -> Answer:
 
 
 def _info(arguments: Namespace) -> Answer:
-    from sparseseg.registry.entries import entries
-    from sparseseg.registry.store import path_of, read_stored
+    from sparseseg.models.store.entries import entries
+    from sparseseg.models.store.folder import path_of, read_stored
 
     path = path_of(arguments.id)
     here = read_stored(path) if path.is_file() else None
@@ -109,9 +109,9 @@ def _info(arguments: Namespace) -> Answer:
 
 
 def _download(arguments: Namespace) -> Answer:
-    from sparseseg.registry.entries import entry
-    from sparseseg.registry.store import path_of
-    from sparseseg.zoo.install import install
+    from sparseseg.models.install import install
+    from sparseseg.models.store.entries import entry
+    from sparseseg.models.store.folder import path_of
 
     wanted = entry(arguments.id)
     if wanted.licence.commercial == "no" and not arguments.accept_licence:
@@ -143,9 +143,9 @@ def _tell(fetched: "Fetched") -> None:
 
 
 def _import(arguments: Namespace) -> Answer:
-    from sparseseg.registry.entries import entries
-    from sparseseg.registry.store import path_of
-    from sparseseg.zoo.install import import_file
+    from sparseseg.models.install import import_file
+    from sparseseg.models.store.entries import entries
+    from sparseseg.models.store.folder import path_of
 
     path: Path = arguments.path
     known = entries()
@@ -159,7 +159,7 @@ def _import(arguments: Namespace) -> Answer:
 
 
 def _verify(arguments: Namespace) -> Answer:
-    from sparseseg.zoo.install import verify
+    from sparseseg.models.install import verify
 
     model = verify(arguments.id)
     data = {"id": arguments.id, "parameters": model.parameters}
@@ -167,7 +167,7 @@ def _verify(arguments: Namespace) -> Answer:
 
 
 def _remove(arguments: Namespace) -> Answer:
-    from sparseseg.registry.store import remove
+    from sparseseg.models.store.folder import remove
 
     freed = remove(arguments.id)
     text = f"{arguments.id} is removed, {freed / _MEGA:.1f} MB are free"

@@ -29,8 +29,8 @@ def make_room(outputs: Sequence[Path], *, inputs: Iterable[str | Path | None]) -
     `UserError` where a file could not be written later, or would replace an input or
     another result.
     """
+    from sparseseg.data.formats.zarr import is_zarr
     from sparseseg.data.overwriting import check_overwrites
-    from sparseseg.data.zarr import is_zarr
 
     check_overwrites(outputs, [name for name in inputs if name])
     for path in outputs:

@@ -16,10 +16,10 @@ from sparseseg.cli.progress import note
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
+    from sparseseg.boxes import Box
     from sparseseg.data.volume import Volume
+    from sparseseg.engine.model import Model
     from sparseseg.engine.segment import Extra
-    from sparseseg.model import Model
-    from sparseseg.tiling import Box
 
 _EXTRAS: "tuple[Extra, ...]" = ("probabilities", "uncertainty")
 _ENDINGS = (".nii.gz", ".nii", ".tiff", ".tif", ".nrrd", ".hdf5", ".h5", ".zarr")
@@ -88,8 +88,8 @@ def _add_choices(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> Answer:
+    from sparseseg.models.opening import open_model
     from sparseseg.nn.device import choose_device
-    from sparseseg.zoo.opening import open_model
 
     for flag in ("annotation", "inside"):
         if getattr(arguments, flag) and len(arguments.images) > 1:
@@ -140,8 +140,8 @@ def _box_of(path: str, volume: "Volume") -> "Box":
     """Return the box that a coarse segmentation fills, a tenth larger on each side."""
     from scipy.ndimage import find_objects
 
+    from sparseseg.boxes import Box
     from sparseseg.data.files import read_truth
-    from sparseseg.tiling import Box
 
     found = find_objects((read_truth(path, like=volume) != 0).view("u1"))
     if not found:

@@ -17,7 +17,7 @@ from sparseseg.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparseseg.model import Model
+    from sparseseg.engine.model import Model
     from sparseseg.recipes import Case
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
-from sparseseg.data import hdf5, nifti, nrrd, tiff, zarr
 from sparseseg.data.alignment import aligned
 from sparseseg.data.atomic import replacing
+from sparseseg.data.formats import hdf5, nifti, nrrd, tiff, zarr
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.numbering import to_annotation, to_truth
 from sparseseg.data.on_disk import OnDisk

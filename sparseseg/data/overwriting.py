@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
-from sparseseg.data.zarr import is_zarr
+from sparseseg.data.formats.zarr import is_zarr
 from sparseseg.errors import UserError
 
 FilePath = str | PathLike[str]

@@ -7,20 +7,20 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.boxes import Box, Tile
 from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.engine.prediction import Output, Predictor, predict, tune
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
-from sparseseg.events import Method
 from sparseseg.postprocessing import (
     Rule,
     check_rules,
     needs_probabilities,
     read_rules,
 )
-from sparseseg.prediction import Output, Predictor, predict, tune
-from sparseseg.tiling import Box, Tile
+from sparseseg.progress import Method
 
 Extra = Literal["uncertainty", "probabilities"]
 
@@ -31,7 +31,7 @@ VOLUME_SHARE = 0.1
 
 
 class Segmenter(Predictor, Protocol):
-    """What a model has to be to do the job: `sparseseg.model.Model` is one."""
+    """What a model has to be to do the job: `sparseseg.engine.model.Model` is one."""
 
     table: ClassTable
     history: dict[str, Any]

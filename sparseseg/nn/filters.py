@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparseseg.tiling import Triple
+from sparseseg.boxes import Triple
 
 OCTAVES = 4
 PER_OCTAVE = 5

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from sparseseg.boxes import Triple
 from sparseseg.nn.sizes import check_multiple
-from sparseseg.tiling import Triple
 
 WIDTH = 30
 MOST = 320

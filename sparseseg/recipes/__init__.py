@@ -4,7 +4,6 @@ from typing import Any
 
 from torch import nn
 
-from sparseseg.catalogue import CARDS, card
 from sparseseg.recipes.hdenseunet import HDenseUNetRecipe
 from sparseseg.recipes.lungnet import LungNetRecipe
 from sparseseg.recipes.mssunet import MSSUNetRecipe
@@ -15,6 +14,7 @@ from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import ThreeViewRecipe
 from sparseseg.recipes.unet3d import UNet3dRecipe
 from sparseseg.recipes.unetplusplus import UNetPlusPlusRecipe
+from sparseseg.settings.cards import CARDS, card
 
 __all__ = [
     "Batch",

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
-from sparseseg.tiling import Box
 
 _FAR = 1e4
 _SOFT = 0.5  # voxel sides squared: keeps the weight of a slice finite on itself

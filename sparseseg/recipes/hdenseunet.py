@@ -14,20 +14,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Optimizer
 
-from sparseseg.catalogue import HDenseUNetOptions, card
+from sparseseg.boxes import Box, Triple
 from sparseseg.data.intensity import GreyCurve, spanning, wants_window, windowing
 from sparseseg.errors import UserError
 from sparseseg.nn import losses
 from sparseseg.nn.denseunet import LAYOUT_3D, load_densenet161
 from sparseseg.nn.hdenseunet import BESIDE, STAGES, HDenseUNet, part
 from sparseseg.nn.sizes import check_multiple
-from sparseseg.options import Options
 from sparseseg.recipes import patches, planes
 from sparseseg.recipes.lungnet import turned
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple
+from sparseseg.settings.cards import HDenseUNetOptions, card
+from sparseseg.settings.options import Options
 
 _SIDE = 224
 # Normalisation needs more than one voxel at the deepest level.

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from sparseseg.catalogue import PlanarOptions, card
 from sparseseg.nn import losses
 from sparseseg.nn.augment import flip_rotate
 from sparseseg.nn.lungnet import WIDTH, LungNet
-from sparseseg.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.two_or_three import TwoOrThree
+from sparseseg.settings.cards import PlanarOptions, card
+from sparseseg.settings.options import Options
 
 _RATE = 1e-2
 _PIXELS = 200_000  # of all images that are shown at once

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sparseseg.boxes import Triple
 from sparseseg.errors import UserError
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Recipe
-from sparseseg.tiling import Triple
 
 # Weights that learn and that predict, gradients, and two moments of each.
 _COPIES = 5

@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from sparseseg.catalogue import MSSUNetOptions, card
+from sparseseg.boxes import Box, Triple
 from sparseseg.classes import BACKGROUND
 from sparseseg.data.intensity import GreyCurve, standardising
 from sparseseg.nn import losses
 from sparseseg.nn.augment import affine_matrix, bspline_field, warp
 from sparseseg.nn.mssunet import HEAD_WEIGHTS, MULTIPLE, WIDTH, MSSUNet
 from sparseseg.nn.sizes import check_multiple
-from sparseseg.options import Options
 from sparseseg.recipes import patches
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple
+from sparseseg.settings.cards import MSSUNetOptions, card
+from sparseseg.settings.options import Options
 
 PATCH: Triple = (48, 192, 192)
 # Normalisation needs more than one voxel at the deepest level.

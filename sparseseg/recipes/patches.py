@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparseseg.boxes import Box, Triple
 from sparseseg.errors import UserError
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.sampling import draw_case, draw_place
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple
 
 # A window's weight at its centre is 1, and falls with an eighth of its side.
 _NARROWNESS = 8

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from sparseseg.catalogue import current_name
+from sparseseg.boxes import Triple
 from sparseseg.classes import BACKGROUND
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.tiling import Triple
+from sparseseg.settings.cards import current_name
 
 MAX_OUTPUTS = 255
 

@@ -5,9 +5,9 @@ from collections.abc import Generator, Hashable, Iterator
 import torch
 from torch import Tensor
 
+from sparseseg.boxes import Box, tiles
 from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_halo
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, tiles
 
 NEIGHBOURS = (-2, -1, 1, 2)
 _REMEMBERED = 24_000_000  # voxels of which the whole bank is kept: 1 GB

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sparseseg.boxes import Box, Triple
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene, mirrored
-from sparseseg.tiling import Box, Triple
 
 # Planes whose pixels are more than this much longer than wide are not looked at.
 FLATTEST = 3.0

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparseseg.catalogue import Card
+from sparseseg.boxes import Box, Triple
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple
+from sparseseg.settings.cards import Card
+from sparseseg.settings.options import Options
 
 Case = tuple[Volume, SparseLabels]
 Heads = tuple[Tensor, ...]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sparseseg.boxes import Triple
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Triple
 
 
 def draw_case(scenes: Sequence[Scene], rng: np.random.Generator) -> Scene:

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
 from sparseseg.recipes.guidance import Guidance, GuidePlane, guide_plane
 from sparseseg.recipes.plan import Plan
-from sparseseg.tiling import Box
 
 UNLABELLED_INDEX = -1
 CPU = torch.device("cpu")

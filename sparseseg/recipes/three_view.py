@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from sparseseg.catalogue import card
+from sparseseg.boxes import Box, Triple
 from sparseseg.data.intensity import equalising
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.nn import losses
 from sparseseg.nn.filters import filter_count, filter_grid
 from sparseseg.nn.guided_unet import FOLDS, GuidedUNet
-from sparseseg.options import Options
 from sparseseg.recipes import plane_features
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple
+from sparseseg.settings.cards import card
+from sparseseg.settings.options import Options
 
 _WIDTHS = (16, 32, 64)
 _STEP = 2 ** (len(_WIDTHS) - 1)

@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sparseseg.catalogue import PlanarOptions
+from sparseseg.boxes import Box, Triple
 from sparseseg.data.intensity import GreyCurve, rescaling
 from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches, planes
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Case, Plain
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple
+from sparseseg.settings.cards import PlanarOptions
 
 PATCH: Triple = (32, 64, 64)
 _LEAST = 16

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from sparseseg.catalogue import PatchOptions, card
+from sparseseg.boxes import Box, Triple, tiles
 from sparseseg.data.intensity import rescaling
 from sparseseg.nn import losses
 from sparseseg.nn.augment import (
@@ -20,13 +20,13 @@ from sparseseg.nn.augment import (
     warp,
 )
 from sparseseg.nn.unet3d import MARGIN, UNet3d, check_size, output_size, tile_for
-from sparseseg.options import Options
 from sparseseg.recipes.patches import chosen_patch, halved
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.sampling import draw_case, draw_place
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple, tiles
+from sparseseg.settings.cards import PatchOptions, card
+from sparseseg.settings.options import Options
 
 # 132 x 132 x 116 voxels x, y, z (paper, Fig. 2).
 TILE: Triple = (116, 132, 132)

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from sparseseg.catalogue import PlanarOptions, UNetPlusPlusOptions, card
 from sparseseg.data.intensity import GreyCurve, wants_window
 from sparseseg.nn import losses
 from sparseseg.nn.unetplusplus import HEADS, WIDTHS, UNetPlusPlus
-from sparseseg.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Case, Heads, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.two_or_three import TwoOrThree
+from sparseseg.settings.cards import PlanarOptions, UNetPlusPlusOptions, card
+from sparseseg.settings.options import Options
 
 _RATE = 3e-4
 _L2 = 1e-4  # of the squares in the loss, so that the gradient has twice that

@@ -6,7 +6,7 @@ from queue import SimpleQueue
 
 from psygnal import SignalInstance
 
-from sparseseg.events import SessionEvents
+from sparseseg.session.events import SessionEvents
 from sparseseg.session.messages import Reply, Told
 
 _LOGGER = logging.getLogger(__name__)

@@ -8,11 +8,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
-from sparseseg.events import Method, Painted, Phase, ScoreReport, StepReport
+from sparseseg.progress import Method
+from sparseseg.session.events import Painted, Phase, ScoreReport, StepReport
 from sparseseg.session.messages import Assignment, Preview, Restore
 from sparseseg.session.shared import SharedVolume
+from sparseseg.settings.training import TrainSettings
 
 
 @dataclass(slots=True)

@@ -10,21 +10,22 @@ import torch
 from numpy.typing import NDArray
 
 from sparseseg import recipes
+from sparseseg.boxes import Box, Tile
 from sparseseg.classes import ClassTable
-from sparseseg.config import TrainSettings
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.engine.model import Model
+from sparseseg.engine.prediction import Output, predict
 from sparseseg.engine.segment import Job, segment
+from sparseseg.engine.training import work
 from sparseseg.errors import UserError
-from sparseseg.events import Depths, Method, Preparing, Step
-from sparseseg.model import Model
-from sparseseg.options import read_options
-from sparseseg.prediction import Output, predict
+from sparseseg.progress import Method, Preparing, Step
 from sparseseg.recipes import Plan
+from sparseseg.session.events import Depths
 from sparseseg.session.shared import SharedArrays
+from sparseseg.settings.options import read_options
+from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
-from sparseseg.tiling import Box, Tile
-from sparseseg.training import work
 
 
 class Engine:

@@ -9,16 +9,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from sparseseg.errors import UserError
-from sparseseg.events import (
-    Depths,
-    Method,
-    Phase,
-    Preparing,
-    Rules,
-    Score,
-    Step,
-    StepReport,
-)
+from sparseseg.progress import Method, Preparing, Score, Step
+from sparseseg.session.events import Depths, Phase, Rules, StepReport, score_reports
 from sparseseg.session.messages import (
     Assignment,
     ChooseDepth,
@@ -273,7 +265,7 @@ class WorkLoop:
 
     def _tell_score(self, score: Score) -> None:
         self._painter.method = score.best
-        for report in score.reports():
+        for report in score_reports(score):
             self._send(report)
 
     def _telling_failures(self) -> AbstractContextManager[None]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sparseseg.boxes import Triple
 from sparseseg.classes import ClassTable
-from sparseseg.config import TrainSettings
-from sparseseg.events import (
+from sparseseg.progress import Method
+from sparseseg.session.events import (
     Depths,
-    Method,
     Painted,
     Phase,
     Progress,
@@ -18,7 +18,7 @@ from sparseseg.events import (
     StepReport,
 )
 from sparseseg.session.shared import Layout
-from sparseseg.tiling import Triple
+from sparseseg.settings.training import TrainSettings
 
 SNAPSHOT = "snapshot.safetensors"
 

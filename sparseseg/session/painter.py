@@ -4,13 +4,14 @@ import zlib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from sparseseg.boxes import Box, Tile, Triple
 from sparseseg.errors import UserError
-from sparseseg.events import Job, Method, Painted
+from sparseseg.progress import Method
+from sparseseg.session.events import Job, Painted
 from sparseseg.session.messages import Preview, Reply
 from sparseseg.session.progress import Course
 from sparseseg.session.protocol import Engine
 from sparseseg.session.shared import SharedArrays
-from sparseseg.tiling import Box, Tile, Triple
 
 PREVIEW_SECONDS = 3.0
 PREVIEW_REST = 3.0  # times its own length: a slow preview leaves time to train

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sparseseg.events import Job, Progress
+from sparseseg.session.events import Job, Progress
 from sparseseg.session.messages import Reply
 
 REPORT_SECONDS = 0.1

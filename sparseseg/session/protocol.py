@@ -7,12 +7,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.boxes import Box, Tile
 from sparseseg.classes import ClassTable
-from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
-from sparseseg.events import Depths, Method, Preparing, Step
+from sparseseg.progress import Method, Preparing, Step
+from sparseseg.session.events import Depths
 from sparseseg.session.shared import SharedArrays
-from sparseseg.tiling import Box, Tile
+from sparseseg.settings.training import TrainSettings
 
 
 class Engine(Protocol):

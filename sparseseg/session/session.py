@@ -11,13 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.boxes import Triple
 from sparseseg.classes import ClassTable
-from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Phase, Rules, SessionEvents, StepReport
 from sparseseg.session.announcer import Announcer
 from sparseseg.session.desk import Desk
+from sparseseg.session.events import Phase, Rules, SessionEvents, StepReport
 from sparseseg.session.messages import (
     SNAPSHOT,
     ChooseDepth,
@@ -35,7 +35,7 @@ from sparseseg.session.messages import (
 )
 from sparseseg.session.process import Ended, TrainerProcess
 from sparseseg.session.shared import SharedArrays
-from sparseseg.tiling import Triple
+from sparseseg.settings.training import TrainSettings
 
 Action = Literal[
     "train", "pause", "resume", "stop", "predict", "prune", "save", "load", "restart"

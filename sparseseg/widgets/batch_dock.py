@@ -31,7 +31,7 @@ from sparseseg.batch.settings import BatchSettings
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import read
 from sparseseg.errors import UserError
-from sparseseg.registry import store
+from sparseseg.models.store.folder import stored
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.command import Command
@@ -117,7 +117,7 @@ class BatchDock(QWidget):
         """Offer the models that are here; a path may be given as well."""
         chosen = self.model.currentText()
         self.model.clear()
-        self.model.addItems([model.id for model in store.stored()])
+        self.model.addItems([model.id for model in stored()])
         self.model.setEditText(chosen or self.model.itemText(0))
 
     def showEvent(self, event: "QShowEvent") -> None:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QCloseEvent
 
     from sparseseg.data.volume import Volume
-    from sparseseg.events import Rules
     from sparseseg.postprocessing import Rule
     from sparseseg.session import SharedArrays
+    from sparseseg.session.events import Rules
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
 

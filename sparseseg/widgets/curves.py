@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
-    from sparseseg.events import ScoreReport, StepReport
+    from sparseseg.session.events import ScoreReport, StepReport
 
 _REDRAW_MS = 250
 _HEIGHT = 250

@@ -9,8 +9,8 @@ from superqt.utils import signals_blocked
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
-    from sparseseg.events import Depths
     from sparseseg.session import Session
+    from sparseseg.session.events import Depths
     from sparseseg.widgets.messages import MessageArea
     from sparseseg.widgets.relay import Relay
 

@@ -8,7 +8,7 @@ from psygnal import Signal
 
 from sparseseg.classes import ClassTable
 from sparseseg.errors import UserError
-from sparseseg.registry.store import read_stored
+from sparseseg.models.store.folder import read_stored
 from sparseseg.session import Session
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.class_model import ClassModel

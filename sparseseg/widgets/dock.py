@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from sparseseg.errors import UserError
-from sparseseg.events import Phase
+from sparseseg.session.events import Phase
 from sparseseg.widgets import recovery
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.class_keys import ClassKeys

@@ -9,7 +9,7 @@ from sparseseg.widgets.job_progress import duration
 
 if TYPE_CHECKING:
     from sparseseg.classes import ClassTable
-    from sparseseg.events import StepReport
+    from sparseseg.session.events import StepReport
     from sparseseg.widgets.seat import Seat
 
 _THOUSAND = 1000

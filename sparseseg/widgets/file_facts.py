@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparseseg.data.anatomy import Anatomy, anatomy_of
-from sparseseg.data.nifti import tells_orientation
+from sparseseg.data.formats.nifti import tells_orientation
 from sparseseg.data.volume import Volume
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QProgressBar
 
 if TYPE_CHECKING:
-    from sparseseg.events import Progress
+    from sparseseg.session.events import Progress
 
 _MINUTE = 60
 

@@ -8,7 +8,7 @@ from psygnal import Signal
 
 from sparseseg.classes import BACKGROUND, ClassTable
 from sparseseg.errors import UserError
-from sparseseg.events import Phase
+from sparseseg.session.events import Phase
 from sparseseg.widgets.class_model import ClassModel, colormap_of
 from sparseseg.widgets.edits import checked_labels, replace_labels
 from sparseseg.widgets.geometry import check_image, lying_on, placement_of, volume_of

@@ -25,8 +25,8 @@ from qtpy.QtWidgets import (
 
 from sparseseg.classes import ClassTable
 from sparseseg.errors import UserError
-from sparseseg.registry import store
-from sparseseg.registry.entries import entries
+from sparseseg.models.store.entries import entries
+from sparseseg.models.store.folder import path_of, remove, stored
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.command import Command
 from sparseseg.widgets.geometry import check_image, spacing_of
@@ -85,7 +85,7 @@ class ModelPicker(QDialog):
     def refresh(self) -> None:
         """List the models anew, those that are here first."""
         with self.messages.catching():
-            here = {model.id: model for model in store.stored()}
+            here = {model.id: model for model in stored()}
             known = entries()
             self._picks = {
                 name: Pick(name, known.get(name), here.get(name))
@@ -233,7 +233,7 @@ class ModelPicker(QDialog):
 
     def _remove(self) -> None:
         if self.chosen is not None:
-            store.remove(self.chosen.id)
+            remove(self.chosen.id)
             self.refresh()
 
     def _try(self) -> None:
@@ -259,7 +259,7 @@ class ModelPicker(QDialog):
         assert pick is not None
         self._link.annotate()
         self.classes_offered.emit(pick.table)
-        self._session.load(store.path_of(pick.id))
+        self._session.load(path_of(pick.id))
 
     def _run(self, words: list[str]) -> None:
         self.bar.setRange(0, 0)

@@ -6,8 +6,8 @@ from typing import Any
 
 from sparseseg.classes import ClassTable
 from sparseseg.data.units import PIXEL, Spacing, convert
-from sparseseg.registry.entries import Entry
-from sparseseg.registry.store import Stored
+from sparseseg.models.store.entries import Entry
+from sparseseg.models.store.folder import Stored
 
 _FAR = 1.5
 _BADGES = {

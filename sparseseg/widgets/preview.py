@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 from superqt.utils import QSignalThrottler
 
-from sparseseg.events import Phase
+from sparseseg.session.events import Phase
 
 if TYPE_CHECKING:
-    from sparseseg.events import Painted
     from sparseseg.session import Session
+    from sparseseg.session.events import Painted
     from sparseseg.widgets.painting import Painter
     from sparseseg.widgets.relay import Relay
     from sparseseg.widgets.result_layers import ResultLayers

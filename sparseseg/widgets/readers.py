@@ -12,8 +12,8 @@ from npe2 import read as read_with_plugin
 
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import ENDINGS, open_volume
+from sparseseg.data.formats.zarr import is_zarr
 from sparseseg.data.on_disk import OnDisk
-from sparseseg.data.zarr import is_zarr
 from sparseseg.errors import UserError
 from sparseseg.widgets.channels import CHANNEL
 from sparseseg.widgets.class_model import colormap_of

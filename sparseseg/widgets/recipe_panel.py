@@ -8,7 +8,7 @@ from magicgui.widgets import create_widget
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
-from sparseseg.catalogue import CARDS, PRETRAINED, Card
+from sparseseg.settings.cards import CARDS, PRETRAINED, Card
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.fold import FoldButton
 from sparseseg.widgets.machine import Machine, this_computer, this_machine

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from sparseseg.events import SessionEvents
+from sparseseg.session.events import SessionEvents
 
 if TYPE_CHECKING:
     from psygnal import EmissionInfo

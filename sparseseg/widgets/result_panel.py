@@ -12,7 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from sparseseg.events import Phase
+from sparseseg.session.events import Phase
 from sparseseg.widgets.asking import MODEL_FILES, ask_where_to_save, may_lose_model
 from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.depth_slider import DepthSlider
@@ -20,7 +20,7 @@ from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
-    from sparseseg.events import Progress
+    from sparseseg.session.events import Progress
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
     from sparseseg.widgets.state import State

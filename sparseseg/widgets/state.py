@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from sparseseg.events import Phase
 from sparseseg.session import POSSIBLE
+from sparseseg.session.events import Phase
 
 Action = Literal["annotate", "train", "pause", "stop", "predict", "save", "load"]
 

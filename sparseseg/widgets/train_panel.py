@@ -12,10 +12,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from sparseseg.catalogue import PRETRAINED
-from sparseseg.config import TrainSettings
-from sparseseg.events import Phase
 from sparseseg.session import POSSIBLE
+from sparseseg.session.events import Phase
+from sparseseg.settings.cards import PRETRAINED
+from sparseseg.settings.training import TrainSettings
 from sparseseg.widgets.asking import may_lose_model
 from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.curves import TrainingCurves
@@ -34,8 +34,8 @@ from sparseseg.widgets.train_words import (
 )
 
 if TYPE_CHECKING:
-    from sparseseg.events import Progress, ScoreReport, StepReport
     from sparseseg.session import SharedArrays
+    from sparseseg.session.events import Progress, ScoreReport, StepReport
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
     from sparseseg.widgets.relay import Relay

@@ -3,14 +3,15 @@
 import math
 from typing import TYPE_CHECKING
 
-from sparseseg.events import METHODS, Phase
+from sparseseg.progress import METHODS
+from sparseseg.session.events import Phase
 from sparseseg.widgets.job_progress import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sparseseg.classes import ClassTable
-    from sparseseg.events import ScoreReport, StepReport
+    from sparseseg.session.events import ScoreReport, StepReport
 
 _PHASES = {
     Phase.IDLE: "Not training. Press Train to learn from your slices.",

@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 
 from sparseseg.batch.items import find_items
-from sparseseg.batch.manifest import Entry, Manifest
+from sparseseg.batch.manifest import Manifest
 from sparseseg.batch.run import run
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.files import read, write_image, write_labels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
-from sparseseg.zoo import read_model
-from tests.zoo.paths import FIXTURES, V2, image
+from sparseseg.models.readers import read_model
+from sparseseg.reporting.entry import Entry
+from tests.models.paths import FIXTURES, V2, image
 
 
 @pytest.fixture
@@ -163,7 +164,8 @@ def test_a_full_disk_ends_the_batch_and_leaves_nothing_half_written(
         Path(path).write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    from sparseseg.data import files, nifti
+    from sparseseg.data import files
+    from sparseseg.data.formats import nifti
 
     monkeypatch.setitem(files._WRITERS, ".nii.gz", full)
     monkeypatch.setattr(nifti, "write", full)

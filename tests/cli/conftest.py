@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from sparseseg.cli.main import main
-from sparseseg.config import TrainSettings
 from sparseseg.data import samples
 from sparseseg.data.files import write_image, write_labels
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import Sample
+from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
 from tests.cli.runs import Run, two_steps
 
@@ -61,4 +61,4 @@ def run(
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two steps pass without learning anything."""
-    monkeypatch.setattr("sparseseg.training.work", two_steps)
+    monkeypatch.setattr("sparseseg.engine.training.work", two_steps)

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sparseseg.events import Step
-from sparseseg.model import Model
+from sparseseg.engine.model import Model
+from sparseseg.progress import Step
 
 Run = Callable[..., tuple[int, str, str]]
 """Runs a command; gives its exit code, stdout and stderr."""

@@ -7,7 +7,7 @@ import pytest
 
 from sparseseg.data.files import read, write_image
 from sparseseg.data.volume import Volume
-from sparseseg.model import Model
+from sparseseg.engine.model import Model
 from sparseseg.postprocessing import clean
 from tests.cli.runs import Run, last_object
 

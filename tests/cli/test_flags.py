@@ -6,8 +6,8 @@ from argparse import ArgumentParser
 import pytest
 
 from sparseseg.cli.flags import add_settings, settings
-from sparseseg.config import TrainSettings
 from sparseseg.errors import UserError
+from sparseseg.settings.training import TrainSettings
 
 OTHER = {
     "parent": ("kits19-mlperf", ["--from", "kits19-mlperf"]),

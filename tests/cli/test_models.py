@@ -7,7 +7,7 @@ import pytest
 
 from sparseseg.cli.main import main
 from sparseseg.data.files import read, write_labels
-from tests.zoo.paths import FIXTURES, MLPERF, V1, V2, image
+from tests.models.paths import FIXTURES, MLPERF, V1, V2, image
 
 
 @pytest.fixture(autouse=True)

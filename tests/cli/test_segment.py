@@ -11,8 +11,8 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.files import read, write_labels
 from sparseseg.data.samples import Sample
 from sparseseg.data.volume import Volume
-from sparseseg.events import Step
-from sparseseg.model import Model
+from sparseseg.engine.model import Model
+from sparseseg.progress import Step
 from tests.cli.runs import Run, last_object, two_steps
 
 SEGMENT = ("segment", "image.tif", "annotation.tif", "--json")
@@ -75,7 +75,7 @@ def test_where_interpolation_did_better_it_is_used_and_said(
         model.history["held_out"] = {"slices": ["z 12"], "step": 2, **scores}
         model.history["held_out"]["best"] = "interpolation"
 
-    monkeypatch.setattr("sparseseg.training.work", train)
+    monkeypatch.setattr("sparseseg.engine.training.work", train)
     _, stdout, stderr = run(*SEGMENT, "-o", tmp_path / "p.tif")
     assert last_object(stdout)["method"] == "interpolation"
     assert (

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from sparseseg.data.samples import Sample
+from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
-from sparseseg.events import Step
-from sparseseg.model import Model
+from sparseseg.progress import Step
 from tests.cli.runs import Run, last_object, two_steps
 
 
@@ -19,7 +19,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from two_steps(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sparseseg.training.work", train)
+    monkeypatch.setattr("sparseseg.engine.training.work", train)
 
 
 @pytest.mark.slow
@@ -53,7 +53,7 @@ def test_several_volumes_are_learned_from_together(
         seen.append(len(cases))
         return two_steps(model, cases, settings)
 
-    monkeypatch.setattr("sparseseg.training.work", train)
+    monkeypatch.setattr("sparseseg.engine.training.work", train)
     pair = ("image.tif", "annotation.tif")
     assert run("train", *pair, *pair, "-o", tmp_path / "m.safetensors")[0] == 0
     assert seen == [2]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from sparseseg.data import tiff
 from sparseseg.data.files import read, write_image, write_labels
+from sparseseg.data.formats import tiff
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
 

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 import sparseseg
+from sparseseg.boxes import Box
 from sparseseg.cli.main import main
-from sparseseg.config import TrainSettings
 from sparseseg.data.files import read, read_labels, write_image, write_labels
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
+from sparseseg.engine.model import Model
+from sparseseg.engine.prediction import Output
 from sparseseg.engine.segment import Job, finished, segment
-from sparseseg.events import Method
-from sparseseg.model import Model
-from sparseseg.prediction import Output
+from sparseseg.engine.training import train
+from sparseseg.progress import Method
 from sparseseg.session.engine import Engine
 from sparseseg.session.shared import SharedArrays
+from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
-from sparseseg.tiling import Box
-from sparseseg.training import train
 from tests.miniature import shrink
 
 SHAPE = (16, 24, 20)
@@ -161,7 +161,7 @@ def trained_already(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         made = lambda *_: Model.load(folder / "model.safetensors")  # noqa: E731
         patch.setattr("sparseseg.starting.create", made)
-        patch.setattr("sparseseg.training.work", lambda *_: iter(()))
+        patch.setattr("sparseseg.engine.training.work", lambda *_: iter(()))
         patch.setattr("sparseseg.starting.train", lambda *_: iter(()))
         yield
 

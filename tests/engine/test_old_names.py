@@ -9,10 +9,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from sparseseg import recipes
-from sparseseg.catalogue import CARDS, OLD_NAMES
-from sparseseg.config import TrainSettings
 from sparseseg.data.samples import blobs
-from sparseseg.model import Model
+from sparseseg.engine.model import Model
+from sparseseg.settings.cards import CARDS, OLD_NAMES
+from sparseseg.settings.training import TrainSettings
 from tests.miniature import SHAPE
 
 OLD = Path(__file__).parent / "unet3d-fast.safetensors"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sparseseg.engine.prediction import Output
 from sparseseg.engine.segment import (
     BASE_BYTES,
     Job,
@@ -13,7 +14,6 @@ from sparseseg.engine.segment import (
 )
 from sparseseg.errors import UserError
 from sparseseg.nn.device import Precision
-from sparseseg.prediction import Output
 from tests.miniature import SHAPE, blob_case, fresh_model, shrink
 
 

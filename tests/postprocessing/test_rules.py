@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sparseseg.catalogue import CARDS
 from sparseseg.errors import UserError
 from sparseseg.postprocessing import PRESETS, clean, read_rules
+from sparseseg.settings.cards import CARDS
 from tests.postprocessing.drawing import drawn, text
 
 

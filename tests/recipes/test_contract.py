@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from sparseseg import recipes
+from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.model import Model
+from sparseseg.engine.model import Model
 from sparseseg.nn.losses import IGNORE
-from sparseseg.options import read_options
 from sparseseg.recipes import Batch, Scene
-from sparseseg.tiling import Box
+from sparseseg.settings.options import read_options
 from tests.miniature import blob_case, outputs_of, shrink, thin_dense_networks
 
 SMALL = {

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from sparseseg import recipes
-from sparseseg.config import TrainSettings
-from sparseseg.model import Model
+from sparseseg.boxes import Box
+from sparseseg.engine.model import Model
+from sparseseg.engine.training import train
 from sparseseg.recipes import Scene
+from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
-from sparseseg.tiling import Box
-from sparseseg.training import train
 from tests.miniature import blob_case, predict_all, shrink, thin_dense_networks
 from tests.recipes.test_contract import SMALL
 

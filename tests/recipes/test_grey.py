@@ -6,7 +6,7 @@ import pytest
 from sparseseg import recipes
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.options import read_options
+from sparseseg.settings.options import read_options
 
 AIR, LIVER, BONE = -1000.0, 100.0, 900.0
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.recipes.guidance import Guidance, guide_plane
-from sparseseg.tiling import Box
 
 CUBE = (1.0, 1.0, 1.0)
 CPU = torch.device("cpu")

@@ -7,19 +7,20 @@ import pytest
 import torch
 from torch import nn
 
-from sparseseg import recipes, training
-from sparseseg.catalogue import CARDS
-from sparseseg.config import TrainSettings
+from sparseseg import recipes
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.engine import training
+from sparseseg.engine.training import train
 from sparseseg.errors import UserError
-from sparseseg.options import read_options
 from sparseseg.recipes import Plan
 from sparseseg.recipes.memory import check_memory, too_little, training_bytes
 from sparseseg.recipes.patches import halved
+from sparseseg.settings.cards import CARDS
+from sparseseg.settings.options import read_options
+from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
-from sparseseg.training import train
 from tests.miniature import blob_case, shrink
 
 LARGE = ("unet3d", "mssunet", "hdenseunet")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from sparseseg.boxes import Box
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
@@ -12,7 +13,6 @@ from sparseseg.recipes.patches import (
     patch_for,
     window_probabilities,
 )
-from sparseseg.tiling import Box
 
 
 def scene(shape, *, patch=(4, 4, 4), spacing=(1.0, 1.0, 1.0), wanted=None) -> Scene:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from sparseseg.boxes import Box
 from sparseseg.recipes import Scene
 from sparseseg.recipes.planes import (
     crop_side,
@@ -10,7 +11,6 @@ from sparseseg.recipes.planes import (
     view_weights,
     with_neighbours,
 )
-from sparseseg.tiling import Box
 from tests.recipes.test_patches import scene
 
 SHAPE = (5, 6, 7)

@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sparseseg.boxes import Box
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.recipes import Plan, Scene
 from sparseseg.recipes.scene import mirrored
-from sparseseg.tiling import Box
 
 SHAPE = (5, 6, 7)
 WHOLE = Box.whole(SHAPE)

@@ -7,7 +7,7 @@ from typing import Any
 
 from psygnal import EmissionInfo
 
-from sparseseg.events import SessionEvents
+from sparseseg.session.events import SessionEvents
 
 PATIENCE = 30.0
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.boxes import Box, Tile, tiles
 from sparseseg.classes import ClassTable
-from sparseseg.config import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Depths, Method, Preparing, Score, Step
+from sparseseg.progress import Method, Preparing, Score, Step
+from sparseseg.session.events import Depths
 from sparseseg.session.shared import SharedArrays
-from sparseseg.tiling import Box, Tile, tiles
+from sparseseg.settings.training import TrainSettings
 
 NETWORK_WINS_FROM = 3
 STEP_SECONDS = 0.001

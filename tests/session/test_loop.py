@@ -7,10 +7,17 @@ from queue import SimpleQueue
 import numpy as np
 import pytest
 
-from sparseseg.config import TrainSettings
+from sparseseg.boxes import Box
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Depths, Painted, Phase, Progress, ScoreReport, StepReport
+from sparseseg.session.events import (
+    Depths,
+    Painted,
+    Phase,
+    Progress,
+    ScoreReport,
+    StepReport,
+)
 from sparseseg.session.loop import WorkLoop
 from sparseseg.session.messages import (
     Assignment,
@@ -28,7 +35,7 @@ from sparseseg.session.messages import (
     Train,
 )
 from sparseseg.session.shared import SharedArrays
-from sparseseg.tiling import Box
+from sparseseg.settings.training import TrainSettings
 from tests.session import fake_engine
 
 SHAPE = (6, 8, 8)

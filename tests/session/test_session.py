@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparseseg.config import TrainSettings
+from sparseseg.boxes import Box
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.events import Phase, Progress, Rules
 from sparseseg.session import POSSIBLE, Session
-from sparseseg.tiling import Box
+from sparseseg.session.events import Phase, Progress, Rules
+from sparseseg.settings.training import TrainSettings
 from tests.session.ear import PATIENCE, Ear
 
 ENDLESS = TrainSettings(recipe="well", minutes=None)
@@ -388,7 +388,7 @@ def test_stopping_ends_a_step_that_never_ends(
 SCRIPT = """
 import os, signal, sys, threading
 import numpy as np
-from sparseseg.config import TrainSettings
+from sparseseg.settings.training import TrainSettings
 from sparseseg.data.volume import Volume
 from sparseseg.session import Session
 

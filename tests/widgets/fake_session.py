@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from sparseseg.boxes import Box
 from sparseseg.data.volume import Volume
-from sparseseg.events import Painted, Phase, Progress, SessionEvents, StepReport
-from sparseseg.tiling import Box
+from sparseseg.session.events import Painted, Phase, Progress, SessionEvents, StepReport
 
 
 @dataclass(eq=False)

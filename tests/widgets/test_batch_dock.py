@@ -7,7 +7,7 @@ from sparseseg.data.files import read
 from sparseseg.errors import UserError
 from sparseseg.widgets.batch_dock import BatchDock
 from sparseseg.widgets.layer_kinds import CLASSES
-from tests.zoo.paths import V2, image
+from tests.models.paths import V2, image
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sparseseg.events import Rules
+from sparseseg.session.events import Rules
 from sparseseg.widgets.clean_panel import CleanPanel
 from sparseseg.widgets.layer_kinds import CLEANED
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sparseseg.events import Depths
+from sparseseg.session.events import Depths
 from sparseseg.widgets.depth_slider import DepthSlider
 
 

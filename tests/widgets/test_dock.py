@@ -5,7 +5,7 @@ from napari._qt.qt_resources import get_stylesheet
 from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import QMainWindow, QMessageBox, QScrollArea, QWidget
 
-from sparseseg.events import Phase, StepReport
+from sparseseg.session.events import Phase, StepReport
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.style import style_sheet
 from tests.widgets.fake_session import FakeSession

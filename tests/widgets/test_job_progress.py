@@ -1,6 +1,6 @@
 import pytest
 
-from sparseseg.events import Progress
+from sparseseg.session.events import Progress
 from sparseseg.widgets.job_progress import JobProgress, duration
 
 

@@ -5,7 +5,7 @@ from napari.layers._source import layer_source
 from sparseseg.classes import ClassTable, LabelClass
 from sparseseg.data.files import write_labels
 from sparseseg.errors import UserError
-from sparseseg.events import Phase
+from sparseseg.session.events import Phase
 from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.layer_kinds import CLASSES
 from tests.widgets.fake_session import FakeSession

@@ -3,11 +3,11 @@
 import pytest
 from qtpy.QtWidgets import QMessageBox
 
-from sparseseg.registry import store
+from sparseseg.models.install import import_file
+from sparseseg.models.store.folder import path_of, stored
 from sparseseg.widgets.command import Command
 from sparseseg.widgets.model_picker import ModelPicker
-from sparseseg.zoo.install import import_file
-from tests.zoo.paths import MLPERF, V2
+from tests.models.paths import MLPERF, V2
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_three_slices_are_tried_before_the_whole(picker, session):
     offered = []
     picker.classes_offered.connect(offered.append)
     picker.try_out.click()
-    assert ("load", store.path_of("tiny-lits")) in session.calls
+    assert ("load", path_of("tiny-lits")) in session.calls
     assert session.calls[-1] == ("predict", (3, 15, 20))
     assert offered[0].names == ("liver", "tumor")
     picker.predict.click()
@@ -98,7 +98,7 @@ def test_a_download_that_fails_is_told(picker, qtbot, monkeypatch):
 
 def test_a_model_is_removed(picker):
     picker.remove.click()
-    assert store.stored() == []
+    assert stored() == []
     assert "tiny-lits" not in titles(picker)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sparseseg.registry.entries import Entry, Licence
+from sparseseg.models.store.entries import Entry, Licence
 from sparseseg.widgets.model_words import Pick, card, fit_words, fits, line
 
 ENTRY = Entry(

@@ -1,7 +1,7 @@
 import pytest
 
-from sparseseg.events import Phase
-from sparseseg.tiling import Box
+from sparseseg.boxes import Box
+from sparseseg.session.events import Phase
 from sparseseg.widgets.preview import Preview
 from sparseseg.widgets.slices import SliceView
 

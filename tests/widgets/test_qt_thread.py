@@ -7,7 +7,7 @@ import pytest
 
 from sparseseg.data.files import write_labels
 from sparseseg.data.volume import Volume
-from sparseseg.events import Phase
+from sparseseg.session.events import Phase
 from sparseseg.widgets import batch_dock, clean_panel, dock, image_panel, machine
 from sparseseg.widgets.batch_dock import BatchDock
 from sparseseg.widgets.dock import SegmentationDock

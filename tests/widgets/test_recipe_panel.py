@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from sparseseg.catalogue import CARDS
-from sparseseg.options import read_options
+from sparseseg.settings.cards import CARDS
+from sparseseg.settings.options import read_options
 from sparseseg.widgets.machine import Machine, this_machine
 from sparseseg.widgets.recipe_panel import RecipePanel, card_words
 

@@ -3,7 +3,7 @@ import threading
 from qtpy.QtCore import QThread
 from qtpy.QtWidgets import QApplication
 
-from sparseseg.events import Phase, StepReport
+from sparseseg.session.events import Phase, StepReport
 from sparseseg.widgets.relay import Relay
 from tests.widgets.fake_session import FakeSession
 

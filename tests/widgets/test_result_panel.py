@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from sparseseg.events import Phase, Progress
+from sparseseg.session.events import Phase, Progress
 from sparseseg.widgets.result_panel import ResultPanel
 from sparseseg.widgets.slices import SliceView
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sparseseg.events import Phase, Progress, ScoreReport, StepReport
+from sparseseg.session.events import Phase, Progress, ScoreReport, StepReport
 from sparseseg.widgets.train_panel import TrainPanel
 
 

@@ -9,8 +9,8 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from sparseseg.events import StepReport
-from sparseseg.tiling import Box
+from sparseseg.boxes import Box
+from sparseseg.session.events import StepReport
 from sparseseg.widgets.dock import SegmentationDock
 
 SHAPE = (60, 60, 60)

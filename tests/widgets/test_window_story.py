@@ -5,8 +5,8 @@ import pytest
 from qtpy.QtWidgets import QMessageBox
 
 from sparseseg.data.samples import blobs
-from sparseseg.events import Phase
-from sparseseg.model import Model
+from sparseseg.engine.model import Model
+from sparseseg.session.events import Phase
 from sparseseg.widgets.dock import SegmentationDock
 
 SHAPE = (16, 32, 32)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.boxes import Box, Triple
 from sparseseg.data.volume import Volume
 from sparseseg.recipes.pretrained.inference import Inference
-from sparseseg.tiling import Box, Triple
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from sparseseg.boxes import Box, Triple
 from sparseseg.data.volume import Volume
 from sparseseg.recipes.pretrained.frame import Frame
 from sparseseg.recipes.pretrained.inference import Inference, Resampling
 from sparseseg.recipes.pretrained.normalising import Statistics, normalised
 from sparseseg.recipes.pretrained.resampling import nearest_slices
-from sparseseg.tiling import Box, Triple
 
 Read = Callable[[Box], NDArray[np.float32]]
 """Returns (c, z, y, x) of a box."""

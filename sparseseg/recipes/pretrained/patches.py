@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparseseg.boxes import Box, Triple
 from sparseseg.nn.augment import affine_matrix, warp
 from sparseseg.nn.conv_unet import Architecture
 from sparseseg.nn.losses import IGNORE
@@ -21,7 +22,6 @@ from sparseseg.recipes.pretrained.windows import cut
 from sparseseg.recipes.recipe import Batch
 from sparseseg.recipes.sampling import draw_case, draw_place
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple
 
 _OFTEN = 0.3
 _DEGREES = 15.0

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sparseseg.boxes import Box
 from sparseseg.data.on_disk import OnDisk, let_go
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained.inference import Inference
@@ -22,7 +23,6 @@ from sparseseg.recipes.pretrained.resampling import reach, resample_answers
 from sparseseg.recipes.pretrained.windows import Network, answers
 from sparseseg.recipes.recipe import Work
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box
 
 _PREPARING = 0.2  # of the work on the first tile of a volume that stays on disk
 _PARTS = 1000

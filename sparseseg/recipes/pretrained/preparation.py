@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from sparseseg.boxes import Box, Triple
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.volume import Volume
 from sparseseg.recipes.plan import Plan
@@ -22,7 +23,6 @@ from sparseseg.recipes.pretrained.resampling import (
     resample_grey,
     resampled_shape,
 )
-from sparseseg.tiling import Box, Triple
 
 
 @dataclass(frozen=True, slots=True, eq=False)

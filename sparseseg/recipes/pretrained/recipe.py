@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparseseg.catalogue import PRETRAINED
+from sparseseg.boxes import Box, Triple
 from sparseseg.errors import UserError
 from sparseseg.nn import losses
 from sparseseg.nn.conv_unet import Architecture, ConvUNet
-from sparseseg.options import Options
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained import patches, prediction
 from sparseseg.recipes.pretrained.folds import Folds
 from sparseseg.recipes.pretrained.preparation import inference_of
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage, Work
 from sparseseg.recipes.scene import Scene
-from sparseseg.tiling import Box, Triple
+from sparseseg.settings.cards import PRETRAINED
+from sparseseg.settings.options import Options
 
 # Of the first level that are there at once in a forward pass: measured on the usual
 # networks of nnU-Net, 64 to 128 voxels a side.

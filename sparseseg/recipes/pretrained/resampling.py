@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.transform import resize
 
+from sparseseg.boxes import Box, Triple
 from sparseseg.recipes.pretrained.inference import Resampling
-from sparseseg.tiling import Box, Triple
 
 # Beyond this ratio of the largest to the smallest voxel side, slices are resampled one
 # by one, and across them the nearest is taken.

@@ -10,9 +10,9 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparseseg.boxes import Box, Triple
 from sparseseg.recipes.pretrained.inference import Inference
 from sparseseg.recipes.recipe import Work
-from sparseseg.tiling import Box, Triple
 
 Network = Callable[[Tensor], Tensor]
 """Maps a window (1, c, z, y, x) to logits (1, k, z, y, x)."""

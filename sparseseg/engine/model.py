@@ -1,0 +1,239 @@
+"""A trained network with all it needs to predict, and its one file."""
+
+import json
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sparseseg import recipes
+from sparseseg.classes import ClassTable
+from sparseseg.data.atomic import replacing
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.engine.prediction import Output
+from sparseseg.engine.segment import Job, Segmentation, finished, segment
+from sparseseg.engine.unlike import unlike
+from sparseseg.errors import Note, UserError
+from sparseseg.nn.device import PLAIN, Precision
+from sparseseg.postprocessing import Rule, clean, read_rules
+from sparseseg.recipes import Plan, Recipe
+from sparseseg.settings.options import read_options
+
+FORMAT = 1
+_KEY = "sparseseg"
+
+
+class Model:
+    """A plan, its network, its classes and how it came to be.
+
+    `network` holds the weights to predict with; training keeps them up to date.
+    `memory` is how many bytes a tile of a prediction may take, if that is limited;
+    `rules` are lines that its predictions are cleaned up with.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        table: ClassTable,
+        *,
+        network: nn.Module | None = None,
+        history: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.table = table
+        self.network = (network or self.recipe.network(plan)).eval()
+        self.history: dict[str, Any] = dict(history or {})
+        self.precision: Precision = PLAIN
+        self.memory: int | None = None
+        self.rules: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that this model follows."""
+        return recipes.get(self.plan.recipe)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    @property
+    def parameters(self) -> int:
+        """The number of trainable weights."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
+    def grow(self, outputs: tuple[int, ...], table: ClassTable) -> None:
+        """Take in classes that were painted later, keeping the weights that still fit.
+
+        Rows of the head are kept only where nothing else changes with the classes.
+        """
+        old = self.network.state_dict()
+        self.plan = self.plan.with_outputs(outputs)
+        self.table = table
+        fresh = self.recipe.network(self.plan)
+        new = fresh.state_dict()
+        rows = all(new[name].shape[1:] == old[name].shape[1:] for name in new)
+        fresh.load_state_dict(
+            {name: _kept(old[name], new[name], rows=rows) for name in new}
+        )
+        self.network = fresh.to(self.device).eval()
+
+    def choose(self, options: Mapping[str, Any]) -> None:
+        """Choose options of the recipe anew, as far as they matter to a prediction.
+
+        Raises `UserError` for an option that there is not.
+        """
+        chosen = read_options(self.recipe.card.options, options).to_json()
+        given = {name: chosen[name] for name in options}
+        self.plan = replace(self.plan, options={**self.plan.options, **given})
+
+    def at_depth(self, depth: int) -> "Model":
+        """Return a copy of this model, pruned to a depth of UNet++.
+
+        It says what the head at that depth says, and computes nothing else. Raises
+        `UserError` where there is no such head.
+        """
+        depths = self.recipe.depths(self.plan)
+        if depth not in depths:
+            there = ", ".join(map(str, depths)) or "none: leave --depth out"
+            raise UserError(
+                f"a model of {self.plan.recipe} has no depth {depth}, it has {there}"
+            )
+        plan = self.recipe.pruned(self.plan, depth)
+        network = self.recipe.network(plan)
+        known = self.network.state_dict()
+        network.load_state_dict({name: known[name] for name in network.state_dict()})
+        pruned = Model(plan, self.table, network=network.to(self.device))
+        pruned.history = {**self.history, "depth": depth}
+        pruned.precision = self.precision
+        pruned.rules = self.rules
+        return pruned
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one .safetensors file, atomically; the description is its metadata."""
+        target = Path(path)
+        if target.suffix != ".safetensors":
+            raise UserError(
+                f"a model is saved as NAME.safetensors, got {target.name!r}"
+            )
+        description = {
+            "format": FORMAT,
+            "plan": self.plan.to_json(),
+            "classes": self.table.to_json(),
+            "history": self.history,
+            "rules": list(self.rules),
+        }
+        tensors = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.network.state_dict().items()
+        }
+        with replacing(target) as beside:
+            save_file(tensors, beside, metadata={_KEY: json.dumps(description)})
+
+    def predict(
+        self, volume: Volume, labels: SparseLabels | None = None
+    ) -> Segmentation:
+        """Return labels, probabilities, uncertainty and the likely Dice of a volume.
+
+        With the annotation of that volume the prediction follows it, by the method that
+        did best on slices that were left out; without, as on a new volume, the image
+        alone decides. Labels are cleaned up by the rules of the model. See
+        `sparseseg.engine.segment`. Raises `UserError` for a volume that the model or its
+        rules do not fit.
+        """
+        if words := self.unlike(volume):
+            warnings.warn(words, Note, stacklevel=2)
+        job = Job(extras=frozenset({"uncertainty", "probabilities"}))
+        return finished(segment(self, volume, job, labels=labels))
+
+    def unlike(self, volume: Volume) -> str:
+        """Say where a volume is far from what this model was trained on; else ""."""
+        return unlike(self.plan, volume)
+
+    def cleaned(
+        self, out: Output, rules: Sequence[Rule], volume: Volume
+    ) -> NDArray[np.uint8]:
+        """Return the labels of a prediction by this model, cleaned up by rules."""
+        if not rules:
+            return out.labels
+        found = () if out.probabilities is None else out.probabilities
+        classes = self.plan.classes[: len(found)]
+        return clean(
+            out.labels,
+            rules,
+            spacing=volume.spacing,
+            unit=volume.unit,
+            probabilities=dict(zip(classes, found, strict=True)),
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Model":
+        """Read a model; nothing in the file is executed.
+
+        Raises `UserError` for a file that is missing, cut off, or not such a model.
+        """
+        source = Path(path)
+        description, tensors = _read(source)
+        try:
+            plan = Plan.from_json(description["plan"])
+            model = cls(plan, ClassTable.from_json(description["classes"]))
+            model.network.load_state_dict(tensors)
+            model.history = dict(description.get("history") or {})
+            model.rules = tuple(map(str, description.get("rules", ())))
+            read_rules(model.rules, model.table)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"{source.name} is a damaged sparseseg model "
+                f"({_first_line(error)}): save or fetch it again"
+            ) from error
+        return model
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.is_file():
+        raise UserError(f"there is no model {path}: check the path")
+    try:
+        path.open("rb").close()  # else a file that may not be read is told as missing
+        with safe_open(path, framework="pt") as file:
+            description = json.loads((file.metadata() or {}).get(_KEY, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise UserError(
+            f"{path.name} is not a readable model ({_first_line(error)}): "
+            "give a .safetensors file that sparseseg saved"
+        ) from error
+    if not isinstance(description, dict):
+        raise UserError(
+            f"{path.name} holds weights, but no sparseseg model: "
+            "give a .safetensors file that sparseseg saved"
+        )
+    if description.get("format") != FORMAT:
+        raise UserError(
+            f"{path.name} has format {description.get('format')!r} and this version "
+            f"reads {FORMAT}: update sparseseg"
+        )
+    return description, tensors
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _kept(old: Tensor, new: Tensor, *, rows: bool) -> Tensor:
+    """Return the old tensor where it fits the new one, and its rows if wanted."""
+    if old.shape == new.shape:
+        return old
+    result = new.clone()
+    if rows:
+        result[: len(old)] = old.to(new.device)
+    return result

@@ -1,0 +1,260 @@
+"""Dense prediction, tile by tile, into given arrays: a generator."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sparseseg.boxes import Box, Tile, Triple, tiles
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.engine.propagation import Walk, interpolated, mixed, remembered
+from sparseseg.errors import UserError
+from sparseseg.evaluation.confidence import Confidence
+from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
+from sparseseg.progress import Method
+from sparseseg.recipes import Plan, Recipe, Scene
+
+
+class Predictor(Protocol):
+    """What a model has to be to predict: `sparseseg.engine.model.Model` is one."""
+
+    plan: Plan
+    network: nn.Module
+    precision: Precision
+    memory: int | None
+    """How many bytes a tile may take, if that is limited."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the model follows."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """Arrays of the volume's shape that a prediction is written into."""
+
+    labels: NDArray[np.uint8]
+    """0 for background, 1..254 for classes; axes z, y, x."""
+    uncertainty: NDArray[Any] | None = None
+    """Entropy as a share of the largest possible; float 0..1, or uint8 0..255."""
+    probabilities: NDArray[np.float32] | None = None
+    """(k, z, y, x), in the order of the model's outputs."""
+    confidence: Confidence | None = None
+    """Told of every tile."""
+
+
+def predict(
+    model: Predictor,
+    volume: Volume,
+    out: Output,
+    *,
+    labels: SparseLabels | None = None,
+    box: Box | None = None,
+    method: Method = "network",
+) -> Iterator[Tile]:
+    """Write a prediction into `out`, and yield each tile once it is written.
+
+    While a tile takes long, tiles are yielded that write nothing, to tell how far it is.
+    The tiles cover the volume, or one box of it, exactly once. With the annotation of
+    this volume as `labels` the prediction follows it; tiles are so small
+    that they take about the memory of the model. A tile that does not fit is halved.
+    The methods "mixed", "walker" and "interpolation" need the annotation.
+    Raises `UserError` for a volume that does not fit the model.
+    """
+    scene = Scene.of(model.plan, volume, labels, device=model.device)
+    if method == "unguided":
+        scene = scene.without(scene.slices)
+    if method in _NEED_SLICES and not scene.planes:
+        raise UserError("nothing is annotated to interpolate from: paint a slice")
+    _check_out(out, volume)
+    size, halo = model.recipe.tiling(model.plan, volume.shape)
+    if model.memory is not None:
+        spacing = volume.spacing_in(model.plan.unit)
+        size = tile_within(model, size, model.memory, spacing)
+    walked = (yield from _walk(scene)) if method in _NEED_WALK else None
+    for tile in tiles(volume.shape, tile=size, halo=halo, box=box):
+        if method in _NEED_NETWORK:
+            yield from _written(model, scene, out, tile, walked)
+        else:
+            found = walked(tile.write) if walked else interpolated(scene, tile.write)
+            _write(model, out, tile.write, found.cpu().numpy())
+        yield tile
+
+
+_NEED_SLICES = ("mixed", "walker", "interpolation")
+_NEED_NETWORK = ("network", "unguided", "mixed")
+_NEED_WALK = ("mixed", "walker")
+
+
+def _walk(scene: Scene) -> Generator[Tile, None, Walk]:
+    """Walk a scene; meanwhile yield tiles that write nothing."""
+    nothing = Box((0, 0, 0), (0, 0, 0))
+    walking = remembered(scene)
+    while True:
+        try:
+            next(walking)
+        except StopIteration as end:
+            walked: Walk = end.value
+            return walked
+        yield Tile(nothing, nothing, 0, 1)
+
+
+def network_probabilities(model: Predictor, scene: Scene, box: Box) -> Tensor:
+    """Return the network's probabilities (k, z, y, x) of a box inside the volume."""
+    with torch.inference_mode(), model.precision.on(model.device):
+        return model.recipe.probabilities(model.network, scene, box).float()
+
+
+def tune(model: Predictor, volume: Volume) -> None:
+    """Let a model predict in the precision that is fastest here, if it pays.
+
+    It is measured on a part of the volume. On a small one, and by models of other
+    libraries, it is predicted in plain single precision.
+    """
+    model.precision = PLAIN
+    if model.recipe.is_exact or np.prod(volume.shape) < _WORTH_TUNING:
+        return
+    scene = Scene.of(model.plan, volume, device=model.device)
+    start = [max(0, side // 2 - _TRIED // 2) for side in volume.shape]
+    z, y, x = (
+        min(side, a + _TRIED) for a, side in zip(start, volume.shape, strict=True)
+    )
+    box = Box((start[0], start[1], start[2]), (z, y, x))
+
+    def work(precision: Precision) -> None:
+        with torch.inference_mode(), precision.on(model.device):
+            model.recipe.probabilities(model.network, scene, box)
+
+    model.precision = fastest(model.network, work)
+
+
+_AROUND = (72, 72, 72)
+"""Voxels round a tile that a recipe may read again and again."""
+_WORTH_TUNING = 8_000_000  # voxels
+_TRIED = 48  # voxels a side
+
+
+def tile_within(
+    model: Predictor, size: Triple, memory: int, spacing: tuple[float, float, float]
+) -> Triple:
+    """Return a tile, at most `size`, that takes at most so many bytes to predict.
+
+    Raises `UserError` where even a small one takes more.
+    """
+    z, y, x = size
+    while (needed := model.recipe.tile_bytes(model.plan, (z, y, x), spacing)) > memory:
+        sides = [z, y, x]
+        longest = sides.index(max(sides))
+        if sides[longest] <= _SMALLEST:
+            raise UserError(
+                f"even a small tile of this model takes about {needed / _GB:.1f} GB, and "
+                f"{memory / _GB:.1f} GB of the memory are left for it: give "
+                f"{(needed - memory) / _GB + 0.1:.1f} GB more"
+            )
+        sides[longest] = -(-sides[longest] // 2)
+        z, y, x = sides
+    return z, y, x
+
+
+_SMALLEST = 16  # voxels a side
+_GB = 2**30
+
+
+def _written(
+    model: Predictor, scene: Scene, out: Output, tile: Tile, walked: Walk | None
+) -> Generator[Tile, None, None]:
+    """Write a tile; where the memory does not suffice, write its halves."""
+    try:
+        probabilities = yield from _worked(model, scene, tile)
+    except (MemoryError, RuntimeError) as error:
+        halves = _halves(tile) if is_out_of_memory(error) else []
+        if not halves:
+            raise
+    else:
+        if walked:
+            probabilities = mixed(probabilities, walked(tile.write))
+        _write(model, out, tile.write, probabilities.cpu().numpy())
+        return
+    for half in halves:
+        yield from _written(model, scene, out, half, walked)
+
+
+def _halves(tile: Tile) -> list[Tile]:
+    """Return both halves of a tile across its longest axis; none if it is small."""
+    box = tile.write
+    axis = max(range(3), key=lambda a: box.shape[a])
+    if box.shape[axis] <= _SMALLEST:
+        return []
+    middle = box.start[axis] + box.shape[axis] // 2
+    before, after = list(box.stop), list(box.start)
+    before[axis] = after[axis] = middle
+    parts = (
+        Box(box.start, (before[0], before[1], before[2])),
+        Box((after[0], after[1], after[2]), box.stop),
+    )
+    return [replace(tile, write=part) for part in parts]
+
+
+def _worked(
+    model: Predictor, scene: Scene, tile: Tile
+) -> Generator[Tile, None, Tensor]:
+    """Yield how far a tile is, and return its probabilities."""
+    scene.hold(tile.write.expand(_AROUND))
+    work = model.recipe.work(model.network, scene, tile.write)
+    nothing = Box(tile.write.start, tile.write.start)
+    while True:
+        try:
+            # Not around the yield: it would hold for whoever is asked to go on.
+            with torch.inference_mode(), model.precision.on(model.device):
+                done, parts = next(work)
+        except StopIteration as end:
+            found: Tensor = end.value
+            return found.float()
+        if done < parts:
+            before = (tile.done - 1) * parts + done
+            yield Tile(tile.read, nothing, before, tile.total * parts)
+
+
+def _write(
+    model: Predictor, out: Output, box: Box, probabilities: NDArray[np.float32]
+) -> None:
+    values = np.array(model.plan.classes, np.uint8)
+    index = model.recipe.decided(model.plan, probabilities)
+    out.labels[box.slices] = values[index]
+    if out.confidence is not None:
+        out.confidence.add(probabilities, index)
+    if out.probabilities is not None:
+        out.probabilities[(slice(None), *box.slices)] = probabilities
+    if out.uncertainty is not None:
+        share = _entropy(probabilities)
+        whole = out.uncertainty.dtype.kind == "u"
+        out.uncertainty[box.slices] = np.round(share * 255) if whole else share
+
+
+def _entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the entropy over the classes as a share of the largest, log k."""
+    if len(probabilities) == 1:
+        return np.zeros(probabilities.shape[1:], np.float32)
+    surprise = -np.log(np.clip(probabilities, 1e-12, 1.0))
+    share: NDArray[np.float32] = (probabilities * surprise).sum(0)
+    relative: NDArray[np.float32] = share / np.float32(np.log(len(probabilities)))
+    return relative.clip(0, 1)
+
+
+def _check_out(out: Output, volume: Volume) -> None:
+    if out.labels.shape != volume.shape:
+        raise UserError(
+            f"the output has shape {out.labels.shape}, the volume {volume.shape}: "
+            "give arrays of the volume's shape"
+        )

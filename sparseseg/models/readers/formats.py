@@ -1,0 +1,137 @@
+"""Which adapter reads a file or folder: told by what is in it, not by its name."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sparseseg.engine.model import Model
+from sparseseg.errors import UserError
+from sparseseg.models.readers import mlperf_kits19, nnunet_v1, nnunet_v2
+from sparseseg.models.readers.foreign import Given
+from sparseseg.models.store.archives import extract, members, open_archive
+
+_Reader = Callable[[Path, Given], Model]
+
+_FOLDERS: tuple[tuple[Callable[[Path], bool], _Reader], ...] = (
+    (nnunet_v2.is_folder, nnunet_v2.read),
+    (nnunet_v1.is_folder, nnunet_v1.read),
+)
+_DEEPEST = 6
+_MOST_FOLDERS = 2000
+_NEEDED = (
+    "plans.json",
+    "dataset.json",
+    f"fold_*/{nnunet_v2.CHECKPOINT}",
+    "plans.pkl",
+    f"/{nnunet_v1.CHECKPOINT}",
+    f"/{nnunet_v1.CHECKPOINT}.pkl",
+)
+_NOT_YET = {
+    "rdf.yaml": "a BioImage.IO model",
+    "bioimageio.yaml": "a BioImage.IO model",
+    "configs/metadata.json": "a MONAI bundle",
+}
+
+
+def read_model(path: Path, given: Given | None = None) -> Model:
+    """Read a model of any known format: a file, a folder, or a zip archive of one.
+
+    Nothing in it is executed. Raises `UserError` for what is missing, damaged, hostile
+    or of a format or network that is not known.
+    """
+    given = given or Given()
+    if path.is_dir():
+        return _read_folder(path, given)
+    if not path.is_file():
+        raise UserError(f"there is no model {path}: check the path")
+    if path.suffix == ".safetensors":
+        return Model.load(path)
+    if path.suffix == ".zip":
+        return _read_archive(path, given)
+    if mlperf_kits19.is_file(path):
+        return mlperf_kits19.read(path, given)
+    raise UserError(
+        f"{path.name} is no model of a known format: give a .safetensors file of "
+        "sparseseg, a folder or .zip archive of nnU-Net, or the .pth checkpoint of "
+        "MLPerf"
+    )
+
+
+def _read_archive(path: Path, given: Given) -> Model:
+    with (
+        open_archive(path) as archive,
+        tempfile.TemporaryDirectory(prefix="sparseseg-") as folder,
+    ):
+        for _ in extract(archive, members(archive, _NEEDED), Path(folder)):
+            pass
+        try:
+            return _read_folder(Path(folder), given)
+        except UserError as error:
+            raise UserError(f"{path.name}: {error}") from error
+
+
+def _read_folder(folder: Path, given: Given) -> Model:
+    found = [
+        (inner, reader)
+        for inner in _folders(folder)
+        for is_one, reader in _FOLDERS
+        if is_one(inner)
+    ]
+    if not found:
+        raise UserError(_nothing(folder))
+    inner, reader = found[0] if len(found) == 1 else _one_of(found, given)
+    return reader(inner, given)
+
+
+def _one_of(found: list[tuple[Path, _Reader]], given: Given) -> tuple[Path, _Reader]:
+    """Return the folder of the configuration that was asked for."""
+    fitting = [pair for pair in found if given.configuration in str(pair[0])]
+    if given.configuration and len(fitting) == 1:
+        return fitting[0]
+    there = "; ".join(sorted(str(Path(*inner.parts[-3:])) for inner, _ in found)[:6])
+    raise UserError(
+        f"there are {len(found)} models: {there}: give the folder of one of them"
+    )
+
+
+def _nothing(folder: Path) -> str:
+    for name, what in _NOT_YET.items():
+        if (folder / name).is_file():
+            return (
+                f"{folder.name} is {what}, which this version does not read: give a "
+                "model of nnU-Net, MLPerf or sparseseg"
+            )
+    for inner in _folders(folder):
+        for name, wanted in _UNFINISHED.items():
+            if (inner / name).is_file():
+                return (
+                    f"{folder.name}: {wanted} is missing, {name} is there (in "
+                    f"{inner.name}): the training has not ended; to use this state, copy "
+                    f"it to {wanted}"
+                )
+    return (
+        f"{folder} holds no model of a known format: nnU-Net 2 has plans.json, "
+        "dataset.json and fold_0/checkpoint_final.pth, nnU-Net 1 plans.pkl and "
+        "fold_0/model_final_checkpoint.model"
+    )
+
+
+_UNFINISHED = {
+    "checkpoint_best.pth": "checkpoint_final.pth",
+    "checkpoint_latest.pth": "checkpoint_final.pth",
+    "model_best.model": "model_final_checkpoint.model",
+    "model_latest.model": "model_final_checkpoint.model",
+}
+"""What nnU-Net writes while it trains, and what in its place at the end."""
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Yield a folder and those inside, not too deep and not too many; no links."""
+    waiting, seen = [(root, 0)], 0
+    while waiting and seen < _MOST_FOLDERS:
+        folder, depth = waiting.pop(0)
+        seen += 1
+        yield folder
+        if depth < _DEEPEST:
+            inner = sorted(p for p in folder.iterdir() if p.is_dir())
+            waiting += [(p, depth + 1) for p in inner if not p.is_symlink()]

@@ -1,0 +1,105 @@
+"""What training yields: its steps, the work between them, and scores by method."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Method = Literal["network", "unguided", "mixed", "walker", "interpolation"]
+"""What a prediction is made with.
+
+"network" follows the annotation of the volume, "unguided" is the same network that sees
+the image alone; the walker spreads the annotation along the image, and interpolation
+fills in between annotated slices. "mixed" is the mean of network and walker.
+"""
+
+METHODS: dict[Method, str] = {
+    "network": "network",
+    "unguided": "network without guidance",
+    "mixed": "network and random walker",
+    "walker": "random walker",
+    "interpolation": "interpolation",
+}
+"""What each method is called; of equals the later one is shown, which is simpler."""
+
+_LEAST = 0.1  # a mean IoU below tells nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How each method did on slices that it did not see.
+
+    `measures` holds, by method, what `sparseseg.evaluation.evaluate` returns; it is empty
+    where nothing could be measured, and `reason` says why in a sentence. `slices` names
+    the slices, for example ("z 50",). `advice` says in a sentence what to paint next,
+    where that would help. `default` is shown where nothing was measured. `allowance` is by
+    how much what is learned is likely better than its measure.
+    """
+
+    step: int
+    seconds: float
+    measures: Mapping[Method, Mapping[str, Any]]
+    slices: tuple[str, ...]
+    reason: str = ""
+    advice: str = ""
+    default: Method = "network"
+    allowance: float = 0.0
+
+    @property
+    def best(self) -> Method:
+        """The method to show: the network has to beat the others.
+
+        Where all fail, what is learned on one slice does not hold on another, so that the
+        walker is shown, which goes by nearness.
+        """
+        if not self.measures:
+            return self.default
+        if "walker" in self.measures and self._all_fail:
+            return "walker"
+        best: Method = "network"
+        for method in METHODS:
+            if method in self.measures and not self._is_ahead(best, method):
+                best = method
+        return best
+
+    @property
+    def _all_fail(self) -> bool:
+        return all(found["mean_iou"] < _LEAST for found in self.measures.values())
+
+    def _is_ahead(self, method: Method, other: Method) -> bool:
+        if method not in self.measures:
+            return False
+        own, others = (self._worth(m) for m in (method, other))
+        return method == other or bool(own > others)
+
+    def _worth(self, method: Method) -> float:
+        allowed = 0.0 if method in ("walker", "interpolation") else self.allowance
+        return float(self.measures[method]["mean_iou"]) + allowed
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a model remembers of it: plain lists, numbers and words."""
+        return {
+            "slices": list(self.slices),
+            **{method: dict(measures) for method, measures in self.measures.items()},
+            "best": self.best,
+            "step": self.step,
+            "reason": self.reason,
+            "advice": self.advice,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of training; `done` (0..1) is None when training has no end."""
+
+    step: int
+    seconds: float
+    loss: float
+    done: float | None
+    score: Score | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Work beside the steps: filters, fits, scores. `done` (0..1) is of this work."""
+
+    done: float

@@ -1,0 +1,205 @@
+"""What a batch found, for people (HTML, one file) and for tables (CSV)."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from sparseseg.data.atomic import replacing
+from sparseseg.reporting.entry import Entry
+
+HTML, CSV = "report.html", "report.csv"
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; color: #222; }
+table { border-collapse: collapse; width: 100%; }
+th, td { padding: .4rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+tr.failed td { background: #fdecea; }
+.note { color: #666; font-size: .9em; }
+img { display: block; max-width: 100%; }
+"""
+
+
+def write_report(folder: Path, entries: Sequence[Entry], *, title: str) -> Path:
+    """Write report.html and report.csv into a folder; return the first.
+
+    The worst come first: those that failed, those whose voxels the model does not know,
+    then by the score against a truth, or else by the estimated one.
+    """
+    ordered = sorted(entries, key=_quality)
+    with replacing(folder / HTML) as beside:
+        beside.write_text(_page(ordered, title), encoding="utf-8")
+    with replacing(folder / CSV) as beside:
+        beside.write_text(_rows(ordered), encoding="utf-8")
+    return folder / HTML
+
+
+def pooled_dice(entries: Iterable[Entry]) -> dict[str, float]:
+    """Return the Dice by class of all voxels of all cases as one volume."""
+    sums: dict[str, list[int]] = {}
+    for entry in entries:
+        for number, counts in _scores(entry).get("counts", {}).items():
+            known = sums.setdefault(number, [0, 0, 0])
+            sums[number] = [a + b for a, b in zip(known, counts, strict=True)]
+    return {
+        number: 2 * both / (predicted + true)
+        for number, (both, predicted, true) in sums.items()
+        if predicted + true
+    }
+
+
+def _quality(entry: Entry) -> tuple[int, float, str]:
+    if entry.facts is None:
+        return 0, 0.0, entry.name
+    score = _scores(entry).get("mean_dice")
+    estimate = entry.facts.get("estimated_dice")
+    value = score if score is not None else estimate
+    # Of a volume unlike those of the training, an estimate says nothing.
+    group = 1 if entry.facts.get("note") and score is None else 2
+    return group, 2.0 if value is None else float(value), entry.name
+
+
+def _scores(entry: Entry) -> Mapping[str, Any]:
+    return (entry.facts or {}).get("scores") or {}
+
+
+def _page(entries: Sequence[Entry], title: str) -> str:
+    failed = sum(entry.facts is None for entry in entries)
+    now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+    calibrated = all((e.facts or {}).get("is_calibrated", True) for e in entries)
+    how = (
+        "calibrated on a slice that was held out of the training of this model"
+        if calibrated
+        else "not calibrated: no slice was held out for this model, so it may be "
+        "much too sure of itself"
+    )
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f"<p>{now}. {len(entries) - failed} volumes are done, {failed} failed. The "
+        "worst come first.</p>",
+        "<p class=note>The estimated Dice is what the probabilities of the model "
+        f"predict, {how}. It is not a measurement, and it is least reliable for an image "
+        "that differs from those of the training.</p>",
+        _global(entries),
+        "<table><thead><tr><th>volume<th>slices z, y, x<th>class<th>volume<th>"
+        "estimated Dice<th>Dice<th>ASSD<th>HD95</thead>",
+        *(_row(entry) for entry in entries),
+        "</table>",
+    ]
+    body = "\n".join(parts)
+    return (
+        "<!DOCTYPE html><html lang=en><meta charset=utf-8>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style><body>{body}</body></html>"
+    )
+
+
+def _global(entries: Sequence[Entry]) -> str:
+    names = {
+        number: known["name"]
+        for entry in entries
+        for number, known in (entry.facts or {}).get("classes", {}).items()
+    }
+    pooled = pooled_dice(entries)
+    if not pooled:
+        return ""
+    words = ", ".join(
+        f"{escape(names.get(number, number))} {value:.3f}"
+        for number, value in pooled.items()
+    )
+    return f"<p>Dice of all volumes as one (global): {words}.</p>"
+
+
+def _row(entry: Entry) -> str:
+    if entry.facts is None:
+        return (
+            f"<tr class=failed><td>{escape(entry.name)}<td colspan=7>"
+            f"{escape(entry.error)}"
+        )
+    facts, scores = entry.facts, _scores(entry)
+    classes = facts["classes"]
+    note = facts.get("note") or scores.get("error", "")
+    first = (
+        f"<td rowspan={max(1, len(classes))}>{escape(entry.name)}"
+        f"<div class=note>{escape(note)}</div>"
+        f"<td rowspan={max(1, len(classes))}><img alt='' src='{facts['thumbnail']}'>"
+    )
+    lines = []
+    for place, (number, known) in enumerate(classes.items()):
+        cells = [
+            f"<td>{escape(known['name'])}",
+            f"<td class=number>{_volume(known['volume'], facts['unit'])}",
+            f"<td class=number>{_number(known['estimated_dice'])}",
+            *(
+                f"<td class=number>{_number((scores.get(name) or {}).get(number))}"
+                for name in ("dice", "assd", "hd95")
+            ),
+        ]
+        lines.append(f"<tr>{first if place == 0 else ''}{''.join(cells)}")
+    return "\n".join(lines) or f"<tr>{first}"
+
+
+def _rows(entries: Sequence[Entry]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(
+        [
+            "volume",
+            "state",
+            "class",
+            "name",
+            "voxels",
+            "size",
+            "unit",
+            "estimated_dice",
+            "dice",
+            "assd",
+            "hd95",
+            "note",
+        ]
+    )
+    for entry in entries:
+        if entry.facts is None:
+            writer.writerow(
+                [_plain(entry.name), entry.state, *[""] * 9, _plain(entry.error)]
+            )
+            continue
+        scores = _scores(entry)
+        for number, known in entry.facts["classes"].items():
+            measured = [
+                (scores.get(name) or {}).get(number, "")
+                for name in ("dice", "assd", "hd95")
+            ]
+            writer.writerow(
+                [
+                    _plain(entry.name),
+                    entry.state,
+                    number,
+                    _plain(known["name"]),
+                    known["voxels"],
+                    f"{known['volume']:.6g}",
+                    f"{entry.facts['unit']}^3",
+                    "" if known["estimated_dice"] is None else known["estimated_dice"],
+                    *measured,
+                    _plain(entry.facts.get("note", "")),
+                ]
+            )
+    return buffer.getvalue()
+
+
+def _plain(words: str) -> str:
+    """Return words that no spreadsheet takes for a formula."""
+    return f"'{words}" if words[:1] in ("=", "+", "-", "@") else words
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _volume(size: float, unit: str) -> str:
+    if unit == "mm":
+        return f"{size / 1000:.2f} ml"
+    word = {"pixel": "voxels", "um": "µm³"}.get(unit, f"{unit}³")
+    return f"{size:.4g} {word}"

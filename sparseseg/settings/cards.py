@@ -1,0 +1,285 @@
+"""What the recipes are and what can be chosen of each, told without loading torch."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from sparseseg.errors import UserError
+from sparseseg.settings.options import Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchOptions(Options):
+    """What matters of a network that learns from blocks of voxels."""
+
+    patch: Annotated[
+        str,
+        {
+            "label": "Patch (z x y x x)",
+            "help": "sides z x y x x of a training patch in 3-D, as 48x128x128; the paper's "
+            "if empty",
+        },
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanarOptions(PatchOptions):
+    """Whether planes or blocks of voxels are looked at, and which planes."""
+
+    dims: Annotated[
+        Literal[2, 3],
+        {"label": "Dimensions", "help": "2 looks at planes, 3 at blocks of voxels"},
+    ] = 2
+    views: Annotated[
+        Literal["all", "z"],
+        {"label": "Planes", "help": "planes across all annotated axes, or z alone"},
+    ] = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetPlusPlusOptions(PlanarOptions):
+    """What matters of UNet++."""
+
+    deep_supervision: Annotated[
+        bool,
+        {
+            "label": "Head at each depth",
+            "help": "train a head at each depth, so that it can be pruned afterwards",
+        },
+    ] = True
+    mode: Annotated[
+        Literal["accurate", "fast"],
+        {
+            "label": "Prediction",
+            "help": "predict with the mean of all heads, or with the deepest alone",
+        },
+    ] = "accurate"
+    window: Annotated[
+        Literal["auto", "ct", "range"],
+        {
+            "label": "Grey values",
+            "help": "-200 to 250 HU, or the range of the image; auto looks at it",
+        },
+    ] = "auto"
+    dropout: Annotated[
+        float,
+        {
+            "min": 0.0,
+            "max": 0.9,
+            "step": 0.05,
+            "label": "Dropout",
+            "help": "share of features that is dropped",
+        },
+    ] = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class MSSUNetOptions(PatchOptions):
+    """What matters of MSS U-Net."""
+
+    mirror: Annotated[
+        bool,
+        {
+            "label": "Mirrored copies",
+            "help": "average the prediction over 8 mirrored copies: 8 times slower",
+        },
+    ] = True
+    exponent: Annotated[
+        float,
+        {
+            "min": 0.05,
+            "max": 1.0,
+            "step": 0.05,
+            "label": "Exponent of the loss",
+            "help": "of -log Dice in the loss",
+        },
+    ] = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class HDenseUNetOptions(PatchOptions):
+    """What matters of H-DenseUNet."""
+
+    part: Annotated[
+        Literal["2d", "hybrid"],
+        {
+            "label": "Network",
+            "help": "stop after the 2-D network, or continue with 3-D",
+        },
+    ] = "hybrid"
+    slices: Annotated[
+        Literal[8, 12],
+        {
+            "label": "Slices of a patch",
+            "help": "of a 3-D patch: 12 in the paper, 8 in its code",
+        },
+    ] = 12
+    connections: Annotated[
+        bool,
+        {
+            "label": "U-connections",
+            "help": "U-connections: the paper has them, its hybrid code does not",
+        },
+    ] = True
+    nearest: Annotated[
+        bool,
+        {
+            "label": "Repeat when enlarging",
+            "help": "up-sample by repeating, as the code does, not linearly",
+        },
+    ] = False
+    window: Annotated[
+        Literal["auto", "ct", "range"],
+        {
+            "label": "Grey values",
+            "help": "-200 to 250 HU, or the range of the image; auto looks at it",
+        },
+    ] = "auto"
+    encoder: Annotated[
+        str,
+        {
+            "label": "Encoder weights",
+            "help": "a file of torchvision's DenseNet-161 weights to start from",
+        },
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedOptions(Options):
+    """What matters of a model that came from elsewhere."""
+
+    mirror: Annotated[
+        bool,
+        {
+            "label": "Mirrored copies",
+            "help": "average mirrored copies if the model allows it: up to 8 x slower",
+        },
+    ] = True
+    encoder: Annotated[
+        Literal["full", "slow", "frozen"],
+        {
+            "label": "Encoder learns",
+            "help": "the encoder learns like the rest, ten times slower, or not at all",
+        },
+    ] = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a person has to know to choose a recipe."""
+
+    name: str
+    title: str
+    summary: str
+    """Two lines: what it is for, and what it is."""
+    paper: str
+    parameters: int
+    """Of the published case, or of one channel and one class for ours."""
+    training_gb: float
+    """About what a step takes with one channel and one class, in single precision."""
+    wants_gpu: bool
+    options: type[Options] = Options
+
+
+CARDS = {
+    card.name: card
+    for card in (
+        Card(
+            "three-view",
+            "Three-view U-Net",
+            "Learns within a minute from a few slices, on a CPU as well: the default.\n"
+            "Three views with 3-D filters; follows what you paint in this volume.",
+            "sparseseg; after Çiçek et al., MICCAI 2016",
+            322_310,
+            1.0,
+            wants_gpu=False,
+        ),
+        Card(
+            "unet3d",
+            "3D U-Net (2016)",
+            "The published network, slow and large: for a GPU and for comparison.\n"
+            "Reads 132 x 132 x 116 voxels to label 44 x 44 x 28.",
+            "Çiçek et al., MICCAI 2016, arXiv:1606.06650",
+            19_069_955,
+            2.9,
+            wants_gpu=True,
+            options=PatchOptions,
+        ),
+        Card(
+            "unetplusplus",
+            "UNet++ (2018)",
+            "One training, four networks: choose speed or accuracy afterwards.\n"
+            "Nested skip connections with a head at each depth, L1 to L4.",
+            "Zhou et al., DLMIA 2018 and TMI 2020, arXiv:1912.05074",
+            9_041_700,
+            0.6,
+            wants_gpu=False,
+            options=UNetPlusPlusOptions,
+        ),
+        Card(
+            "mssunet",
+            "MSS U-Net (2019)",
+            "For organs and tumours in CT, supervised at five scales; large.\n"
+            "Follows the 2019 entry to the kidney tumour challenge KiTS.",
+            "Zhao and Zeng 2019, arXiv:1908.03204",
+            29_642_540,
+            5.2,
+            wants_gpu=True,
+            options=MSSUNetOptions,
+        ),
+        Card(
+            "hdenseunet",
+            "H-DenseUNet (2018)",
+            "For liver and tumours in CT: planes first, then volumes; very large.\n"
+            "Can start from DenseNet-161 weights; its 3-D part needs a GPU.",
+            "Li et al., TMI 2018, arXiv:1709.07330",
+            65_866_777,
+            7.6,
+            wants_gpu=True,
+            options=HDenseUNetOptions,
+        ),
+        Card(
+            "lungnet",
+            "LungNet (2019)",
+            "Small, without pooling; can also learn from unlabelled voxels.\n"
+            "For textures in planes: each pixel sees 287 x 287 around it.",
+            "Anthimopoulos et al., JBHI 2019, arXiv:1803.06167",
+            130_056,
+            0.6,
+            wants_gpu=False,
+            options=PlanarOptions,
+        ),
+    )
+}
+"""By name, the default first."""
+
+PRETRAINED = Card(
+    "pretrained",
+    "Pretrained model",
+    "Starts from an existing model, and learns your classes from a few slices.\n"
+    "Applied as its own library does: nnU-Net, MLPerf.",
+    "Isensee et al., Nature Methods 2021, for most",
+    31_195_594,
+    4.0,
+    wants_gpu=True,
+    options=PretrainedOptions,
+)
+"""What has no training from nothing, and so is not offered among the others."""
+
+
+OLD_NAMES = {"unet3d-fast": "three-view"}
+"""What recipes were called before, in files, flags and Python."""
+
+
+def current_name(name: str) -> str:
+    """Return what a recipe is called now."""
+    return OLD_NAMES.get(name, name)
+
+
+def card(name: str) -> Card:
+    """Return the card of a recipe; raise `UserError` for one that is not there."""
+    name = current_name(name)
+    if name == PRETRAINED.name:
+        return PRETRAINED
+    if name not in CARDS:
+        raise UserError(f"there is no recipe {name!r}: choose {', '.join(CARDS)}")
+    return CARDS[name]

@@ -1,0 +1,143 @@
+"""However people annotate: what is painted stays, and what does best is shown."""
+
+import numpy as np
+import pytest
+
+from sparseseg.boxes import Box
+from sparseseg.classes import ClassTable
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.slices import annotate_slices
+from sparseseg.data.volume import Volume
+from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.propagation import interpolated, remembered, walk
+from sparseseg.engine.training import train
+from sparseseg.recipes import Scene, three_view
+from sparseseg.starting import create
+from tests.miniature import fresh_model, result_of, settings
+
+SHAPE = (16, 24, 24)
+TABLE = ClassTable.numbered([1])
+
+
+def tube(*, noise=20.0):
+    """Return a bright tube that wanders from slice to slice, and where it is."""
+    rng = np.random.default_rng(0)
+    z, y, x = np.indices(SHAPE)
+    truth = (y - 8 - z / 2) ** 2 + (x - 10) ** 2 < 25
+    image = np.where(truth, 140.0, 100.0) + rng.normal(0, noise, SHAPE)
+    return Volume.from_array(image.astype(np.float32)), truth.astype(np.uint8)
+
+
+def strokes(truth):
+    """Return short strokes of both classes on two slices of two orientations."""
+    painted = np.zeros(SHAPE, np.uint8)
+    for where in ((8, slice(2, 22), 10), (slice(2, 14), 12, slice(8, 12))):
+        painted[where] = np.where(truth[where] > 0, 1, 255)
+    return painted
+
+
+def labels_of(truth, layout):
+    painted = strokes(truth) if layout == "strokes" else annotate_slices(truth, layout)
+    return SparseLabels(painted, table=TABLE)
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    monkeypatch.setattr(three_view, "_FIT_STEPS", 80)
+    monkeypatch.setattr(three_view, "_PIXELS", 2000)
+
+
+def agreement(volume, labels, model, method):
+    out = Output(np.zeros(SHAPE, np.uint8))
+    for _ in predict(model, volume, out, labels=labels, method=method):
+        pass
+    painted = labels.array
+    wanted = np.where(painted == 255, 0, painted)[painted > 0]
+    return float(np.mean(out.labels[painted > 0] == wanted))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", [(1, 0, 0), (3, 0, 0), (1, 1, 1), "strokes"])
+def test_what_is_painted_is_predicted_there(few_steps, layout):
+    volume, truth = tube()
+    labels = labels_of(truth, layout)
+    chosen = settings(steps=40)
+    model = create([(volume, labels)], chosen)
+    for _ in train(model, [(volume, labels)], chosen):
+        pass
+    for method in ("network", "mixed", "walker", "interpolation"):
+        assert agreement(volume, labels, model, method) >= 0.95, method
+
+
+def test_a_single_slice_teaches_no_trust_in_guidance(few_steps):
+    volume, truth = tube()
+    labels = labels_of(truth, (1, 0, 0))
+    chosen = settings(steps=20)
+    model = create([(volume, labels)], chosen)
+    for _ in train(model, [(volume, labels)], chosen):
+        pass
+    found = []
+    for method in ("network", "unguided"):
+        out = Output(np.zeros(SHAPE, np.uint8))
+        for _ in predict(model, volume, out, labels=labels, method=method):
+            pass
+        found.append(out.labels)
+    assert np.array_equal(*found)
+
+
+def scene_of(volume, labels):
+    return Scene.of(fresh_model((volume, labels)).plan, volume, labels)
+
+
+def test_a_walker_follows_the_image_where_interpolation_cannot():
+    volume, truth = tube(noise=2.0)
+    scene = scene_of(volume, labels_of(truth, (2, 0, 0)))
+    whole = Box.whole(SHAPE)
+    walked = result_of(walk(scene))(whole).argmax(0).numpy()
+    between = interpolated(scene, whole).argmax(0).numpy()
+    wrong = [np.count_nonzero(found != truth) for found in (walked, between)]
+    assert wrong[0] < wrong[1] / 2
+
+
+def test_what_a_walker_says_are_probabilities_whatever_the_box():
+    volume, truth = tube()
+    scene = scene_of(volume, labels_of(truth, (1, 1, 0)))
+    walked = result_of(walk(scene))
+    whole = walked(Box.whole(SHAPE))
+    part = walked(Box((3, 5, 0), (9, 20, 11)))
+    np.testing.assert_allclose(whole.sum(0), 1, atol=1e-4)
+    np.testing.assert_allclose(whole[:, 3:9, 5:20, :11], part, atol=1e-5)
+
+
+def test_a_walk_on_a_coarse_grid_keeps_the_outlines_of_slices(monkeypatch):
+    monkeypatch.setattr("sparseseg.engine.propagation._NODES", 600)
+    volume, truth = tube()
+    labels = labels_of(truth, (2, 0, 0))
+    scene = scene_of(volume, labels)
+    found = result_of(walk(scene))(Box.whole(SHAPE)).argmax(0).numpy()
+    painted = labels.array > 0
+    assert np.array_equal(found[painted], truth[painted])
+
+
+def test_a_walk_is_made_anew_only_where_something_is_painted():
+    volume, truth = tube()
+    labels = labels_of(truth, (2, 0, 0))
+    scene = scene_of(volume, labels)
+    first = result_of(remembered(scene))
+    assert result_of(remembered(scene.seeing(labels))) is first
+    labels.array[1] = 255
+    assert result_of(remembered(scene.seeing(labels))) is not first
+
+
+def test_of_the_answers_the_best_on_what_was_left_out_is_shown(monkeypatch):
+    # Grey values that mean nothing: the place alone tells where the class is.
+    monkeypatch.setattr(three_view, "_FIT_STEPS", 10)
+    truth = np.zeros(SHAPE, np.uint8)
+    truth[:, 6:18, 6:18] = 1
+    noise = np.random.default_rng(0).normal(100, 20, SHAPE).astype(np.float32)
+    case = Volume.from_array(noise), labels_of(truth, (2, 0, 0))
+    chosen = settings(steps=1)
+    (step,) = train(create([case], chosen), [case], chosen)
+    assert step.score.best in ("walker", "interpolation")
+    best = step.score.measures[step.score.best]["mean_iou"]
+    assert best > step.score.measures["unguided"]["mean_iou"] + 0.2

@@ -1,0 +1,224 @@
+import numpy as np
+import pytest
+import torch
+
+from sparseseg.boxes import Box
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.engine import prediction
+from sparseseg.engine.prediction import Output, predict, tile_within, tune
+from sparseseg.errors import UserError
+from sparseseg.nn.device import PLAIN, Precision
+from sparseseg.recipes.three_view import ThreeViewRecipe
+from tests.miniature import SHAPE, blob_case, fresh_model, predict_all, shrink
+
+
+@pytest.fixture(autouse=True)
+def few_pixels(monkeypatch):
+    shrink(monkeypatch)
+
+
+@pytest.fixture
+def labelled():
+    return blob_case()
+
+
+@pytest.fixture
+def model(labelled):
+    return outspoken(fresh_model(labelled))
+
+
+def outspoken(model):
+    """Let the correction of a fresh network say something."""
+    torch.manual_seed(0)
+    torch.nn.init.normal_(model.network.head.weight, std=0.5)
+    return model
+
+
+def tiled(monkeypatch, *size):
+    def tiling(self, plan, shape):
+        return size, (0, 0, 0)
+
+    monkeypatch.setattr(ThreeViewRecipe, "tiling", tiling)
+
+
+def unwritten(shape=SHAPE) -> Output:
+    return Output(np.full(shape, 77, np.uint8))
+
+
+def test_every_voxel_is_written_exactly_once(model, labelled, monkeypatch):
+    tiled(monkeypatch, 5, 16, 9)
+    out, times = unwritten(), np.zeros(SHAPE, int)
+    tiles = []
+    for tile in predict(model, labelled[0], out):
+        tiles.append(tile)
+        times[tile.write.slices] += 1
+        assert ((out.labels != 77) == (times > 0)).all()
+    assert (times == 1).all()
+    assert [t.done for t in tiles] == list(range(1, tiles[0].total + 1))
+    assert set(np.unique(out.labels)) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("size", [(4, 4, 16), (4, 4, 20), (4, 4, 24)])
+def test_tiles_make_the_same_prediction_as_the_whole(monkeypatch, size):
+    labelled = blob_case((4, 4, 64))
+    model = outspoken(fresh_model(labelled))
+    whole = predict_all(model, *labelled)
+    tiled(monkeypatch, *size)
+    parts = predict_all(model, *labelled)
+    np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-3)
+
+
+def test_labels_are_the_most_probable_classes(model, labelled):
+    found = predict_all(model, labelled[0])
+    assert found.classes == (0, 1, 2)
+    np.testing.assert_array_equal(found.labels, found.probabilities.argmax(0))
+    np.testing.assert_allclose(found.probabilities.sum(0), 1, atol=1e-5)
+
+
+def test_uncertainty_is_entropy_as_a_share_of_the_largest(model, labelled):
+    volume, labels = labelled
+    found = predict_all(model, volume, labels)
+    p = found.probabilities.astype(float).clip(1e-12)
+    np.testing.assert_allclose(
+        found.uncertainty, -(p * np.log(p)).sum(0) / np.log(3), atol=1e-4
+    )
+    assert 0 <= found.uncertainty.min() < found.uncertainty.max() <= 1
+
+
+def test_uncertainty_in_bytes_is_the_same_in_255_steps(model, labelled):
+    volume, _ = labelled
+    out = Output(np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8))
+    assert all(predict(model, volume, out))
+    expected = np.round(255 * predict_all(model, volume).uncertainty)
+    np.testing.assert_allclose(out.uncertainty, expected, atol=1)
+    assert out.uncertainty.max() > 2
+
+
+def test_interpolation_follows_the_annotated_slices(model, labelled):
+    volume, labels = labelled
+    out = unwritten()
+    assert all(predict(model, volume, out, labels=labels, method="interpolation"))
+    middle = SHAPE[0] // 2
+    expected = np.where(labels.array[middle] == 255, 0, labels.array[middle])
+    assert (out.labels[middle] == expected).mean() > 0.9
+
+
+@pytest.mark.parametrize("blank", [None, SparseLabels(np.zeros(SHAPE, np.uint8))])
+def test_interpolation_without_labels_is_refused(model, labelled, blank):
+    with pytest.raises(UserError, match="nothing is annotated to interpolate from"):
+        next(
+            predict(
+                model, labelled[0], unwritten(), labels=blank, method="interpolation"
+            )
+        )
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("method", ["network", "interpolation"])
+def test_a_single_slice_is_written_and_nothing_else(model, labelled, axis, method):
+    volume, labels = labelled
+    start, stop = [0, 0, 0], list(SHAPE)
+    start[axis], stop[axis] = 3, 4
+    box = Box(tuple(start), tuple(stop))
+    out = unwritten()
+    tiles = list(predict(model, volume, out, labels=labels, box=box, method=method))
+    assert [t.write for t in tiles] == [box]
+    written = np.zeros(SHAPE, bool)
+    written[box.slices] = True
+    np.testing.assert_array_equal(out.labels != 77, written)
+
+
+def test_annotation_guides_the_prediction(model, labelled):
+    volume, labels = labelled
+    guided, alone = (predict_all(model, volume, shown) for shown in (labels, None))
+    assert not np.allclose(guided.probabilities, alone.probabilities, atol=1e-3)
+
+
+def test_output_of_another_shape_is_refused(model, labelled):
+    with pytest.raises(UserError, match=r"the output has shape \(2, 2, 2\)"):
+        next(predict(model, labelled[0], unwritten((2, 2, 2))))
+
+
+def test_a_volume_with_other_channels_is_refused(model):
+    pair = Volume(np.zeros((2, *SHAPE)))
+    with pytest.raises(UserError, match="trained on 1 channel"):
+        next(predict(model, pair, unwritten()))
+
+
+def failing_above(monkeypatch, voxels, error):
+    """Let the memory not suffice for a tile of more voxels."""
+    old = ThreeViewRecipe.probabilities
+
+    def probabilities(self, network, scene, box):
+        if np.prod(box.shape) > voxels:
+            raise error
+        return old(self, network, scene, box)
+
+    monkeypatch.setattr(ThreeViewRecipe, "probabilities", probabilities)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate"),
+    ],
+)
+def test_a_tile_that_does_not_fit_is_halved_until_it_does(
+    model, labelled, monkeypatch, error
+):
+    expected = unwritten()
+    list(predict(model, labelled[0], expected))
+    failing_above(monkeypatch, np.prod(SHAPE) // 3, error)
+    out = unwritten()
+    tiles = list(predict(model, labelled[0], out))
+    assert (out.labels == expected.labels).mean() > 0.99
+    assert len(tiles) == 1
+
+
+def test_a_voxel_that_does_not_fit_is_the_end(model, labelled, monkeypatch):
+    failing_above(monkeypatch, 0, MemoryError())
+    with pytest.raises(MemoryError):
+        list(predict(model, labelled[0], unwritten()))
+
+
+def test_other_failures_are_not_hidden(model, labelled, monkeypatch):
+    failing_above(monkeypatch, 0, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        list(predict(model, labelled[0], unwritten()))
+
+
+def test_tiles_are_as_small_as_the_memory_asks(model):
+    size = (200, 200, 200)
+    spacing = model.plan.spacing
+    whole = model.recipe.tile_bytes(model.plan, size, spacing)
+    assert tile_within(model, size, whole, spacing) == size
+    half = tile_within(model, size, whole // 4, spacing)
+    assert model.recipe.tile_bytes(model.plan, half, spacing) <= whole // 4
+
+
+def test_less_memory_than_a_small_tile_takes_tells_how_much_is_missing(model):
+    with pytest.raises(UserError, match=r"takes about 0\.4 GB, .* give 0\.5 GB more"):
+        tile_within(model, (64, 64, 64), 1, model.plan.spacing)
+
+
+def test_a_large_volume_is_predicted_in_the_fastest_precision(
+    model, labelled, monkeypatch
+):
+    chosen = Precision(bfloat16=True, channels_last=True)
+    asked = []
+
+    def fastest(network, work):
+        work(chosen)
+        asked.append(network)
+        return chosen
+
+    monkeypatch.setattr(prediction, "fastest", fastest)
+    tune(model, labelled[0])
+    assert (asked, model.precision) == ([], PLAIN)
+    monkeypatch.setattr(prediction, "_WORTH_TUNING", 10)
+    tune(model, labelled[0])
+    assert (asked, model.precision) == ([model.network], chosen)
+    assert model.predict(labelled[0]).labels.shape == SHAPE
