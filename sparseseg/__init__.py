@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sparseseg.evaluation import evaluate, evaluate_cases
     from sparseseg.models.opening import open_model
     from sparseseg.postprocessing import clean
+    from sparseseg.project.project import Project
     from sparseseg.settings.training import TrainSettings
     from sparseseg.starting import create, fit, segment
 
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ClassTable",
     "Model",
+    "Project",
     "SparseLabels",
     "TrainSettings",
     "UserError",
@@ -51,6 +53,7 @@ __all__ = [
 _HOMES = {
     "ClassTable": "sparseseg.classes:ClassTable",
     "Model": "sparseseg.engine.model:Model",
+    "Project": "sparseseg.project.project:Project",
     "SparseLabels": "sparseseg.data.labels:SparseLabels",
     "TrainSettings": "sparseseg.settings.training:TrainSettings",
     "UserError": "sparseseg.errors:UserError",

@@ -11,6 +11,7 @@ import sparseseg
 PUBLIC = {
     "ClassTable",
     "Model",
+    "Project",
     "SparseLabels",
     "TrainSettings",
     "UserError",

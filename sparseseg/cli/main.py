@@ -21,6 +21,7 @@ from sparseseg.cli.evaluate import EVALUATE
 from sparseseg.cli.models import MODELS
 from sparseseg.cli.predict import PREDICT
 from sparseseg.cli.progress import note
+from sparseseg.cli.project import PROJECT
 from sparseseg.cli.segment import SEGMENT
 from sparseseg.cli.train import TRAIN
 from sparseseg.errors import Note, UserError
@@ -28,7 +29,10 @@ from sparseseg.errors import Note, UserError
 if TYPE_CHECKING:
     from sparseseg.cli.command import Answer
 
-COMMANDS = (DEMO, TRAIN, SEGMENT, PREDICT, BATCH, DEPTHS, EVALUATE, MODELS, DOCTOR)
+COMMANDS = (
+    *(DEMO, TRAIN, SEGMENT, PREDICT, BATCH, DEPTHS, EVALUATE),
+    *(MODELS, PROJECT, DOCTOR),
+)
 
 _ABOUT = "Volumetric segmentation learned from a few annotated slices."
 _BUG, _MENDABLE, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 130, 141

@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 
 
 def add_training_flags(parser: ArgumentParser) -> None:
-    """Give a parser all that training can be told."""
+    """Give a parser all that a training of annotated files can be told."""
+    add_learning_flags(parser)
+    add_numbering(parser)
+
+
+def add_learning_flags(parser: ArgumentParser) -> None:
+    """Give a parser all that a training can be told, wherever its annotations are."""
     add_settings(parser)
     add_clean(parser, TRAINING)
-    add_numbering(parser)
 
 
 def learn(arguments: Namespace, cases: "Sequence[Case]", *, rescue: Path) -> "Model":
@@ -86,6 +91,11 @@ def _run(arguments: Namespace) -> Answer:
     make_room([output], inputs=[*arguments.volumes, parent_of(arguments)])
     model = learn(arguments, cases, rescue=output)
     jobs.save(model, output)
+    return trained(model, output)
+
+
+def trained(model: "Model", output: Path) -> Answer:
+    """Say where a model is, and what it took."""
     facts = training_facts(model)
     text = f"{output}: {facts['step']} steps in {facts['seconds']:.0f} s"
     return Answer({"model": str(output), **facts}, text)

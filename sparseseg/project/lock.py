@@ -1,0 +1,144 @@
+"""Who has a project open: one process at a time may write to it."""
+
+import getpass
+import json
+import os
+import socket
+import time
+import warnings
+import weakref
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from sparseseg.errors import Note, UserError
+
+NAME = "lock.json"
+_CLOCKS_DIFFER = 2.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that has a project open."""
+
+    host: str
+    pid: int
+    user: str
+    time: float
+    """When it opened the project, in seconds since 1970."""
+    started: float
+    """When the process started: a number of a process is used again."""
+
+    @classmethod
+    def this_process(cls) -> "Holder":
+        """Return what says who we are."""
+        pid = os.getpid()
+        started = psutil.Process(pid).create_time()
+        return cls(socket.gethostname(), pid, user_name(), time.time(), started)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process ran on this machine and has ended."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            started = psutil.Process(self.pid).create_time()
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.Error:
+            return False
+        return bool(abs(started - self.started) > _CLOCKS_DIFFER)
+
+    def __str__(self) -> str:
+        since = time.strftime("%d %B %Y, %H:%M", time.localtime(self.time))
+        return f"{self.user} on {self.host} (process {self.pid}, since {since})"
+
+
+class FolderLock:
+    """The lock of a project's folder, until `release` or the end of the process.
+
+    Raises `UserError` with the holder while another process has the folder. A lock that a
+    process of this machine left when it ended is taken over, and a `Note` says so.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._take()
+        self._release = weakref.finalize(self, _remove, self._path, os.getpid())
+
+    def release(self) -> None:
+        """Let others open the folder; calling it twice is fine."""
+        self._release()
+
+    def _take(self) -> None:
+        if _created(self._path):
+            return
+        holder = _read(self._path)
+        if holder is not None and not holder.is_gone:
+            raise UserError(
+                f"the project {self._path.parent} is open: {holder}; close it there, or "
+                f"delete {self._path} if that is not true any more"
+            )
+        was = "a process that has ended" if holder is None else str(holder)
+        warnings.warn(
+            f"the project was left open by {was}: the lock was taken over", Note, 4
+        )
+        _remove(self._path, None)
+        if not _created(self._path):
+            raise UserError(
+                f"another process opened the project {self._path.parent} at the same "
+                "moment: close it there"
+            )
+
+
+def user_name() -> str:
+    """Return the name of the user of this process, or ""."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container need not know its user
+        return ""
+
+
+def _created(path: Path) -> bool:
+    """Make the file with its content at once; return whether it was not there."""
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        beside.write_text(json.dumps(asdict(Holder.this_process())), encoding="utf-8")
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            with path.open("x", encoding="utf-8") as file:
+                file.write(beside.read_text(encoding="utf-8"))
+        finally:
+            beside.unlink(missing_ok=True)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise UserError(
+            f"cannot write to the project {path.parent} ({error.strerror}): choose a "
+            "folder that can be written to, and a disk with room"
+        ) from error
+    return True
+
+
+def _read(path: Path) -> Holder | None:
+    """Return the holder; None where the file says none, as after a full disk."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Holder(
+            host=str(found["host"]),
+            pid=int(found["pid"]),
+            user=str(found["user"]),
+            time=float(found["time"]),
+            started=float(found["started"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _remove(path: Path, pid: int | None) -> None:
+    if pid in (None, os.getpid()):  # a forked process does not hold it
+        path.unlink(missing_ok=True)

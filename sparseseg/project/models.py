@@ -1,0 +1,95 @@
+"""The models of a project: their files, and how each was trained."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sparseseg.data.atomic import replacing
+from sparseseg.models.store.folder import SUFFIX, read_stored
+
+FOLDER = "models"
+Curve = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectModel:
+    """A model of a project, as its file describes itself."""
+
+    name: str
+    path: Path
+    recipe: str
+    history: Mapping[str, Any]
+    """How it came to be: step, seconds, settings and the held-out score."""
+    volumes: tuple[str, ...] = ()
+    """What it was trained on, as far as that is known."""
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    """Seconds and value of the loss and of the scores during the training."""
+
+    @property
+    def score(self) -> float | None:
+        """The mean IoU of the best method on held-out slices; None without a score."""
+        held_out = self.history.get("held_out")
+        if not isinstance(held_out, Mapping):
+            return None
+        found = held_out.get(held_out.get("best"))
+        value = found.get("mean_iou") if isinstance(found, Mapping) else None
+        return float(value) if isinstance(value, int | float) else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is told of a model: recipe, steps, seconds, held-out score."""
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "recipe": self.recipe,
+            "step": self.history.get("step"),
+            "seconds": self.history.get("seconds"),
+            "held_out": self.history.get("held_out"),
+            "volumes": list(self.volumes),
+        }
+
+
+def models_in(folder: Path) -> tuple[ProjectModel, ...]:
+    """Return the models of a project by their numbers; what cannot be read is left out."""
+    found = map(_read, sorted((folder / FOLDER).glob(f"*{SUFFIX}")))
+    return tuple(model for model in found if model is not None)
+
+
+def next_path(folder: Path) -> Path:
+    """Return the file for the next model: numbers go up, also after one was removed."""
+    taken = [path.stem for path in (folder / FOLDER).glob(f"*{SUFFIX}")]
+    numbers = [int(n) for name in taken if (n := name.removeprefix("model-")).isdigit()]
+    return folder / FOLDER / f"model-{max(numbers, default=0) + 1:03}{SUFFIX}"
+
+
+def describe(path: Path, volumes: Sequence[str], curves: Mapping[str, Curve]) -> None:
+    """Keep beside a model's file what it was trained on, and its curves."""
+    facts = {
+        "volumes": list(volumes),
+        "curves": {k: list(v) for k, v in curves.items()},
+    }
+    with replacing(path.with_suffix(".json")) as beside:
+        beside.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _read(path: Path) -> ProjectModel | None:
+    stored = read_stored(path)
+    plan = stored.description.get("plan")
+    if not isinstance(plan, dict):
+        return None
+    volumes, curves = _facts_beside(path)
+    recipe = str(plan.get("recipe", ""))
+    return ProjectModel(path.stem, path, recipe, stored.history, volumes, curves)
+
+
+def _facts_beside(path: Path) -> tuple[tuple[str, ...], dict[str, Curve]]:
+    try:
+        facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        curves: dict[str, Curve] = {
+            str(name): [(float(s), float(v)) for s, v in points]
+            for name, points in facts["curves"].items()
+        }
+        return tuple(map(str, facts["volumes"])), curves
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return (), {}

@@ -1,0 +1,435 @@
+"""A project: one folder with all that belongs to a piece of segmentation work."""
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
+from sparseseg.data.atomic import make_folder
+from sparseseg.data.files import ENDINGS, FilePath, read, read_annotation, write_image
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import Note, UserError
+from sparseseg.project import models, record
+from sparseseg.project.content import Content, find
+from sparseseg.project.journal import START, Journal
+from sparseseg.project.lock import FolderLock, user_name
+from sparseseg.project.models import Curve, ProjectModel
+from sparseseg.project.record import Record, VolumeRecord
+from sparseseg.project.recorder import Recorder, Slice
+
+JOURNAL = "journal.sqlite"
+_COPIES = "volumes"
+State = Literal["here", "moved", "changed", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the image of a volume is now, and whether it is as it was."""
+
+    path: Path
+    state: State
+
+
+class Project:
+    """Open a project for work; `Project.new` makes one.
+
+    One process at a time may have it open, unless `read_only`. Raises `UserError` for a
+    folder that is no project, and while another process has it open.
+    """
+
+    def __init__(self, folder: FilePath, *, read_only: bool = False) -> None:
+        self.folder = Path(folder)
+        self.read_only = read_only
+        Record.read(
+            self.folder
+        )  # before a lock is written into a folder of another kind
+        self._lock = None if read_only else FolderLock(self.folder)
+        try:
+            self._record = Record.read(self.folder)
+            self.journal = self._opened_journal()
+        except BaseException:
+            if self._lock is not None:
+                self._lock.release()
+            raise
+
+    @classmethod
+    def new(cls, folder: FilePath) -> Self:
+        """Make an empty project in a folder that is missing or empty."""
+        path = Path(folder)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(
+                f"{path} is not an empty folder: give the name of a new folder"
+            )
+        make_folder(path)
+        Record().write(path)
+        Journal(path / JOURNAL).close()
+        return cls(path)
+
+    @property
+    def volumes(self) -> tuple[VolumeRecord, ...]:
+        """The volumes, in the order in which they were added."""
+        return self._record.volumes
+
+    @property
+    def classes(self) -> ClassTable:
+        """The one class table of all volumes."""
+        return self._record.classes
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The lines that predictions are cleaned up with."""
+        return self._record.rules
+
+    @property
+    def view(self) -> Mapping[str, Any]:
+        """What the window showed, as plain values."""
+        return self._record.view
+
+    @property
+    def models(self) -> tuple[ProjectModel, ...]:
+        """The models, the newest last."""
+        return models.models_in(self.folder)
+
+    def add(
+        self,
+        image: FilePath,
+        *,
+        annotation: FilePath | None = None,
+        copy: bool = False,
+        unlabelled: int = UNLABELLED,
+        background: int = BACKGROUND,
+    ) -> VolumeRecord:
+        """Add a volume by its file, with its annotation if there is one.
+
+        The image stays where it is, unless `copy` puts it into the project. `unlabelled`
+        and `background` are the values of the annotation's file.
+        """
+        volume = read(image)
+        labels = None
+        if annotation is not None:
+            labels = read_annotation(
+                annotation, unlabelled=unlabelled, background=background, like=volume
+            )
+        known = self._with_content(Content.of(Path(image)))
+        if known is not None:
+            raise UserError(
+                f"{image} is in the project already, as {known.name!r}: add another image"
+            )
+        name = self._free_name(_stem(Path(image)))
+        path = self._copied(Path(image), name) if copy else Path(image)
+        return self._added(name, path, volume, labels)
+
+    def add_volume(
+        self,
+        volume: Volume,
+        labels: SparseLabels | None = None,
+        *,
+        path: Path | None = None,
+    ) -> VolumeRecord:
+        """Add a volume that is in memory, with its annotation if there is one.
+
+        `path` is the file that holds the same voxels; without one they are written into
+        the project.
+        """
+        name = self._free_name(_stem(Path(volume.name or "volume")))
+        if path is None:
+            path = self.folder / _COPIES / f"{name}.tif"
+            write_image(path, np.asarray(volume.array), like=volume)
+        return self._added(name, path, volume, labels)
+
+    def record_of(self, name: str) -> VolumeRecord:
+        """Return what the project knows of a volume."""
+        for volume in self.volumes:
+            if volume.name == name:
+                return volume
+        there = ", ".join(v.name for v in self.volumes) or "none: add one"
+        raise UserError(f"the project has no volume {name!r}; its volumes: {there}")
+
+    def locate(self, name: str) -> Located:
+        """Find the image of a volume, also where it was moved or renamed.
+
+        A file that has the size and date of before is taken for unchanged.
+        """
+        known = self.record_of(name)
+        path = (self.folder / known.path).resolve()
+        if not path.exists():
+            found = find(known.content, ending_of(path), self._places(path))
+            return Located(found or path, "moved" if found else "gone")
+        if _modified(path) == known.modified:
+            return Located(path, "here")
+        is_same = Content.of(path) == known.content
+        return Located(path, "here" if is_same else "changed")
+
+    def volume(self, name: str) -> Volume:
+        """Read the image of a volume, with the voxel size that the project has for it.
+
+        A `Note` says so where the image was moved. Raises `UserError` where it is gone,
+        or where another image has taken its place.
+        """
+        known, located = self.record_of(name), self.locate(name)
+        if located.state == "gone":
+            raise UserError(
+                f"the image of {name!r} is gone: put it back to {located.path}, or "
+                "anywhere next to the project"
+            )
+        if located.state == "moved":
+            words = f"the image of {name!r} was moved: it was found as {located.path}"
+            warnings.warn(words, Note, stacklevel=2)
+            self._refer(known, located.path)
+        volume = read(located.path)
+        if volume.shape != known.shape:
+            raise UserError(
+                f"the image of {name!r} has changed: {located.path} is {volume.shape} "
+                f"voxels and was {known.shape}; put the image of before back"
+            )
+        if located.state == "changed":
+            words = (
+                f"the image of {name!r} has changed since it was added: {located.path}"
+            )
+            warnings.warn(words, Note, stacklevel=2)
+        return replace(volume, spacing=known.spacing, unit=known.unit, name=name)
+
+    def annotation(self, name: str) -> NDArray[np.uint8]:
+        """Return the annotation of a volume as it is now, axes z, y, x."""
+        known = self.record_of(name)
+        if self.journal.shape(name) != known.shape:
+            raise UserError(
+                f"the journal has another shape for {name!r} than {record.NAME}: restore "
+                "both from one copy"
+            )
+        return self.journal.annotation(name)
+
+    def labels(self, name: str) -> SparseLabels:
+        """Return the annotation of a volume with the classes of the project."""
+        return SparseLabels(self.annotation(name), table=self._table_or_none)
+
+    def cases(self, names: Iterable[str] = ()) -> list[tuple[Volume, SparseLabels]]:
+        """Return volumes with their annotations to train on: those named, or all annotated.
+
+        Raises `UserError` if none is annotated.
+        """
+        wanted = list(names) or [volume.name for volume in self.volumes]
+        labelled = {name: self.labels(name) for name in wanted}
+        found = [name for name, labels in labelled.items() if labels.array.any()]
+        if not found:
+            raise UserError(
+                f"no volume of {self.folder} is annotated: add an annotation, or paint one"
+            )
+        return [(self.volume(name), labelled[name]) for name in found]
+
+    def recorder(self, name: str, array: NDArray[np.uint8]) -> Recorder:
+        """Keep the journal of an array that is painted on; it may differ already."""
+
+        def is_locked(which: Slice) -> bool:
+            return which in self.record_of(name).locked
+
+        return Recorder(self.journal, name, array, is_locked=is_locked)
+
+    def keep(
+        self,
+        *,
+        classes: ClassTable | None = None,
+        rules: tuple[str, ...] | None = None,
+        view: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep what is given in place of what was there."""
+        given = {"classes": classes, "rules": rules, "view": view}
+        changes: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        self._keep(replace(self._record, **changes))
+
+    def next_model(self) -> Path:
+        """Return the file to save the next model in."""
+        return models.next_path(self.folder)
+
+    def describe_model(
+        self,
+        path: Path,
+        volumes: Iterable[str],
+        curves: Mapping[str, Curve] | None = None,
+    ) -> None:
+        """Keep what a saved model was trained on, and its curves."""
+        models.describe(path, tuple(volumes), curves or {})
+
+    def replay(self, name: str) -> NDArray[np.uint8]:
+        """Return an annotation made again from the first entry of its journal."""
+        self.record_of(name)
+        return self.journal.replay(name)
+
+    def info(self) -> dict[str, Any]:
+        """Return volumes, slices, classes, models and scores as plain values."""
+        ledgers = {v.name: self.labels(v.name).ledger() for v in self.volumes}
+        known = self.models
+        return {
+            "folder": str(self.folder),
+            "volumes": [self._told(volume) for volume in self.volumes],
+            "slices": {
+                volume.name: [
+                    {
+                        "axis": "zyx"[found.axis],
+                        "index": found.index,
+                        "voxels": found.voxels,
+                        "complete": found.complete,
+                        "locked": (found.axis, found.index) in volume.locked,
+                    }
+                    for found in ledgers[volume.name].slices
+                ]
+                for volume in self.volumes
+            },
+            "classes": self.classes.to_json(),
+            "models": [model.to_json() for model in known],
+            "scores": {model.name: model.score for model in known},
+            "journal": {
+                "entries": len(self.journal.entries()),
+                "mode": self.journal.mode,
+            },
+        }
+
+    def close(self) -> None:
+        """Let others open the project; calling it twice is fine."""
+        self.journal.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _table_or_none(self) -> ClassTable | None:
+        return self.classes if self.classes.classes else None
+
+    def _opened_journal(self) -> Journal:
+        path = self.folder / JOURNAL
+        if not path.exists():
+            raise UserError(
+                f"the journal {path} is missing, and with it all annotations: restore it "
+                "from a copy"
+            )
+        return Journal(path, author=user_name(), read_only=self.read_only)
+
+    def _keep(self, changed: Record) -> None:
+        if self.read_only:
+            raise UserError(f"{self.folder} was opened to read only: open it for work")
+        changed.write(self.folder)
+        self._record = changed
+
+    def _added(
+        self, name: str, path: Path, volume: Volume, labels: SparseLabels | None
+    ) -> VolumeRecord:
+        """Keep a volume; its annotation is the first entry of its journal."""
+        added = VolumeRecord(
+            name,
+            self._relative(path),
+            Content.of(path),
+            _modified(path),
+            volume.shape,
+            volume.channels,
+            volume.spacing,
+            volume.unit,
+        )
+        classes = self.classes if labels is None else _joined(self.classes, labels)
+        self.journal.add_volume(name, volume.shape)
+        if labels is not None:
+            Recorder(self.journal, name, labels.array).record("import", step=START)
+        self._keep(replace(self._record.with_volume(added), classes=classes))
+        return added
+
+    def _refer(self, known: VolumeRecord, path: Path) -> None:
+        if not self.read_only:
+            moved = replace(known, path=self._relative(path), modified=_modified(path))
+            self._keep(self._record.with_volume(moved))
+
+    def _relative(self, path: Path) -> str:
+        absolute = path.resolve()
+        with suppress(ValueError):  # another drive of Windows
+            return Path(os.path.relpath(absolute, self.folder.resolve())).as_posix()
+        return absolute.as_posix()
+
+    def _with_content(self, content: Content) -> VolumeRecord | None:
+        return next((v for v in self.volumes if v.content == content), None)
+
+    def _free_name(self, wanted: str) -> str:
+        # The journal may have a volume that was being added when its process ended.
+        taken = {known.casefold() for known in self.journal.volumes()}
+        name, number = wanted, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{wanted}-{number}"
+        return record.checked_name(name)
+
+    def _copied(self, image: Path, name: str) -> Path:
+        target = self.folder / _COPIES / f"{name}{ending_of(image)}"
+        make_folder(target.parent)
+        try:
+            if image.is_dir():
+                shutil.copytree(image, target)
+            else:
+                shutil.copy2(image, target)
+        except OSError as error:
+            raise UserError(
+                f"cannot copy {image} to {target} ({error.strerror}): make room, or leave "
+                "--copy out"
+            ) from error
+        return target
+
+    def _places(self, path: Path) -> Iterator[Path]:
+        """Yield where an image that is gone may be: in the project, and round both."""
+        home = self.folder.resolve()
+        yield from (home / _COPIES, home.parent)
+        for folder in path.parents[:2]:
+            if folder.exists() and home.parent not in (folder, *folder.parents):
+                yield folder
+
+    def _told(self, volume: VolumeRecord) -> dict[str, Any]:
+        located = self.locate(volume.name)
+        return {
+            "name": volume.name,
+            "path": str(located.path),
+            "state": located.state,
+            "shape": list(volume.shape),
+            "channels": volume.channels,
+            "spacing": list(volume.spacing),
+            "unit": volume.unit,
+        }
+
+
+def _joined(known: ClassTable, labels: SparseLabels) -> ClassTable:
+    """Return the table of a project with the classes that an annotation adds.
+
+    Raises `UserError` where a number would have two names.
+    """
+    names = {entry.number: entry.name for entry in known.classes}
+    added = [entry for entry in labels.table.classes if entry.number not in names]
+    for entry in labels.table.classes if labels.has_names else ():
+        if names.get(entry.number, entry.name) != entry.name:
+            raise UserError(
+                f"class {entry.number} is {entry.name!r} in the annotation and "
+                f"{names[entry.number]!r} in the project: give both one name"
+            )
+    return ClassTable((*known.classes, *added))
+
+
+def _stem(path: Path) -> str:
+    ending = ending_of(path)
+    return path.name.removesuffix(ending) if ending else path.name
+
+
+def ending_of(path: Path) -> str:
+    """Return the ending of an image's file as it is spelled, such as .nii.gz."""
+    known = next((e for e in ENDINGS if path.name.lower().endswith(e)), path.suffix)
+    return path.name[len(path.name) - len(known) :] if known else ""
+
+
+def _modified(path: Path) -> int:
+    return path.stat().st_mtime_ns

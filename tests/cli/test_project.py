@@ -1,0 +1,119 @@
+"""`project` keeps volumes, annotations and models in one folder, for people and programs."""
+
+from pathlib import Path
+
+import pytest
+
+from sparseseg.data.files import read, read_labels
+from sparseseg.engine.model import Model
+from sparseseg.project.project import Project
+from tests.cli.runs import Run, last_object
+
+
+@pytest.fixture
+def folder(run: Run, tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    assert run("project", "new", folder)[0] == 0
+    answer = run(
+        "project", "add", folder, "image.tif", "--annotation", "annotation.tif"
+    )
+    assert answer[0] == 0
+    return folder
+
+
+def test_info_gives_what_other_programs_read(run, folder, sample):
+    facts = last_object(run("project", "info", folder, "--json")[1])
+    assert [volume["name"] for volume in facts["volumes"]] == ["image"]
+    assert facts["volumes"][0]["shape"] == list(sample.volume.shape)
+    assert {c["number"] for c in facts["classes"]} == set(sample.table.numbers)
+    assert {"axis", "index", "complete"} <= set(facts["slices"]["image"][0])
+    assert (facts["models"], facts["scores"]) == ([], {})
+    assert "image: 24 x 24 x 24 voxels" in run("project", "info", folder)[1]
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_model_goes_into_the_project(run, folder):
+    code, stdout, _ = run("project", "train", folder, "--seed", 3, "--json")
+    answer = last_object(stdout)
+    assert (code, answer["step"], answer["recipe"]) == (0, 2, "three-view")
+    assert Path(answer["model"]) == folder / "models" / "model-001.safetensors"
+    run("project", "train", folder)
+    facts = last_object(run("project", "info", folder, "--json")[1])
+    assert [model["name"] for model in facts["models"]] == ["model-001", "model-002"]
+    assert facts["models"][0]["volumes"] == ["image"]
+    assert facts["scores"] == {"model-001": None, "model-002": None}
+    assert Model.load(answer["model"]).history["settings"]["seed"] == 3
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_project_prints_what_train_prints(run, folder, tmp_path):
+    target = tmp_path / "m.safetensors"
+    plain = run("train", "image.tif", "annotation.tif", "-o", target)[1]
+    own = run("project", "train", folder)[1]
+    assert own == plain.replace(
+        str(target), str(folder / "models/model-001.safetensors")
+    )
+
+
+def test_replay_makes_the_same_annotation_again(run, folder, tmp_path, inputs):
+    with Project(folder) as project:
+        array = project.annotation("image")
+        recorder = project.recorder("image", array)
+        for index in (2, 3, 4):
+            array[index, 5:9] = 1
+            recorder.record("script")
+        recorder.take(project.journal.undo())
+    code, stdout, _ = run("project", "replay", folder, "-o", tmp_path / "out", "--json")
+    answer = last_object(stdout)
+    assert (code, answer["same"]) == (0, {"image": True})
+    again = read_labels(answer["annotations"]["image"], like=read(inputs / "image.tif"))
+    assert (again == array).all()
+
+
+@pytest.mark.usefixtures("no_training")
+def test_replay_trains_the_newest_model_again(run, folder, tmp_path):
+    assert run("project", "replay", folder, "-o", tmp_path / "a", "--train")[0] == 2
+    run("project", "train", folder, "--seed", 5)
+    arguments = ("project", "replay", folder, "-o", tmp_path / "b", "--train", "--json")
+    answer = last_object(run(*arguments)[1])
+    assert Model.load(answer["model"]).history["settings"]["seed"] == 5
+
+
+@pytest.mark.usefixtures("no_training")
+def test_export_writes_plain_files(run, folder, tmp_path):
+    run("project", "train", folder)
+    assert run("project", "export", folder, "-o", tmp_path / "out")[0] == 0
+    written = {
+        p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("out/**/*.*")
+    }
+    assert written == {
+        "annotations/image.tif",
+        "info.json",
+        "models/model-001.safetensors",
+    }
+    table = read(tmp_path / "out" / "annotations" / "image.tif").classes
+    assert table.numbers == (1, 2)
+
+
+def test_an_export_never_replaces_the_image(run, folder, inputs):
+    before = (inputs / "image.tif").read_bytes()
+    code, _, stderr = run("project", "replay", folder, "-o", inputs)
+    assert code == 2
+    assert "is an input" in stderr
+    assert (inputs / "image.tif").read_bytes() == before
+
+
+def test_what_is_open_is_not_opened_twice(run, folder):
+    with Project(folder):
+        code, _, stderr = run("project", "add", folder, "truth.tif")
+        assert run("project", "info", folder)[0] == 0
+    assert code == 2
+    assert "is open: " in stderr
+    assert len(stderr.splitlines()) == 1
+
+
+def test_a_folder_that_is_no_project_gets_one_sentence(run, tmp_path):
+    for action in ("info", "train"):
+        code, _, stderr = run("project", action, tmp_path)
+        assert (code, len(stderr.splitlines())) == (2, 1)
+        assert "is no project" in stderr

@@ -1,0 +1,285 @@
+"""A project opens again as it was, finds its images, and is open in one process only."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparseseg.classes import ClassTable
+from sparseseg.data.files import read, write_image, write_labels
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import Note, UserError
+from sparseseg.project import record
+from sparseseg.project.lock import NAME as LOCK
+from sparseseg.project.project import Project
+from sparseseg.project.record import Record
+
+
+def test_a_project_opens_again_as_it_was(project, sample):
+    table = sample.table.renamed(1, "nucleus")
+    project.keep(classes=table, rules=("keep 1 largest of 1",), view={"axis": 2})
+    project.close()
+    with Project(project.folder) as again:
+        assert again.classes == table
+        assert again.rules == ("keep 1 largest of 1",)
+        assert again.view == {"axis": 2}
+        assert (again.annotation("cells") == sample.annotation).all()
+        volume = again.volume("cells")
+        assert (volume.array == sample.volume.array.astype(np.float32)).all()
+        assert volume.spacing == pytest.approx(sample.volume.spacing)
+
+
+def test_the_path_of_an_image_is_relative_so_that_both_can_move(project, files):
+    project.close()
+    home = project.folder.parent
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir()
+    for folder in (project.folder, files):
+        folder.rename(elsewhere / folder.name)
+    with Project(elsewhere / project.folder.name) as moved:
+        assert moved.locate("cells").state == "here"
+
+
+def test_a_renamed_image_is_found_by_its_content(project, files):
+    (files / "cells.tif").rename(files / "other name.tif")
+    assert project.locate("cells").state == "moved"
+    with pytest.warns(Note, match="'cells' was moved"):
+        project.volume("cells")
+    assert project.locate("cells").state == "here"
+
+
+def test_an_image_that_was_moved_is_found_round_the_project(project, files):
+    place = project.folder.parent / "deep" / "er"
+    place.mkdir(parents=True)
+    (files / "cells.tif").rename(place / "a.tif")
+    assert project.locate("cells").path == place / "a.tif"
+
+
+def test_an_image_that_is_gone_is_named_and_its_annotation_stays(
+    project, files, sample
+):
+    (files / "cells.tif").unlink()
+    with pytest.raises(UserError, match="the image of 'cells' is gone"):
+        project.volume("cells")
+    assert (project.annotation("cells") == sample.annotation).all()
+    assert project.info()["volumes"][0]["state"] == "gone"
+
+
+def test_a_changed_image_is_named(project, files, sample):
+    volume = sample.volume
+    write_image(files / "cells.tif", volume.array.astype(np.float32) + 1, like=volume)
+    with pytest.warns(Note, match="'cells' has changed"):
+        project.volume("cells")
+    other = Volume.from_array(np.ones((3, 4, 5), np.float32))
+    write_image(files / "cells.tif", other.array, like=other)
+    with pytest.raises(
+        UserError, match=r"'cells' has changed.*put the image of before"
+    ):
+        project.volume("cells")
+
+
+def test_a_touched_image_that_is_the_same_is_not_called_changed(project, files):
+    os.utime(files / "cells.tif", (1, 1))
+    assert project.locate("cells").state == "here"
+
+
+def test_a_copied_image_lives_in_the_project(files, tmp_path):
+    with Project.new(tmp_path / "own") as project:
+        project.add(files / "cells.tif", copy=True)
+        (files / "cells.tif").unlink()
+        assert project.locate("cells").path.parent == (tmp_path / "own" / "volumes")
+        assert project.volume("cells").shape == project.volumes[0].shape
+
+
+def test_an_image_is_added_once(project, files):
+    with pytest.raises(UserError, match="is in the project already, as 'cells'"):
+        project.add(files / "cells.tif")
+
+
+def test_a_volume_without_a_file_is_written_into_the_project(project, sample):
+    volume = Volume.from_array(
+        sample.volume.array[0] + 1, spacing=(2.0, 0.5, 0.5), unit="um", name="cells"
+    )
+    added = project.add_volume(volume, SparseLabels(sample.annotation))
+    assert added.name == "cells-2"
+    again = project.volume("cells-2")
+    assert (again.array == volume.array).all()
+    assert (again.spacing, again.unit) == (volume.spacing, "um")
+
+
+def test_one_number_has_one_name_in_all_annotations(project, files, sample):
+    image = sample.volume.array.astype(np.float32) + 1
+    write_image(files / "more.tif", image, like=sample.volume)
+    other = sample.table.renamed(1, "something else")
+    write_labels(files / "m.tif", sample.annotation, like=sample.volume, table=other)
+    with pytest.raises(UserError, match="class 1 is 'something else'"):
+        project.add(files / "more.tif", annotation=files / "m.tif")
+    assert len(project.volumes) == 1
+
+
+def test_only_annotated_volumes_are_trained_on(project, files, sample):
+    image = sample.volume.array.astype(np.float32) + 1
+    write_image(files / "more.tif", image, like=sample.volume)
+    project.add(files / "more.tif")
+    ((volume, labels),) = project.cases()
+    assert volume.name == "cells"
+    assert labels.table == project.classes
+    with pytest.raises(UserError, match=r"no volume .* is annotated"):
+        project.cases(["more"])
+    with pytest.raises(UserError, match="no volume 'heart'; its volumes: cells, more"):
+        project.cases(["heart"])
+
+
+def test_a_second_process_is_told_who_has_it_open(project):
+    code = "import sys, sparseseg; sparseseg.Project(sys.argv[1])"
+    command = [sys.executable, "-c", code, str(project.folder)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert f"(process {os.getpid()}, since" in answer.stderr
+    with Project(project.folder, read_only=True) as reader:
+        assert reader.volumes == project.volumes
+
+
+def test_the_lock_of_a_process_that_has_ended_is_taken_over(project):
+    project.close()
+    code = "import os, sys, sparseseg; p = sparseseg.Project(sys.argv[1]); os._exit(0)"
+    subprocess.run([sys.executable, "-c", code, str(project.folder)], check=True)
+    assert (project.folder / LOCK).exists()
+    with pytest.warns(Note, match="the lock was taken over"):
+        Project(project.folder).close()
+    assert not (project.folder / LOCK).exists()
+
+
+def test_the_lock_of_another_machine_is_not_taken_over(project):
+    path = project.folder / LOCK
+    held = json.loads(path.read_text()) | {"host": "far-away", "pid": 2**30}
+    project.close()
+    path.write_text(json.dumps(held))
+    with pytest.raises(UserError, match=r"on far-away .*or delete"):
+        Project(project.folder)
+
+
+def test_a_reused_number_of_a_process_does_not_keep_a_lock(project):
+    path = project.folder / LOCK
+    held = json.loads(path.read_text()) | {"started": 1.0}
+    project.close()
+    path.write_text(json.dumps(held))
+    with pytest.warns(Note, match="taken over"):
+        Project(project.folder).close()
+
+
+def test_a_folder_that_is_no_project_is_refused_and_left_alone(tmp_path):
+    with pytest.raises(UserError, match="is no project"):
+        Project(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_project_needs_an_empty_folder(project):
+    with pytest.raises(UserError, match="is not an empty folder"):
+        Project.new(project.folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"format": 1}',
+        '{"format": "x"}',
+        '{"format": 1, "volumes": [{}], "classes": [], "locked": [], "rules": [], "view": {}}',
+        '{"format": 1, "volumes": 3, "classes": [], "locked": [], "rules": [], "view": {}}',
+        '{"format": -1}',
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_record_gets_one_sentence(project, text):
+    project.close()
+    (project.folder / record.NAME).write_text(text)
+    with pytest.raises(UserError, match="is damaged"):
+        Project(project.folder)
+    assert not (project.folder / LOCK).exists()
+
+
+def test_a_record_of_a_newer_version_is_refused(project):
+    project.close()
+    (project.folder / record.NAME).write_text('{"format": 999}')
+    with pytest.raises(UserError, match=r"format 999.*update sparseseg"):
+        Project(project.folder)
+
+
+def test_a_record_of_an_older_version_is_migrated(project, monkeypatch):
+    path = project.folder / record.NAME
+    data = json.loads(path.read_text())
+    project.close()
+    data["format"] = 0
+    data["names"] = data.pop("classes")
+    path.write_text(json.dumps(data))
+
+    def renamed(old: dict) -> dict:
+        return {**old, "classes": old["names"]}
+
+    monkeypatch.setitem(record._MIGRATIONS, 0, renamed)
+    with Project(project.folder) as again:
+        assert again.classes == project.classes
+        again.keep(rules=("fill holes",))
+    assert json.loads(path.read_text())["format"] == record.FORMAT
+
+
+def test_a_volume_cannot_leave_the_folder_of_an_export(project):
+    data = project._record.to_json()
+    data["volumes"][0]["name"] = "../../etc/passwd"
+    with pytest.raises(UserError, match="cannot name a volume"):
+        Record.from_json(data)
+
+
+def test_a_project_whose_journal_is_gone_is_not_taken_for_an_empty_one(project):
+    project.close()
+    (project.folder / "journal.sqlite").unlink()
+    with pytest.raises(UserError, match="is missing, and with it all annotations"):
+        Project(project.folder)
+
+
+def test_an_add_that_was_cut_off_leaves_no_half_volume(project, files, monkeypatch):
+    monkeypatch.setattr(Record, "write", _killed)
+    (files / "b.tif").write_bytes((files / "cells.tif").read_bytes() + b"\0")
+    with pytest.raises(KeyboardInterrupt):
+        project.add(files / "b.tif")
+    monkeypatch.undo()
+    assert [volume.name for volume in project.volumes] == ["cells"]
+    assert project.add(files / "b.tif").name == "b-2"
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_was_painted_by_a_script_is_in_the_journal(project):
+    array = project.annotation("cells")
+    recorder = project.recorder("cells", array)
+    array[3, 4:8, 4:8] = 2
+    recorder.record("script")
+    assert (project.replay("cells") == array).all()
+    assert project.info()["journal"]["entries"] == 2
+
+
+def test_the_facts_are_those_of_the_files(project, files):
+    facts = project.info()
+    assert set(facts) >= {"volumes", "slices", "classes", "models", "scores"}
+    (volume,) = facts["volumes"]
+    assert Path(volume["path"]) == files / "cells.tif"
+    assert volume["shape"] == list(read(files / "cells.tif").shape)
+    assert len(facts["slices"]["cells"]) > 0
+    assert ClassTable.from_json(facts["classes"]) == project.classes
+
+
+def test_a_folder_that_may_not_be_written_is_read_only(project, monkeypatch):
+    project.close()
+    with Project(project.folder, read_only=True) as reader:
+        with pytest.raises(UserError, match="to read only"):
+            reader.keep(rules=())
+        assert not (project.folder / LOCK).exists()
