@@ -42,6 +42,42 @@ def forest(case: Case, seed: int = 0) -> Iterator[tuple[str, Labels]]:
             yield from _classified(case, features, name, seed)
 
 
+def forest_of_others(
+    learned: Sequence[Case], tested: Sequence[Case], seed: int = 0
+) -> Iterator[tuple[Labels, Labels]]:
+    """Yield two predictions of each tested volume, whose annotation is not looked at.
+
+    The forest learns from 3-D filters of the learned volumes. Its probabilities count
+    as they are, and then multiplied by the classes' shares of the annotation.
+    """
+    rng = np.random.default_rng(seed)
+    samples = [_samples(case, rng, _MOST_SAMPLES // len(learned)) for case in learned]
+    pixels, values = (np.concatenate(part) for part in zip(*samples, strict=True))
+    model = _grown(pixels, values, seed)
+    annotation = np.concatenate([case.annotation.ravel() for case in learned])
+    shares = _shares(model, annotation)
+    for case in tested:
+        with tempfile.TemporaryFile() as file:
+            flat = _flat_filters(case, file)
+            balanced, weighted = _predict(model, flat, shares)
+        yield balanced.reshape(case.truth.shape), weighted.reshape(case.truth.shape)
+
+
+def _samples(case: Case, rng: np.random.Generator, most: int) -> tuple[Image, Labels]:
+    """Return the filters of labelled voxels of a volume, and their values."""
+    annotation = case.annotation.ravel()
+    drawn = _draw(annotation, rng, most)
+    with tempfile.TemporaryFile() as file:
+        return np.array(_flat_filters(case, file)[drawn]), annotation[drawn]
+
+
+def _flat_filters(case: Case, file: Any) -> Image:
+    """Return the 3-D filters of all voxels (voxel, feature)."""
+    reach = (_REACH, _REACH, _REACH)
+    found = _features(case, file, _filters_3d, _TILE, reach)
+    return found.reshape(-1, found.shape[-1])
+
+
 def _filters_3d(image: Image) -> Image:
     return np.asarray(multiscale_basic_features(image, **SIGMAS), np.float32)
 
@@ -90,24 +126,33 @@ def _classified(
 ) -> Iterator[tuple[str, Labels]]:
     flat = features.reshape(-1, features.shape[-1])
     annotation = case.annotation.ravel()
-    drawn = _draw(annotation, np.random.default_rng(seed))
-    model = RandomForestClassifier(
-        100, min_samples_leaf=5, n_jobs=-1, random_state=seed
-    ).fit(flat[drawn], annotation[drawn])
-    labelled = annotation[annotation > 0]
-    shares = np.array([np.mean(labelled == value) for value in model.classes_])
-    balanced, weighted = _predict(model, flat, shares)
+    drawn = _draw(annotation, np.random.default_rng(seed), _MOST_SAMPLES)
+    model = _grown(flat[drawn], annotation[drawn], seed)
+    balanced, weighted = _predict(model, flat, _shares(model, annotation))
     shape = case.truth.shape
     yield name, balanced.reshape(shape)
     yield f"{name}, frequencies", weighted.reshape(shape)
 
 
-def _draw(annotation: Labels, rng: np.random.Generator) -> NDArray[np.intp]:
+def _grown(pixels: Image, values: Labels, seed: int) -> RandomForestClassifier:
+    forest = RandomForestClassifier(
+        100, min_samples_leaf=5, n_jobs=-1, random_state=seed
+    )
+    return forest.fit(pixels, values)
+
+
+def _shares(model: RandomForestClassifier, annotation: Labels) -> NDArray[np.float64]:
+    """Return how much of what is annotated each class of a forest is."""
+    labelled = annotation[annotation > 0]
+    return np.array([np.mean(labelled == value) for value in model.classes_])
+
+
+def _draw(annotation: Labels, rng: np.random.Generator, most: int) -> NDArray[np.intp]:
     """Return flat indices of labelled voxels, as many of each class where there are."""
     values = np.unique(annotation[annotation > 0])
     places = [np.flatnonzero(annotation == value) for value in values]
-    most = _MOST_SAMPLES // len(places)
-    return np.concatenate([rng.permutation(where)[:most] for where in places])
+    each = most // len(places)
+    return np.concatenate([rng.permutation(where)[:each] for where in places])
 
 
 def _predict(

@@ -134,7 +134,8 @@ def _predicted(
         if out.uncertainty is not None:
             with shares_of(out.uncertainty, settings, volume.name) as shares:
                 write_image(item.uncertainty, shares, like=volume)
-        return facts_of(model, volume, found, item) | {"note": note}
+        words = "; also, ".join(part for part in (note, found.doubt) if part)
+        return facts_of(model, volume, found, item) | {"note": words}
 
 
 def needed(items: list[Item], settings: BatchSettings) -> str:

@@ -6,10 +6,13 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sparseseg.errors import UserError
-from sparseseg.settings.cards import card
+from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import read_options
 from sparseseg.settings.training import TrainSettings
 
+_GREY_HELP = get_args(get_type_hints(ThreeViewOptions, include_extras=True)["grey"])[1][
+    "help"
+]
 _EXCLUSIVE = ("minutes", "steps")
 
 
@@ -24,6 +27,15 @@ def add_settings(parser: ArgumentParser) -> None:
         default=SUPPRESS,
         metavar="NAME=VALUE",
         help=get_args(hints["options"])[1]["help"],
+    )
+    parser.add_argument(
+        "--grey",
+        dest="options",
+        action="append",
+        default=SUPPRESS,
+        type="grey={}".format,
+        metavar="auto|volume|fixed",
+        help=_GREY_HELP,
     )
     parser.add_argument(
         "--from",

@@ -131,6 +131,8 @@ def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> 
     )
     labels = read_annotation(annotation, volume, arguments) if annotation else None
     found = jobs.segment(model, volume, job, labels=labels)
+    if found.doubt:
+        note(found.doubt)
     write_labels(target, found.labels, like=volume, table=model.table)
     for word in wanted:
         write_image(_beside(target, word), getattr(found, word), like=volume)

@@ -1,8 +1,13 @@
-"""Grey values as the networks see them: one monotone curve a channel, fitted once."""
+"""Grey values as the networks see them: one monotone curve a channel, fitted once.
+
+Grey values that are calibrated, as Hounsfield units are, mean the same in all volumes.
+All others belong to their volume: they are first brought to a scale that the volume
+itself sets, by the same rule for each volume.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +16,13 @@ from sparseseg.errors import UserError
 
 _SAMPLE = 600_000
 _KNOTS = 129
+_DARK = 0.01  # of the voxels are as dark as 0 of the volume's own scale, or darker
+_BRIGHT = 0.995  # of what is brighter; beyond, brightness does not count
+_PLANES = 48  # that are looked at for the scale
+_PIXELS = 20_000  # in each of them
+
+GreyRule = Literal["fixed", "volume"]
+"""Whether grey values mean the same in all volumes, or belong to their volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,56 @@ class GreyCurve:
             np.float32
         )
         return mapped
+
+    def on(self, scale: "GreyScale") -> "GreyCurve":
+        """Return the curve for the grey values of a file, if it is one of a scale."""
+        knots = scale.zero + np.array(self.knots) * scale.unit
+        return replace(self, knots=tuple(map(float, knots)))
+
+
+@dataclass(frozen=True, slots=True)
+class GreyScale:
+    """The grey value of a file that is 0, and how much 1 is more."""
+
+    zero: float
+    unit: float
+
+    def __call__(self, grey: NDArray[Any]) -> NDArray[np.float64]:
+        """Return grey values on this scale."""
+        return (grey.astype(np.float64) - self.zero) / self.unit
+
+
+AS_STORED = GreyScale(0.0, 1.0)
+
+
+def own_scale(array: Any, channel: int) -> GreyScale:
+    """Return the scale that a channel of a volume (c, z, y, x) sets for itself.
+
+    Its darkest grey values, which are padding where there is any, are 0; the mean of
+    what is brighter is 1, however much is empty. A few planes are looked at, so that
+    this is quick also for an array on disk.
+    """
+    sample = plane_sample(array, channel, planes=_PLANES)
+    if not sample.size:
+        return AS_STORED
+    dark = float(np.quantile(sample, _DARK))
+    rest = sample[sample > dark]
+    if not rest.size:
+        return AS_STORED  # of a single value, messages name it as it is
+    bright = np.minimum(rest, np.quantile(rest, _BRIGHT)).mean()
+    return GreyScale(dark, float(bright) - dark)
+
+
+def plane_sample(array: Any, channel: int, *, planes: int) -> NDArray[np.float64]:
+    """Return finite grey values of a few planes across z; no other plane is read."""
+    depth = array.shape[1]
+    places = np.unique(np.linspace(0, depth - 1, planes).round().astype(int))
+    parts = []
+    for z in places:
+        plane = np.asarray(array[channel : channel + 1, z : z + 1, :, :]).reshape(-1)
+        parts.append(plane[:: max(1, plane.size // _PIXELS)].astype(np.float64))
+    values = np.concatenate(parts)
+    return values[np.isfinite(values)]
 
 
 def equalising(channels: Sequence[NDArray[Any]], *, extent: float = 2.0) -> GreyCurve:
@@ -73,14 +135,12 @@ def windowing(low: float, high: float, *, shift: float = 0.0) -> GreyCurve:
 
 
 def wants_window(channels: Sequence[NDArray[Any]], choice: str) -> bool:
-    """Tell whether an option "ct", "range" or "auto" asks for a window of a CT.
-
-    "auto" looks whether grey values are like Hounsfield units: air is about -1000.
-    """
-    return choice == "ct" or (choice == "auto" and all(map(_is_ct, channels)))
+    """Tell whether an option "ct", "range" or "auto" asks for a window of a CT."""
+    return choice == "ct" or (choice == "auto" and all(map(is_ct, channels)))
 
 
-def _is_ct(channel: NDArray[Any]) -> bool:
+def is_ct(channel: NDArray[Any]) -> bool:
+    """Tell whether grey values are like Hounsfield units: air is about -1000."""
     low, high = float(channel.min()), float(channel.max())
     return -3100 < low < -500 and high < 5000
 

@@ -20,6 +20,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.atomic import replacing
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.engine.looks import looks_of
 from sparseseg.engine.prediction import Output
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.engine.unlike import unlike
@@ -154,11 +155,14 @@ class Model:
         if words := self.unlike(volume):
             warnings.warn(words, Note, stacklevel=2)
         job = Job(extras=frozenset({"uncertainty", "probabilities"}))
-        return finished(segment(self, volume, job, labels=labels))
+        found = finished(segment(self, volume, job, labels=labels))
+        if found.doubt:
+            warnings.warn(found.doubt, Note, stacklevel=2)
+        return found
 
     def unlike(self, volume: Volume) -> str:
         """Say where a volume is far from what this model was trained on; else ""."""
-        return unlike(self.plan, volume)
+        return unlike(self.plan, looks_of(self.history), volume)
 
     def cleaned(
         self, out: Output, rules: Sequence[Rule], volume: Volume
@@ -189,6 +193,7 @@ class Model:
             model = cls(plan, ClassTable.from_json(description["classes"]))
             model.network.load_state_dict(tensors)
             model.history = dict(description.get("history") or {})
+            looks_of(model.history)  # complains if it cannot be read
             model.rules = tuple(map(str, description.get("rules", ())))
             read_rules(model.rules, model.table)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

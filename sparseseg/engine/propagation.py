@@ -84,7 +84,7 @@ _LAST: dict[Hashable, Walk] = {}
 
 def _key(scene: Scene) -> Hashable:
     marks = [(str(p.where), zlib.crc32(p.target.tobytes())) for p in scene.planes]
-    return scene.volume, scene.plan.curves, scene.plan.outputs, tuple(marks)
+    return scene.volume, scene.curves, scene.plan.outputs, tuple(marks)
 
 
 def walk(scene: Scene) -> Generator[None, None, Walk]:

@@ -11,7 +11,9 @@ from sparseseg.boxes import Box, Tile
 from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.engine.looks import looks_of
 from sparseseg.engine.prediction import Output, Predictor, predict, tune
+from sparseseg.engine.unlike import unlike_result
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.postprocessing import (
@@ -75,6 +77,8 @@ class Segmentation:
     """Entropy over the classes as a share of the largest possible, 0..1."""
     probabilities: NDArray[np.float32] | None = None
     """(k, z, y, x), in the order of `classes`."""
+    doubt: str = ""
+    """Where the labels are unlike the annotation that the model learned from, in a sentence."""
 
 
 def segment(
@@ -111,7 +115,12 @@ def segment(
         into.labels[...] = cleaned
         cleaned = into.labels
         yield _everything(volume)
-    return _segmentation(model, job, method, out, cleaned)
+    made = _segmentation(model, job, method, out, cleaned)
+    if job.box is not None or (labels is not None and labels.slices()):
+        return made
+    looks = looks_of(model.history)
+    doubt = unlike_result(model.plan, looks, volume, cleaned, model.table)
+    return replace(made, doubt=doubt)
 
 
 def finished(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sparseseg.engine import looks
 from sparseseg.engine.cases import check, named, outputs_of
 from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.model import Model
@@ -369,6 +370,7 @@ class _Trainee:
         counts = np.sum([scene.counts for scene in self._scenes], axis=0)
         self._weights = recipe.class_weights(counts.tolist()).to(self._device)
         self.enough = recipe.enough(self._scenes)
+        looks.record(self._model.history, self.seen)
         yield from recipe.prepare(
             self._model.network, self._scenes, self._rng, thorough=thorough
         )

@@ -1,13 +1,15 @@
 """Where a volume is far from what a model was trained on, in words that say what to do."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseseg.data.intensity import GreyCurve
+from sparseseg.classes import BACKGROUND, ClassTable
+from sparseseg.data.intensity import GreyCurve, plane_sample
 from sparseseg.data.units import PIXEL, Spacing
 from sparseseg.data.volume import Volume
+from sparseseg.engine.looks import SHARES, Look, orientation, quantiles
 from sparseseg.recipes import Plan
 
 # Voxels that differ by less are met in training, by augmentation or by chance.
@@ -15,21 +17,55 @@ _FAR = 2.0
 # Of the voxels, so many may be darker or brighter than all that was learned from.
 _BEYOND = 0.2
 _PLANES = 9
-_MOST = 20_000  # voxels that are looked at in a plane
+# How far quantiles may move, as a share of the range of grey values. Volumes of one kind
+# were at most 0.16 apart; those that are mirrored are told by less.
+_MOVED = 0.35
+_MIRRORED = 0.2
+# A contrast is clear that is at least this share of the range of grey values.
+_CLEAR = 0.1
+# Of the foreground that was annotated, less than this share is as good as nothing.
+_NOTHING = 0.01
+_LEAST = 0.01  # of the annotated voxels; less foreground may well be missing
 
 
-def unlike(plan: Plan, volume: Volume) -> str:
+def unlike(plan: Plan, looks: Sequence[Look], volume: Volume) -> str:
     """Say where a volume is far from what a model of this plan was trained on; else "".
 
-    Voxel size and grey values are compared; of grey values a few planes are looked at.
+    Voxel size, orientation and grey values are compared, with the `looks` of the volumes
+    that it learned from where they are known. A few planes are looked at.
     """
-    name = volume.name or "the volume"
-    remarks = [_voxels(plan, volume)]
+    remarks = [_voxels(plan, volume), _orientation(looks, volume)]
     if volume.channels == plan.channels:
-        remarks += [
-            _grey(curve, _sample(volume, channel), _of(channel, plan))
-            for channel, curve in enumerate(plan.curves)
-        ]
+        for channel in range(plan.channels):
+            remarks.append(_grey(plan, looks, volume, channel))
+    return _joined(volume, remarks)
+
+
+def unlike_result(
+    plan: Plan,
+    looks: Sequence[Look],
+    volume: Volume,
+    labels: NDArray[np.uint8],
+    table: ClassTable,
+) -> str:
+    """Say where a segmentation is unlike the annotation of the training; else "".
+
+    It is told where nothing was found, and where a class is darker than the background
+    that was brighter in all volumes of the training, or brighter that was darker.
+    """
+    if not looks:
+        return ""
+    found = sum(int(np.count_nonzero(plane)) for plane in labels) / labels.size
+    learned = min(look.foreground for look in looks)
+    if learned >= _LEAST and found < _NOTHING * learned:
+        return _joined(volume, [_empty(found, learned)])
+    if volume.channels != plan.channels or BACKGROUND not in plan.outputs:
+        return ""
+    return _joined(volume, _contrasts(plan, looks, volume, labels, table))
+
+
+def _joined(volume: Volume, remarks: "Sequence[str] | Iterator[str]") -> str:
+    name = volume.name or "the volume"
     return "; also, ".join(f"{name} {words}" for words in remarks if words)
 
 
@@ -52,7 +88,26 @@ def _voxels(plan: Plan, volume: Volume) -> str:
     )
 
 
-def _grey(curve: GreyCurve, sample: NDArray[np.float64], where: str) -> str:
+def _orientation(looks: Sequence[Look], volume: Volume) -> str:
+    own = orientation(volume)
+    known = list(dict.fromkeys(look.orientation for look in looks))
+    if not own or not known or "" in known or own in known:
+        return ""
+    return (
+        f"is stored as {own}, and the model was trained on {' and '.join(known)}: "
+        "reorient it if the prediction is bad"
+    )
+
+
+def _grey(plan: Plan, looks: Sequence[Look], volume: Volume, channel: int) -> str:
+    where = f" in channel {channel + 1}" if plan.channels > 1 else ""
+    if plan.rules[channel] == "fixed":
+        sample = plane_sample(volume.array, channel, planes=_PLANES)
+        return _values(plan.curves[channel], sample, where)
+    return _spread(looks, quantiles(volume, channel), channel, where)
+
+
+def _values(curve: GreyCurve, sample: NDArray[np.float64], where: str) -> str:
     """Compare grey values with a curve that follows those of the training.
 
     A curve of two knots is a window or a fixed range, and says nothing of them.
@@ -73,21 +128,109 @@ def _grey(curve: GreyCurve, sample: NDArray[np.float64], where: str) -> str:
     )
 
 
-def _sample(volume: Volume, channel: int) -> NDArray[np.float64]:
-    """Return finite grey values of a few planes; of a volume on disk no other is read."""
-    depth = volume.shape[0]
-    planes = np.unique(np.linspace(0, depth - 1, _PLANES).round().astype(int))
-    array: Any = volume.array
-    parts = []
-    for z in planes:
-        plane = np.asarray(array[channel : channel + 1, z : z + 1, :, :]).reshape(-1)
-        parts.append(plane[:: max(1, plane.size // _MOST)].astype(np.float64))
-    values = np.concatenate(parts)
-    return values[np.isfinite(values)]
+def _spread(
+    looks: Sequence[Look], own: tuple[float, ...], channel: int, where: str
+) -> str:
+    """Compare how grey values are spread over their range, which no camera changes."""
+    known = [look.quantiles[channel] for look in looks if look.quantiles[channel:]]
+    if not own or not all(known) or not known:
+        return ""
+    places = _within_range(own)
+    others = [_within_range(part) for part in known]
+    nearest = min(others, key=lambda other: _apart(places, other))
+    apart, mirrored = (_apart(seen, nearest) for seen in (places, 1 - places[::-1]))
+    share = int(np.abs(places - nearest).argmax())
+    words = (
+        f"has {SHARES[share]:.0%} of its voxels in the darkest {places[share]:.0%} of its "
+        f"range of grey values{where}, and the training had them in the darkest "
+        f"{nearest[share]:.0%}"
+    )
+    if apart > _MIRRORED and mirrored < apart / 2:
+        return f"{words}: invert its grey values if dark and bright are exchanged"
+    if apart > _MOVED:
+        return f"{words}: annotate a slice of it and train on if the prediction is bad"
+    return ""
 
 
-def _of(channel: int, plan: Plan) -> str:
-    return f" in channel {channel + 1}" if plan.channels > 1 else ""
+def _within_range(values: tuple[float, ...]) -> NDArray[np.float64]:
+    """Return quantiles as places between the first (0) and the last (1)."""
+    places = np.array(values) - values[0]
+    return places / places[-1] if places[-1] > 0 else places
+
+
+def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(np.abs(one - other).max())
+
+
+def _empty(found: float, learned: float) -> str:
+    return (
+        f"has a class on {found:.2%} of its voxels, and the annotated voxels of the "
+        f"training had one on {learned:.0%}: annotate a slice of it and train on, if it "
+        "shows the structures"
+    )
+
+
+def _contrasts(
+    plan: Plan,
+    looks: Sequence[Look],
+    volume: Volume,
+    labels: NDArray[np.uint8],
+    table: ClassTable,
+) -> Iterator[str]:
+    """Yield a remark for each class whose contrast is the other way round."""
+    places = np.unique(np.linspace(0, len(labels) - 1, _PLANES).round().astype(int))
+    seen = np.stack([labels[z] for z in places])
+    for channel in range(plan.channels):
+        grey = _planes(volume, channel, places)
+        for number in (value for value in plan.classes if value):
+            own = _contrast(grey, seen, number)
+            learned = [_learned_contrast(look, number, channel) for look in looks]
+            known = [value for value in learned if value is not None]
+            if own is None or not known:
+                continue
+            nearest = min(known, key=lambda value: abs(value - own))
+            if nearest * own < 0 and min(abs(own), abs(nearest)) > _CLEAR:
+                yield (
+                    f"shows {table[number].name} {_than(own)} than the background, and "
+                    f"the training showed it {_than(nearest)}: look at the prediction "
+                    "before you use it"
+                )
+
+
+def _planes(
+    volume: Volume, channel: int, places: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    planes = [volume.array[channel : channel + 1, z : z + 1] for z in places]
+    return np.concatenate([np.asarray(plane, np.float32)[0] for plane in planes])
+
+
+def _contrast(
+    grey: NDArray[np.float32], labels: NDArray[np.uint8], number: int
+) -> float | None:
+    """Return how much brighter a class is than the background, or None if unknown.
+
+    It is a share of the range of grey values.
+    """
+    low, high = np.nanquantile(grey, (SHARES[0], SHARES[-1]))
+    member, background = grey[labels == number], grey[labels == 0]
+    if not (member.size and background.size and high > low):
+        return None
+    step = np.nanmedian(member) - np.nanmedian(background)
+    return float(step / (high - low))
+
+
+def _learned_contrast(look: Look, number: int, channel: int) -> float | None:
+    """Return how much brighter a class was, as a share of the range; None if unknown."""
+    known = {number, BACKGROUND} <= set(look.medians)
+    if not known or not look.quantiles[channel:] or not look.quantiles[channel]:
+        return None
+    values = look.quantiles[channel]
+    step = look.medians[number][channel] - look.medians[BACKGROUND][channel]
+    return step / (values[-1] - values[0]) if values[-1] > values[0] else None
+
+
+def _than(contrast: float) -> str:
+    return f"{abs(contrast):.0%} {'brighter' if contrast > 0 else 'darker'}"
 
 
 def _edges(spacing: Spacing) -> str:

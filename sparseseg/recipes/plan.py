@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
 from sparseseg.boxes import Triple
 from sparseseg.classes import BACKGROUND
-from sparseseg.data.intensity import GreyCurve
+from sparseseg.data.intensity import (
+    AS_STORED,
+    GreyCurve,
+    GreyRule,
+    GreyScale,
+    own_scale,
+)
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.settings.cards import current_name
@@ -26,6 +32,9 @@ class Plan:
     unit: str
     curves: tuple[GreyCurve, ...]
     """From grey values to the network's, one a channel."""
+    grey: tuple[GreyRule, ...] = ()
+    """What the curves start from, one a channel: the grey values of the file where it is
+    "fixed", those on the volume's own scale where it is "volume"; empty if all are fixed."""
     patch: Triple
     """Voxels z, y, x that a training patch reads."""
     network: Mapping[str, Any]
@@ -51,6 +60,24 @@ class Plan:
     def classes(self) -> tuple[int, ...]:
         """What a prediction writes for each output: 0 for background."""
         return tuple(0 if value == BACKGROUND else value for value in self.outputs)
+
+    @property
+    def rules(self) -> tuple[GreyRule, ...]:
+        """What the curve of each channel starts from."""
+        fixed: GreyRule = "fixed"
+        return self.grey or (fixed,) * self.channels
+
+    def scales(self, volume: Volume) -> tuple[GreyScale, ...]:
+        """Return the scale that the curves start from, one a channel of a volume."""
+        return tuple(
+            own_scale(volume.array, channel) if rule == "volume" else AS_STORED
+            for channel, rule in enumerate(self.rules)
+        )
+
+    def curves_for(self, volume: Volume) -> tuple[GreyCurve, ...]:
+        """Return the curves for the grey values of a volume as they are stored."""
+        scales = self.scales(volume)
+        return tuple(c.on(s) for c, s in zip(self.curves, scales, strict=True))
 
     def with_outputs(self, outputs: Sequence[int]) -> "Plan":
         """Return a plan for other classes."""
@@ -79,6 +106,7 @@ class Plan:
                 spacing=_triple(float, data["spacing"]),
                 unit=str(data["unit"]),
                 curves=_curves(data["curves"]),
+                grey=_rules(data.get("grey", ()), len(data["curves"])),
                 patch=_triple(int, data["patch"]),
                 network=dict(data["network"]),
                 options=dict(data.get("options", {})),
@@ -110,6 +138,13 @@ def _curves(data: Sequence[Any]) -> tuple[GreyCurve, ...]:
     if not data:
         raise ValueError("no grey curve")
     return tuple(_curve(curve) for curve in data)
+
+
+def _rules(names: Sequence[str], channels: int) -> tuple[GreyRule, ...]:
+    if len(names) not in (0, channels) or not set(names) <= set(get_args(GreyRule)):
+        raise ValueError(f"grey rules {list(names)} of {channels} channels")
+    rules: tuple[Any, ...] = tuple(names)
+    return rules
 
 
 def _curve(data: Mapping[str, Sequence[Any]]) -> GreyCurve:

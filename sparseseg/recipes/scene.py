@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparseseg.boxes import Box
+from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.slices import AnnotatedSlice
@@ -34,6 +35,8 @@ class Scene:
     planes: tuple[GuidePlane, ...] = ()
     """The annotated slices that may be seen."""
     device: torch.device = CPU
+    curves: tuple[GreyCurve, ...] = ()
+    """From the grey values of this volume to the network's, one a channel."""
 
     @classmethod
     def of(
@@ -46,7 +49,8 @@ class Scene:
     ) -> "Scene":
         """Look at a volume, and at its annotation if there is one."""
         plan.check(volume)
-        scene = cls(plan, volume, device=device)
+        curves = plan.curves_for(volume)
+        scene = cls(plan, volume, device=device, curves=curves)
         return scene if labels is None else scene.seeing(labels)
 
     def seeing(self, labels: SparseLabels) -> "Scene":
@@ -95,7 +99,7 @@ class Scene:
         z, y, x = (slice(int(p.min()), int(p.max()) + 1) for p in places)
         block = self.volume.array[:, z, y, x]
         at = np.ix_(*(p - p.min() for p in places))
-        channels = zip(self.plan.curves, block, strict=True)
+        channels = zip(self.curves, block, strict=True)
         grey = np.stack([curve(channel[at]) for curve, channel in channels])
         return torch.from_numpy(grey).to(self.device)
 

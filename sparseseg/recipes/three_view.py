@@ -5,11 +5,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from sparseseg.boxes import Box, Triple
-from sparseseg.data.intensity import equalising
+from sparseseg.data.intensity import (
+    AS_STORED,
+    GreyRule,
+    equalising,
+    is_ct,
+    own_scale,
+)
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.nn import losses
 from sparseseg.nn.filters import filter_count, filter_grid
@@ -19,7 +26,7 @@ from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
-from sparseseg.settings.cards import card
+from sparseseg.settings.cards import GreyChoice, ThreeViewOptions, card
 from sparseseg.settings.options import Options
 
 _WIDTHS = (16, 32, 64)
@@ -64,16 +71,22 @@ class ThreeViewRecipe(Plain):
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
     ) -> Plan:
         """Fit grey curves that give each annotated class its share of the contrast."""
+        assert isinstance(options, ThreeViewOptions)
         volume = cases[0][0]
+        rules = tuple(
+            _rule([volume.array[channel] for volume, _ in cases], options.grey)
+            for channel in range(volume.channels)
+        )
         return Plan(
             recipe=self.card.name,
             outputs=tuple(outputs),
             spacing=volume.spacing,
             unit=volume.unit,
             curves=tuple(
-                equalising([_balanced(case, channel, outputs) for case in cases])
-                for channel in range(volume.channels)
+                equalising([_balanced(case, channel, outputs, rule) for case in cases])
+                for channel, rule in enumerate(rules)
             ),
+            grey=rules,
             patch=(_CROP, _CROP, _CROP),
             network={"widths": list(_WIDTHS)},
             options=options.to_json(),
@@ -297,8 +310,17 @@ class _Slate:
         ]
 
 
-def _balanced(case: Case, channel: int, outputs: Sequence[int]) -> Any:
-    """Return as many grey values of the whole volume as of each class."""
+def _rule(channels: Sequence[NDArray[Any]], choice: GreyChoice) -> GreyRule:
+    """Return the rule that was chosen; "auto" keeps Hounsfield units as they are."""
+    if choice == "auto":
+        return "fixed" if all(map(is_ct, channels)) else "volume"
+    return choice
+
+
+def _balanced(
+    case: Case, channel: int, outputs: Sequence[int], rule: GreyRule
+) -> NDArray[np.float64]:
+    """Return as many grey values of the whole volume as of each class, by a rule."""
     volume, labels = case
     rng = np.random.default_rng(0)
     grey, painted = volume.array[channel], labels.array
@@ -307,7 +329,8 @@ def _balanced(case: Case, channel: int, outputs: Sequence[int]) -> Any:
         members = grey[painted == value]
         if members.size:
             parts.append(members[rng.integers(0, members.size, _SAMPLES)])
-    return np.concatenate(parts)
+    scale = own_scale(volume.array, channel) if rule == "volume" else AS_STORED
+    return scale(np.concatenate(parts))
 
 
 _SAMPLES = 50_000

@@ -37,6 +37,7 @@ class Engine:
         self._model: Model | None = None
         self._depth: int | None = None
         self._parent = ""
+        self._doubt = ""
         self._case: tuple[Volume, SparseLabels]
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
@@ -65,9 +66,21 @@ class Engine:
         volume, labels = self._case
         out = Output(labels=arrays.prediction, uncertainty=arrays.uncertainty)
         model = self._pruned()
+        self._doubt = ""
         if box.shape == volume.shape:
-            return segment(model, volume, Job(method=method), labels=labels, into=out)
+            return self._segmented(model, method, out)
         return predict(model, volume, out, labels=labels, box=box, method=method)
+
+    def _segmented(self, model: Model, method: Method, out: Output) -> Iterator[Tile]:
+        volume, labels = self._case
+        job = Job(method=method)
+        found = yield from segment(model, volume, job, labels=labels, into=out)
+        self._doubt = found.doubt
+
+    @property
+    def doubt(self) -> str:
+        """Where the last prediction is unlike what the model learned from; else ""."""
+        return self._doubt
 
     @property
     def depths(self) -> Depths:

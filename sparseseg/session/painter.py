@@ -8,7 +8,7 @@ from sparseseg.boxes import Box, Tile, Triple
 from sparseseg.errors import UserError
 from sparseseg.progress import Method
 from sparseseg.session.events import Job, Painted
-from sparseseg.session.messages import Preview, Reply
+from sparseseg.session.messages import Preview, Reply, Told
 from sparseseg.session.progress import Course
 from sparseseg.session.protocol import Engine
 from sparseseg.session.shared import SharedArrays
@@ -113,6 +113,8 @@ class Painter:
         elif prediction := self._prediction:
             self._prediction = None
             self._prediction = self._paint(prediction)
+            if not self.is_predicting and (words := self._engine.doubt):
+                self._send(Told("noted", words))
 
     def _start(self, job: Job, *boxes: Box) -> _Painting:
         parts = [

@@ -51,6 +51,11 @@ class Engine(Protocol):
         """Where the open volume is far from what the model was trained on; else ""."""
         ...
 
+    @property
+    def doubt(self) -> str:
+        """Where the last prediction is unlike what the model learned from; else ""."""
+        ...
+
     def keep_rules(self, lines: tuple[str, ...]) -> None:
         """Let predictions of the model be cleaned up by these rules from now on."""
 

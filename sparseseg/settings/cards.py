@@ -6,6 +6,22 @@ from typing import Annotated, Literal
 from sparseseg.errors import UserError
 from sparseseg.settings.options import Options
 
+GreyChoice = Literal["auto", "volume", "fixed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreeViewOptions(Options):
+    """What matters of the network over three planes."""
+
+    grey: Annotated[
+        GreyChoice,
+        {
+            "label": "Grey values",
+            "help": "volume: each volume has its own scale; fixed: the same in all, as in "
+            "CT; auto looks whether they are Hounsfield units",
+        },
+    ] = "auto"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PatchOptions(Options):
@@ -192,6 +208,7 @@ CARDS = {
             322_310,
             1.0,
             wants_gpu=False,
+            options=ThreeViewOptions,
         ),
         Card(
             "unet3d",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sparseseg.data.intensity import GreyCurve, equalising, rescaling
+from sparseseg.data.intensity import GreyCurve, equalising, own_scale, rescaling
 from sparseseg.errors import UserError
 
 FITS = pytest.mark.parametrize("fit", [equalising, rescaling])
@@ -76,3 +76,34 @@ def test_an_image_without_structure_is_refused(fit, grey, words):
 def test_curves_of_large_channels_are_fitted_to_voxels_spread_over_all_of_them():
     grey = np.arange(2_000_000)
     np.testing.assert_allclose(equalising([grey])(np.array([1e6])), [0], atol=0.01)
+
+
+GREY = np.random.default_rng(1).gamma(2.0, 20.0, (2, 9, 10, 11))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda g: 3 * g + 1700, lambda g: g / 10, lambda g: g]
+)
+def test_the_own_scale_of_a_volume_moves_with_its_grey_values(change):
+    expected = own_scale(GREY, 1)(GREY[1])
+    found = own_scale(change(GREY), 1)(change(GREY[1]))
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_padding_is_dark_and_does_not_count_as_brightness():
+    padded = np.pad(GREY, ((0, 0), (0, 0), (5, 5), (5, 5)))
+    found, expected = own_scale(padded, 0), own_scale(GREY, 0)
+    assert found.zero == 0
+    assert found.unit == pytest.approx(expected.unit + expected.zero, rel=0.05)
+
+
+@pytest.mark.parametrize("value", [7.0, np.nan])
+def test_a_volume_of_one_value_still_has_a_scale(value):
+    scale = own_scale(np.full((1, 3, 4, 5), value), 0)
+    assert scale.unit == 1
+
+
+def test_a_curve_of_a_scale_is_moved_to_the_grey_values_of_a_file():
+    curve = GreyCurve((0.0, 1.0, 2.0), (-1.0, 0.0, 4.0))
+    scale = own_scale(GREY, 0)
+    np.testing.assert_allclose(curve.on(scale)(GREY), curve(scale(GREY)), atol=1e-5)

@@ -18,6 +18,7 @@ from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import Output
 from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.engine.training import train
+from sparseseg.errors import Note
 from sparseseg.progress import Method
 from sparseseg.session.engine import Engine
 from sparseseg.session.shared import SharedArrays
@@ -75,7 +76,8 @@ def by_batch(folder: Path) -> np.ndarray:
 
 def by_method_of_the_model(folder: Path) -> np.ndarray:
     model = sparseseg.open_model(str(folder / "model.safetensors"))
-    return model.predict(read(folder / "image.tif")).labels
+    with pytest.warns(Note, match="a class on 0.00%"):  # the rules leave nothing
+        return model.predict(read(folder / "image.tif")).labels
 
 
 def by_arrays(folder: Path) -> np.ndarray:

@@ -39,12 +39,26 @@ def test_anisotropy_is_in_multiples_of_the_smallest_side():
     assert replace(PLAN, spacing=(2.0, 2.0, 2.0)).anisotropy == (1.0, 1.0, 1.0)
 
 
-@pytest.mark.parametrize("name", sorted(set(PLAN.to_json()) - {"inference", "options"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(PLAN.to_json()) - {"inference", "options", "grey"})
+)
 def test_a_description_that_lacks_an_entry_is_refused(name):
     data = PLAN.to_json()
     del data[name]
     with pytest.raises(UserError, match="description is damaged"):
         Plan.from_json(data)
+
+
+def test_a_model_from_before_there_were_rules_keeps_its_grey_values_fixed():
+    data = PLAN.to_json()
+    del data["grey"]
+    assert Plan.from_json(data).rules == ("fixed", "fixed")
+
+
+def test_a_plan_keeps_the_rule_of_each_channel():
+    rules = ("fixed", "volume")
+    plan = Plan.from_json(replace(PLAN, grey=rules).to_json())
+    assert plan.rules == rules
 
 
 def test_a_model_from_before_there_were_options_has_none():
@@ -78,6 +92,8 @@ def test_a_model_from_before_there_were_options_has_none():
         ("curves", [{"knots": [1, 0], "values": [0, 1]}]),
         ("curves", [{"knots": [0, 1, 2], "values": [0, 1]}]),
         ("curves", ["curve"]),
+        ("grey", ["volume"]),
+        ("grey", ["volume", "own"]),
         unchecked("curves", []),
         ("network", 5),
         ("network", None),

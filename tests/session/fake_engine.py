@@ -94,6 +94,10 @@ class Engine:
     def unlike(self) -> str:
         return "the volume is unlike" if self.volume.name == "unlike" else ""
 
+    @property
+    def doubt(self) -> str:
+        return "nothing was found" if self.volume.name == "empty" else ""
+
     def keep_rules(self, lines: tuple[str, ...]) -> None:
         self._rules = lines
 

@@ -63,6 +63,18 @@ def test_a_prediction_of_an_unlike_volume_is_noted(
     assert ear.wait("noted") == "the volume is unlike"
 
 
+def test_a_prediction_that_is_unlike_the_training_is_noted_at_its_end(
+    session: Session, ear: Ear, volume: Volume
+) -> None:
+    session.open(replace(volume, name="empty"))
+    session.train(SHORT)
+    ear.until("phase", lambda phase: phase == Phase.IDLE)
+
+    session.predict()
+
+    assert ear.wait("noted") == "nothing was found"
+
+
 def test_strokes_are_seen_by_the_running_training(
     session: Session, ear: Ear, volume: Volume
 ) -> None:
