@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from sparseseg.boxes import Box, Triple
 from sparseseg.recipes import Scene
 from sparseseg.recipes.guidance import BORDER
+from sparseseg.recipes.kept import Kept
 
 _NODES = 100_000
 _CONTRAST = 60.0  # how much less a walker steps across a difference of grey values
@@ -39,15 +40,16 @@ def interpolated(scene: Scene, box: Box) -> Tensor:
 class Walk:
     """The class probabilities of a whole volume, on a coarse grid."""
 
-    def __init__(self, scene: Scene, found: Tensor, cell: Triple, reach: float) -> None:
+    def __init__(self, scene: Scene, found: Tensor) -> None:
+        self.found = found
         self._scene = scene
-        self._found = found
-        self._cell = cell
-        self._reach = reach
+        anisotropy = scene.plan.anisotropy
+        self._cell = cell_of(scene.volume.shape, anisotropy)
+        self._reach = max(c * a for c, a in zip(self._cell, anisotropy, strict=True))
 
     def __call__(self, box: Box) -> Tensor:
         """Return the probabilities (k, z, y, x) of a box inside the volume."""
-        found = self._found
+        found = self.found
         for axis, cell in enumerate(self._cell):
             found = _along(found, axis + 1, box.start[axis], box.stop[axis], cell)
         near = self._scene.guide(box)[0]
@@ -72,19 +74,20 @@ _LEARNED = 2 / 3
 def remembered(scene: Scene) -> Generator[None, None, Walk]:
     """Return the walk of a scene, which is made anew only where something changed."""
     key = _key(scene)
-    if key not in _LAST:
+    found = _MET.get(scene.volume, key)
+    if found is None:
         made = yield from walk(scene)
-        _LAST.clear()
-        _LAST[key] = made
-    return _LAST[key]
+        found = made.found
+        _MET.keep(scene.volume, key, found)
+    return Walk(scene, found)
 
 
-_LAST: dict[Hashable, Walk] = {}
+_MET: Kept[Tensor] = Kept()
 
 
 def _key(scene: Scene) -> Hashable:
     marks = [(str(p.where), zlib.crc32(p.target.tobytes())) for p in scene.planes]
-    return scene.volume, scene.curves, scene.plan.outputs, tuple(marks)
+    return scene.curves, scene.plan.outputs, tuple(marks)
 
 
 def walk(scene: Scene) -> Generator[None, None, Walk]:
@@ -97,7 +100,7 @@ def walk(scene: Scene) -> Generator[None, None, Walk]:
     graph = _graph(grey, sides)
     found = yield from _met(graph, seeds.reshape(len(seeds), -1))
     probabilities = torch.from_numpy(found.reshape(seeds.shape)).to(scene.device)
-    return Walk(scene, probabilities, cell, max(sides))
+    return Walk(scene, probabilities)
 
 
 def cell_of(shape: Triple, anisotropy: Sequence[float]) -> Triple:

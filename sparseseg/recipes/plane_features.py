@@ -7,40 +7,45 @@ from torch import Tensor
 
 from sparseseg.boxes import Box, tiles
 from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_halo
+from sparseseg.recipes.kept import Kept
 from sparseseg.recipes.scene import Scene
 
 NEIGHBOURS = (-2, -1, 1, 2)
-_REMEMBERED = 24_000_000  # voxels of which the whole bank is kept: 1 GB
+_REMEMBERED = 24_000_000  # voxels, of all volumes, whose whole bank is kept: 1 GB
 _BANK_TILE = (64, 128, 128)
 
 
 def features(scene: Scene, box: Box) -> Tensor:
     """Return the filter bank (channels * filters, z, y, x) of a box, half precision."""
-    if scene.volume.array.size > _REMEMBERED:
-        return _drained(_bank(scene, box))
     for _ in kept(scene):
         pass
-    return _KEPT[_key(scene)][(slice(None), *box.slices)]
+    whole = _BANKS.get(scene.volume, _key(scene))
+    if whole is None:
+        return _drained(_bank(scene, box))
+    return whole[(slice(None), *box.slices)]
 
 
 def kept(scene: Scene) -> Iterator[float]:
-    """Make the bank of a whole volume if it is small, and yield how far it is.
+    """Make the bank of a whole volume if there is room for it, and yield how far it is.
 
     Slices in three orientations need nearly all of it, and every preview needs it again.
     """
     key = _key(scene)
-    if scene.volume.array.size <= _REMEMBERED and key not in _KEPT:
+    if _BANKS.get(scene.volume, key) is None and _has_room(scene):
         whole = yield from _bank(scene, Box.whole(scene.volume.shape))
-        _KEPT.clear()
-        _KEPT[key] = whole
+        _BANKS.keep(scene.volume, key, whole)
 
 
-_KEPT: dict[Hashable, Tensor] = {}
-"""The bank of the last volume."""
+_BANKS: Kept[Tensor] = Kept()
+
+
+def _has_room(scene: Scene) -> bool:
+    others = (v.array.size for v in _BANKS.volumes if v is not scene.volume)
+    return bool(scene.volume.array.size + sum(others) <= _REMEMBERED)
 
 
 def _key(scene: Scene) -> Hashable:
-    return scene.volume, scene.plan, scene.device
+    return scene.plan, scene.device
 
 
 def _bank(scene: Scene, box: Box) -> Generator[float, None, Tensor]:

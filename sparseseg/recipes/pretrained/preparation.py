@@ -1,10 +1,9 @@
 """From a volume to what the network reads: turned, cropped, normalised, resampled."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from scipy import ndimage
 from sparseseg.boxes import Box, Triple
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.volume import Volume
+from sparseseg.recipes.kept import Kept
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained import large
 from sparseseg.recipes.pretrained.frame import Frame
@@ -39,7 +39,7 @@ class Prepared:
 
 
 # Previews, held-out slices and patches ask again and again for one volume.
-_KNOWN: WeakKeyDictionary[Volume, tuple[Plan, Prepared]] = WeakKeyDictionary()
+_PREPARED: Kept[Prepared] = Kept()
 
 
 def prepare(volume: Volume, plan: Plan) -> Prepared:
@@ -55,16 +55,20 @@ def prepare(volume: Volume, plan: Plan) -> Prepared:
 
 def preparing(volume: Volume, plan: Plan) -> Generator[tuple[int, int], None, Prepared]:
     """Do the same, and yield how many parts of how many are done, if it takes long."""
-    if not is_prepared(volume, plan):
+    ready = _PREPARED.get(volume, _key(plan))
+    if ready is None:
         ready = yield from _prepared(volume, plan)
-        _KNOWN[volume] = plan, ready
-    return _KNOWN[volume][1]
+        _PREPARED.keep(volume, _key(plan), ready)
+    return ready
 
 
 def is_prepared(volume: Volume, plan: Plan) -> bool:
     """Tell whether a volume is remembered as this plan wants it."""
-    known = _KNOWN.get(volume)
-    return known is not None and known[0].inference is plan.inference
+    return _PREPARED.get(volume, _key(plan)) is not None
+
+
+def _key(plan: Plan) -> Hashable:
+    return inference_of(plan), plan.spacing, plan.unit
 
 
 @lru_cache(maxsize=4)
