@@ -97,10 +97,9 @@ def _features(
     shape = case.volume.shape
     channels = [_standardised(channel) for channel in case.volume.array]
     features: Image | None = None
-    for part in tiles(shape, tile=tile, halo=halo):
-        read = part.read.clip(shape)
-        inner = _within(part.write, read)
-        values = [bank(channel[read.slices])[inner] for channel in channels]
+    for part in tiles(shape, tile=tile, reads=lambda box: box.expand(halo).clip(shape)):
+        inner = _within(part.write, part.read)
+        values = [bank(channel[part.read.slices])[inner] for channel in channels]
         found = np.concatenate(values, axis=-1)
         if features is None:
             size = (*shape, found.shape[-1])

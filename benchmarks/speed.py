@@ -96,8 +96,7 @@ def _subject(name: str, recipe: str, args: argparse.Namespace) -> tuple[Subject,
 
 def _first_tile(model: Model, scene: Scene) -> Box:
     shape = scene.volume.shape
-    size, halo = model.recipe.tiling(model.plan, shape)
-    return next(tiles(shape, tile=size, halo=halo)).write
+    return next(tiles(shape, tile=model.recipe.tile(model.plan, shape))).write
 
 
 def _measured(subject: Subject, repeats: int) -> Row:

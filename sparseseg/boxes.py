@@ -1,6 +1,6 @@
-"""Boxes of voxels, and the cutting of a volume into tiles with a halo."""
+"""Boxes of voxels, and the cutting of a volume into tiles that say what they read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
 
@@ -71,7 +71,7 @@ class Tile:
     """One step of a prediction: what is read, what is written, how far it is."""
 
     read: Box
-    """What the network sees; it may reach outside the volume."""
+    """The voxels of the volume that the answer depends on."""
     write: Box
     """What is written: inside the volume, and in no other tile."""
     done: int
@@ -79,15 +79,20 @@ class Tile:
 
 
 def tiles(
-    shape: Triple, *, tile: Triple, halo: Triple, box: Box | None = None
+    shape: Triple,
+    *,
+    tile: Triple,
+    box: Box | None = None,
+    reads: Callable[[Box], Box] | None = None,
 ) -> Iterator[Tile]:
     """Cut a volume, or one box of it, into tiles that each write at most `tile` voxels.
 
     The written boxes cover `box` exactly once and differ in size by at most one voxel
-    an axis; `halo` voxels are read beyond each of their sides.
+    an axis. `reads` returns what has to be read for a written box; without it, that
+    is the box itself.
     """
-    if min(tile) <= 0 or min(halo) < 0:
-        raise UserError(f"tile must be positive and halo not negative: {tile}, {halo}")
+    if min(tile) <= 0:
+        raise UserError(f"a tile has at least one voxel along each axis, got {tile}")
     target = Box.whole(shape) if box is None else box.clip(shape)
     if target.is_empty:
         return
@@ -95,7 +100,7 @@ def tiles(
     boxes = list(product(*(_cuts(start, length, size) for start, length, size in axes)))
     for done, ((z, z1), (y, y1), (x, x1)) in enumerate(boxes, start=1):
         write = Box((z, y, x), (z1, y1, x1))
-        yield Tile(write.expand(halo), write, done, len(boxes))
+        yield Tile(reads(write) if reads else write, write, done, len(boxes))
 
 
 def _cuts(start: int, length: int, size: int) -> list[tuple[int, int]]:

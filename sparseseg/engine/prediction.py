@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
 from sparseseg.progress import Method
-from sparseseg.recipes import Plan, Recipe, Scene
+from sparseseg.recipes import Answering, Plan, Scene
 
 
 class Predictor(Protocol):
@@ -30,8 +31,8 @@ class Predictor(Protocol):
     """How many bytes a tile may take, if that is limited."""
 
     @property
-    def recipe(self) -> Recipe:
-        """The recipe that the model follows."""
+    def recipe(self) -> Answering:
+        """How the network answers."""
         ...
 
     @property
@@ -78,18 +79,32 @@ def predict(
     if method in _NEED_SLICES and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     _check_out(out, volume)
-    size, halo = model.recipe.tiling(model.plan, volume.shape)
-    if model.memory is not None:
-        spacing = volume.spacing_in(model.plan.unit)
-        size = tile_within(model, size, model.memory, spacing)
+    planned = plan_tiles(model, scene, box=box)
     walked = (yield from _walk(scene)) if method in _NEED_WALK else None
-    for tile in tiles(volume.shape, tile=size, halo=halo, box=box):
+    for tile in planned:
         if method in _NEED_NETWORK:
             yield from _written(model, scene, out, tile, walked)
         else:
             found = walked(tile.write) if walked else interpolated(scene, tile.write)
             _write(model, out, tile.write, found.cpu().numpy())
         yield tile
+
+
+def plan_tiles(
+    model: Predictor, scene: Scene, *, box: Box | None = None
+) -> tuple[Tile, ...]:
+    """Cut a volume, or a box of it, into the tiles of a prediction by the network.
+
+    Each tile says what of the volume its answer depends on. Raises `UserError` where
+    the memory of the model does not suffice for a small tile.
+    """
+    volume = scene.volume
+    size = model.recipe.tile(model.plan, volume.shape)
+    if model.memory is not None:
+        spacing = volume.spacing_in(model.plan.unit)
+        size = tile_within(model, size, model.memory, spacing)
+    reads = partial(model.recipe.reads, model.network, scene)
+    return tuple(tiles(volume.shape, tile=size, box=box, reads=reads))
 
 
 _NEED_SLICES = ("mixed", "walker", "interpolation")
@@ -139,8 +154,8 @@ def tune(model: Predictor, volume: Volume) -> None:
     model.precision = fastest(model.network, work)
 
 
-_AROUND = (72, 72, 72)
-"""Voxels round a tile that a recipe may read again and again."""
+_AROUND = (128, 128, 128)
+"""Voxels round a tile that are held in memory at most."""
 _WORTH_TUNING = 8_000_000  # voxels
 _TRIED = 48  # voxels a side
 
@@ -210,7 +225,8 @@ def _worked(
     model: Predictor, scene: Scene, tile: Tile
 ) -> Generator[Tile, None, Tensor]:
     """Yield how far a tile is, and return its probabilities."""
-    scene.hold(tile.write.expand(_AROUND))
+    # Of a small tile that depends on a whole large volume, a part is held.
+    scene.hold(tile.read.intersect(tile.write.expand(_AROUND)))
     work = model.recipe.work(model.network, scene, tile.write)
     nothing = Box(tile.write.start, tile.write.start)
     while True:

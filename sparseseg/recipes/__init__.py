@@ -9,7 +9,15 @@ from sparseseg.recipes.lungnet import LungNetRecipe
 from sparseseg.recipes.mssunet import MSSUNetRecipe
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained import PretrainedRecipe
-from sparseseg.recipes.recipe import Batch, Case, Recipe, Stage
+from sparseseg.recipes.recipe import (
+    Answering,
+    Batch,
+    Case,
+    Learning,
+    Pruning,
+    Recipe,
+    Stage,
+)
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import ThreeViewRecipe
 from sparseseg.recipes.unet3d import UNet3dRecipe
@@ -17,9 +25,12 @@ from sparseseg.recipes.unetplusplus import UNetPlusPlusRecipe
 from sparseseg.settings.cards import CARDS, card
 
 __all__ = [
+    "Answering",
     "Batch",
     "Case",
+    "Learning",
     "Plan",
+    "Pruning",
     "Recipe",
     "Scene",
     "Stage",

@@ -37,6 +37,7 @@ _RATE = 1e-2
 _LITS_WEIGHTS = (0.78, 0.65, 8.57)
 _WINDOW = (-200.0, 250.0)
 _MEAN = 48.0
+_VIEWS = (1.0, 0.0, 0.0)  # the 2-D network sees axial planes alone
 
 
 class HDenseUNetRecipe(Plain):
@@ -148,9 +149,16 @@ class HDenseUNetRecipe(Plain):
         learning = [weight for weight in network.parameters() if weight.requires_grad]
         return SGD(learning, lr=_RATE, momentum=0.9, nesterov=True)
 
-    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+    def tile(self, plan: Plan, shape: Triple) -> Triple:
         """Write slabs across z."""
         return planes.tile_of(plan, shape)
+
+    def reads(self, network: nn.Module, scene: Scene, box: Box) -> Box:
+        """Read planes with their neighbours, or windows."""
+        assert isinstance(network, HDenseUNet)
+        if network.is_flat:
+            return planes.planes_read(scene, box, views=_VIEWS, beside=BESIDE)
+        return patches.windows_read(scene, box)
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Label planes as long as the 2-D network is all there is, else windows."""
@@ -171,7 +179,7 @@ class HDenseUNetRecipe(Plain):
             of_planes,
             scene,
             box,
-            views=(1.0, 0.0, 0.0),
+            views=_VIEWS,
             multiple=multiple,
             beside=BESIDE,
         )

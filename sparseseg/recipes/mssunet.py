@@ -131,9 +131,13 @@ class MSSUNetRecipe(Plain):
         """Return Adam with the paper's rate and decay."""
         return Adam(network.parameters(), lr=_RATE, weight_decay=_DECAY, amsgrad=True)
 
-    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+    def tile(self, plan: Plan, shape: Triple) -> Triple:
         """Write large tiles: windows overlap."""
         return patches.tile_of(plan, shape)
+
+    def reads(self, network: nn.Module, scene: Scene, box: Box) -> Box:
+        """Read all windows that overlap the box."""
+        return patches.windows_read(scene, box)
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Average windows, and their mirror images if that was chosen."""

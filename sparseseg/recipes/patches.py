@@ -127,11 +127,17 @@ def window_probabilities(
     return total / weights
 
 
-def tile_of(plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+def tile_of(plan: Plan, shape: Triple) -> Triple:
     """Return a large tile, because windows at its border are computed twice."""
     side = max(1, int((_TILE_VOXELS / max(1, len(plan.outputs) - 1)) ** (1 / 3)))
     z, y, x = (min(size, side) for size in shape)
-    return (z, y, x), (0, 0, 0)
+    return z, y, x
+
+
+def windows_read(scene: Scene, box: Box) -> Box:
+    """Return what all windows together read that overlap a box."""
+    z, y, x = (side - 1 for side in extent(scene.plan, scene.volume.spacing))
+    return box.expand((z, y, x)).clip(scene.volume.shape)
 
 
 def _windows(shape: Triple, size: Triple, box: Box) -> Iterator[Box]:

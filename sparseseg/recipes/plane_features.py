@@ -5,9 +5,10 @@ from collections.abc import Generator, Hashable, Iterator
 import torch
 from torch import Tensor
 
-from sparseseg.boxes import Box, tiles
+from sparseseg.boxes import Box, Triple, tiles
 from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_halo
 from sparseseg.recipes.kept import Kept
+from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
 
 NEIGHBOURS = (-2, -1, 1, 2)
@@ -48,11 +49,18 @@ def _key(scene: Scene) -> Hashable:
     return scene.plan, scene.device
 
 
+def reach(plan: Plan) -> Triple:
+    """Return how many voxels z, y, x beyond a box its filters and neighbours depend on."""
+    axes = zip(filter_halo(plan.anisotropy), filter_grid(plan.anisotropy), strict=True)
+    z, y, x = (max(halo + grid - 1, *NEIGHBOURS) for halo, grid in axes)
+    return z, y, x
+
+
 def _bank(scene: Scene, box: Box) -> Generator[float, None, Tensor]:
     volume = scene.volume
     count = volume.channels * filter_count()
     found = torch.empty(count, *box.shape, dtype=torch.float16, device=scene.device)
-    for tile in tiles(volume.shape, tile=_BANK_TILE, halo=(0, 0, 0), box=box):
+    for tile in tiles(volume.shape, tile=_BANK_TILE, box=box):
         there = tile.write.relative_to(box).slices
         found[(slice(None), *there)] = _filtered(scene, tile.write).half()
         yield tile.done / tile.total

@@ -130,10 +130,23 @@ def plane_probabilities(
     return total
 
 
-def tile_of(plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+def tile_of(plan: Plan, shape: Triple) -> Triple:
     """Return slabs across z, as thick as memory allows: planes are shown whole."""
     rows = max(1, _TILE_VOXELS // (len(plan.outputs) * shape[1] * shape[2]))
-    return (min(shape[0], rows), shape[1], shape[2]), (0, 0, 0)
+    return min(shape[0], rows), shape[1], shape[2]
+
+
+def planes_read(
+    scene: Scene, box: Box, *, views: Sequence[float], beside: int = 0
+) -> Box:
+    """Return the whole planes, and those beside them, that the views of a box show."""
+    seen = [axis for axis, share in enumerate(views) if share > 0]
+    whole = Box.whole(scene.volume.shape)
+    if len(seen) != 1:
+        return whole
+    (axis,) = seen
+    first, last = box.start[axis] - beside, box.stop[axis] + beside
+    return _between(whole, axis, first, last).clip(scene.volume.shape)
 
 
 @dataclass(frozen=True, slots=True)

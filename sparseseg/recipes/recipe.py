@@ -48,41 +48,22 @@ class Stage:
 WHOLE = (Stage("whole", 1.0),)
 
 
-class Recipe(Protocol):
-    """One published system as a whole; without state, shared by all models."""
-
-    card: Card
-    """What a person has to know of it, and may choose."""
-    is_exact: bool
-    """Whether it predicts in single precision, to equal the library it came from."""
-    is_guided: bool
-    """Whether the annotation of a volume leads the prediction of that volume."""
+class Learning(Protocol):
+    """How a recipe plans and trains its network; without state, shared by all models."""
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
     ) -> Plan:
         """Decide sizes, spacing and grey curves from the training volumes."""
 
+    def start(self, network: nn.Module, plan: Plan) -> None:
+        """Set the weights that a new model starts from, if a person gave some."""
+
     def stages(self, plan: Plan) -> tuple[Stage, ...]:
         """Return the stages of the training, in order."""
 
     def enter(self, network: nn.Module, stage: Stage) -> None:
         """Wire a network for a stage, and let those weights learn that do."""
-
-    def network(self, plan: Plan) -> nn.Module:
-        """Build the network with fresh weights."""
-
-    def depths(self, plan: Plan) -> tuple[int, ...]:
-        """Return the depths that a trained network can be pruned to, if it can."""
-
-    def pruned(self, plan: Plan, depth: int) -> Plan:
-        """Return the plan of a network pruned to one of its depths."""
-
-    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
-        """Return the network alone, for so many image channels."""
-
-    def start(self, network: nn.Module, plan: Plan) -> None:
-        """Set the weights that a new model starts from, if a person gave some."""
 
     def prepare(
         self,
@@ -133,8 +114,23 @@ class Recipe(Protocol):
     def optimizer(self, network: nn.Module) -> Optimizer:
         """Return the optimizer of what learns now, at its highest learning rate."""
 
-    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
-        """Return how many voxels a tile writes, and the halo that it reads beyond."""
+
+class Answering(Protocol):
+    """How a trained network of a recipe answers for any box of a volume."""
+
+    is_exact: bool
+    """Whether it predicts in single precision, to equal the library it came from."""
+    is_guided: bool
+    """Whether the annotation of a volume leads the prediction of that volume."""
+
+    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
+        """Return the network alone, for so many image channels."""
+
+    def network(self, plan: Plan) -> nn.Module:
+        """Build the network with fresh weights."""
+
+    def tile(self, plan: Plan, shape: Triple) -> Triple:
+        """Return how many voxels z, y, x a tile writes at most."""
 
     def tile_bytes(
         self, plan: Plan, size: Triple, spacing: tuple[float, float, float]
@@ -144,8 +140,11 @@ class Recipe(Protocol):
         `spacing` is the voxel size in the unit of the plan.
         """
 
+    def reads(self, network: nn.Module, scene: Scene, box: Box) -> Box:
+        """Return the voxels of the volume that the answer for a box depends on."""
+
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
-        """Return (k, z, y, x) for a box; with a halo if the network needs one."""
+        """Return (k, z, y, x) for a box."""
 
     def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
         """Return the same bit by bit, where a box takes long."""
@@ -154,6 +153,23 @@ class Recipe(Protocol):
         self, plan: Plan, probabilities: NDArray[np.float32]
     ) -> NDArray[np.intp]:
         """Return the index of the output that each voxel (k, z, y, x) is."""
+
+
+class Pruning(Protocol):
+    """How a trained network is made smaller."""
+
+    def depths(self, plan: Plan) -> tuple[int, ...]:
+        """Return the depths that a trained network can be pruned to, if it can."""
+
+    def pruned(self, plan: Plan, depth: int) -> Plan:
+        """Return the plan of a network pruned to one of its depths."""
+
+
+class Recipe(Learning, Answering, Pruning, Protocol):
+    """One published system as a whole."""
+
+    card: Card
+    """What a person has to know of it, and may choose."""
 
 
 class Plain:

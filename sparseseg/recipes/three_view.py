@@ -184,7 +184,7 @@ class ThreeViewRecipe(Plain):
             network.parameters(), lr=_RATE, weight_decay=0.02, betas=(0.9, 0.98)
         )
 
-    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+    def tile(self, plan: Plan, shape: Triple) -> Triple:
         """Write tiles of about the same extent along all axes."""
         side = (_TILE_VOXELS * np.prod(plan.anisotropy)) ** (1 / 3)
         grid = filter_grid(plan.anisotropy)
@@ -192,7 +192,12 @@ class ThreeViewRecipe(Plain):
             min(size, max(g, round(side / a / g) * g))
             for size, a, g in zip(shape, plan.anisotropy, grid, strict=True)
         )
-        return (z, y, x), (0, 0, 0)
+        return z, y, x
+
+    def reads(self, network: nn.Module, scene: Scene, box: Box) -> Box:
+        """Read what the U-Net sees beyond the box, and what the filters see of that."""
+        z, y, x = (_HALO + _STEP - 1 + n for n in plane_features.reach(scene.plan))
+        return box.expand((z, y, x)).clip(scene.volume.shape)
 
     def tile_bytes(
         self, plan: Plan, size: Triple, spacing: tuple[float, float, float]

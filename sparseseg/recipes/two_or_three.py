@@ -105,10 +105,16 @@ class TwoOrThree(Plain, ABC):
         )
         return planes.draw_crop(scenes, side, rng)
 
-    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+    def tile(self, plan: Plan, shape: Triple) -> Triple:
         """Write large tiles: planes are shown whole, windows overlap."""
         tile_of = planes.tile_of if plan.network["dims"] == 2 else patches.tile_of
         return tile_of(plan, shape)
+
+    def reads(self, network: nn.Module, scene: Scene, box: Box) -> Box:
+        """Read the planes of all views, or the windows that overlap the box."""
+        if isinstance(network, planes.PlaneWise):
+            return planes.planes_read(scene, box, views=network.views.tolist())
+        return patches.windows_read(scene, box)
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Average the views of a box, or its windows."""

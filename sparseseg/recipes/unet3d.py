@@ -30,7 +30,6 @@ from sparseseg.settings.options import Options
 
 # 132 x 132 x 116 voxels x, y, z (paper, Fig. 2).
 TILE: Triple = (116, 132, 132)
-_HALO: Triple = (MARGIN, MARGIN, MARGIN)
 
 
 class UNet3dRecipe(Plain):
@@ -105,15 +104,19 @@ class UNet3dRecipe(Plain):
         """Return plain SGD with momentum."""
         return SGD(network.parameters(), lr=0.01, momentum=0.99)
 
-    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
-        """Write what a tile labels; valid convolutions read the margin beyond."""
-        return output_size(plan.patch), _HALO
+    def tile(self, plan: Plan, shape: Triple) -> Triple:
+        """Write what the network labels of a tile."""
+        return output_size(plan.patch)
+
+    def reads(self, network: nn.Module, scene: Scene, box: Box) -> Box:
+        """Read the margin of valid convolutions, and what fills up a legal tile."""
+        return box.expand(scene.plan.patch).clip(scene.volume.shape)
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Label a box tile by tile; statistics are those of the tile."""
         found = torch.empty(len(scene.plan.outputs), *box.shape, device=scene.device)
         size = output_size(scene.plan.patch)
-        for tile in tiles(scene.volume.shape, tile=size, halo=_HALO, box=box):
+        for tile in tiles(scene.volume.shape, tile=size, box=box):
             there = tile.write.relative_to(box).slices
             found[(slice(None), *there)] = _labelled(network, scene, tile.write)
         return found

@@ -26,6 +26,9 @@ SMALL = {
     "lungnet": {"dims": 2, "width": 3},
 }
 
+# All others average planes of all three views, each of which is shown whole.
+READS_A_PART = {"three-view", "unet3d", "mssunet"}
+
 pytestmark = pytest.mark.parametrize("name", recipes.names())
 
 
@@ -212,11 +215,34 @@ def test_a_slice_larger_than_a_tile_is_labelled_whole(recipe, name):
     torch.testing.assert_close(found.sum(0), torch.ones(box.shape))
 
 
-def test_tiles_are_positive_and_have_a_halo_that_is_not_negative(recipe, scene):
-    for shape in [(1, 1, 1), (5, 300, 7), (2000, 2000, 2000)]:
-        tile, halo = recipe.tiling(scene.plan, shape)
-        assert min(tile) > 0
-        assert min(halo) >= 0
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 300, 7), (2000, 2000, 2000)])
+def test_a_tile_has_voxels_along_each_axis(recipe, scene, shape):
+    assert min(recipe.tile(scene.plan, shape)) > 0
+
+
+@pytest.mark.parametrize("stage", [0, -1])
+def test_an_answer_depends_on_nothing_but_what_the_tile_reads(recipe, stage):
+    case = blob_case((6, 16, 400))
+    plan = recipe.plan([case], outputs_of(case[1]), recipe.card.options())
+    scene = Scene.of(replace(plan, network=SMALL[plan.recipe]), *case)
+    network = recipe.network(scene.plan)
+    list(recipe.prepare(network, [scene], np.random.default_rng(0)))
+    recipe.enter(network, recipe.stages(scene.plan)[stage])
+    box = Box((4, 0, 0), (5, 3, 4))
+    read = recipe.reads(network.eval(), scene, box)
+    assert read == read.clip(scene.volume.shape)
+    assert box.intersect(read) == box
+    array = np.full_like(scene.volume.array, 1e4)
+    inside = (slice(None), *read.slices)
+    array[inside] = scene.volume.array[inside]
+    blinded = replace(scene, volume=replace(scene.volume, array=array))
+    with torch.inference_mode():
+        expected = recipe.probabilities(network, scene, box)
+        found = recipe.probabilities(network, blinded, box)
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-3)
+    if recipe.card.name in READS_A_PART:
+        assert read.shape[2] < 400
+        assert not np.array_equal(array, scene.volume.array)
 
 
 @pytest.mark.parametrize("shape", [(1, 20, 24), (3, 5, 40)])

@@ -77,7 +77,7 @@ class Engine:
     ) -> Iterator[Tile]:
         shape = self.volume.shape
         value = self.step % 250 if method == "network" else INTERPOLATED
-        for tile in tiles(shape, tile=(2, 64, 64), halo=(0, 0, 0), box=box):
+        for tile in tiles(shape, tile=(2, 64, 64), box=box):
             arrays.prediction[tile.write.slices] = value
             arrays.uncertainty[tile.write.slices] = 255 - value
             yield tile

@@ -109,9 +109,13 @@ class PretrainedRecipe(Plain):
         """Return AdamW, under which rows of classes that are new learn faster."""
         return _folds(network).optimizer()
 
-    def tiling(self, plan: Plan, shape: Triple) -> tuple[Triple, Triple]:
+    def tile(self, plan: Plan, shape: Triple) -> Triple:
         """Take the whole volume: windows stand where all of it says."""
-        return shape, (0, 0, 0)
+        return shape
+
+    def reads(self, network: nn.Module, scene: Scene, box: Box) -> Box:
+        """Read the whole volume: its grey values are normalised by all of it."""
+        return Box.whole(scene.volume.shape)
 
     def tile_bytes(
         self, plan: Plan, size: Triple, spacing: tuple[float, float, float]
