@@ -53,9 +53,9 @@ def rules_for(
 def check_lines(arguments: Namespace, cases: "Sequence[Case]") -> None:
     """Check the rules that a training is given before it begins: it may take long."""
     from sparseseg.classes import ClassTable
-    from sparseseg.engine.cases import named
     from sparseseg.models.opening import open_model
     from sparseseg.postprocessing import chosen_rules
+    from sparseseg.recipes.cases import named
 
     lines = chosen_rules(arguments.clean, ())
     if not lines:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from sparseseg.engine import looks
-from sparseseg.engine.cases import check, named, outputs_of
 from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
@@ -27,6 +26,7 @@ from sparseseg.nn.device import (
 from sparseseg.nn.losses import unlabelled_entropy
 from sparseseg.progress import Preparing, Score, Step
 from sparseseg.recipes import Batch, Case, Scene, Stage
+from sparseseg.recipes.cases import check, named, outputs_of
 from sparseseg.recipes.memory import check_memory, too_little
 from sparseseg.settings.training import TrainSettings
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.hdenseunet import HDenseUNetRecipe
 from sparseseg.recipes.lungnet import LungNetRecipe
 from sparseseg.recipes.mssunet import MSSUNetRecipe
@@ -12,11 +13,11 @@ from sparseseg.recipes.pretrained import PretrainedRecipe
 from sparseseg.recipes.recipe import (
     Answering,
     Batch,
-    Case,
     Learning,
     Pruning,
     Recipe,
     Stage,
+    Trained,
 )
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import ThreeViewRecipe
@@ -34,6 +35,7 @@ __all__ = [
     "Recipe",
     "Scene",
     "Stage",
+    "Trained",
     "get",
     "names",
     "network",

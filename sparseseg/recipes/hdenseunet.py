@@ -22,9 +22,10 @@ from sparseseg.nn.denseunet import LAYOUT_3D, load_densenet161
 from sparseseg.nn.hdenseunet import BESIDE, STAGES, HDenseUNet, part
 from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches, planes
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.lungnet import turned
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import HDenseUNetOptions, card
 from sparseseg.settings.options import Options

@@ -11,8 +11,9 @@ from torch.optim import Adam, Optimizer
 from sparseseg.nn import losses
 from sparseseg.nn.augment import flip_rotate
 from sparseseg.nn.lungnet import WIDTH, LungNet
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Case, Heads, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.two_or_three import TwoOrThree
 from sparseseg.settings.cards import PlanarOptions, card

@@ -9,6 +9,7 @@ from sparseseg.boxes import Triple
 from sparseseg.errors import UserError
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Recipe
+from sparseseg.settings.cards import default_recipe
 
 # Weights that learn and that predict, gradients, and two moments of each.
 _COPIES = 5
@@ -73,7 +74,7 @@ def too_little(recipe: Recipe, plan: Plan, memory: int | None = None) -> str:
         f"{in_words(plan.patch)}, and the memory does not suffice: "
     )
     if not fits:
-        return f"{words}free some of it, or train three-view"
+        return f"{words}free some of it, or train {default_recipe()}"
     return (
         f"{words}choose the option patch={in_words(fits[0])}, which takes "
         f"{sizes[fits[0]] / _GB:.1f} GB (the batch is one patch already)"

@@ -17,8 +17,9 @@ from sparseseg.nn.augment import affine_matrix, bspline_field, warp
 from sparseseg.nn.mssunet import HEAD_WEIGHTS, MULTIPLE, WIDTH, MSSUNet
 from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import MSSUNetOptions, card
 from sparseseg.settings.options import Options

@@ -1,6 +1,6 @@
 """What every recipe offers to the engine."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparseseg.boxes import Box, Triple
-from sparseseg.data.labels import SparseLabels
-from sparseseg.data.volume import Volume
+from sparseseg.classes import ClassTable
+from sparseseg.errors import UserError
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import Card
 from sparseseg.settings.options import Options
 
-Case = tuple[Volume, SparseLabels]
 Heads = tuple[Tensor, ...]
 """Logits of each supervised head, the one that predicts first."""
 Work = Generator[tuple[int, int], None, Tensor]
@@ -45,6 +45,15 @@ class Stage:
     """Of the budget; those of all stages sum to 1."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A trained network, with its plan and the classes that it tells apart."""
+
+    plan: Plan
+    network: nn.Module
+    table: ClassTable
+
+
 WHOLE = (Stage("whole", 1.0),)
 
 
@@ -58,6 +67,15 @@ class Learning(Protocol):
 
     def start(self, network: nn.Module, plan: Plan) -> None:
         """Set the weights that a new model starts from, if a person gave some."""
+
+    def adopt(
+        self, parent: Trained, cases: Sequence[Case], options: Mapping[str, str]
+    ) -> Trained:
+        """Return what a training that goes on from a parent starts with.
+
+        It is the parent itself where nothing of it has to change. Raises `UserError`
+        for options that cannot be chosen any more.
+        """
 
     def stages(self, plan: Plan) -> tuple[Stage, ...]:
         """Return the stages of the training, in order."""
@@ -223,6 +241,17 @@ class Plain:
 
     def start(self, network: nn.Module, plan: Plan) -> None:
         """Start from the fresh weights."""
+
+    def adopt(
+        self, parent: Trained, cases: Sequence[Case], options: Mapping[str, str]
+    ) -> Trained:
+        """Go on with the parent, which keeps its options."""
+        if options:
+            raise UserError(
+                f"the model follows the recipe {self.card.name}, and a further training "
+                "keeps its options: leave --option out"
+            )
+        return parent
 
     def enough(self, scenes: Sequence[Scene]) -> int | None:
         """Go on as long as there is time."""

@@ -22,9 +22,10 @@ from sparseseg.nn import losses
 from sparseseg.nn.filters import filter_count, filter_grid
 from sparseseg.nn.guided_unet import FOLDS, GuidedUNet
 from sparseseg.recipes import plane_features
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.planes import view_weights
-from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import GreyChoice, ThreeViewOptions, card
 from sparseseg.settings.options import Options

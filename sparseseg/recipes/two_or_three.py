@@ -13,8 +13,9 @@ from sparseseg.boxes import Box, Triple
 from sparseseg.data.intensity import GreyCurve, rescaling
 from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches, planes
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Case, Plain
+from sparseseg.recipes.recipe import Plain
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import PlanarOptions
 

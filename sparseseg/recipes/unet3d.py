@@ -20,9 +20,10 @@ from sparseseg.nn.augment import (
     warp,
 )
 from sparseseg.nn.unet3d import MARGIN, UNet3d, check_size, output_size, tile_for
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.patches import chosen_patch, halved
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
 from sparseseg.recipes.sampling import draw_case, draw_place
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import PatchOptions, card

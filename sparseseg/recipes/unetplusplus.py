@@ -13,8 +13,9 @@ from torch.optim import Adam, Optimizer
 from sparseseg.data.intensity import GreyCurve, wants_window
 from sparseseg.nn import losses
 from sparseseg.nn.unetplusplus import HEADS, WIDTHS, UNetPlusPlus
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Case, Heads, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.two_or_three import TwoOrThree
 from sparseseg.settings.cards import PlanarOptions, UNetPlusPlusOptions, card

@@ -292,6 +292,11 @@ def current_name(name: str) -> str:
     return OLD_NAMES.get(name, name)
 
 
+def default_recipe() -> str:
+    """Return the name of the recipe that is trained where nobody chose another one."""
+    return next(iter(CARDS))
+
+
 def card(name: str) -> Card:
     """Return the card of a recipe; raise `UserError` for one that is not there."""
     name = current_name(name)

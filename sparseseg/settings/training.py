@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from sparseseg.errors import UserError
-from sparseseg.settings.cards import current_name
+from sparseseg.settings.cards import current_name, default_recipe
 
 LARGEST_SEED = 2**63 - 1  # of torch
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -18,7 +18,7 @@ class TrainSettings:
     The dictionaries are read by the form and by the command line: bounds and help.
     """
 
-    recipe: Annotated[str, {"help": "the recipe to train"}] = "three-view"
+    recipe: Annotated[str, {"help": "the recipe to train"}] = default_recipe()
     parent: Annotated[
         str, {"help": "a model to start from: a file, or an id of `sparseseg models`"}
     ] = ""

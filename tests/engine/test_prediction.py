@@ -36,10 +36,10 @@ def outspoken(model):
 
 
 def tiled(monkeypatch, *size):
-    def tiling(self, plan, shape):
-        return size, (0, 0, 0)
+    def tile(self, plan, shape):
+        return size
 
-    monkeypatch.setattr(ThreeViewRecipe, "tiling", tiling)
+    monkeypatch.setattr(ThreeViewRecipe, "tile", tile)
 
 
 def unwritten(shape=SHAPE) -> Output:

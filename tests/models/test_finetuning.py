@@ -14,7 +14,8 @@ from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
 from sparseseg.models.readers import read_model
 from sparseseg.nn.device import PLAIN
-from sparseseg.recipes import Scene
+from sparseseg.recipes import Scene, Trained
+from sparseseg.recipes.pretrained import start
 from sparseseg.recipes.pretrained.patches import LabelledVolume
 from sparseseg.settings.training import TrainSettings
 from tests.models.paths import MLPERF, V1, V2, image
@@ -169,14 +170,12 @@ def test_a_thin_slice_is_not_lost_on_a_coarser_grid():
     assert set(target.unique().tolist()) == {-1, 0, 1, 2}
 
 
-def test_a_model_of_overlapping_regions_gives_no_rows(monkeypatch):
+def test_a_model_of_overlapping_regions_gives_no_rows():
     old = read_model(V2)
-    rows = starting._rows(
-        Model(_with_regions(old.plan), old.table, network=old.network),
-        (255, 1, 2),
-        old.table,
-        [],
-    )
+    volume = read(image(0))
+    parent = Trained(_with_regions(old.plan), old.network, old.table)
+    plan, _, rows = start.planned(parent, [(volume, painted(volume))], {})
+    assert plan.outputs == (255, 1, 2)
     assert rows == [None, None, None]
 
 

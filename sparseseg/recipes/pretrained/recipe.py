@@ -1,6 +1,6 @@
 """Models that came from elsewhere, as a recipe: predict as they do, train further."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,15 @@ from sparseseg.boxes import Box, Triple
 from sparseseg.errors import UserError
 from sparseseg.nn import losses
 from sparseseg.nn.conv_unet import Architecture, ConvUNet
+from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.pretrained import patches, prediction
+from sparseseg.recipes.pretrained import patches, prediction, start
 from sparseseg.recipes.pretrained.folds import Folds
 from sparseseg.recipes.pretrained.preparation import inference_of
-from sparseseg.recipes.recipe import Batch, Case, Heads, Plain, Stage, Work
+from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage, Trained, Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import PRETRAINED
-from sparseseg.settings.options import Options
+from sparseseg.settings.options import Options, read_options
 
 # Of the first level that are there at once in a forward pass: measured on the usual
 # networks of nnU-Net, 64 to 128 voxels a side.
@@ -51,6 +52,16 @@ class PretrainedRecipe(Plain):
             "the recipe pretrained starts from a model: give one with --from, "
             "`sparseseg models list` names them"
         )
+
+    def adopt(
+        self, parent: Trained, cases: Sequence[Case], options: Mapping[str, str]
+    ) -> Trained:
+        """Take over all weights, and of the heads the rows of classes that are known."""
+        chosen = read_options(self.card.options, options).to_json()
+        plan, table, rows = start.planned(parent, cases, chosen)
+        network = self.network(plan)
+        start.take_over(network, parent.network, rows)
+        return Trained(plan, network, table)
 
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the networks of `folds`; `architecture` is that of ConvUNet."""

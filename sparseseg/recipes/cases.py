@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 
 from sparseseg.classes import BACKGROUND, ClassTable
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.recipes import Case
+
+Case = tuple[Volume, SparseLabels]
 
 
 def named(cases: Sequence[Case], known: ClassTable) -> ClassTable:
