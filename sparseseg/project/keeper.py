@@ -1,0 +1,128 @@
+"""The journal of a project that is worked on, written in a thread of its own."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from sparseseg.errors import UserError
+from sparseseg.project.deltas import Labels
+from sparseseg.project.journal import Tool
+from sparseseg.project.project import Project
+from sparseseg.project.recorder import Recorder, Slice
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A step was undone or redone: of which volume and tool, and on which slice first."""
+
+    action: Literal["undo", "redo"]
+    volume: str
+    tool: str
+    where: Slice
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something could not be written, in a sentence."""
+
+    words: str
+
+
+class Keeper:
+    """Write what is painted on the annotations of a project, without making anyone wait.
+
+    All work on the project is done in one thread, one piece after the other. `hear` is
+    called in that thread with what has to be told. What could not be written is tried
+    again with the next call.
+    """
+
+    def __init__(
+        self, project: Project, hear: Callable[[Turned | Failed], None]
+    ) -> None:
+        self.project = project
+        self._hear = hear
+        self._worker = ThreadPoolExecutor(1, "sparseseg-journal")
+        self._recorders: dict[str, Recorder] = {}
+        self._steps: dict[str, int] = {}
+        self._looks: dict[str, Future[None]] = {}
+
+    def follow(self, name: str, array: Labels) -> None:
+        """Keep the journal of a volume's array from now on; it is painted on in place."""
+
+        def follow() -> None:
+            self._recorders[name] = self.project.recorder(name, array)
+
+        self._start(follow)
+
+    def leave(self, name: str) -> None:
+        """Write what is left of a volume, and let go of its array."""
+
+        def leave() -> None:
+            self._record(name, "script", ends=True)
+            self._recorders.pop(name, None)
+
+        self._start(leave)
+
+    def look(self, name: str, tool: Tool, *, ends: bool = True) -> None:
+        """Write what changed, unless an earlier look is still waiting.
+
+        `ends` says that the stroke is over: what comes next is another step to undo.
+        """
+        pending = self._looks.get(name)
+        if pending is None or pending.done() or ends:
+            self._looks[name] = self._start(lambda: self._record(name, tool, ends=ends))
+
+    def turn(self, action: Literal["undo", "redo"]) -> None:
+        """Undo or redo a step, of whichever volume it is; `hear` tells which."""
+        self._start(lambda: self._turn(action))
+
+    def keep(self, **given: Any) -> None:
+        """Keep class table, rules or view, as `Project.keep` does."""
+        self._start(lambda: self.project.keep(**given))
+
+    def ask(self, work: Callable[[Project], Result]) -> "Future[Result]":
+        """Do other work on the project in turn; the result has what it raises."""
+        return self._worker.submit(work, self.project)
+
+    def close(self) -> None:
+        """Write what is left of all volumes, and close the project."""
+        for name in list(self._recorders):
+            self.leave(name)
+        self._worker.submit(self.project.close)
+        self._worker.shutdown(wait=True)
+
+    def _start(self, work: Callable[[], None]) -> "Future[None]":
+        return self._worker.submit(self._telling, work)
+
+    def _telling(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except UserError as error:
+            self._hear(Failed(str(error)))
+
+    def _record(self, name: str, tool: Tool, *, ends: bool) -> None:
+        recorder = self._recorders.get(name)
+        if recorder is None:
+            return
+        step = self._steps.get(name) or self.project.journal.new_step()
+        self._steps[name] = step
+        is_new = recorder.record(tool, step=step)
+        if ends or not is_new:
+            self._steps.pop(name)
+
+    def _turn(self, action: Literal["undo", "redo"]) -> None:
+        for name in self._recorders:
+            self._record(name, "script", ends=True)
+        journal = self.project.journal
+        change = journal.undo() if action == "undo" else journal.redo()
+        if change is None:
+            self._hear(Failed(f"There is nothing to {action}."))
+            return
+        if recorder := self._recorders.get(change.volume):
+            recorder.take(change)
+        first = change.deltas[0]
+        where = (first.axis, first.index)
+        self._hear(Turned(action, change.volume, change.tool, where))

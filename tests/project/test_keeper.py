@@ -1,0 +1,172 @@
+"""What is painted is written in a thread, and a killed process loses a second at most."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparseseg.project.journal import Journal
+from sparseseg.project.keeper import Failed, Keeper, Turned
+from sparseseg.project.project import Project
+
+PAINTER = """
+import sys, time
+import numpy as np
+from sparseseg.project.keeper import Keeper
+from sparseseg.project.project import Project
+
+keeper = Keeper(Project(sys.argv[1]), print)
+array = keeper.project.annotation("cells")
+keeper.follow("cells", array)
+random = np.random.default_rng(int(sys.argv[2]))
+for number in range(100_000):
+    z, y, x = (int(random.integers(0, side - 2)) for side in array.shape)
+    array[z, y : y + 4, x : x + 4] = number % 250 + 1
+    keeper.look("cells", "script")
+    print(time.time(), number % 250 + 1, z, y, x, flush=True)
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def heard() -> list[Turned | Failed]:
+    return []
+
+
+@pytest.fixture
+def keeper(project, heard) -> Keeper:
+    return Keeper(project, heard.append)
+
+
+def wait(keeper: Keeper) -> None:
+    keeper.ask(lambda _: None).result()
+
+
+def test_strokes_are_written_and_undone_and_the_project_is_closed(
+    keeper, project, heard, sample
+):
+    array = sample.annotation.copy()
+    keeper.follow("cells", array)
+    array[1, 2:5, 2:5] = 1
+    keeper.look("cells", "brush", ends=False)
+    wait(keeper)
+    array[1, 2:5, 5:8] = 1
+    keeper.look("cells", "brush")
+    wait(keeper)
+    array[5, 2:5, 2:5] = 2
+    keeper.look("cells", "fill")
+    keeper.turn("undo")
+    keeper.turn("undo")
+    keeper.close()
+
+    told = [(t.action, t.volume, t.tool, t.where) for t in heard]
+    assert told == [
+        ("undo", "cells", "fill", (0, 5)),
+        ("undo", "cells", "brush", (0, 1)),
+    ]
+    assert (array == sample.annotation).all()
+    with Project(project.folder) as again:
+        assert (again.annotation("cells") == array).all()
+
+
+def test_undo_first_writes_what_is_not_written_yet(keeper, heard, sample):
+    array = sample.annotation.copy()
+    keeper.follow("cells", array)
+    array[1, 2:5, 2:5] = 1
+    keeper.turn("undo")
+    keeper.turn("redo")
+    keeper.close()
+    assert [t.action for t in heard] == ["undo", "redo"]
+    assert (array[1, 2:5, 2:5] == 1).all()
+
+
+def test_nothing_to_undo_is_said(keeper, heard):
+    keeper.turn("undo")
+    keeper.close()
+    assert heard == [Failed("There is nothing to undo.")]
+
+
+def test_what_could_not_be_written_is_said_and_written_later(
+    keeper, project, heard, sample
+):
+    connection = project.journal._connection
+    array = sample.annotation.copy()
+    keeper.follow("cells", array)
+    noise = np.random.default_rng(0).integers(1, 250, array.shape, np.uint8)
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    keeper.ask(
+        lambda _: connection.execute(f"PRAGMA max_page_count = {pages}")
+    ).result()
+    array[...] = noise
+    keeper.look("cells", "script")
+    keeper.ask(lambda _: connection.execute("PRAGMA max_page_count = 100000")).result()
+    keeper.look("cells", "script")
+    keeper.close()
+    (failure,) = heard
+    assert "no space is left" in failure.words
+    with Project(project.folder) as again:
+        assert (again.annotation("cells") == noise).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_a_kill_at_any_moment_loses_no_stroke_older_than_a_second(project, seed):
+    folder = project.folder
+    project.close()
+    wait = float(np.random.default_rng(seed).uniform(0.3, 1.5))
+    strokes, killed = painted_until_killed(folder, seed, wait)
+    with pytest.warns(UserWarning, match="the lock was taken over"):
+        project = Project(folder)
+    with project:
+        assert project.journal.mode == "wal"
+        array = project.annotation("cells")
+        assert (array == project.replay("cells")).all()
+    assert strokes
+    assert [s for s in lost(array, strokes) if killed - s[0] > 1.0] == []
+
+
+def painted_until_killed(
+    folder: Path, seed: int, seconds: float
+) -> tuple[list[list[float]], float]:
+    """Let a process paint; kill it so long after its first stroke."""
+    command = [sys.executable, "-c", PAINTER, str(folder), str(seed)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as painter:
+        assert painter.stdout is not None
+        first = painter.stdout.readline()
+        time.sleep(seconds)
+        killed = time.time()
+        painter.send_signal(signal.SIGKILL)
+        lines = [first, *painter.stdout.read().splitlines()]
+    whole = [line.split() for line in lines if len(line.split()) == 5]
+    return [[float(word) for word in words] for words in whole], killed
+
+
+def lost(array: np.ndarray, strokes: list[list[float]]) -> list[list[float]]:
+    """Return the strokes of which a voxel, that no later one covers, is not there."""
+    covered = np.zeros(array.shape, bool)
+    missing = []
+    for stroke in reversed(strokes):
+        value, z, y, x = map(int, stroke[1:])
+        part = np.s_[z, y : y + 4, x : x + 4]
+        own = ~covered[part]
+        if (array[part][own] != value).any():
+            missing.append(stroke)
+        covered[part] = True
+    return missing
+
+
+def test_a_journal_is_whole_for_a_reader_while_it_is_written(keeper, project, sample):
+    array = sample.annotation.copy()
+    keeper.follow("cells", array)
+    for number in range(20):
+        array[3, number % 18] = number + 1
+        keeper.look("cells", "script")
+    wait(keeper)
+    reader = Journal(project.folder / "journal.sqlite", read_only=True)
+    assert (reader.annotation("cells") == array).all()
+    reader.close()
+    keeper.close()
