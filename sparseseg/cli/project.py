@@ -2,8 +2,11 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +57,7 @@ _HELP = {
     "train": "learn a model from the annotated volumes of a project",
     "replay": "make the annotations again from the journal",
     "export": "write annotations, classes and models as plain files",
+    "open": "open a project in napari",
 }
 
 
@@ -237,6 +241,19 @@ def _write(project: "Project", name: str, labels: Any, path: Path) -> None:
     write_labels(path, labels, like=project.volume(name), table=project.classes)
 
 
+def _open(arguments: Namespace) -> Answer:
+    from sparseseg.project.project import Project
+
+    if find_spec("napari") is None:
+        raise UserError(
+            "napari is not installed: pip install 'sparseseg[napari,pyqt6]'"
+        )
+    Project(arguments.folder).close()  # complains where it is open, or no project
+    show = [sys.executable, "-m", "sparseseg.widgets.show_project"]
+    code = subprocess.run([*show, str(arguments.folder)], check=False).returncode
+    return Answer({"folder": str(arguments.folder)}, str(arguments.folder), code=code)
+
+
 _ACTIONS: dict[str, Callable[[Namespace], Answer]] = {
     "new": _new,
     "add": _add,
@@ -244,6 +261,7 @@ _ACTIONS: dict[str, Callable[[Namespace], Answer]] = {
     "train": _train,
     "replay": _replay,
     "export": _export,
+    "open": _open,
 }
 
 PROJECT = Command(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sparseseg.data.volume import Volume
 from sparseseg.progress import Method
 from sparseseg.session.events import Painted, Phase, ScoreReport, StepReport
-from sparseseg.session.messages import Assignment, Preview, Restore
+from sparseseg.session.messages import Assignment, Others, Preview, Restore
 from sparseseg.session.shared import SharedVolume
 from sparseseg.settings.training import TrainSettings
 
@@ -20,13 +20,14 @@ from sparseseg.settings.training import TrainSettings
 class Desk:
     """What belongs to an open volume and outlives a training process.
 
-    `settings` are those of the training under way, `wanted` the slice last asked for,
+    `settings` and `others` are those of the training under way, `wanted` the slice last asked for,
     `shown` and `step` what predictions are made with.
     """
 
     shared: SharedVolume
     assignment: Assignment
     settings: TrainSettings | None = None
+    others: Others | None = None
     wanted: Preview | None = None
     shown: Method = "interpolation"
     step: int = 0

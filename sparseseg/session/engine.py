@@ -20,8 +20,10 @@ from sparseseg.engine.segment import Job, segment
 from sparseseg.engine.training import work
 from sparseseg.errors import UserError
 from sparseseg.progress import Method, Preparing, Step
+from sparseseg.project.project import Project
 from sparseseg.recipes import Plan
 from sparseseg.session.events import Depths
+from sparseseg.session.messages import Others
 from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.options import read_options
 from sparseseg.settings.training import TrainSettings
@@ -45,16 +47,20 @@ class Engine:
         self._case = volume, SparseLabels(annotation)
 
     def train(
-        self, settings: TrainSettings, table: ClassTable | None = None
+        self,
+        settings: TrainSettings,
+        table: ClassTable | None = None,
+        others: Others | None = None,
     ) -> Iterator[Step | Preparing]:
         """Train the model at hand if it is what the settings ask for, or a new one."""
         volume, labels = self._case
         self._case = volume, SparseLabels(labels.array, table=table)
+        cases = [self._case, *_cases_of(others, table)]
         same = settings.parent == self._parent
         if self._model is None or not (same and _is_asked_for(self._model, settings)):
-            self._model, self._depth = create([self._case], settings), None
+            self._model, self._depth = create(cases, settings), None
             self._parent = settings.parent
-        yield from work(self._model, [self._case], settings)
+        yield from work(self._model, cases, settings)
 
     def predict(
         self, arrays: SharedArrays, *, box: Box, method: Method
@@ -136,6 +142,18 @@ class Engine:
         if self._model is None:
             raise UserError("there is no model yet: train one or load one")
         return self._model
+
+
+def _cases_of(
+    others: Others | None, table: ClassTable | None
+) -> list[tuple[Volume, SparseLabels]]:
+    if others is None:
+        return []
+    with Project(others.folder, read_only=True) as project:
+        cases = project.cases(others.names)
+    return [
+        (volume, SparseLabels(labels.array, table=table)) for volume, labels in cases
+    ]
 
 
 @lru_cache(maxsize=16)

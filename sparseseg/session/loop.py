@@ -117,7 +117,7 @@ class WorkLoop:
         course, preparation = (
             Course("train", send=self._send, clock=self._clock) for _ in range(2)
         )
-        items = self._engine.train(request.settings, request.table)
+        items = self._engine.train(request.settings, request.table, request.others)
         self._training = _Training(items, course, preparation)
 
     @_handle.register

@@ -46,12 +46,21 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class Others:
+    """Other volumes of a project, as their journal has them, to train on as well."""
+
+    folder: Path
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Train:
     """Start to train, or go on with the model at hand."""
 
     settings: TrainSettings
     table: ClassTable | None = None
     """The names of the classes, as far as they are known."""
+    others: Others | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.volume import Volume
 from sparseseg.progress import Method, Preparing, Step
 from sparseseg.session.events import Depths
+from sparseseg.session.messages import Others
 from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.training import TrainSettings
 
@@ -27,7 +28,10 @@ class Engine(Protocol):
         """Take both without copying; the annotation is painted in all the time."""
 
     def train(
-        self, settings: TrainSettings, table: ClassTable | None = None
+        self,
+        settings: TrainSettings,
+        table: ClassTable | None = None,
+        others: Others | None = None,
     ) -> Iterator[Step | Preparing]:
         """Train the model at hand, or a new one; after each step it can predict.
 

@@ -23,6 +23,7 @@ from sparseseg.session.messages import (
     ChooseDepth,
     KeepRules,
     Load,
+    Others,
     Pause,
     Predict,
     Preview,
@@ -156,10 +157,15 @@ class Session:
         desk.shown, desk.step = "interpolation", 0
         self._go_over(desk)
 
-    def train(self, settings: TrainSettings) -> None:
-        """Train the model at hand (loaded, or trained before), or else a new one."""
+    def train(self, settings: TrainSettings, *, others: Others | None = None) -> None:
+        """Train the model at hand (loaded, or trained before), or else a new one.
+
+        It learns from the current volume, and from others of a project if these are given.
+        """
         with self._lock:
-            self._train(self._check("train"), settings)
+            desk = self._check("train")
+            desk.others = others
+            self._train(desk, settings)
 
     def pause(self) -> None:
         """Leave training after the step at hand; previews are still answered."""
@@ -309,7 +315,7 @@ class Session:
 
     def _train(self, desk: Desk, settings: TrainSettings) -> None:
         desk.settings = self._trained = settings
-        self._post(desk, Train(settings, self._table))
+        self._post(desk, Train(settings, self._table, desk.others))
         self._set_phase(Phase.PREPARING)
 
     def _set_phase(self, phase: Phase) -> None:

@@ -65,6 +65,7 @@ class CleanPanel(QWidget):
         self._worker.done.connect(self._show)
         self._worker.failed.connect(self._show_failure)
         desk.relay.rules.connect(self._take)
+        desk.project.rules.connect(self._take)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -85,6 +86,7 @@ class CleanPanel(QWidget):
             raise UserError(_NOTHING)
         check_rules(rules, volume.unit)
         self._desk.session.keep_rules(self.lines)
+        self._desk.project.keep_rules(self.lines)
         self.apply.setEnabled(False)
         self._worker.start(partial(_cleaned, arrays, volume, rules))
 

@@ -9,6 +9,8 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sparseseg.session.events import ScoreReport, StepReport
 
 _REDRAW_MS = 250
@@ -81,6 +83,21 @@ class TrainingCurves(QWidget):
             self._add(report.method, report.seconds, report.mean_iou)
         if report.method == report.shown:
             self._add("shown", report.seconds, report.mean_iou)
+
+    @property
+    def history(self) -> dict[str, list[tuple[float, float]]]:
+        """What was added so far, by name: seconds and value."""
+        return {
+            name: list(zip(series.seconds, series.values, strict=True))
+            for name, series in self._series.items()
+        }
+
+    def restore(self, history: "Mapping[str, Sequence[tuple[float, float]]]") -> None:
+        """Show what `history` gave, in the place of what is shown."""
+        self.clear()
+        for name in self._series:
+            for seconds, value in history.get(name, ()):
+                self._add(name, seconds, value)
 
     def clear(self) -> None:
         """Start over."""

@@ -16,6 +16,7 @@ from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.layers import LayerLink
 from sparseseg.widgets.ledger import LedgerWatch
 from sparseseg.widgets.painting import Painter
+from sparseseg.widgets.project_link import ProjectLink
 from sparseseg.widgets.recovery import Autosave, ModelFolder
 from sparseseg.widgets.relay import Relay
 from sparseseg.widgets.result_layers import ResultLayers
@@ -55,6 +56,7 @@ class Desk:
         self._is_open = True
         self.link.opened.connect(self._on_opened)
         self.ledger.counted.connect(self._on_counted)
+        self.project = ProjectLink(self)
         self._follow_state()
 
     def recover(self, found: "Recovered") -> None:
@@ -83,10 +85,12 @@ class Desk:
         """See what was painted, and that it was painted where it counts."""
         self.link.look()
         self.ledger.look()
+        self.project.look()
         self._look_at_state()
 
     def save_annotation(self) -> None:
         """Copy the annotation to disk if it changed; raises what the last copy did."""
+        self.project.keep_view()
         if self._autosave is not None:
             self._autosave.save()
 
@@ -95,6 +99,7 @@ class Desk:
         if not self._is_open:
             return
         self._is_open = False
+        self.project.close()
         self.relay.close()
         self.session.close()
         self.models.close()

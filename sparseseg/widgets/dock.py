@@ -23,6 +23,7 @@ from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_picker import ModelPicker
 from sparseseg.widgets.paint_panel import PaintPanel
 from sparseseg.widgets.preview import Preview
+from sparseseg.widgets.project_panel import ProjectPanel
 from sparseseg.widgets.result_panel import ResultPanel
 from sparseseg.widgets.section import Section
 from sparseseg.widgets.slices import SliceView
@@ -117,6 +118,7 @@ class SegmentationDock(QWidget):
 
     def _make_panels(self) -> None:
         desk, messages = self.desk, self.messages
+        self.project = ProjectPanel(desk, messages)
         self.image = ImagePanel(desk.link, desk.background)
         self.classes = ClassPanel(
             desk.viewer, desk.link, desk.classes, desk.painter, messages
@@ -135,6 +137,7 @@ class SegmentationDock(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.messages)
+        layout.addWidget(self.project)
         layout.addWidget(scroll, 1)
         layout.addWidget(self.train.strip)
         self.setMinimumWidth(_WIDTH)

@@ -83,6 +83,11 @@ class LayerLink:
         return [layer for layer in layers if RESULT not in layer.metadata]
 
     @property
+    def seats(self) -> tuple[Seat, ...]:
+        """What was opened of all images."""
+        return tuple(self._seats)
+
+    @property
     def arrays(self) -> "SharedArrays | None":
         """The arrays of the chosen image, once it is open."""
         return None if self.seat is None else self.seat.arrays
@@ -149,6 +154,30 @@ class LayerLink:
         else:
             self._session.go_over(seat.arrays)
         return seat.arrays
+
+    def check_free(self) -> None:
+        """Raise `UserError` while the session is at work on any image."""
+        if self._session.phase not in (Phase.IDLE, Phase.LOST):
+            raise UserError(
+                "sparseseg is training or predicting: press Stop, or wait until that has "
+                "ended, to open another volume."
+            )
+
+    def restore(self, image: Image, annotation: "NDArray[np.uint8]") -> Seat:
+        """Add an image with the annotation that it has already, and choose it."""
+        volume = volume_of(image)
+        seat = Seat(image, volume, self._session.open(volume, annotation))
+        self._seats.append(seat)
+        self._viewer.add_layer(image)
+        self.choose(image)
+        return seat
+
+    def release(self, seat: Seat) -> None:
+        """Take the layers of an image away, and give its memory back."""
+        self._seats.remove(seat)
+        for layer in [layer for layer in seat.layers if layer in self._viewer.layers]:
+            self._viewer.layers.remove(layer)
+        self._session.let_go(seat.arrays)
 
     def annotate(self) -> Labels:
         """Show the annotation of the chosen image, ready to paint on."""

@@ -1,5 +1,7 @@
 """Painting on the annotation: the class, the slice, and what is worth a warning."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
 
+    from sparseseg.project.journal import Tool
     from sparseseg.widgets.layers import LayerLink
 
 _NO_LAYER = "Show the annotation first: New annotation, or Show annotation, in step 2."
@@ -35,6 +38,8 @@ class Painter:
         self._viewer = viewer
         self._link = link
         self._layer: Labels | None = None
+        self.tool: Tool | None = None
+        """What fills a part of the slice at this moment, or None."""
         self.view: SliceView | None = None
         self.caution = ""
         link.annotation_changed.connect(self._follow)
@@ -55,13 +60,15 @@ class Painter:
 
     def fill_rest(self) -> int:
         """Make the rest of the visible slice background; return how many voxels."""
-        return fill_rest(self._annotation(), self._visible())
+        with self._using("fill"):
+            return fill_rest(self._annotation(), self._visible())
 
     def accept(self) -> int:
         """Label the rest of the visible slice as predicted; return how many voxels."""
         layer, arrays = self._annotation(), self._link.arrays
         assert arrays is not None, "the annotation's layer is made on the arrays"
-        return accept(layer, self._visible(), arrays.prediction)
+        with self._using("proposal"):
+            return accept(layer, self._visible(), arrays.prediction)
 
     def turn_to(self, axis: int) -> None:
         """Show slices across an axis (0 z, 1 y, 2 x)."""
@@ -82,6 +89,14 @@ class Painter:
         self._follow(None)
         for event in self._dims_events():
             event.disconnect(self._look)
+
+    @contextmanager
+    def _using(self, tool: "Tool") -> Iterator[None]:
+        self.tool = tool
+        try:
+            yield
+        finally:
+            self.tool = None
 
     def _annotation(self) -> "Labels":
         if self._layer is None:

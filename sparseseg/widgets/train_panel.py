@@ -20,6 +20,7 @@ from sparseseg.widgets.asking import may_lose_model
 from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.curves import TrainingCurves
 from sparseseg.widgets.job_progress import JobProgress
+from sparseseg.widgets.past_scores import reports_of, step_of
 from sparseseg.widgets.recipe_panel import RecipePanel
 from sparseseg.widgets.rows import row_of
 from sparseseg.widgets.text import text_label
@@ -34,6 +35,7 @@ from sparseseg.widgets.train_words import (
 )
 
 if TYPE_CHECKING:
+    from sparseseg.project.models import ProjectModel
     from sparseseg.session import SharedArrays
     from sparseseg.session.events import Progress, ScoreReport, StepReport
     from sparseseg.widgets.desk import Desk
@@ -70,7 +72,7 @@ class TrainPanel(QWidget):
         self.anew = self._button("New model", _ANEW, self._forget_model)
         self.origin = text_label(role="hint")
         self.minutes = QSpinBox(suffix=" min")
-        self.endless = QCheckBox("until I stop")
+        self.endless, self.all_volumes = QCheckBox("until I stop"), _all_volumes()
         self.train = self._button("Train", _TRAIN, self._train, role="primary")
         self.pause = self._button("Pause", _PAUSE, self._pause_or_resume)
         self.stop = self._button("Stop", _STOP, session.stop)
@@ -132,6 +134,7 @@ class TrainPanel(QWidget):
         layout.addWidget(self.origin)
         layout.addLayout(row_of(self.models, self.from_nothing, self.anew))
         layout.addLayout(row_of(self.minutes, self.endless))
+        layout.addWidget(self.all_volumes)
         layout.addWidget(self.shown)
         layout.addWidget(self.curves)
         self.curves.hide()
@@ -153,6 +156,9 @@ class TrainPanel(QWidget):
         self._desk.classes.changed.connect(self._show_names)
         self._desk.state_changed.connect(self._show_state)
         self._desk.link.opened.connect(self._show_opened)
+        self._desk.project.shown.connect(self._show_model)
+        self._desk.project.changed.connect(self._show_project)
+        self._desk.project.curves = lambda: self.curves.history
         relay.step.connect(self._show_step)
         relay.score.connect(self._show_score)
         relay.progress.connect(self._show_progress)
@@ -164,7 +170,8 @@ class TrainPanel(QWidget):
         ):
             return
         self._trained_on = self._desk.link.open()
-        self._session.train(settings)
+        others = self._desk.project.others() if self.all_volumes.isChecked() else None
+        self._session.train(settings, others=others)
 
     def _forget_model(self) -> None:
         if may_lose_model(self, self._desk, "start a new one"):
@@ -212,6 +219,18 @@ class TrainPanel(QWidget):
         self.curves.clear()
         self.curves.hide()
 
+    def _show_project(self) -> None:
+        self.all_volumes.setHidden(self._desk.project.others() is None)
+
+    def _show_model(self, model: "ProjectModel") -> None:
+        """Show the curves and scores of a model that a project has."""
+        self._trained_on = self._desk.link.arrays
+        self._scores = {report.method: report for report in reports_of(model.history)}
+        self._step = step_of(model.history, model.curves)
+        self.curves.restore(model.curves)
+        self.curves.setVisible(self._step is not None)
+        self._show_words(self._session.phase)
+
     def _show_step(self, report: "StepReport") -> None:
         self._step = report
         self.curves.setVisible(self._is_about_this)
@@ -246,6 +265,15 @@ class TrainPanel(QWidget):
         self.shown.setVisible(scored)
 
 
+def _all_volumes() -> QCheckBox:
+    box = QCheckBox("all volumes of the project")
+    box.setToolTip(_ALL)
+    box.setChecked(True)
+    box.hide()
+    return box
+
+
+_ALL = "Learn from all annotated volumes; else only from the one that is shown"
 _MODELS = "Pretrained models: predict with one, or start the training from it"
 _FROM_NOTHING = "Let the next training follow a recipe, from fresh weights"
 _ANEW = "Remove the current model: the next training starts from fresh weights"

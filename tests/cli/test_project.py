@@ -113,7 +113,7 @@ def test_what_is_open_is_not_opened_twice(run, folder):
 
 
 def test_a_folder_that_is_no_project_gets_one_sentence(run, tmp_path):
-    for action in ("info", "train"):
+    for action in ("info", "train", "open"):
         code, _, stderr = run("project", action, tmp_path)
         assert (code, len(stderr.splitlines())) == (2, 1)
         assert "is no project" in stderr

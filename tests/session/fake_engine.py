@@ -16,6 +16,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.progress import Method, Preparing, Score, Step
 from sparseseg.session.events import Depths
+from sparseseg.session.messages import Others
 from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.training import TrainSettings
 
@@ -43,7 +44,10 @@ class Engine:
         self.annotation = annotation
 
     def train(
-        self, settings: TrainSettings, table: ClassTable | None = None
+        self,
+        settings: TrainSettings,
+        table: ClassTable | None = None,
+        others: Others | None = None,
     ) -> Iterator[Step | Preparing]:
         if settings.recipe == "wrong":
             raise UserError("nothing is painted yet: paint a slice")

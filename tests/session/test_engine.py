@@ -1,8 +1,12 @@
 import pytest
 
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.samples import blobs
+from sparseseg.project.project import Project
 from sparseseg.session.engine import Engine
+from sparseseg.session.messages import Others
 from sparseseg.starting import create
-from tests.miniature import blob_case, settings, shrink
+from tests.miniature import SHAPE, blob_case, settings, shrink
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +41,26 @@ def test_a_model_goes_on_only_if_the_next_training_starts_from_the_same(monkeypa
     for parent in ("", "", "mine", "mine", ""):
         next(engine.train(settings(parent=parent)))
     assert made == ["", "mine", ""]
+
+
+def test_other_volumes_of_a_project_are_learned_from(tmp_path, monkeypatch):
+    first, second = (blobs(SHAPE, classes=2, seed=seed) for seed in (0, 1))
+    with Project.new(tmp_path / "project") as project:
+        labels = SparseLabels(second.annotation, table=second.table)
+        name = project.add_volume(second.volume, labels).name
+    seen = []
+
+    def work(model, cases, settings):
+        seen.extend(cases)
+        yield from ()
+
+    monkeypatch.setattr("sparseseg.session.engine.work", work)
+    engine = Engine()
+    engine.open(first.volume, first.annotation)
+    others = Others(tmp_path / "project", (name,))
+    list(engine.train(settings(), first.table, others))
+    (_, own), (volume, labels) = seen
+    assert own.array is first.annotation
+    assert (volume.array == second.volume.array).all()
+    assert (labels.array == second.annotation).all()
+    assert labels.table == first.table

@@ -59,7 +59,8 @@ class FakeSession:
     def name_classes(self, table: Any) -> None:
         self.table = table
 
-    def train(self, settings: Any) -> None:
+    def train(self, settings: Any, *, others: Any = None) -> None:
+        self.others = others
         self.calls.append(("train", settings))
         self.becomes(Phase.PREPARING)
 

@@ -1,0 +1,358 @@
+"""The project that is open in the window: what is painted goes into its journal."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from sparseseg.errors import UserError
+from sparseseg.project.keeper import Failed, Keeper, Turned
+from sparseseg.project.project import Project
+from sparseseg.session.events import Phase, Rules
+from sparseseg.session.messages import Others
+from sparseseg.widgets.background import Background
+from sparseseg.widgets.file_facts import facts_in
+from sparseseg.widgets.project_view import apply_view, view_of
+from sparseseg.widgets.project_work import (
+    Given,
+    Loaded,
+    Opened,
+    Row,
+    add,
+    created,
+    load,
+    opened,
+    rows_of,
+)
+from sparseseg.widgets.slices import SliceView
+from sparseseg.widgets.strokes import Strokes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+
+    from sparseseg.project.journal import Tool
+    from sparseseg.project.models import Curve, ProjectModel
+    from sparseseg.widgets.desk import Desk
+    from sparseseg.widgets.seat import Seat
+
+
+class ProjectLink(QObject):
+    """Make, open and keep a project; nothing slow is done in Qt's thread."""
+
+    changed = Signal()
+    """The project, its volumes or what they have are others now."""
+    failed = Signal(str)
+    told = Signal(str)
+    shown = Signal(object)
+    """The newest `ProjectModel` of a project that was opened."""
+    rules = Signal(object)
+    """The `Rules` of a project that was opened."""
+    _heard = Signal(object)
+    _ready = Signal(object)
+
+    def __init__(self, desk: "Desk") -> None:
+        super().__init__()
+        self._desk = desk
+        self._keeper: Keeper | None = None
+        self._names: dict[Seat, str] = {}
+        self._view: dict[str, Any] = {}
+        self._saving = Path()
+        self._is_restoring = False
+        self._phase = Phase.IDLE
+        self.rows: list[Row] = []
+        self.curves: Callable[[], Mapping[str, Curve]] = dict
+        """Gives the curves of the training that has ended."""
+        self.strokes = Strokes(desk.painter)
+        self._background = Background("project")
+        self._connect()
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the project that is open."""
+        return None if self._keeper is None else self._keeper.project.folder
+
+    @property
+    def current(self) -> str:
+        """The name of the volume that is shown, or ""."""
+        seat = self._desk.link.seat
+        return "" if seat is None else self._names.get(seat, "")
+
+    def others(self) -> Others | None:
+        """Return the annotated volumes besides the one that is shown, to train on."""
+        names = tuple(row.name for row in self.rows if row.slices)
+        rest = tuple(name for name in names if name != self.current)
+        if self.folder is None or not rest:
+            return None
+        return Others(self.folder, rest)
+
+    def create(self, folder: Path) -> None:
+        """Save what is open as a new project in a folder."""
+        seats = list(self._desk.link.seats)
+        given = [self._given(seat) for seat in seats]
+        self._in_thread(
+            partial(created, folder, given),
+            lambda made: self._begin(made[0], seats, made[1]),
+        )
+
+    def open(self, folder: Path) -> None:
+        """Open a project with its volume, annotation, classes, model, rules and view."""
+        self._desk.link.check_free()
+        self.close_project()
+        self._in_thread(partial(opened, folder), self._take_opened)
+
+    def show(self, name: str) -> None:
+        """Go to another volume; the arrays of the one before are given back."""
+        if self._keeper is None or name == self.current:
+            return
+        self._desk.link.check_free()
+        self._ask(lambda project: load(project, name), self._take_loaded)
+
+    def turn(self, action: Literal["undo", "redo"]) -> None:
+        """Undo or redo the newest step, of whichever volume it is."""
+        if self._keeper is not None:
+            self._keeper.turn(action)
+
+    def look(self) -> None:
+        """Write what was painted since the last look."""
+        if self._keeper is not None and self.current:
+            is_painting = self.strokes.is_painting
+            tool: Tool = self.strokes.tool if is_painting else "script"
+            self._keeper.look(self.current, tool, ends=not is_painting)
+
+    def keep_view(self) -> None:
+        """Keep what the window shows, if it is something else than before."""
+        if self._keeper is None or not self.current:
+            return
+        view = view_of(self._desk.viewer, self.current)
+        if view != self._view:
+            self._view = view
+            self._keeper.keep(view=view)
+
+    def keep_rules(self, lines: tuple[str, ...]) -> None:
+        """Keep the rules that predictions are cleaned up with."""
+        if self._keeper is not None:
+            self._keeper.keep(rules=lines)
+
+    def close_project(self) -> None:
+        """Write what is left, and let others open the project."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is None:
+            return
+        if self.current:
+            keeper.keep(view=view_of(self._desk.viewer, self.current))
+        keeper.close()
+        self._names.clear()
+        self.rows = []
+        self.strokes.follow(None)
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Close the project, and let go; calling it twice is fine."""
+        with suppress(RuntimeError):  # Qt's part of this object may be gone
+            self.blockSignals(True)
+        self._background.close()
+        self.close_project()
+        self.strokes.close()
+
+    def _connect(self) -> None:
+        desk = self._desk
+        self._heard.connect(self._on_heard)
+        self._ready.connect(lambda work: work())
+        self._background.done.connect(lambda take: take())
+        self._background.failed.connect(self.failed)
+        self.strokes.ended.connect(self._on_stroke)
+        self.strokes.turned.connect(self.turn)
+        desk.link.annotation_changed.connect(self._follow_layer)
+        desk.link.opened.connect(self._on_opened)
+        desk.classes.changed.connect(self._on_classes)
+        desk.relay.phase.connect(self._on_phase)
+        desk.relay.saved.connect(self._on_saved)
+
+    # What comes from the user
+
+    def _on_stroke(self, tool: "Tool") -> None:
+        # napari says so before it writes some changes into the array.
+        QTimer.singleShot(0, partial(self._write, self.current, tool))
+
+    def _write(self, name: str, tool: "Tool") -> None:
+        if self._keeper is not None and name:
+            self._keeper.look(name, tool)
+
+    def _on_classes(self, table: object) -> None:
+        if self._keeper is not None:
+            self._keeper.keep(classes=table)
+
+    def _on_opened(self, _arrays: object) -> None:
+        """Add an image to the project that the user opens while one is open."""
+        seat = self._desk.link.seat
+        is_known = seat is None or seat in self._names or self._is_restoring
+        if self._keeper is None or seat is None or is_known:
+            return
+        given = self._given(seat)
+        self._names[seat] = ""  # until it has a name
+        self._ask(
+            lambda project: add(project, given),
+            lambda name: self._take_added(seat, name),
+        )
+
+    def _take_added(self, seat: "Seat", name: str) -> None:
+        self._follow(seat, name)
+        self.told.emit(f"{seat.name!r} was added to the project as {name!r}.")
+        self.refresh()
+
+    def _follow_layer(self, layer: Any) -> None:
+        self.strokes.follow(layer if self._keeper is not None else None)
+
+    # What comes from the thread
+
+    def _begin(
+        self, project: Project, seats: "Sequence[Seat]", names: "Sequence[str]"
+    ) -> None:
+        self.close_project()
+        self._keeper = Keeper(project, self._heard.emit)
+        for seat, name in zip(seats, names, strict=True):
+            self._follow(seat, name)
+        self._keeper.keep(classes=self._desk.classes.table)
+        self._follow_layer(self._desk.link.annotation)
+        self.refresh()
+        self.told.emit(
+            f"The project is saved in {project.folder}. From now on every stroke is kept."
+        )
+
+    def _take_opened(self, found: Opened) -> None:
+        project = found.project
+        self._keeper = Keeper(project, self._heard.emit)
+        if project.classes.classes:
+            self._desk.classes.replace(project.classes)
+        view = dict(project.view)
+        if found.shown is not None:
+            self._take_loaded(found.shown)
+            apply_view(self._desk.viewer, view)
+        for words in found.complaints:
+            self.failed.emit(words)
+        for words in found.notes:
+            self.told.emit(words)
+        self.rules.emit(Rules(project.rules))
+        self._load_newest(project.models[-1:])
+        self.refresh()
+
+    def _take_loaded(self, loaded: Loaded) -> None:
+        """Show a volume in the place of the one before."""
+        link = self._desk.link
+        before = link.seat
+        image = Image(loaded.image, **loaded.look)
+        self._is_restoring = True
+        try:
+            seat = link.restore(image, loaded.annotation)
+        finally:
+            self._is_restoring = False
+        self._follow(seat, loaded.name)
+        link.annotate()
+        if before is not None and before in self._names:
+            self._leave(before)
+        for words in loaded.notes:
+            self.told.emit(words)
+        self.refresh()
+
+    def _load_newest(self, models: "Sequence[ProjectModel]") -> None:
+        for model in models:
+            if self._desk.link.seat is not None:
+                self._desk.session.load(model.path)
+                self.shown.emit(model)
+
+    def _leave(self, seat: "Seat") -> None:
+        name = self._names.pop(seat)
+        if self._keeper is not None and name:
+            self._keeper.leave(name)
+        self._desk.link.release(seat)
+
+    def _follow(self, seat: "Seat", name: str) -> None:
+        assert self._keeper is not None, "a project is open"
+        self._names[seat] = name
+        self._keeper.follow(name, seat.arrays.annotation)
+
+    def _on_heard(self, event: Turned | Failed) -> None:
+        if isinstance(event, Failed):
+            self.failed.emit(event.words)
+            return
+        axis, index = event.where
+        view = SliceView(axis, index)
+        verb = "undone" if event.action == "undo" else "made again"
+        self.told.emit(f"{event.tool} on slice {view} of {event.volume!r} was {verb}.")
+        layer = self._desk.link.annotation
+        if event.volume == self.current and layer is not None:
+            layer.refresh()
+            self._desk.painter.go_to(view)
+            self._desk.ledger.look()
+
+    def refresh(self) -> None:
+        """Find out what the volumes have now."""
+        self._ask(rows_of, self._take_rows)
+
+    def _take_rows(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self.changed.emit()
+
+    # Models
+
+    def _on_phase(self, phase: Phase) -> None:
+        before, self._phase = self._phase, phase
+        has_ended = before is Phase.TRAINING and phase is Phase.IDLE
+        session = self._desk.session
+        if self._keeper is None or not has_ended or not session.has_model:
+            return
+        self._saving = self._keeper.project.next_model().absolute()
+        self._saving.parent.mkdir(exist_ok=True)
+        session.save(self._saving)
+
+    def _on_saved(self, path: str) -> None:
+        if self._keeper is None or Path(path) != self._saving:
+            return
+        rest = self.others()
+        names = (self.current, *(rest.names if rest else ()))
+        curves = dict(self.curves())
+        self._ask(
+            lambda project: project.describe_model(Path(path), names, curves),
+            lambda _: self.refresh(),
+        )
+
+    # Threads
+
+    def _given(self, seat: "Seat") -> Given:
+        facts = facts_in(seat.image.metadata)
+        source = seat.image.source.path
+        path = (
+            facts.path if facts and facts.path else (Path(source) if source else None)
+        )
+        table = self._desk.classes.table
+        return Given(seat.volume, seat.arrays.annotation, table, path)
+
+    def _in_thread(self, work: Callable[[], Any], take: Callable[[Any], None]) -> None:
+        """Do work before there is a project to do it in turn with."""
+
+        def working() -> Callable[[], None]:
+            return partial(take, work())
+
+        self._background.start(working)
+
+    def _ask(self, work: Callable[[Project], Any], take: Callable[[Any], None]) -> None:
+        """Do work on the project in its thread, and take the result in Qt's."""
+        if self._keeper is None:
+            return
+        self._keeper.ask(work).add_done_callback(
+            lambda future: self._ready.emit(partial(self._finish, future, take))
+        )
+
+    def _finish(self, future: "Future[Any]", take: Callable[[Any], None]) -> None:
+        try:
+            result = future.result()
+        except UserError as error:
+            self.failed.emit(str(error))
+            return
+        if self._keeper is not None:
+            take(result)

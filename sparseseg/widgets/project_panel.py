@@ -1,0 +1,143 @@
+"""The project at the top of the dock: make and open one, go back a step, its volumes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from sparseseg.widgets.asking import may_lose_model
+from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.rows import row_of
+from sparseseg.widgets.text import text_label
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QPushButton
+
+    from sparseseg.widgets.desk import Desk
+    from sparseseg.widgets.messages import MessageArea
+    from sparseseg.widgets.project_work import Row
+
+_ROW_HEIGHT = 22
+_MOST_ROWS = 4
+_COLUMNS = ("Volume", "Slices", "Classes", "Score")
+
+
+class ProjectPanel(QWidget):
+    """Save what is open as a project once; then every change is kept by itself."""
+
+    def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
+        super().__init__()
+        self._desk = desk
+        self._project = desk.project
+        self._messages = messages
+        dots = "\N{HORIZONTAL ELLIPSIS}"
+        self.save = self._button(f"Save project{dots}", _SAVE, self._save)
+        self.open = self._button(f"Open project{dots}", _OPEN, self._open)
+        self.undo = self._button("Undo", _UNDO, lambda: self._project.turn("undo"))
+        self.redo = self._button("Redo", _REDO, lambda: self._project.turn("redo"))
+        self.title = text_label(role="hint", wrap=False)
+        self.volumes = QTableWidget(0, len(_COLUMNS))
+        self._build()
+        self._project.changed.connect(self._show)
+        self._project.failed.connect(messages.error)
+        self._project.told.connect(messages.confirm)
+        self._show()
+
+    def _button(
+        self, text: str, tip: str, action: Callable[[], object]
+    ) -> "QPushButton":
+        return action_button(text, tip, action, messages=self._messages)
+
+    def _build(self) -> None:
+        table = self.volumes
+        table.setHorizontalHeaderLabels(_COLUMNS)
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        table.horizontalHeader().setFixedHeight(_ROW_HEIGHT)
+        table.horizontalHeader().setSectionResizeMode(
+            QHeaderView.ResizeMode.ResizeToContents
+        )
+        table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        table.setShowGrid(False)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        table.itemSelectionChanged.connect(self._go)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.title)
+        layout.addLayout(row_of(self.save, self.open))
+        layout.addWidget(table)
+        layout.addLayout(row_of(self.undo, self.redo))
+
+    def _save(self) -> None:
+        proposed = str(Path.home() / "project")
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save project in a new folder", proposed
+        )
+        if path:
+            self._project.create(Path(path))
+
+    def _open(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open project")
+        if path and may_lose_model(self, self._desk, "open a project"):
+            self._project.open(Path(path))
+
+    def _go(self) -> None:
+        row = self.volumes.currentRow()
+        if 0 <= row < len(self._project.rows):
+            with self._messages.catching():
+                self._project.show(self._project.rows[row].name)
+
+    def _show(self) -> None:
+        folder, rows = self._project.folder, self._project.rows
+        is_open = folder is not None
+        self.title.setText(f"Project: {folder.name}" if folder else "")
+        self.title.setToolTip(str(folder or ""))
+        self.save.setHidden(is_open)
+        for widget in (self.title, self.undo, self.redo):
+            widget.setVisible(is_open)
+        self.volumes.setVisible(bool(rows))
+        self.volumes.setFixedHeight(_ROW_HEIGHT * (1 + min(len(rows), _MOST_ROWS)) + 6)
+        with signals_blocked(self.volumes):
+            self.volumes.setRowCount(len(rows))
+            for number, row in enumerate(rows):
+                self._fill(number, row)
+                if row.name == self._project.current:
+                    self.volumes.selectRow(number)
+
+    def _fill(self, number: int, row: "Row") -> None:
+        score = "\N{EN DASH}" if row.score is None else f"{row.score:.2f}"
+        name = (
+            row.name if row.state in ("here", "moved") else f"{row.name} ({row.state})"
+        )
+        words = (name, str(row.slices), str(row.classes), score)
+        for column, text in enumerate(words):
+            item = QTableWidgetItem(text)
+            item.setToolTip(
+                f"{name}: {row.slices} slices annotated, {row.complete} complete; click to "
+                "go there. The score is the mean IoU on held-out slices."
+            )
+            self.volumes.setItem(number, column, item)
+
+
+_SAVE = (
+    "Save images, annotations and models as a project in a new folder; from then on every "
+    "change is kept by itself"
+)
+_OPEN = "Open a project with its volumes, annotations, classes, model and view"
+_UNDO = "Take back the newest change, on whichever slice or volume (Ctrl+Z)"
+_REDO = "Make the change again that was taken back last (Ctrl+Shift+Z)"

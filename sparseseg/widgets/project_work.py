@@ -1,0 +1,161 @@
+"""The slow parts of opening and making a project, free of Qt: they run in a thread."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparseseg.classes import ClassTable
+from sparseseg.data.files import read
+from sparseseg.data.labels import SparseLabels
+from sparseseg.errors import Note, UserError
+from sparseseg.project.project import Project
+from sparseseg.widgets.readers import layer_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sparseseg.data.volume import Volume
+
+
+@contextmanager
+def noting() -> Iterator[list[str]]:
+    """Collect the notes of the block, which Python would print where nobody looks."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", Note)
+        yield notes
+    notes += [str(w.message) for w in caught if isinstance(w.message, Note)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A volume of a project, as the window needs it."""
+
+    name: str
+    image: Any
+    """The array and the keywords of its image layer."""
+    look: Mapping[str, Any]
+    annotation: "NDArray[np.uint8]"
+    notes: Sequence[str] = ()
+    """What was decided for the user, or found out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A project that was opened, with the volume that it showed."""
+
+    project: Project
+    shown: Loaded | None
+    complaints: Sequence[str] = ()
+    """Why volumes before it could not be read."""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a project has of a volume, for a list."""
+
+    name: str
+    slices: int
+    complete: int
+    classes: int
+    state: str
+    score: float | None
+
+
+def load(project: Project, name: str) -> Loaded:
+    """Read a volume and its annotation."""
+    with noting() as notes:
+        volume = project.volume(name)
+    plain = replace(volume, classes=ClassTable())
+    data, look, _ = layer_of(plain, project.locate(name).path)
+    look = {k: v for k, v in look.items() if k != "colormap"} | {"name": name}
+    return Loaded(name, data, look, project.annotation(name), notes)
+
+
+def opened(folder: Path) -> Opened:
+    """Open a project and the volume that was shown last, or the first one."""
+    with noting() as notes:
+        project = Project(folder)
+    try:
+        names = [volume.name for volume in project.volumes]
+        wanted = project.view.get("volume")
+        order = sorted(names, key=lambda name: name != wanted)
+        return replace(_with_first(project, order), notes=notes)
+    except BaseException:
+        project.close()
+        raise
+
+
+def _with_first(project: Project, names: Sequence[str]) -> Opened:
+    """Return a project with the first of some volumes that can be read."""
+    complaints: list[str] = []
+    for name in names:
+        try:
+            return Opened(project, load(project, name), complaints)
+        except UserError as error:
+            complaints.append(str(error))
+    return Opened(project, None, complaints)
+
+
+def created(folder: Path, volumes: "Sequence[Given]") -> tuple[Project, list[str]]:
+    """Make a project of volumes; return it with their names."""
+    project = Project.new(folder)
+    try:
+        return project, [add(project, given) for given in volumes]
+    except BaseException:
+        project.close()
+        raise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """A volume that is open in the window."""
+
+    volume: "Volume"
+    annotation: "NDArray[np.uint8]"
+    table: ClassTable
+    path: Path | None
+    """The file that it came from, as far as that is known."""
+
+
+def add(project: Project, given: Given) -> str:
+    """Add a volume to a project, by its file if that holds the same voxels."""
+    path = given.path
+    if path is not None and not _holds(path, given.volume):
+        path = None
+    used = {int(value) for value in np.unique(given.annotation)}
+    known = tuple(c for c in given.table.classes if c.number in used)
+    labels = SparseLabels(given.annotation.copy(), table=ClassTable(known))
+    return project.add_volume(given.volume, labels, path=path).name
+
+
+def rows_of(project: Project) -> list[Row]:
+    """Return what a project has of each volume."""
+    newest: dict[str, float | None] = {}
+    for model in project.models:
+        newest |= dict.fromkeys(model.volumes, model.score)
+    return [
+        _row(project, volume.name, newest.get(volume.name))
+        for volume in project.volumes
+    ]
+
+
+def _row(project: Project, name: str, score: float | None) -> Row:
+    labels = project.labels(name)
+    slices = labels.slices()
+    complete = sum(found.complete for found in slices)
+    state = project.locate(name).state
+    return Row(name, len(slices), complete, len(labels.numbers()), state, score)
+
+
+def _holds(path: Path, volume: "Volume") -> bool:
+    try:
+        return bool(np.array_equal(read(path).array, volume.array))
+    except UserError:
+        return False

@@ -1,0 +1,330 @@
+"""A project in the window: what is painted is kept, and comes back as it was."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+from sparseseg.data.files import write_image
+from sparseseg.data.volume import Volume
+from sparseseg.project.journal import Journal
+from sparseseg.project.project import Project
+from sparseseg.project.recorder import Recorder
+from sparseseg.session.events import Phase, StepReport
+from sparseseg.widgets.desk import Desk
+from sparseseg.widgets.dock import SegmentationDock
+from sparseseg.widgets.slices import SliceView
+from tests.widgets.conftest import SHAPE
+from tests.widgets.fake_session import FakeSession
+
+NEVER = 10_000_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def dock(viewer, image, session, qtbot) -> SegmentationDock:
+    dock = SegmentationDock(viewer, session=session)
+    qtbot.addWidget(dock)
+    for timer in dock._timers:
+        timer.setInterval(NEVER)  # the test looks when it means to
+    yield dock
+    dock.close()
+
+
+@pytest.fixture
+def saved(dock, folder, qtbot, monkeypatch) -> SegmentationDock:
+    """A dock whose image, with an empty annotation, was saved as a project."""
+    dock.classes.new.click()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder), ""))
+    with qtbot.waitSignal(dock.desk.project.changed):
+        dock.project.save.click()
+    qtbot.waitUntil(lambda: bool(dock.desk.project.rows))
+    return dock
+
+
+def reopened(folder: Path, qtbot) -> tuple[SegmentationDock, ViewerModel]:
+    viewer = ViewerModel()
+    dock = SegmentationDock(viewer, session=FakeSession())
+    qtbot.addWidget(dock)
+    dock.desk.project.open(folder)
+    qtbot.waitUntil(lambda: bool(dock.desk.project.rows))
+    return dock, viewer
+
+
+def settle(dock: SegmentationDock) -> None:
+    """Wait until the thread of the journal has done what it was asked for."""
+    QApplication.processEvents()
+    dock.desk.project._keeper.ask(lambda _: None).result()
+
+
+def stroke(dock: SegmentationDock, z: int, value: int = 1) -> None:
+    """Paint with napari's own brush, and wait until that is written."""
+    layer = dock.desk.link.annotation
+    layer.mode = "paint"
+    layer.paint((z, 10, 10), value)
+    settle(dock)
+
+
+def kept(folder: Path, name: str = "cells") -> np.ndarray:
+    reader = Journal(folder / "journal.sqlite", read_only=True)
+    try:
+        return reader.annotation(name)
+    finally:
+        reader.close()
+
+
+def test_saving_makes_a_project_with_the_image_and_then_keeps_every_stroke(
+    saved, folder
+):
+    stroke(saved, 2)
+    array = saved.desk.link.arrays.annotation
+    assert array.any()
+    assert (kept(folder) == array).all()
+    assert saved.project.save.isHidden()
+    assert saved.project.volumes.item(0, 0).text() == "cells"
+
+
+def test_a_change_without_an_event_is_kept_by_the_next_look(saved, folder):
+    array = saved.desk.link.arrays.annotation
+    array[4, 3:9, 3:9] = 1
+    saved.desk.look()
+    settle(saved)
+    assert (kept(folder) == array).all()
+
+
+def test_a_project_opens_again_as_it_was(saved, folder, viewer, qtbot):
+    saved.desk.classes.rename(1, "nucleus")
+    saved.desk.classes.add()
+    stroke(saved, 2)
+    stroke(saved, 5, value=2)
+    saved.clean.rules.setPlainText("fill holes of 1")
+    saved.clean.apply.click()
+    saved.desk.painter.go_to(SliceView(2, 17))
+    array = saved.desk.link.arrays.annotation.copy()
+    voxels = np.asarray(viewer.layers["cells"].data)
+    saved.close()
+
+    dock, again = reopened(folder, qtbot)
+    assert (dock.desk.link.arrays.annotation == array).all()
+    assert (np.asarray(again.layers["cells"].data) == voxels).all()
+    assert tuple(again.layers["cells"].scale) == (0.5, 0.25, 0.25)
+    assert dock.desk.classes.table.names == ("nucleus", "class 2")
+    assert dock.clean.lines == ("fill holes of 1",)
+    assert dock.desk.painter.view == SliceView(2, 17)
+    dock.close()
+
+
+def test_undo_goes_on_across_slices_and_a_restart(saved, folder, qtbot):
+    stages = [saved.desk.link.arrays.annotation.copy()]
+    for z in (1, 3, 4):
+        stroke(saved, z)
+        stages.append(saved.desk.link.arrays.annotation.copy())
+    saved.project.undo.click()
+    settle(saved)
+    assert (saved.desk.link.arrays.annotation == stages[2]).all()
+    saved.close()
+
+    dock, _ = reopened(folder, qtbot)
+    for stage in (stages[1], stages[0]):
+        with qtbot.waitSignal(dock.desk.project.told):
+            dock.project.undo.click()
+        assert (dock.desk.link.arrays.annotation == stage).all()
+    assert dock.desk.painter.view == SliceView(0, 1)
+    for stage in stages[1:]:
+        with qtbot.waitSignal(dock.desk.project.told):
+            dock.project.redo.click()
+        assert (dock.desk.link.arrays.annotation == stage).all()
+    with qtbot.waitSignal(dock.desk.project.failed):
+        dock.project.redo.click()
+    assert dock.messages.texts[0] == "There is nothing to redo."
+    dock.close()
+
+
+def test_the_undo_key_of_the_layer_is_the_project_s(saved, qtbot):
+    stroke(saved, 2)
+    layer = saved.desk.link.annotation
+    (undo,) = [act for key, act in layer.keymap.items() if str(key) == "Ctrl+Z"]
+    with qtbot.waitSignal(saved.desk.project.told):
+        undo(layer)
+    assert not saved.desk.link.arrays.annotation.any()
+    saved.desk.project.close_project()
+    assert "Ctrl+Z" not in {str(key) for key, act in layer.keymap.items() if act}
+
+
+def test_the_journal_says_with_which_tool(saved, folder):
+    stroke(saved, 2)
+    saved.desk.link.annotation.mode = "erase"
+    saved.desk.link.annotation.paint((2, 10, 10), 0)
+    settle(saved)
+    saved.desk.painter.go_to(SliceView(0, 3))
+    saved.paint.fill.click()
+    settle(saved)
+    saved.desk.link.arrays.prediction[4] = 1
+    saved.desk.painter.go_to(SliceView(0, 4))
+    saved.desk.painter.accept()
+    settle(saved)
+    saved.desk.link.arrays.annotation[5] = 1
+    saved.desk.look()
+    settle(saved)
+    entries = Journal(folder / "journal.sqlite", read_only=True).entries("cells")
+    assert [entry.tool for entry in entries] == [
+        *("brush", "eraser", "fill", "proposal", "script")
+    ]
+
+
+def test_a_second_window_on_the_same_project_is_told_who_has_it(saved, folder, qtbot):
+    dock = SegmentationDock(ViewerModel(), session=FakeSession())
+    qtbot.addWidget(dock)
+    with qtbot.waitSignal(dock.desk.project.failed):
+        dock.desk.project.open(folder)
+    assert "is open: " in dock.messages.texts[0]
+    assert dock.desk.project.folder is None
+    dock.close()
+
+
+def test_an_image_that_is_opened_later_joins_the_project(saved, viewer, folder, qtbot):
+    viewer.add_image(np.random.default_rng(0).random((4, 12, 14)), name="more")
+    saved.image.choice.setCurrentText("more")
+    saved.classes.new.click()
+    qtbot.waitUntil(lambda: len(saved.desk.project.rows) == 2)
+    stroke_of_more = saved.desk.link.arrays.annotation
+    stroke_of_more[1, 2:5] = 1
+    saved.desk.look()
+    settle(saved)
+    assert (kept(folder, "more") == stroke_of_more).all()
+
+
+@pytest.fixture
+def two(folder, tmp_path, qtbot) -> SegmentationDock:
+    """A dock on a project with two volumes, of which the second is annotated."""
+    with Project.new(folder) as project:
+        for name in ("a", "b"):
+            # Not the same in each test: a volume that is gone is looked for all around.
+            array = np.random.default_rng().random(SHAPE).astype(np.float32)
+            volume = Volume.from_array(array)
+            write_image(tmp_path / f"{name}.tif", volume.array, like=volume)
+            project.add(tmp_path / f"{name}.tif")
+        labels = np.zeros(SHAPE, np.uint8)
+        recorder = Recorder(project.journal, "b", labels)
+        labels[3] = 1
+        recorder.record("script")
+    dock, _ = reopened(folder, qtbot)
+    yield dock
+    dock.close()
+
+
+def test_one_click_goes_to_another_volume_and_gives_back_the_one_before(two, qtbot):
+    project, viewer = two.desk.project, two.desk.viewer
+    assert project.current == "a"
+    two.desk.link.arrays.annotation[1, 2:6] = 2
+    two.project.volumes.selectRow(1)
+    qtbot.waitUntil(lambda: project.current == "b")
+    assert (two.desk.link.arrays.annotation[3] == 1).all()
+    assert [layer.name for layer in viewer.layers if layer.name.startswith("a")] == []
+    assert two.desk.session.called("let_go") == 1
+    assert not [text for text in two.messages.texts if "removed" in text]
+    two.project.volumes.selectRow(0)
+    qtbot.waitUntil(lambda: project.current == "a")
+    assert (two.desk.link.arrays.annotation[1, 2:6] == 2).all()
+
+
+def test_undo_of_another_volume_is_said_and_done(two, folder, qtbot):
+    with qtbot.waitSignal(two.desk.project.told) as told:
+        two.project.undo.click()
+    assert told.args == ["script on slice z 3 of 'b' was undone."]
+    assert not kept(folder, "b").any()
+
+
+def test_training_learns_from_all_annotated_volumes(two, folder):
+    two.desk.link.arrays.annotation[1] = 1
+    two.desk.look()
+    two.train.train.click()
+    others = two.desk.session.others
+    assert (others.folder, others.names) == (folder, ("b",))
+    two.desk.session.becomes(Phase.IDLE)
+    two.train.all_volumes.setChecked(False)
+    two.train.train.click()
+    assert two.desk.session.others is None
+
+
+def test_a_trained_model_goes_into_the_project(saved, folder, session, qtbot):
+    session.becomes(Phase.TRAINING)
+    session.learns()
+    session.events.step.emit(StepReport(2, 2.0, 0.25))
+    session.becomes(Phase.IDLE)
+    path = folder / "models" / "model-001.safetensors"
+    qtbot.waitUntil(lambda: session.called("save") == 1)
+    assert ("save", path) in session.calls
+    qtbot.waitUntil(lambda: path.with_suffix(".json").exists())
+    text = path.with_suffix(".json").read_text()
+    assert "[2.0, 0.25]" in text
+    assert '"volumes": ["cells"]' in text
+
+
+def test_a_volume_that_is_gone_is_named_and_the_others_open(
+    two, folder, tmp_path, qtbot
+):
+    two.close()
+    (tmp_path / "a.tif").unlink()
+    dock, _ = reopened(folder, qtbot)
+    assert "the image of 'a' is gone" in " ".join(dock.messages.texts)
+    assert dock.desk.project.current == "b"
+    assert dock.project.volumes.item(0, 0).text() == "a (gone)"
+    dock.close()
+
+
+def test_a_folder_that_is_no_project_is_told(dock, tmp_path, qtbot):
+    with qtbot.waitSignal(dock.desk.project.failed):
+        dock.desk.project.open(tmp_path)
+    assert "is no project" in dock.messages.texts[0]
+
+
+def test_nothing_of_a_project_is_read_or_written_in_qt_s_thread(
+    saved, folder, qtbot, monkeypatch
+):
+    places: list[bool] = []
+
+    def spy(real):
+        def spying(*values, **named):
+            places.append(threading.current_thread() is threading.main_thread())
+            return real(*values, **named)
+
+        return spying
+
+    for kind, name in (
+        (Recorder, "record"),
+        (Journal, "annotation"),
+        (Project, "info"),
+    ):
+        monkeypatch.setattr(kind, name, spy(getattr(kind, name)))
+    stroke(saved, 2)
+    saved.project.undo.click()
+    settle(saved)
+    saved.desk.project.refresh()
+    settle(saved)
+    assert places
+    assert not any(places)
+
+
+def test_a_desk_without_a_project_keeps_napari_s_own_undo(opened: Desk):
+    layer = opened.link.annotation
+    layer.paint((2, 10, 10), 1)
+    layer.undo()
+    assert not opened.link.arrays.annotation.any()
+    assert not {str(key) for key in layer.keymap} & {"Ctrl+Z"}
+
+
+def test_that_a_volume_was_moved_is_told(two, folder, tmp_path, qtbot):
+    two.close()
+    (tmp_path / "a.tif").rename(tmp_path / "z.tif")
+    dock, _ = reopened(folder, qtbot)
+    assert "the image of 'a' was moved" in " ".join(dock.messages.texts)
+    assert dock.desk.project.current == "a"
+    dock.close()
