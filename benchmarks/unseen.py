@@ -8,6 +8,7 @@ another bit depth would. Rows that the results file has are not measured again.
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -38,6 +39,8 @@ class Set:
     tested: tuple[str, ...]
     change: str = "none"
     """What happens to the grey values of the tested volumes."""
+    parts: int = 1
+    """Into how many volumes, across y, each of those that are learned from is cut."""
 
 
 CHANGES: dict[str, Callable[[Image], Image]] = {
@@ -72,6 +75,7 @@ SETS = {
     "ovule nuclei": Set(**_NUCLEI),
     "ovule nuclei, camera": Set(**_NUCLEI, change="camera"),
     "ovule nuclei, depth": Set(**_NUCLEI, change="depth"),
+    "ovule nuclei, halves": Set(**_NUCLEI, parts=2),
     "embryo nuclei": Set(**_EMBRYOS),
     "embryo nuclei, offset": Set(**_EMBRYOS, change="offset"),
     "brain tumours": Set(
@@ -130,13 +134,30 @@ def _keep(out: Path, key: Row, found: Row) -> None:
 
 
 def _cases(part: Set, args: argparse.Namespace) -> tuple[list[Case], list[Case]]:
-    learned = [_case(name, args) for name in part.learned]
+    learned = [
+        piece
+        for name in part.learned
+        for piece in _pieces(_case(name, args), part.parts)
+    ]
     tested = [_case(name, args) for name in part.tested]
     return learned, [_changed(case, CHANGES[part.change]) for case in tested]
 
 
 def _case(name: str, args: argparse.Namespace) -> Case:
     return volumes.load(name, args.data, tuple(args.slices), 0.0)
+
+
+def _pieces(case: Case, count: int) -> list[Case]:
+    """Cut a volume with its annotation into volumes across y."""
+    edges = np.linspace(0, case.truth.shape[1], count + 1).astype(int)
+    return [
+        Case(
+            replace(case.volume, array=np.asarray(case.volume.array)[:, :, low:high]),
+            case.truth[:, low:high],
+            np.ascontiguousarray(case.annotation[:, low:high]),
+        )
+        for low, high in pairwise(edges)
+    ]
 
 
 def _changed(case: Case, change: Callable[[Image], Image]) -> Case:

@@ -110,7 +110,7 @@ def stacked(
     that is learned from, no parallel slice is ever near.
     """
     crossing = scene.without([w for w in scene.slices if w.axis == axis])
-    led = [part.guide(box) for part in (scene, crossing)]
+    told = [scene.coordinates(box), scene.guide(box), crossing.guide(box)]
     if filters.ndim < 4:
-        led = [guide.squeeze(axis + 1) for guide in led]
-    return torch.cat([filters, led[0], beside, led[1]])
+        told = [part.squeeze(axis + 1) for part in told]
+    return torch.cat([filters, told[0], told[1], beside, told[2]])

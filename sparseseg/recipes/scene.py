@@ -16,6 +16,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
+from sparseseg.recipes.coordinates import Extent, coordinates, extent_of
 from sparseseg.recipes.guidance import Guidance, GuidePlane, guide_plane
 from sparseseg.recipes.plan import Plan
 
@@ -37,6 +38,8 @@ class Scene:
     device: torch.device = CPU
     curves: tuple[GreyCurve, ...] = ()
     """From the grey values of this volume to the network's, one a channel."""
+    extent: Extent | None = None
+    """Of the foreground, if the network is told where in it a voxel lies."""
 
     @classmethod
     def of(
@@ -49,8 +52,13 @@ class Scene:
     ) -> "Scene":
         """Look at a volume, and at its annotation if there is one."""
         plan.check(volume)
-        curves = plan.curves_for(volume)
-        scene = cls(plan, volume, device=device, curves=curves)
+        scene = cls(
+            plan,
+            volume,
+            device=device,
+            curves=plan.curves_for(volume),
+            extent=extent_of(volume.array) if plan.network.get("coordinates") else None,
+        )
         return scene if labels is None else scene.seeing(labels)
 
     def seeing(self, labels: SparseLabels) -> "Scene":
@@ -102,6 +110,15 @@ class Scene:
         channels = zip(self.curves, block, strict=True)
         grey = np.stack([curve(channel[at]) for curve, channel in channels])
         return torch.from_numpy(grey).to(self.device)
+
+    def coordinates(self, box: Box) -> Tensor:
+        """Return where in the foreground the voxels of a box lie (3, z, y, x).
+
+        If the network is not told, there are no channels.
+        """
+        if self.extent is None:
+            return torch.zeros(0, *box.shape, device=self.device)
+        return coordinates(self.extent, box, self.device)
 
     def hold(self, box: Box) -> None:
         """Keep the voxels of a box in memory, if the volume lies on disk."""

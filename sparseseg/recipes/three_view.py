@@ -42,6 +42,7 @@ _PIXELS = 25_000  # a step
 _PASSES = 400  # over the labelled pixels
 _FEWEST_STEPS = 1000
 _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
+_SEVERAL = 0.5  # the same, of several volumes: such a model is meant for others
 # Of slices that no other crosses: all that guides them is a whole gap away.
 _UNCROSSED = 0.5
 _OWN = 0.1  # of these are guided by themselves: a prediction meets slices so near
@@ -89,18 +90,23 @@ class ThreeViewRecipe(Plain):
             ),
             grey=rules,
             patch=(_CROP, _CROP, _CROP),
-            network={"widths": list(_WIDTHS)},
+            # Where things lie in one volume may not hold for another: two have to show it.
+            network={"widths": list(_WIDTHS), "coordinates": len(cases) > 1},
             options=options.to_json(),
         )
 
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
-        """Return the network alone, for so many image channels."""
-        guide = 1 + outputs
+        """Return the network alone, for so many image channels.
+
+        With `coordinates` it is told where in the foreground a voxel lies.
+        """
+        options = {"widths": _WIDTHS, **options}
+        told = 1 + outputs + (3 if options.pop("coordinates", False) else 0)
         return GuidedUNet(
-            channels * filter_count() + guide,
-            channels * len(plane_features.NEIGHBOURS) + guide,
+            channels * filter_count() + told,
+            channels * len(plane_features.NEIGHBOURS) + 1 + outputs,
             outputs,
-            **{"widths": _WIDTHS, **options},
+            **options,
         )
 
     def network(self, plan: Plan) -> nn.Module:
@@ -228,7 +234,9 @@ class ThreeViewRecipe(Plain):
 class _Slate:
     """One annotated slice ready for crops: its features are computed once."""
 
-    def __init__(self, scene: Scene, number: int, *, fold: int) -> None:
+    def __init__(
+        self, scene: Scene, number: int, *, fold: int, unguided: float
+    ) -> None:
         plane = scene.planes[number]
         self.scene = scene
         self.fold = fold
@@ -239,6 +247,7 @@ class _Slate:
         self._places = scene.places[number]
         self._features: tuple[Tensor, Tensor] | None = None
         self.others = tuple(w for w in scene.slices if w != plane.where)
+        self._unguided = unguided
         self.is_crossed = any(where.axis != self.axis for where in self.others)
 
     @property
@@ -249,7 +258,7 @@ class _Slate:
     @property
     def unguided(self) -> float:
         """The share of its pixels that is learned without guidance."""
-        return _UNGUIDED if self.is_crossed else _UNCROSSED
+        return self._unguided if self.is_crossed else _UNCROSSED
 
     @property
     def own(self) -> float:
@@ -401,9 +410,10 @@ def _grown(box: Box, scene: Scene, views: Sequence[float]) -> Box:
 
 
 def _slates(scenes: Sequence[Scene]) -> list[_Slate]:
+    share = _SEVERAL if len(scenes) > 1 else _UNGUIDED
     every = [(scene, number) for scene in scenes for number in range(len(scene.planes))]
     return [
-        _Slate(scene, number, fold=place % FOLDS)
+        _Slate(scene, number, fold=place % FOLDS, unguided=share)
         for place, (scene, number) in enumerate(every)
     ]
 
