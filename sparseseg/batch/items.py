@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import make_folder
-from sparseseg.data.files import ENDINGS, check_output
+from sparseseg.data.files import check_output
+from sparseseg.data.formats import ENDINGS, ending_of
 from sparseseg.data.overwriting import check_overwrites
 from sparseseg.errors import UserError
 
@@ -30,7 +31,7 @@ class Item:
     def uncertainty(self) -> Path:
         """Where the uncertainty goes, if it is wanted."""
         name = self.prediction.name
-        ending = next(e for e in ENDINGS if name.lower().endswith(e))
+        ending = ending_of(self.prediction)
         return self.prediction.with_name(f"{name[: -len(ending)]}-uncertainty{ending}")
 
 
@@ -91,8 +92,7 @@ def _images(folder: Path, pattern: str) -> Iterable[Path]:
             continue
         if any(parent.suffix == ".zarr" for parent in inner.parents):
             continue
-        is_named = path.name.lower().endswith(ENDINGS)
-        if is_named and (path.is_file() or path.suffix == ".zarr"):
+        if ending_of(path) and (path.is_file() or path.suffix == ".zarr"):
             yield path
 
 
@@ -109,15 +109,14 @@ def _nothing(folder: Path, pattern: str) -> str:
 
 def _stem(inner: Path) -> str:
     """Return a path below the folder as one name, without its ending."""
-    ending = next(e for e in ENDINGS if inner.name.lower().endswith(e))
     flat = "__".join(inner.parts)
-    return flat[: -len(ending)]
+    return flat[: -len(ending_of(inner))]
 
 
 def _ending(image: Path, wanted: str) -> str:
     if wanted:
         return wanted if wanted.startswith(".") else f".{wanted}"
-    return next(e for e in ENDINGS if image.name.lower().endswith(e))
+    return ending_of(image)
 
 
 def _check_names(stems: list[str], images: list[Path]) -> None:

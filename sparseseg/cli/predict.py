@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sparseseg.engine.segment import Extra
 
 _EXTRAS: "tuple[Extra, ...]" = ("probabilities", "uncertainty")
-_ENDINGS = (".nii.gz", ".nii", ".tiff", ".tif", ".nrrd", ".hdf5", ".h5", ".zarr")
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -158,8 +157,9 @@ def _box_of(path: str, volume: "Volume") -> "Box":
 
 def _targets(images: Sequence[str], output: Path) -> list[Path]:
     """Return where each prediction goes: one name, or the images' names in a folder."""
-    named = output.name.lower().endswith(_ENDINGS)
-    if named or (output.suffix and not output.is_dir()):
+    from sparseseg.data.formats import ending_of
+
+    if ending_of(output) or (output.suffix and not output.is_dir()):
         if len(images) > 1:
             raise UserError(
                 f"{len(images)} images need a folder, and {output} is the name of one "
@@ -187,12 +187,15 @@ def _make_room(arguments: Namespace, targets: Sequence[Path]) -> None:
 
 def _name_for(image: Path) -> str:
     """Return the name of an image, with another ending if that cannot be written."""
-    writable = image.name.lower().endswith(_ENDINGS)
-    return image.name if writable else f"{image.stem}.tif"
+    from sparseseg.data.formats import ending_of
+
+    return image.name if ending_of(image) else f"{image.stem}.tif"
 
 
 def _beside(target: Path, word: str) -> Path:
-    ending = next(e for e in _ENDINGS if target.name.lower().endswith(e))
+    from sparseseg.data.formats import ending_of
+
+    ending = ending_of(target)
     return target.with_name(f"{target.name[: -len(ending)]}-{word}{ending}")
 
 

@@ -54,7 +54,7 @@ def _turned(labels: Volume, image: Volume) -> Volume:
         stacklevel=4,
     )
     axes = [int(np.argmax(np.abs(row))) for row in turn]
-    values = labels.array.transpose(0, *(3 - axis for axis in axes[::-1]))
+    values = np.asarray(labels.array).transpose(0, *(3 - axis for axis in axes[::-1]))
     mirrored = [slice(None, None, int(turn[i, axes[i]])) for i in range(3)]
     array = values[(slice(None), *mirrored[::-1])]
     spacing = tuple(labels.spacing[2 - axis] for axis in axes[::-1])

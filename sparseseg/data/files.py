@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.data.alignment import aligned
 from sparseseg.data.atomic import replacing
-from sparseseg.data.formats import hdf5, nifti, nrrd, tiff, zarr
+from sparseseg.data.formats import (
+    FORMATS,
+    HEAD_BYTES,
+    Format,
+    format_of,
+    named,
+    nifti,
+)
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.numbering import to_annotation, to_truth
 from sparseseg.data.on_disk import OnDisk
-from sparseseg.data.optional import library
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
 FilePath = str | PathLike[str]
-_Reader = Callable[[Path], Volume]
-_Writer = Callable[[Path, NDArray[Any], Volume], None]
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_NIFTI = {(344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n")}
-_NRRD = b"NRRD"
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _OTHERS = {
     (0, b"\x89PNG"): "a PNG picture",
     (0, b"\xff\xd8\xff"): "a JPEG picture",
@@ -37,24 +37,6 @@ _OTHERS = {
     (128, b"DICM"): "a DICOM file",
     (344, b"ni1\0"): "one half of a NIfTI pair (.hdr and .img)",
 }
-_WRITERS: dict[str, _Writer] = {
-    ".tif": tiff.write,
-    ".tiff": tiff.write,
-    ".nii": nifti.write,
-    ".nii.gz": nifti.write,
-    ".nrrd": nrrd.write,
-    ".h5": hdf5.write,
-    ".hdf5": hdf5.write,
-    ".zarr": zarr.write,
-}
-_LIBRARIES: dict[Any, tuple[str, str, str]] = {
-    nifti.write: ("nibabel", "NIfTI", "nibabel"),
-    nrrd.write: ("nrrd", "NRRD", "pynrrd"),
-    hdf5.write: ("h5py", "HDF5", "h5py"),
-    zarr.write: ("zarr", "Zarr", "zarr"),
-}
-ENDINGS = tuple(sorted(_WRITERS, key=len, reverse=True))
-"""Of the names of files that can be read and written, the longest first."""
 
 
 def read(path: FilePath) -> Volume:
@@ -63,8 +45,8 @@ def read(path: FilePath) -> Volume:
     Raises `UserError` for whatever is not a whole volume of one point in time.
     """
     source = Path(path)
-    reader = _reader_of(source)
-    return _read(source, lambda: _in_memory(reader(source)))
+    found = _format_of(source)
+    return _read(source, lambda: _in_memory(found.read(source)))
 
 
 def open_volume(path: FilePath, *, at_most: int) -> Volume:
@@ -74,9 +56,10 @@ def open_volume(path: FilePath, *, at_most: int) -> Volume:
     `read` does.
     """
     source = Path(path)
-    reader = _reader_of(source)
-    if _unpacked_bytes(source) > at_most:
-        reader = _ON_DISK.get(reader, reader)
+    found = _format_of(source)
+    reader = found.read
+    if found.open_on_disk is not None and _unpacked_bytes(source) > at_most:
+        reader = found.open_on_disk
 
     def opened() -> Volume:
         volume = reader(source)
@@ -97,15 +80,10 @@ def _unpacked_bytes(path: Path) -> int:
 
 
 _GZIP_RATIO = 4
-_ON_DISK: dict[_Reader, _Reader] = {
-    tiff.read: tiff.open_on_disk,
-    nifti.read: nifti.open_on_disk,
-    nrrd.read: nrrd.open_on_disk,
-}
 
 
 def _in_memory(volume: Volume) -> Volume:
-    array: Any = volume.array
+    array = volume.array
     return replace(volume, array=array[:]) if isinstance(array, OnDisk) else volume
 
 
@@ -168,7 +146,7 @@ def read_dense(path: FilePath, *, like: Volume | None = None) -> Volume:
     volume = _single_channel(path)
     with _naming(path):
         found = aligned(volume, like) if like else volume
-        return replace(found, array=to_truth(found.array))
+        return replace(found, array=to_truth(np.asarray(found.array)))
 
 
 @contextmanager
@@ -204,51 +182,43 @@ def check_output(path: FilePath) -> None:
 
     To be called before long work whose result is written there.
     """
-    writer: Any = _writer_of(Path(path))
-    needed = _LIBRARIES.get(writer)
-    if needed:
-        library(*needed)
+    _named(Path(path)).check_library()
 
 
 def _write(path: FilePath, array: NDArray[Any], like: Volume) -> None:
     if array.shape[1:] != like.shape:
         raise UserError(f"cannot write {array.shape[1:]} voxels as {like.shape}")
-    writer = _writer_of(Path(path))
+    found = _named(Path(path))
     with replacing(path) as beside:
-        writer(beside, array, like)
+        found.write(beside, array, like)
 
 
-def _writer_of(path: Path) -> _Writer:
-    name = path.name.lower()
-    ending = next((e for e in _WRITERS if name.endswith(e)), None)
-    if ending is None:
-        raise UserError(f"cannot write {path}: use an ending of {', '.join(_WRITERS)}")
-    return _WRITERS[ending]
+def _named(path: Path) -> Format:
+    found = named(path)
+    if found is None:
+        endings = ", ".join(ending for one in FORMATS for ending in one.endings)
+        raise UserError(f"cannot write {path}: use an ending of {endings}")
+    return found
 
 
-def _reader_of(path: Path) -> _Reader:
-    if zarr.is_zarr(path):
-        return zarr.read
-    head = _head(path)
-    if head.startswith(_TIFF):
-        return tiff.read
-    if any(head[at:].startswith(magic) for at, magic in _NIFTI):
-        return nifti.read
-    if head.startswith((_NRRD, _HDF5)):
-        return nrrd.read if head.startswith(_NRRD) else hdf5.read
-    found = (name for (at, m), name in _OTHERS.items() if head[at:].startswith(m))
-    what = next(found, "some other kind of file")
+def _format_of(path: Path) -> Format:
+    head = b"" if path.is_dir() else _head(path)
+    if found := format_of(path, head):
+        return found
+    if path.is_dir():
+        raise UserError(f"{path} is a folder but not a Zarr image: give one file")
+    others = (name for (at, m), name in _OTHERS.items() if head[at:].startswith(m))
+    what = next(others, "some other kind of file")
+    known = [one.name for one in FORMATS]
     raise UserError(
-        f"{path} is {what}: save the volume as TIFF, NIfTI, NRRD, HDF5 or OME-Zarr"
+        f"{path} is {what}: save the volume as {', '.join(known[:-1])} or {known[-1]}"
     )
 
 
 def _head(path: Path) -> bytes:
-    if path.is_dir():
-        raise UserError(f"{path} is a folder but not a Zarr image: give one file")
     try:
         with nifti.open_stream(path) as stream:
-            head = stream.read(348)
+            head = stream.read(HEAD_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {path}: {_first_line(error)}") from error
     if not head:

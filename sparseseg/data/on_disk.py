@@ -1,7 +1,7 @@
 """Arrays that stay on disk: what is read is read when it is asked for."""
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,20 @@ class OnDisk:
     """An array (c, z, y, x) behind which lies one of another order of axes.
 
     It has `shape`, `dtype` and `ndim`, and is read by four slices, or as a whole by
-    `numpy.asarray`.
+    `numpy.asarray`. Where another process takes it, what is sent is `opened`, which
+    opens the file again there; without it, it cannot be sent.
     """
 
-    def __init__(self, source: Any, letters: str) -> None:
+    def __init__(
+        self,
+        source: Any,
+        letters: str,
+        *,
+        opened: Callable[[], "OnDisk"] | None = None,
+    ) -> None:
         self._source = source
         self._letters = letters
+        self._opened = opened
         sizes = dict(zip(letters, source.shape, strict=True))
         if sizes.get("t", 1) > 1:
             raise UserError(f"has {sizes['t']} time points: save one of them")
@@ -31,6 +39,11 @@ class OnDisk:
         self._held: tuple[tuple[slice, slice, slice], NDArray[Any]] | None = None
         self.size = int(np.prod(self.shape))
         self.nbytes = self.size * self.dtype.itemsize
+
+    def __reduce__(self) -> tuple[Callable[[], "OnDisk"], tuple[()]]:
+        if self._opened is None:
+            raise TypeError("these voxels lie in no file that could be opened again")
+        return self._opened, ()
 
     def hold(self, z: slice, y: slice, x: slice) -> None:
         """Keep a block in memory, and serve what lies inside from it, until another."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.classes import ClassTable
+from sparseseg.data.source import Source
 from sparseseg.data.units import PIXEL, Spacing, convert
 from sparseseg.errors import UserError
 
@@ -20,7 +21,7 @@ class Volume:
     neither integers nor real numbers, and for impossible spacing.
     """
 
-    array: NDArray[Any]
+    array: Source
     """Intensities; axes c, z, y, x; never copied."""
     spacing: Spacing = (1.0, 1.0, 1.0)
     """Voxel size z, y, x in `unit`."""
@@ -94,7 +95,7 @@ def channels_first(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any
     return array[None] if channel_axis is None else np.moveaxis(array, channel_axis, 0)
 
 
-def _check_array(array: NDArray[Any]) -> None:
+def _check_array(array: Source) -> None:
     if array.ndim != 4:
         raise UserError(f"a volume has axes c, z, y, x, got shape {array.shape}")
     if 0 in array.shape:

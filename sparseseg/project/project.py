@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
+from sparseseg.data import formats
 from sparseseg.data.atomic import make_folder
-from sparseseg.data.files import ENDINGS, FilePath, read, read_annotation, write_image
+from sparseseg.data.files import FilePath, read, read_annotation, write_image
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
@@ -427,8 +428,7 @@ def _stem(path: Path) -> str:
 
 def ending_of(path: Path) -> str:
     """Return the ending of an image's file as it is spelled, such as .nii.gz."""
-    known = next((e for e in ENDINGS if path.name.lower().endswith(e)), path.suffix)
-    return path.name[len(path.name) - len(known) :] if known else ""
+    return formats.ending_of(path) or path.suffix
 
 
 def _modified(path: Path) -> int:

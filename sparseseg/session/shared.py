@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from sparseseg.data.source import Source
 from sparseseg.errors import UserError
 
 _LINUX_SHARED_MEMORY = Path("/dev/shm")
@@ -92,7 +93,7 @@ class SharedVolume:
         self.arrays = SharedArrays(**arrays)
 
     @classmethod
-    def create(cls, image: NDArray[Any], annotation: NDArray[np.uint8] | None) -> Self:
+    def create(cls, image: Source, annotation: NDArray[np.uint8] | None) -> Self:
         """Return a copy in shared memory, with an empty prediction.
 
         Raises UserError if the memory does not suffice.
@@ -107,7 +108,7 @@ class SharedVolume:
                 undo.callback(blocks[name].unlink)
             undo.pop_all()
         shared = cls(blocks)
-        shared.image[...] = image
+        shared.image[...] = image[:]
         if annotation is not None:
             shared.arrays.annotation[...] = annotation
         return shared

@@ -276,7 +276,7 @@ class BatchDock(QWidget):
         self._show_state()
         image = result.image
         place = {"scale": image.spacing, "units": (image.unit,) * 3}
-        for channel in image.array:
+        for channel in np.asarray(image.array):
             self._viewer.add_image(channel, name=result.name, **place)
         self._viewer.add_layer(
             prediction_layer(result.labels, result.table, place, image=result.name)

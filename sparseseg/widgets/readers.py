@@ -11,7 +11,8 @@ from napari.utils.notifications import show_error
 from npe2 import read as read_with_plugin
 
 from sparseseg.classes import ClassTable
-from sparseseg.data.files import ENDINGS, open_volume
+from sparseseg.data.files import open_volume
+from sparseseg.data.formats import ending_of
 from sparseseg.data.formats.zarr import is_zarr
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.errors import UserError
@@ -89,7 +90,7 @@ def layer_of(volume: "Volume", path: Path) -> "LayerDataTuple":
 
 def stem(path: Path) -> str:
     """Return a file's name without the ending of its format."""
-    found = next((e for e in ENDINGS if path.name.lower().endswith(e)), path.suffix)
+    found = ending_of(path) or path.suffix
     plain = path.name[: len(path.name) - len(found)].removesuffix(".ome")
     return plain or path.name
 

@@ -8,7 +8,7 @@ from napari.layers import Layer
 
 from sparseseg.classes import ClassTable
 from sparseseg.data import files
-from sparseseg.data.files import ENDINGS
+from sparseseg.data.formats import ending_of
 from sparseseg.data.overwriting import check_overwrites
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -39,12 +39,12 @@ def write_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     return [str(target)]
 
 
-def ending_of(path: Path) -> str:
+def _ending_for(path: Path) -> str:
     """Return the ending of a format that can be written, or "" for another."""
     name = path.name.lower()
     if name.endswith((".ome.tif", ".ome.tiff")):
         return ".ome.tif"
-    return next((ending for ending in ENDINGS if name.endswith(ending)), "")
+    return ending_of(path).lower()
 
 
 def _prepared(
@@ -56,8 +56,8 @@ def _prepared(
     facts = facts_in(layer.metadata)
     source = facts.path if facts else None
     target = Path(path)
-    if not ending_of(target):
-        ending = (ending_of(source) if source else "") or DEFAULT_ENDING
+    if not _ending_for(target):
+        ending = (_ending_for(source) if source else "") or DEFAULT_ENDING
         target = target.with_name(target.name + ending)
     files.check_output(target)
     if source is not None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from sparseseg.batch.manifest import Manifest
 from sparseseg.batch.run import run
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.files import read, write_image, write_labels
+from sparseseg.data.formats import nifti
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
@@ -165,10 +167,9 @@ def test_a_full_disk_ends_the_batch_and_leaves_nothing_half_written(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     from sparseseg.data import files
-    from sparseseg.data.formats import nifti
 
-    monkeypatch.setitem(files._WRITERS, ".nii.gz", full)
-    monkeypatch.setattr(nifti, "write", full)
+    broken = replace(nifti.FORMAT, write=full)
+    monkeypatch.setattr(files, "named", lambda _path: broken)
     settings = batch(folder)
     with pytest.raises(
         UserError, match=r"disk is full: a.nii.gz .* run the same batch"

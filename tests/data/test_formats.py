@@ -2,6 +2,10 @@
 
 import gzip
 import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import nibabel
@@ -11,7 +15,7 @@ import pytest
 import tifffile
 import zarr
 
-from sparseseg.data import files, on_disk
+from sparseseg.data import files, formats, on_disk
 from sparseseg.data.files import open_volume, read, write_image, write_labels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -113,6 +117,43 @@ def test_what_stays_on_disk_is_read_as_what_does_not(tmp_path, ending, channels)
     part = (slice(None), slice(1, 4), slice(0, 7), slice(8, 9))
     assert np.array_equal(apart.array[part], whole.array[part])
     assert np.array_equal(apart.array[:], whole.array)
+
+
+@pytest.mark.parametrize("ending", [".tif", ".nii", ".nii.gz", ".nrrd", ".h5", ".zarr"])
+def test_another_process_opens_what_stays_on_disk_again(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    write_labels(path, labels(), like=like())
+    volume = open_volume(path, at_most=10)
+    sent = pickle.dumps(volume)
+    assert len(sent) < 2000  # the way to the voxels, not the voxels
+    in_a_child = subprocess.run(
+        [sys.executable, "-c", _SUM],
+        input=sent,
+        capture_output=True,
+        check=True,
+    )
+    assert in_a_child.stdout.split() == [b"OnDisk", str(labels().sum()).encode()]
+
+
+_SUM = """
+import pickle, sys
+volume = pickle.load(sys.stdin.buffer)
+print(type(volume.array).__name__, volume.array[:].sum())
+"""
+
+
+def test_voxels_of_no_file_cannot_be_sent():
+    stored = on_disk.OnDisk(np.zeros((2, 3, 4)), "zyx")
+    with pytest.raises(TypeError, match="no file"):
+        pickle.dumps(stored)
+
+
+def test_each_ending_is_of_one_format():
+    assert len(set(formats.ENDINGS)) == len(formats.ENDINGS)
+    assert formats.ending_of(Path("a.b.NII.gz")) == ".NII.gz"
+    assert formats.ending_of(Path("a.png")) == ""
+    assert formats.named(Path("a.hdf5")).name == "HDF5"
+    assert formats.named(Path("nii")) is None
 
 
 def test_a_held_block_serves_what_lies_inside_and_the_disk_the_rest(tmp_path):

@@ -1,1 +1,47 @@
-"""One module for each file format."""
+"""One module for each file format, and the one list of them."""
+
+from pathlib import Path
+
+from sparseseg.data.formats import hdf5, nifti, nrrd, tiff, zarr
+from sparseseg.data.formats.format import HEAD_BYTES, Format
+
+__all__ = [
+    "ENDINGS",
+    "FORMATS",
+    "HEAD_BYTES",
+    "Format",
+    "ending_of",
+    "format_of",
+    "named",
+]
+
+FORMATS: tuple[Format, ...] = (
+    tiff.FORMAT,
+    nifti.FORMAT,
+    nrrd.FORMAT,
+    hdf5.FORMAT,
+    zarr.FORMAT,
+)
+
+ENDINGS = tuple(
+    sorted((e for one in FORMATS for e in one.endings), key=len, reverse=True)
+)
+"""Of the names of files that can be read and written, the longest first."""
+
+
+def format_of(path: Path, head: bytes) -> Format | None:
+    """Return the format that a file or folder is of by its content, if there is one."""
+    return next((one for one in FORMATS if one.matches(path, head)), None)
+
+
+def named(path: Path) -> Format | None:
+    """Return the format that the name of a file asks for, if there is one."""
+    name = path.name.lower()
+    return next((one for one in FORMATS if name.endswith(one.endings)), None)
+
+
+def ending_of(path: Path) -> str:
+    """Return the ending of a file's name as it is spelled; "" if it is of no format."""
+    name = path.name
+    known = (len(e) for e in ENDINGS if name.lower().endswith(e))
+    return name[len(name) - next(known, 0) :]

@@ -1,6 +1,7 @@
 """HDF5 volumes: one dataset of a file, as ilastik, Fiji or we write it."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.data.class_names import KEY, from_words, in_words
+from sparseseg.data.formats.format import Format
 from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
 from sparseseg.data.units import PIXEL, UNKNOWN, Spacing, convert, in_one_unit
@@ -25,7 +27,7 @@ def read(path: Path) -> Volume:
     letters = _axes(dataset)
     spacing, unit = _spacing(dataset, letters)
     affine = dataset.attrs.get("affine")
-    stored: Any = OnDisk(dataset, letters)
+    stored: Any = OnDisk(dataset, letters, opened=partial(_voxels, path))
     return Volume(
         stored,
         spacing,
@@ -109,3 +111,17 @@ def _spacing(dataset: Any, letters: str) -> tuple[Spacing, str]:
     words = unit.decode() if isinstance(unit, bytes) else str(unit)
     z, y, x = (float(by_letter[axis]) for axis in "zyx")
     return in_one_unit((z, y, x), (words, words, words))
+
+
+def _voxels(path: Path) -> Any:
+    return read(path).array
+
+
+FORMAT = Format(
+    name="HDF5",
+    endings=(".h5", ".hdf5"),
+    matches=lambda _, head: head.startswith(b"\x89HDF\r\n\x1a\n"),
+    read=read,
+    write=write,
+    needs=("h5py", "h5py"),
+)

@@ -5,6 +5,7 @@ import logging
 import shutil
 import tempfile
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from sparseseg.classes import ClassTable
 from sparseseg.data.class_names import KEY, from_words, in_words
+from sparseseg.data.formats.format import Format
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
 from sparseseg.data.units import (
@@ -100,7 +102,7 @@ def open_on_disk(path: Path) -> Volume:
         return read(path)
     _check_time(image.header, stored.shape)
     _check_length(plain, stored)
-    array = OnDisk(stored, "xyzc"[: len(shape)])
+    array = OnDisk(stored, "xyzc"[: len(shape)], opened=partial(_voxels, path))
     if plain != path:
         weakref.finalize(array, plain.unlink, missing_ok=True)
     return _volume(image, path, array)
@@ -234,3 +236,23 @@ def _affine(like: Volume, header: Any) -> NDArray[np.float64]:
 def _known_unit(unit: str) -> str:
     """Return a unit that NIfTI has a code for."""
     return {"nm": "um", "cm": "mm"}.get(unit, unit)
+
+
+def _is_nifti(_path: Path, head: bytes) -> bool:
+    magic = {344: b"n+1\0", 4: b"n+2\0\r\n\x1a\n"}
+    return any(head[at:].startswith(words) for at, words in magic.items())
+
+
+def _voxels(path: Path) -> Any:
+    return open_on_disk(path).array
+
+
+FORMAT = Format(
+    name="NIfTI",
+    endings=(".nii", ".nii.gz"),
+    matches=_is_nifti,
+    read=read,
+    write=write,
+    open_on_disk=open_on_disk,
+    needs=("nibabel", "nibabel"),
+)

@@ -2,6 +2,7 @@
 
 import gzip
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.data.class_names import KEY, from_words, in_words
+from sparseseg.data.formats.format import Format
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
 from sparseseg.data.units import (
@@ -79,7 +81,7 @@ def open_on_disk(path: Path) -> Volume:
     channel = _channel_axis(header, len(shape))
     spatial = iter("xyz")
     letters = ["c" if a == channel else next(spatial) for a in range(len(shape))]
-    array: Any = OnDisk(stored, "".join(letters[::-1]))
+    array: Any = OnDisk(stored, "".join(letters[::-1]), opened=partial(_voxels, path))
     return _volume(array, header, len(shape), path.name)
 
 
@@ -187,3 +189,18 @@ def _spacing(header: Any, spatial: list[int]) -> tuple[Spacing, str]:
     x, y, z = (seven_digits(float(known[axis])) for axis in spatial)
     names = [str(units[a]) for a in spatial] if units is not None else [PIXEL] * 3
     return in_one_unit((z, y, x), (names[2], names[1], names[0]))
+
+
+def _voxels(path: Path) -> Any:
+    return open_on_disk(path).array
+
+
+FORMAT = Format(
+    name="NRRD",
+    endings=(".nrrd",),
+    matches=lambda _, head: head.startswith(b"NRRD"),
+    read=read,
+    write=write,
+    open_on_disk=open_on_disk,
+    needs=("nrrd", "pynrrd"),
+)

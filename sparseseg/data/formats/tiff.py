@@ -1,6 +1,7 @@
 """TIFF volumes: ImageJ, OME and plain stacks, with voxel size and unit."""
 
 import logging
+from functools import partial
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from sparseseg.data.class_names import KEY, from_words, in_words
+from sparseseg.data.formats.format import Format
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
 from sparseseg.data.units import UNKNOWN, Spacing, in_one_unit, seven_digits
@@ -51,7 +53,8 @@ def open_on_disk(path: Path) -> Volume:
     letters = "".join("t" if a == "-" else a.lower() for a in axes)
     if letters.count("t") > 1:
         raise UserError(f"has axes {series.axes}: save z, y, x, or c, z, y, x")
-    return _volume(file, path, OnDisk(store, letters))
+    array = OnDisk(store, letters, opened=partial(_voxels, path))
+    return _volume(file, path, array)
 
 
 def _volume(file: tifffile.TiffFile, path: Path, array: Any) -> Volume:
@@ -262,3 +265,19 @@ def _number(value: object) -> float:
         return float(str(value))
     except ValueError:
         return nan
+
+
+def _voxels(path: Path) -> Any:
+    return open_on_disk(path).array
+
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+FORMAT = Format(
+    name="TIFF",
+    endings=(".tif", ".tiff"),
+    matches=lambda _, head: head.startswith(_MAGIC),
+    read=read,
+    write=write,
+    open_on_disk=open_on_disk,
+)

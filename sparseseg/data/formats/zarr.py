@@ -1,5 +1,6 @@
 """Zarr volumes: OME-Zarr images, and plain arrays."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.data.class_names import KEY, from_words, in_words
+from sparseseg.data.formats.format import Format
 from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
 from sparseseg.data.units import (
@@ -33,7 +35,7 @@ def is_zarr(path: Path) -> bool:
 def read(path: Path) -> Volume:
     """Read an image at its full resolution; its voxels stay on disk."""
     array, letters, spacing, unit, own = _opened(path)
-    stored: Any = OnDisk(array, letters)
+    stored: Any = OnDisk(array, letters, opened=partial(_voxels, path))
     affine = own.get("affine")
     return Volume(
         stored,
@@ -161,3 +163,17 @@ def _spacing(image: Any, letters: str) -> tuple[Spacing, str]:
 
 def _unit(axis: Any) -> str:
     return str(axis.get("unit", PIXEL)) if isinstance(axis, dict) else PIXEL
+
+
+def _voxels(path: Path) -> Any:
+    return read(path).array
+
+
+FORMAT = Format(
+    name="Zarr",
+    endings=(".zarr",),
+    matches=lambda path, _: is_zarr(path),
+    read=read,
+    write=write,
+    needs=("zarr", "zarr"),
+)
