@@ -21,6 +21,13 @@ class Box:
         """Return the box of all voxels of a volume."""
         return cls((0, 0, 0), shape)
 
+    @classmethod
+    def plane(cls, shape: Triple, axis: int, index: int) -> "Box":
+        """Return the box of one slice of a volume."""
+        start, stop = [0, 0, 0], list(shape)
+        start[axis], stop[axis] = index, index + 1
+        return cls(_triple(iter(start)), _triple(iter(stop)))
+
     @property
     def shape(self) -> Triple:
         """The box's length along each axis, 0 where `stop` is not after `start`."""

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+LeftOut = Literal["slices", "volume"]
+"""What a score of "another volume, without slices" was measured on."""
+
 Method = Literal["network", "unguided", "mixed", "walker", "interpolation"]
 """What a prediction is made with.
 
@@ -103,3 +106,53 @@ class Preparing:
     """Work beside the steps: filters, fits, scores. `done` (0..1) is of this work."""
 
     done: float
+
+
+def uses_in_words(history: Mapping[str, Any]) -> list[str]:
+    """Say how good a model is at both of its uses, as far as its history tells.
+
+    One is a volume with annotated slices, which guide it; the other is a volume that
+    nobody has annotated.
+    """
+    held_out, other = (
+        _mapping(history.get(key)) for key in ("held_out", "other_volume")
+    )
+    best = str(held_out.get("best"))
+    lines = []
+    if (iou := _mean_iou(held_out.get(best))) is not None and best in _NAMES:
+        where = _joined(held_out.get("slices"))
+        lines.append(
+            f"this volume, with its slices: mean IoU {iou:.2f} by {_NAMES[best]}, on "
+            f"{where}, which the network had not seen"
+        )
+    if (iou := _mean_iou(other)) is not None:
+        how = _LEFT_OUT.get(str(other.get("left_out")), "")
+        where = _joined(other.get("slices"))
+        lines.append(
+            f"another volume, without slices: mean IoU {iou:.2f}, on {where}{how}"
+        )
+    return lines
+
+
+_NAMES: dict[str, str] = {str(method): name for method, name in METHODS.items()}
+_LEFT_OUT = {
+    "slices": " without guidance; other slices of the same volume were learned from, so "
+    "expect less",
+    "volume": " of a volume that was left out, by a part of the network that learned from "
+    "the others; the whole network is usually better",
+}
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mean_iou(found: object) -> float | None:
+    value = _mapping(found).get("mean_iou")
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _joined(slices: object) -> str:
+    names = [str(name) for name in slices] if isinstance(slices, list | tuple) else []
+    noun = "slice" if len(names) == 1 else "slices"
+    return f"{noun} {', '.join(names)}"

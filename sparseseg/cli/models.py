@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.progress import bar, note
 from sparseseg.errors import UserError
+from sparseseg.progress import uses_in_words
 
 if TYPE_CHECKING:
     from sparseseg.models.store.download import Fetched
@@ -231,6 +232,7 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
         f"status: {facts['status'] or 'yours'}",
         *(f"cite: {words}" for words in facts.get("citation", ())),
         *(f"from: {file['url']}" for file in facts.get("files", ())),
+        *uses_in_words(facts.get("history", {})),
         facts.get("notes", ""),
         f"at: {facts['path']}" if "path" in facts else "not here yet",
     ]

@@ -13,6 +13,7 @@ from sparseseg.cli.inputs import add_numbering, pairs_of, read_case
 from sparseseg.cli.outputs import check_model_name, make_room
 from sparseseg.cli.progress import note
 from sparseseg.errors import UserError
+from sparseseg.progress import uses_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,8 @@ def training_facts(model: "Model") -> dict[str, Any]:
     """Return what is told of a training: recipe, steps, seconds, held-out score."""
     history = model.history
     facts = {name: history[name] for name in ("step", "seconds")}
-    return {"recipe": model.plan.recipe, **facts, "held_out": history.get("held_out")}
+    scores = {name: history.get(name) for name in ("held_out", "other_volume")}
+    return {"recipe": model.plan.recipe, **facts, **scores}
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -98,7 +100,8 @@ def trained(model: "Model", output: Path) -> Answer:
     """Say where a model is, and what it took."""
     facts = training_facts(model)
     text = f"{output}: {facts['step']} steps in {facts['seconds']:.0f} s"
-    return Answer({"model": str(output), **facts}, text)
+    lines = [text, *uses_in_words(model.history)]
+    return Answer({"model": str(output), **facts}, "\n".join(lines))
 
 
 TRAIN = Command("train", "learn a model from annotated volumes", _add_flags, _run)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparseseg.boxes import Box
-from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine.advice import NOT_WANTED, advice, reason
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
@@ -82,7 +81,7 @@ class HeldOut:
         for scene, slices in zip(scenes, self.slices, strict=True):
             blind = scene.without(slices)
             for where in slices:
-                box = _plane(where, scene.volume.shape)
+                box = Box.plane(scene.volume.shape, where.axis, where.index)
                 target = _own_pixels(scene, blind, box)
                 found = network_probabilities(model, blind, box).cpu().numpy()
                 told.append(found[:, target >= 0])
@@ -213,7 +212,7 @@ def _measured(
         blind = scene.without(out)
         for where in out:
             yield len(truths) / len(pairs)
-            box = _plane(where, scene.volume.shape)
+            box = Box.plane(scene.volume.shape, where.axis, where.index)
             answers = learned(model, scene, out, box)
             answers |= {
                 "walker": walked(box),
@@ -232,7 +231,7 @@ def _measured(
     ):  # other slices, or all voxels, show what these would be scored on
         return {}
     return {
-        method: _evaluated(model, np.concatenate(parts), truth)
+        method: evaluated(model, np.concatenate(parts), truth)
         for method, parts in told.items()
     }
 
@@ -242,7 +241,7 @@ def _mean_dice(model: Model, pairs: Pairs) -> float | None:
     for scene, out in pairs:
         blind = scene.without(out)
         for where in out:
-            box = _plane(where, scene.volume.shape)
+            box = Box.plane(scene.volume.shape, where.axis, where.index)
             found = network_probabilities(model, blind, box).cpu().numpy()
             target = _own_pixels(scene, blind, box)
             truths.append(target[target >= 0])
@@ -250,7 +249,7 @@ def _mean_dice(model: Model, pairs: Pairs) -> float | None:
     truth = np.concatenate(truths)
     if not truth.size:
         return None
-    return float(_evaluated(model, np.concatenate(told), truth)["mean_dice"])
+    return float(evaluated(model, np.concatenate(told), truth)["mean_dice"])
 
 
 def _score(
@@ -275,15 +274,10 @@ def _own_pixels(scene: Scene, blind: Scene, box: Box) -> NDArray[np.int64]:
     return own
 
 
-def _evaluated(
+def evaluated(
     model: Model, prediction: NDArray[np.intp], truth: NDArray[np.int64]
 ) -> dict[str, Any]:
+    """Compare the outputs (n) of a prediction with the true ones, as classes."""
     values = np.array(model.plan.classes, np.uint8)
     flat = (1, 1, -1)
     return dict(evaluate(values[prediction].reshape(flat), values[truth].reshape(flat)))
-
-
-def _plane(where: AnnotatedSlice, shape: tuple[int, int, int]) -> Box:
-    start, stop = [0, 0, 0], list(shape)
-    start[where.axis], stop[where.axis] = where.index, where.index + 1
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

@@ -35,6 +35,16 @@ def spared(scenes: Sequence[Scene], place: int, old: Slices = NONE) -> Slices:
     return NONE
 
 
+def spared_volume(scenes: Sequence[Scene]) -> int | None:
+    """Return the place of the last volume whose classes the others show as well."""
+    totals = counts(scenes)
+    for place in reversed(range(len(scenes) if len(scenes) > 1 else 0)):
+        own = np.array(scenes[place].counts)
+        if own.any() and not ((own > 0) & (totals - own < _SHARE * own)).any():
+            return place
+    return None
+
+
 def left_out_in_turn(scenes: Sequence[Scene]) -> list[tuple[int, AnnotatedSlice]]:
     """Return which slices to judge methods by one at a time, each with its scene.
 

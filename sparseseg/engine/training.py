@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sparseseg.engine import looks
+from sparseseg.engine import looks, other_volume
 from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
@@ -112,6 +112,8 @@ def _items(
         score = last or (yield from _timed(clock, scoring))
         model.history["stage"] = schedule.stage.name
         _record(model, settings, count, clock.now(), score)
+        if done is not None and done >= 1:
+            yield from _timed(clock, trainee.score_other_volume())
         with clock.stopped():
             yield Step(count, clock.now(), loss, done, score)
         if done is not None and done >= 1:
@@ -157,6 +159,8 @@ def _record(
     )
     if score is not None:
         model.history["held_out"] = score.to_json()
+        if (found := other_volume.by_slices(score)) is not None:
+            model.history["other_volume"] = found
 
 
 class _Clock:
@@ -274,6 +278,7 @@ class _Trainee:
             check_memory(model.recipe, model.plan, memory)
         model.network.to(self._device)
         self.held_out = HeldOut(settings.held_out)
+        self._wants_score, self._seed = settings.held_out, settings.seed
         self.seen = self._bare_scenes()
         self._scenes: list[Scene] = []
         self._failures = 0
@@ -316,6 +321,13 @@ class _Trainee:
         if self.held_out.release():
             yield from self._begin(thorough=True)
         return score
+
+    def score_other_volume(self) -> Generator[float, None, None]:
+        """Measure once how well a volume is known that was not learned from."""
+        if self._wants_score and len(self.seen) > 1:
+            work = other_volume.by_volume(self._model, self.seen, self._seed)
+            if (found := (yield from work)) is not None:
+                self._model.history["other_volume"] = found
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage: the recipe says what learns in it, and from what."""

@@ -8,6 +8,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.units import PIXEL, Spacing, convert
 from sparseseg.models.store.entries import Entry
 from sparseseg.models.store.folder import Stored
+from sparseseg.progress import uses_in_words
 
 _FAR = 1.5
 _BADGES = {
@@ -148,6 +149,8 @@ def card(pick: Pick) -> str:
         lines.append(f"Weights: {entry.licence.weights}. Data: {entry.licence.data}.")
         lines += entry.citation
         lines += [entry.notes] if entry.notes else []
+    if pick.stored:
+        lines += map(_sentence, uses_in_words(pick.stored.history))
     return "\n".join(lines)
 
 
@@ -188,6 +191,10 @@ def fit_words(
     if warns:
         told.append("These do not match: try three slices before you trust it.")
     return "\n".join(told), warns
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _times(sides: Any) -> str:

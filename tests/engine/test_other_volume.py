@@ -1,0 +1,90 @@
+"""Both uses are scored: a volume with its slices, and one that nobody annotated."""
+
+import numpy as np
+import pytest
+
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.samples import blobs
+from sparseseg.data.slices import annotate_slices
+from sparseseg.engine import held_out, other_volume
+from sparseseg.engine.sparing import spared_volume
+from sparseseg.engine.training import train
+from sparseseg.recipes import Scene
+from sparseseg.starting import create
+from tests.miniature import SHAPE, blob_case, settings, shrink
+
+
+@pytest.fixture(autouse=True)
+def few_pixels(monkeypatch):
+    shrink(monkeypatch)
+    monkeypatch.setattr(held_out, "_FIRST_SECONDS", 0.0)
+
+
+def sliced(seed: int, classes: int = 1):
+    sample = blobs(SHAPE, seed=seed, classes=classes)
+    array = annotate_slices(sample.truth, (3, 3, 3))
+    return sample.volume, SparseLabels(array, table=sample.table)
+
+
+def history_of(cases, **changed):
+    chosen = settings(steps=3, **changed)
+    model = create(cases, chosen)
+    for _ in train(model, cases, chosen):
+        pass
+    return model.history
+
+
+def test_one_volume_is_scored_without_guidance_on_its_held_out_slices():
+    history = history_of([sliced(0)])
+    found = history["other_volume"]
+    assert found["left_out"] == "slices"
+    assert found["slices"] == history["held_out"]["slices"]
+    assert found["mean_iou"] == history["held_out"]["unguided"]["mean_iou"]
+
+
+def test_of_several_volumes_one_is_left_out():
+    history = history_of([sliced(0), sliced(1)])
+    assert history["other_volume"]["left_out"] == "volume"
+    assert 0 <= history["other_volume"]["mean_iou"] <= 1
+    assert "mean_iou" in history["held_out"]["network"]
+
+
+def test_the_stand_in_never_sees_the_volume_that_is_left_out(monkeypatch):
+    cases = [sliced(0), sliced(1)]
+    chosen = settings()
+    model = create(cases, chosen)
+    scenes = [Scene.of(model.plan, *case) for case in cases]
+    fed = []
+    recipe = type(model.recipe)
+    prepare = recipe.prepare
+
+    def watched(self, network, seen, rng, **more):
+        fed.append(list(seen))
+        return prepare(self, network, seen, rng, **more)
+
+    monkeypatch.setattr(recipe, "prepare", watched)
+    for _ in other_volume.by_volume(model, scenes, 0):
+        pass
+
+    assert fed == [[scenes[0]]]
+
+
+def test_nothing_is_left_out_unless_wanted():
+    history = history_of([sliced(0), sliced(1)], held_out=False)
+    assert "other_volume" not in history
+
+
+def test_a_volume_that_alone_shows_a_class_is_not_spared():
+    cases = [sliced(0), sliced(1, classes=2)]
+    model = create(cases, settings())
+    scenes = [Scene.of(model.plan, *case) for case in cases]
+    assert spared_volume(scenes) == 0
+    assert spared_volume(scenes[:1]) is None
+
+
+def test_a_recipe_that_learns_by_steps_alone_has_the_score_of_its_slices():
+    case = blob_case()
+    history = history_of([case], recipe="lungnet")
+    found = history.get("other_volume")
+    assert found is None or found["left_out"] == "slices"
+    assert np.isfinite(history["step"])
