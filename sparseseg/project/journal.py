@@ -30,7 +30,10 @@ from sparseseg.project.snapshots import packed_array, unpacked_array
 Tool = Literal[
     "brush", "eraser", "fill", "polygon", "edit", "proposal", "script", "import"
 ]
+STROKES: frozenset[Tool] = frozenset({"brush", "eraser", "fill", "polygon"})
+"""The tools of a hand, which the choice of what may be painted over is for."""
 Action = Literal["change", "undo", "redo"]
+Turn = Literal["undo", "redo"]
 State = Literal["open", "complete", "locked"]
 START = 0
 """The step of what an annotation began with: it is never undone."""
@@ -120,15 +123,19 @@ class Journal:
                 )
             self._follow(step, "change")
 
+    def next_turn(self, action: Turn) -> Change | None:
+        """Return what an undo or a redo would do now; None if there is no such step."""
+        with self._reading():
+            steps = self._done if action == "undo" else self._undone
+            return self._change(steps[-1], action) if steps else None
+
     def undo(self) -> Change | None:
         """Write that the newest step is taken back; return how, or None."""
-        with self._lock:
-            return self._turn(self._done[-1], "undo") if self._done else None
+        return self._turn("undo")
 
     def redo(self) -> Change | None:
         """Write that the step undone last is made again; return how, or None."""
-        with self._lock:
-            return self._turn(self._undone[-1], "redo") if self._undone else None
+        return self._turn("redo")
 
     def add_volume(self, name: str, shape: Triple) -> None:
         """Begin the annotation of a volume, with all voxels unlabelled."""
@@ -257,15 +264,21 @@ class Journal:
         self._connection.execute("SELECT sum(length(voxels)) FROM change").fetchone()
         self._connection.execute("SELECT sum(length(voxels)) FROM snapshot").fetchone()
 
-    def _turn(self, step: int, action: Action) -> Change:
-        """Write an undo or a redo, and return what it does to the annotation."""
+    def _turn(self, action: Turn) -> Change | None:
+        with self._lock:
+            change = self.next_turn(action)
+            if change is None:
+                return None
+            with self._writing():
+                self._add_entry(change.volume, change.step, action, "", planes=0)
+            self._follow(change.step, action)
+            return change
+
+    def _change(self, step: int, action: Turn) -> Change:
         volume, tool = self._connection.execute(
             "SELECT volume, tool FROM entry WHERE step = ? ORDER BY number", (step,)
         ).fetchone()
         deltas = tuple(self._deltas_of(step, self.shape(volume), action))
-        with self._writing():
-            self._add_entry(volume, step, action, "", planes=0)
-        self._follow(step, action)
         return Change(volume, step, tool, deltas)
 
     def _deltas_of(self, step: int, shape: Triple, action: str) -> list[Delta]:

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sparseseg.errors import UserError
 from sparseseg.project.deltas import Labels
-from sparseseg.project.journal import Tool
+from sparseseg.project.guard import Slice
+from sparseseg.project.journal import Tool, Turn
 from sparseseg.project.project import Project
-from sparseseg.project.recorder import Recorder, Slice
+
+if TYPE_CHECKING:
+    from sparseseg.project.recorder import Recorder
 
 Result = TypeVar("Result")
 
@@ -18,10 +21,19 @@ Result = TypeVar("Result")
 class Turned:
     """A step was undone or redone: of which volume and tool, and on which slice first."""
 
-    action: Literal["undo", "redo"]
+    action: Turn
     volume: str
     tool: str
     where: Slice
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Voxels of a volume were set back, because they may not change."""
+
+    volume: str
+    voxels: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ class Keeper:
     """
 
     def __init__(
-        self, project: Project, hear: Callable[[Turned | Failed], None]
+        self, project: Project, hear: Callable[[Turned | Refused | Failed], None]
     ) -> None:
         self.project = project
         self._hear = hear
@@ -75,7 +87,16 @@ class Keeper:
         if pending is None or pending.done() or ends:
             self._looks[name] = self._start(lambda: self._record(name, tool, ends=ends))
 
-    def turn(self, action: Literal["undo", "redo"]) -> None:
+    def paint_over(self, name: str, values: frozenset[int] | None) -> None:
+        """Let strokes on a volume replace these values only; None stands for all."""
+
+        def choose() -> None:
+            if recorder := self._recorders.get(name):
+                recorder.over = values
+
+        self._start(choose)
+
+    def turn(self, action: Turn) -> None:
         """Undo or redo a step, of whichever volume it is; `hear` tells which."""
         self._start(lambda: self._turn(action))
 
@@ -109,18 +130,26 @@ class Keeper:
             return
         step = self._steps.get(name) or self.project.journal.new_step()
         self._steps[name] = step
-        is_new = recorder.record(tool, step=step)
-        if ends or not is_new:
+        found = recorder.record(tool, step=step)
+        if ends or not found.deltas:
             self._steps.pop(name)
+        if found.refused:
+            self._hear(Refused(name, found.refused, found.reason))
 
-    def _turn(self, action: Literal["undo", "redo"]) -> None:
+    def _turn(self, action: Turn) -> None:
         for name in self._recorders:
             self._record(name, "script", ends=True)
         journal = self.project.journal
-        change = journal.undo() if action == "undo" else journal.redo()
+        change = journal.next_turn(action)
         if change is None:
             self._hear(Failed(f"There is nothing to {action}."))
             return
+        guard = self.project.guard(change.volume)
+        for reason in filter(None, map(guard.reason, change.deltas)):
+            raise UserError(
+                f"cannot {action}: {reason} in {change.volume!r}; unlock it"
+            )
+        journal.undo() if action == "undo" else journal.redo()
         if recorder := self._recorders.get(change.volume):
             recorder.take(change)
         first = change.deltas[0]

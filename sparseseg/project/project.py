@@ -21,11 +21,12 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
 from sparseseg.project import models, record
 from sparseseg.project.content import Content, find
+from sparseseg.project.guard import Guard, Slice
 from sparseseg.project.journal import START, Journal
 from sparseseg.project.lock import FolderLock, user_name
 from sparseseg.project.models import Curve, ProjectModel
 from sparseseg.project.record import Record, VolumeRecord
-from sparseseg.project.recorder import Recorder, Slice
+from sparseseg.project.recorder import Recorder
 
 JOURNAL = "journal.sqlite"
 _COPIES = "volumes"
@@ -229,11 +230,31 @@ class Project:
 
     def recorder(self, name: str, array: NDArray[np.uint8]) -> Recorder:
         """Keep the journal of an array that is painted on; it may differ already."""
+        return Recorder(self.journal, name, array, guard=lambda: self.guard(name))
 
-        def is_locked(which: Slice) -> bool:
-            return which in self.record_of(name).locked
+    @property
+    def locked(self) -> frozenset[int]:
+        """The classes that neither lose nor gain a voxel."""
+        return self._record.locked
 
-        return Recorder(self.journal, name, array, is_locked=is_locked)
+    def guard(self, name: str) -> Guard:
+        """Return what may not be changed on the annotation of a volume."""
+        return Guard(self.locked, self.record_of(name).locked)
+
+    def lock_class(self, number: int, *, is_locked: bool = True) -> None:
+        """Lock a class, in all volumes, or unlock it."""
+        if number != BACKGROUND:
+            self.classes[number]  # complains if there is none
+        changed = self.locked | {number} if is_locked else self.locked - {number}
+        self._keep(replace(self._record, locked=frozenset(changed)))
+
+    def lock_slice(self, name: str, where: Slice, *, is_locked: bool = True) -> None:
+        """Lock a slice of a volume, or unlock it."""
+        known, (axis, index) = self.record_of(name), where
+        if axis not in range(3) or index not in range(known.shape[axis]):
+            raise UserError(f"{name!r} has no slice {index} across axis {axis}")
+        changed = known.locked | {where} if is_locked else known.locked - {where}
+        self._keep(self._record.with_volume(replace(known, locked=frozenset(changed))))
 
     def keep(
         self,

@@ -19,6 +19,7 @@ from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.endings import predicted_words, trained_words
 from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.image_panel import ImagePanel
+from sparseseg.widgets.lock_panel import LockPanel
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_picker import ModelPicker
 from sparseseg.widgets.paint_panel import PaintPanel
@@ -123,6 +124,7 @@ class SegmentationDock(QWidget):
         self.classes = ClassPanel(
             desk.viewer, desk.link, desk.classes, desk.painter, messages
         )
+        self.locks = LockPanel(desk, messages)
         self.paint = PaintPanel(desk.painter, desk.ledger, messages)
         self.train = TrainPanel(desk, messages)
         self.clean = CleanPanel(desk, messages)
@@ -149,7 +151,7 @@ class SegmentationDock(QWidget):
         steps.setSpacing(6)
         bodies = {
             "Image": (self.image,),
-            "Annotate": (self.classes, self.paint),
+            "Annotate": (self.classes, self.locks, self.paint),
             "Train": (self.train,),
             "Result": (self.result, self.clean),
         }

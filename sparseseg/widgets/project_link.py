@@ -10,7 +10,8 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from sparseseg.errors import UserError
-from sparseseg.project.keeper import Failed, Keeper, Turned
+from sparseseg.project.guard import Guard
+from sparseseg.project.keeper import Failed, Keeper, Refused, Turned
 from sparseseg.project.project import Project
 from sparseseg.session.events import Phase, Rules
 from sparseseg.session.messages import Others
@@ -63,6 +64,7 @@ class ProjectLink(QObject):
         self._view: dict[str, Any] = {}
         self._saving = Path()
         self._is_restoring = False
+        self._over: frozenset[int] | None = None
         self._phase = Phase.IDLE
         self.rows: list[Row] = []
         self.curves: Callable[[], Mapping[str, Curve]] = dict
@@ -111,6 +113,36 @@ class ProjectLink(QObject):
             return
         self._desk.link.check_free()
         self._ask(lambda project: load(project, name), self._take_loaded)
+
+    @property
+    def guard(self) -> Guard:
+        """What is locked on the volume that is shown."""
+        if self._keeper is None or not self.current:
+            return Guard()
+        return self._keeper.project.guard(self.current)
+
+    def lock_class(self, number: int) -> None:
+        """Lock a class in all volumes, or unlock it."""
+        is_locked = number not in self.guard.classes
+        self._ask(
+            lambda project: project.lock_class(number, is_locked=is_locked),
+            lambda _: self.changed.emit(),
+        )
+
+    def lock_slice(self, view: SliceView) -> None:
+        """Lock a slice of the volume that is shown, or unlock it."""
+        name, where = self.current, (view.axis, view.index)
+        is_locked = where not in self.guard.slices
+        self._ask(
+            lambda project: project.lock_slice(name, where, is_locked=is_locked),
+            lambda _: self.changed.emit(),
+        )
+
+    def paint_over(self, values: frozenset[int] | None) -> None:
+        """Let strokes replace these values only; None stands for all."""
+        self._over = values
+        if self._keeper is not None and self.current:
+            self._keeper.paint_over(self.current, values)
 
     def turn(self, action: Literal["undo", "redo"]) -> None:
         """Undo or redo the newest step, of whichever volume it is."""
@@ -275,11 +307,24 @@ class ProjectLink(QObject):
         assert self._keeper is not None, "a project is open"
         self._names[seat] = name
         self._keeper.follow(name, seat.arrays.annotation)
+        self._keeper.paint_over(name, self._over)
 
-    def _on_heard(self, event: Turned | Failed) -> None:
+    def _on_heard(self, event: Turned | Refused | Failed) -> None:
         if isinstance(event, Failed):
             self.failed.emit(event.words)
-            return
+        elif isinstance(event, Refused):
+            self._show_refused(event)
+        else:
+            self._show_turned(event)
+
+    def _show_refused(self, event: Refused) -> None:
+        if self._desk.link.annotation is not None:
+            self._desk.link.annotation.refresh()
+        self.told.emit(
+            f"{event.voxels:,} voxels of {event.volume!r} stay as they were: {event.reason}."
+        )
+
+    def _show_turned(self, event: Turned) -> None:
         axis, index = event.where
         view = SliceView(axis, index)
         verb = "undone" if event.action == "undo" else "made again"

@@ -123,23 +123,19 @@ def test_what_an_annotation_began_with_is_not_undone(journal, recorder):
 def test_entries_say_who_did_what_and_how_the_slice_was(path):
     journal = Journal(path, author="Ada")
     journal.add_volume("cells", SHAPE)
-    recorder = Recorder(
-        journal, "cells", np.zeros(SHAPE, np.uint8), is_locked=lambda s: s == (0, 4)
-    )
-    for index in (3, 4):
-        recorder.array[index] = 1
-        recorder.record("fill")
+    recorder = Recorder(journal, "cells", np.zeros(SHAPE, np.uint8))
+    recorder.array[3] = 1
+    recorder.record("fill")
     recorder.array[5, 0, 0] = 1
     recorder.record("script")
     entries = journal.entries("cells")
     assert [(e.tool, e.author, e.action) for e in entries] == [
         ("fill", "Ada", "change"),
-        ("fill", "Ada", "change"),
         ("script", "Ada", "change"),
     ]
     journal.close()
     states = sqlite3.connect(path).execute("SELECT state FROM change ORDER BY entry")
-    assert states.fetchall() == [("complete",), ("locked",), ("open",)]
+    assert states.fetchall() == [("complete",), ("open",)]
 
 
 def test_a_clock_that_jumps_changes_no_order(journal, recorder, monkeypatch):

@@ -328,3 +328,53 @@ def test_that_a_volume_was_moved_is_told(two, folder, tmp_path, qtbot):
     assert "the image of 'a' was moved" in " ".join(dock.messages.texts)
     assert dock.desk.project.current == "a"
     dock.close()
+
+
+def test_a_locked_slice_is_left_alone_by_napari_s_brush_and_that_is_said(saved, qtbot):
+    stroke(saved, 2)
+    before = saved.desk.link.arrays.annotation.copy()
+    saved.desk.painter.go_to(SliceView(0, 2))
+    with qtbot.waitSignal(saved.desk.project.changed):
+        saved.locks.slice.click()
+    assert saved.locks.slice.text() == "Unlock slice"
+    assert saved.locks.locked.text() == "Locked: z 2"
+    with qtbot.waitSignal(saved.desk.project.told) as told:
+        saved.desk.link.annotation.paint((2, 20, 20), 1)
+    assert "stay as they were: slice z 2 is locked" in told.args[0]
+    assert (saved.desk.link.arrays.annotation == before).all()
+    saved.paint.fill.click()
+    settle(saved)
+    assert (saved.desk.link.arrays.annotation == before).all()
+    with qtbot.waitSignal(saved.desk.project.changed):
+        saved.locks.slice.click()
+    stroke(saved, 2, value=2)
+    assert (saved.desk.link.arrays.annotation != before).any()
+
+
+def test_a_locked_class_is_kept_by_the_brush_of_another(saved, qtbot):
+    saved.desk.classes.add()
+    stroke(saved, 2)
+    saved.desk.painter.select(1)
+    with qtbot.waitSignal(saved.desk.project.changed):
+        saved.locks.label.click()
+    assert saved.locks.label.text() == "Unlock class"
+    painted = saved.desk.link.arrays.annotation == 1
+    with qtbot.waitSignal(saved.desk.project.told):
+        saved.desk.link.annotation.paint((2, 11, 11), 2)
+    assert ((saved.desk.link.arrays.annotation == 1) == painted).all()
+
+
+def test_the_brush_replaces_only_what_is_chosen(saved):
+    saved.desk.classes.add()
+    stroke(saved, 2)
+    painted = saved.desk.link.arrays.annotation == 1
+    saved.locks.over.setCurrentText("only unlabelled")
+    stroke(saved, 2, value=2)
+    assert ((saved.desk.link.arrays.annotation == 1) == painted).all()
+    saved.locks.over.setCurrentText("everything")
+    stroke(saved, 2, value=2)
+    assert not (saved.desk.link.arrays.annotation == 1).any()
+
+
+def test_locks_are_shown_with_a_project_only(dock):
+    assert dock.locks.isHidden()
