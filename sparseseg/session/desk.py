@@ -1,6 +1,7 @@
 """An open volume, and what a new process has to be told to go on with it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -40,9 +41,10 @@ class Desk:
         *,
         folder: Path,
         engine: str,
+        failed: Callable[[str], object],
     ) -> Self:
-        """Copy both into shared memory."""
-        shared = SharedVolume.create(volume.array, annotation)
+        """Copy both into shared memory, the image in a thread; see `SharedVolume`."""
+        shared = SharedVolume.create(volume.array, annotation, failed=failed)
         names = (field.name for field in fields(volume) if field.name != "array")
         facts = {name: getattr(volume, name) for name in names}
         return cls(shared, Assignment(facts, shared.layouts, folder, engine))

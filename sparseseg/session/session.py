@@ -110,7 +110,8 @@ class Session:
     ) -> SharedArrays:
         """Start on a volume; return the arrays to make layers on.
 
-        Image and annotation are copied into shared memory. A volume that was open
+        Image and annotation are copied into shared memory, the image in a thread: leave
+        it as it is. A volume that was open
         before stays open, and the model at hand goes along; what is at work is ended,
         which takes up to two seconds. Raises UserError, and changes nothing, if the
         annotation does not fit or the memory does not suffice.
@@ -118,7 +119,13 @@ class Session:
         if self._is_closed:
             raise UserError("this session is closed: make a new one")
         _check_annotation(annotation, volume)
-        desk = Desk.set_up(volume, annotation, folder=self._folder, engine=self._engine)
+        desk = Desk.set_up(
+            volume,
+            annotation,
+            folder=self._folder,
+            engine=self._engine,
+            failed=lambda words: self._announcer.post(Told("failed", words)),
+        )
         self._desks.append(desk)
         self._go_over(desk)
         return desk.shared.arrays

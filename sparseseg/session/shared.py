@@ -1,7 +1,10 @@
 """Arrays that the window and the training process hold in common."""
 
+import os
 import shutil
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from math import prod
@@ -16,6 +19,14 @@ from sparseseg.data.source import Source
 from sparseseg.errors import UserError
 
 _LINUX_SHARED_MEMORY = Path("/dev/shm")
+_STATE = "state"
+_FILLING, _READY, _FAILED = range(3)
+_LOOK_SECONDS = 0.01
+_SLAB = 16  # planes that are copied at once
+_NO_ROOM = (
+    "the shared memory of this machine is full, and the image could not be copied there: "
+    "close other programs, or crop the volume, and open it again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +54,10 @@ class SharedBlock:
 
     @classmethod
     def create(cls, shape: tuple[int, ...], dtype: DTypeLike) -> Self:
-        """Return a new block of zeros."""
+        """Return a new block of zeros, whose memory is taken bit by bit, or by `take`."""
         native = np.dtype(dtype).newbyteorder("=")
         memory = SharedMemory(create=True, size=prod(shape) * native.itemsize)
-        block = cls(memory, Layout(memory.name, shape, native.str))
-        # Written, not only mapped: pages that are missing later would end the process.
-        block.array()[...] = 0
-        return block
+        return cls(memory, Layout(memory.name, shape, native.str))
 
     @classmethod
     def attach(cls, layout: Layout) -> Self:
@@ -64,6 +72,17 @@ class SharedBlock:
     def array(self) -> NDArray[Any]:
         """Return a new array on the block."""
         return np.asarray(self)
+
+    def take(self) -> None:
+        """Take all of the memory now; raise `OSError` if it does not suffice.
+
+        On Linux, pages that are missing later would end the process that writes there.
+        """
+        if not _LINUX_SHARED_MEMORY.is_dir():
+            return
+        path = _LINUX_SHARED_MEMORY / self.layout.name.lstrip("/")
+        with suppress(FileNotFoundError), path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, self._memory.size)
 
     def unlink(self) -> None:
         """Give the memory back once no array in any process uses it; twice is fine."""
@@ -84,39 +103,77 @@ class SharedArrays:
 
 
 class SharedVolume:
-    """An image (c, z, y, x) with its annotation, prediction and uncertainty."""
+    """An image (c, z, y, x) with its annotation, prediction and uncertainty.
+
+    The image is copied in a thread; `wait` returns when all of it is there.
+    """
 
     def __init__(self, blocks: Mapping[str, SharedBlock]) -> None:
         self._blocks = blocks
         arrays = {name: block.array() for name, block in blocks.items()}
+        self._state: NDArray[np.uint8] = arrays.pop(_STATE)
         self.image: NDArray[Any] = arrays.pop("image")
         self.arrays = SharedArrays(**arrays)
 
     @classmethod
-    def create(cls, image: Source, annotation: NDArray[np.uint8] | None) -> Self:
-        """Return a copy in shared memory, with an empty prediction.
+    def create(
+        cls,
+        image: Source,
+        annotation: NDArray[np.uint8] | None,
+        *,
+        failed: Callable[[str], object] = lambda _: None,
+    ) -> Self:
+        """Return shared memory with an empty prediction, into which the image is copied.
 
-        Raises UserError if the memory does not suffice.
+        Raises UserError if the memory does not suffice; `failed` is called from a thread
+        if it did but does no longer.
         """
         shape = image.shape[1:]
         _check_room(image.nbytes + 3 * prod(shape))
         with ExitStack() as undo:
             blocks = {"image": SharedBlock.create(image.shape, image.dtype)}
             undo.callback(blocks["image"].unlink)
-            for name in ("annotation", "prediction", "uncertainty"):
-                blocks[name] = SharedBlock.create(shape, np.uint8)
+            shapes = dict.fromkeys(("annotation", "prediction", "uncertainty"), shape)
+            for name, sides in {**shapes, _STATE: (1,)}.items():
+                blocks[name] = SharedBlock.create(sides, np.uint8)
                 undo.callback(blocks[name].unlink)
             undo.pop_all()
         shared = cls(blocks)
-        shared.image[...] = image[:]
         if annotation is not None:
             shared.arrays.annotation[...] = annotation
+        threading.Thread(
+            target=shared._fill,
+            args=(image, failed),
+            name="sparseseg-copy",
+            daemon=True,
+        ).start()
         return shared
 
     @classmethod
     def attach(cls, layouts: Mapping[str, Layout]) -> Self:
         """Return what another process created."""
         return cls({name: SharedBlock.attach(at) for name, at in layouts.items()})
+
+    def wait(self) -> None:
+        """Return when the image is there; raise `UserError` if it will never be."""
+        while self._state[0] == _FILLING:
+            time.sleep(_LOOK_SECONDS)
+        if self._state[0] == _FAILED:
+            raise UserError(_NO_ROOM)
+
+    def _fill(self, image: Source, failed: Callable[[str], object]) -> None:
+        try:
+            for block in self._blocks.values():
+                block.take()
+            for z in range(0, image.shape[1], _SLAB):
+                slab = slice(z, min(z + _SLAB, image.shape[1]))
+                there = (slice(None), slab, slice(None), slice(None))
+                self.image[there] = image[there]
+        except (OSError, MemoryError):
+            self._state[0] = _FAILED
+            failed(_NO_ROOM)
+        else:
+            self._state[0] = _READY
 
     @property
     def layouts(self) -> dict[str, Layout]:

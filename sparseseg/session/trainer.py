@@ -49,6 +49,7 @@ def main(connection: Connection, assignment: Assignment) -> None:
 def _open_engine(assignment: Assignment, shared: SharedVolume) -> Engine:
     module = importlib.import_module(assignment.engine)
     engine = cast("Engine", module.Engine())
+    shared.wait()
     volume = Volume(array=shared.image, **assignment.facts)
     engine.open(volume, shared.arrays.annotation)
     return engine

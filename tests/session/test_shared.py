@@ -1,9 +1,12 @@
 """Arrays in shared memory: what they hold, and how long."""
 
+import errno
 import gc
 import shutil
+import threading
 import weakref
 from collections.abc import Iterator
+from queue import SimpleQueue
 from types import SimpleNamespace
 
 import numpy as np
@@ -57,11 +60,55 @@ def test_a_volume_is_copied_with_its_annotation() -> None:
     annotation = np.full((2, 2, 2), 255, np.uint8)
     shared = SharedVolume.create(image, annotation)
     there = SharedVolume.attach(shared.layouts)
+    there.wait()
     shared.unlink()
     image[...] = 0
     assert there.image[1, 1, 1, 1] == 15
     assert there.arrays.annotation.min() == 255
     assert there.arrays.prediction.max() == there.arrays.uncertainty.max() == 0
+
+
+class _Slow:
+    """An image whose planes come when they are let through."""
+
+    shape, dtype, nbytes = (1, 40, 2, 2), np.dtype(np.uint8), 160
+
+    def __init__(self) -> None:
+        self.let_through = threading.Event()
+        self.threads: set[threading.Thread] = set()
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        self.threads.add(threading.current_thread())
+        self.let_through.wait()
+        return np.full(self.shape, 7, np.uint8)[key]
+
+
+def test_whoever_opens_a_volume_does_not_wait_for_its_copy() -> None:
+    image = _Slow()
+    shared = SharedVolume.create(image, None)  # type: ignore[arg-type]
+    shared.arrays.annotation[0, 0, 0] = 1  # is there at once
+    assert not shared.image.any()
+    image.let_through.set()
+    shared.wait()
+    assert (shared.image == 7).all()
+    assert threading.main_thread() not in image.threads
+    shared.unlink()
+
+
+def test_memory_that_is_gone_in_the_meantime_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SharedBlock, "take", full)
+    told: SimpleQueue[str] = SimpleQueue()
+    image = np.zeros((1, 2, 2, 2), np.uint8)
+    shared = SharedVolume.create(image, None, failed=told.put)
+    assert "close other programs" in told.get(timeout=5)
+    with pytest.raises(UserError, match="shared memory of this machine is full"):
+        shared.wait()
+    shared.unlink()
 
 
 def test_a_volume_larger_than_the_memory_is_refused(
