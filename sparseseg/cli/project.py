@@ -223,7 +223,7 @@ def _outputs(project: "Project", folder: Path) -> dict[str, Path]:
     from sparseseg.data.atomic import make_folder
     from sparseseg.data.files import check_output
     from sparseseg.data.overwriting import check_overwrites
-    from sparseseg.project.project import ending_of
+    from sparseseg.project.images import ending_of
 
     outputs: dict[str, Path] = {}
     for volume in project.volumes:

@@ -1,27 +1,25 @@
 """A project: one folder with all that belongs to a piece of segmentation work."""
 
-import os
-import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
-from sparseseg.data import formats
 from sparseseg.data.atomic import make_folder
 from sparseseg.data.files import FilePath, read, read_annotation, write_image
 from sparseseg.data.labels import SparseLabels
+from sparseseg.data.slices import AXES
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
-from sparseseg.project import models, record
-from sparseseg.project.content import Content, find
+from sparseseg.project import images, models, record
+from sparseseg.project.content import Content
 from sparseseg.project.guard import Guard, Slice
+from sparseseg.project.images import Located
 from sparseseg.project.journal import START, Journal
 from sparseseg.project.lock import FolderLock, user_name
 from sparseseg.project.models import Curve, ProjectModel
@@ -29,16 +27,6 @@ from sparseseg.project.record import Record, VolumeRecord
 from sparseseg.project.recorder import Recorder
 
 JOURNAL = "journal.sqlite"
-_COPIES = "volumes"
-State = Literal["here", "moved", "changed", "gone"]
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """Where the image of a volume is now, and whether it is as it was."""
-
-    path: Path
-    state: State
 
 
 class Project:
@@ -126,8 +114,8 @@ class Project:
             raise UserError(
                 f"{image} is in the project already, as {known.name!r}: add another image"
             )
-        name = self._free_name(_stem(Path(image)))
-        path = self._copied(Path(image), name) if copy else Path(image)
+        name = self._free_name(images.stem_of(Path(image)))
+        path = images.copied(self.folder, Path(image), name) if copy else Path(image)
         return self._added(name, path, volume, labels)
 
     def add_volume(
@@ -142,9 +130,9 @@ class Project:
         `path` is the file that holds the same voxels; without one they are written into
         the project.
         """
-        name = self._free_name(_stem(Path(volume.name or "volume")))
+        name = self._free_name(images.stem_of(Path(volume.name or "volume")))
         if path is None:
-            path = self.folder / _COPIES / f"{name}.tif"
+            path = self.folder / images.COPIES / f"{name}.tif"
             write_image(path, np.asarray(volume.array), like=volume)
         return self._added(name, path, volume, labels)
 
@@ -157,19 +145,8 @@ class Project:
         raise UserError(f"the project has no volume {name!r}; its volumes: {there}")
 
     def locate(self, name: str) -> Located:
-        """Find the image of a volume, also where it was moved or renamed.
-
-        A file that has the size and date of before is taken for unchanged.
-        """
-        known = self.record_of(name)
-        path = (self.folder / known.path).resolve()
-        if not path.exists():
-            found = find(known.content, ending_of(path), self._places(path))
-            return Located(found or path, "moved" if found else "gone")
-        if _modified(path) == known.modified:
-            return Located(path, "here")
-        is_same = Content.of(path) == known.content
-        return Located(path, "here" if is_same else "changed")
+        """Find the image of a volume, also where it was moved or renamed."""
+        return images.locate(self.folder, self.record_of(name))
 
     def volume(self, name: str) -> Volume:
         """Read the image of a volume, with the voxel size that the project has for it.
@@ -288,24 +265,11 @@ class Project:
 
     def info(self) -> dict[str, Any]:
         """Return volumes, slices, classes, models and scores as plain values."""
-        ledgers = {v.name: self.labels(v.name).ledger() for v in self.volumes}
         known = self.models
         return {
             "folder": str(self.folder),
             "volumes": [self._told(volume) for volume in self.volumes],
-            "slices": {
-                volume.name: [
-                    {
-                        "axis": "zyx"[found.axis],
-                        "index": found.index,
-                        "voxels": found.voxels,
-                        "complete": found.complete,
-                        "locked": (found.axis, found.index) in volume.locked,
-                    }
-                    for found in ledgers[volume.name].slices
-                ]
-                for volume in self.volumes
-            },
+            "slices": {volume.name: self._slices(volume) for volume in self.volumes},
             "classes": self.classes.to_json(),
             "models": [model.to_json() for model in known],
             "scores": {model.name: model.score for model in known},
@@ -352,9 +316,9 @@ class Project:
         """Keep a volume; its annotation is the first entry of its journal."""
         added = VolumeRecord(
             name,
-            self._relative(path),
+            images.relative(self.folder, path),
             Content.of(path),
-            _modified(path),
+            images.modified(path),
             volume.shape,
             volume.channels,
             volume.spacing,
@@ -369,14 +333,12 @@ class Project:
 
     def _refer(self, known: VolumeRecord, path: Path) -> None:
         if not self.read_only:
-            moved = replace(known, path=self._relative(path), modified=_modified(path))
+            moved = replace(
+                known,
+                path=images.relative(self.folder, path),
+                modified=images.modified(path),
+            )
             self._keep(self._record.with_volume(moved))
-
-    def _relative(self, path: Path) -> str:
-        absolute = path.resolve()
-        with suppress(ValueError):  # another drive of Windows
-            return Path(os.path.relpath(absolute, self.folder.resolve())).as_posix()
-        return absolute.as_posix()
 
     def _with_content(self, content: Content) -> VolumeRecord | None:
         return next((v for v in self.volumes if v.content == content), None)
@@ -390,28 +352,17 @@ class Project:
             name = f"{wanted}-{number}"
         return record.checked_name(name)
 
-    def _copied(self, image: Path, name: str) -> Path:
-        target = self.folder / _COPIES / f"{name}{ending_of(image)}"
-        make_folder(target.parent)
-        try:
-            if image.is_dir():
-                shutil.copytree(image, target)
-            else:
-                shutil.copy2(image, target)
-        except OSError as error:
-            raise UserError(
-                f"cannot copy {image} to {target} ({error.strerror}): make room, or leave "
-                "--copy out"
-            ) from error
-        return target
-
-    def _places(self, path: Path) -> Iterator[Path]:
-        """Yield where an image that is gone may be: in the project, and round both."""
-        home = self.folder.resolve()
-        yield from (home / _COPIES, home.parent)
-        for folder in path.parents[:2]:
-            if folder.exists() and home.parent not in (folder, *folder.parents):
-                yield folder
+    def _slices(self, volume: VolumeRecord) -> list[dict[str, Any]]:
+        return [
+            {
+                "axis": AXES[found.axis],
+                "index": found.index,
+                "voxels": found.voxels,
+                "complete": found.complete,
+                "locked": (found.axis, found.index) in volume.locked,
+            }
+            for found in self.labels(volume.name).slices()
+        ]
 
     def _told(self, volume: VolumeRecord) -> dict[str, Any]:
         located = self.locate(volume.name)
@@ -440,17 +391,3 @@ def _joined(known: ClassTable, labels: SparseLabels) -> ClassTable:
                 f"{names[entry.number]!r} in the project: give both one name"
             )
     return ClassTable((*known.classes, *added))
-
-
-def _stem(path: Path) -> str:
-    ending = ending_of(path)
-    return path.name.removesuffix(ending) if ending else path.name
-
-
-def ending_of(path: Path) -> str:
-    """Return the ending of an image's file as it is spelled, such as .nii.gz."""
-    return formats.ending_of(path) or path.suffix
-
-
-def _modified(path: Path) -> int:
-    return path.stat().st_mtime_ns

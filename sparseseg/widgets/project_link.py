@@ -27,7 +27,7 @@ from sparseseg.widgets.project_work import (
     created,
     load,
     opened,
-    rows_of,
+    rows_in,
 )
 from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.strokes import Strokes
@@ -71,6 +71,7 @@ class ProjectLink(QObject):
         """Gives the curves of the training that has ended."""
         self.strokes = Strokes(desk.painter)
         self._background = Background("project")
+        self._counting = Background("volumes")
         self._connect()
 
     @property
@@ -187,7 +188,8 @@ class ProjectLink(QObject):
         """Close the project, and let go; calling it twice is fine."""
         with suppress(RuntimeError):  # Qt's part of this object may be gone
             self.blockSignals(True)
-        self._background.close()
+        for background in (self._background, self._counting):
+            background.close()
         self.close_project()
         self.strokes.close()
 
@@ -196,7 +198,9 @@ class ProjectLink(QObject):
         self._heard.connect(self._on_heard)
         self._ready.connect(lambda work: work())
         self._background.done.connect(lambda take: take())
-        self._background.failed.connect(self.failed)
+        self._counting.done.connect(self._take_rows)
+        for background in (self._background, self._counting):
+            background.failed.connect(self.failed)
         self.strokes.ended.connect(self._on_stroke)
         self.strokes.turned.connect(self.turn)
         desk.link.annotation_changed.connect(self._follow_layer)
@@ -337,11 +341,14 @@ class ProjectLink(QObject):
 
     def refresh(self) -> None:
         """Find out what the volumes have now."""
-        self._ask(rows_of, self._take_rows)
+        if self.folder is not None:
+            # Counting may take seconds, in which strokes are to be written.
+            self._counting.start(partial(rows_in, self.folder))
 
     def _take_rows(self, rows: list[Row]) -> None:
-        self.rows = rows
-        self.changed.emit()
+        if self._keeper is not None:
+            self.rows = rows
+            self.changed.emit()
 
     # Models
 

@@ -135,8 +135,13 @@ def add(project: Project, given: Given) -> str:
     return project.add_volume(given.volume, labels, path=path).name
 
 
-def rows_of(project: Project) -> list[Row]:
-    """Return what a project has of each volume."""
+def rows_in(folder: Path) -> list[Row]:
+    """Return what a project has of each volume; it may be open elsewhere."""
+    with Project(folder, read_only=True) as project:
+        return _rows_of(project)
+
+
+def _rows_of(project: Project) -> list[Row]:
     newest: dict[str, float | None] = {}
     for model in project.models:
         newest |= dict.fromkeys(model.volumes, model.score)
