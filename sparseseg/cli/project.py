@@ -182,6 +182,9 @@ def _train_again(project: "Project", folder: Path) -> "tuple[Model, Path]":
     given = known[-1].history["settings"]
     fields = {field.name for field in dataclasses.fields(TrainSettings)}
     chosen = TrainSettings(**{k: v for k, v in given.items() if k in fields})
+    # Minutes would be another number of steps on another day.
+    steps = max(1, int(known[-1].history["step"]))
+    chosen = dataclasses.replace(chosen, minutes=None, steps=steps)
     names = known[-1].volumes or [volume.name for volume in project.volumes]
     cases = [
         (project.volume(n), SparseLabels(project.replay(n), table=project.classes))

@@ -76,7 +76,8 @@ def test_replay_trains_the_newest_model_again(run, folder, tmp_path):
     run("project", "train", folder, "--seed", 5)
     arguments = ("project", "replay", folder, "-o", tmp_path / "b", "--train", "--json")
     answer = last_object(run(*arguments)[1])
-    assert Model.load(answer["model"]).history["settings"]["seed"] == 5
+    settings = Model.load(answer["model"]).history["settings"]
+    assert (settings["seed"], settings["steps"], settings["minutes"]) == (5, 2, None)
 
 
 @pytest.mark.usefixtures("no_training")
