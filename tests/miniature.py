@@ -10,24 +10,25 @@ from sparseseg import recipes, starting
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import Sample, blobs
 from sparseseg.data.volume import Volume
-from sparseseg.engine import training
+from sparseseg.engine import trainee
 from sparseseg.engine.model import Model
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.nn import guided_unet, hdenseunet
 from sparseseg.nn.denseunet import Layout
 from sparseseg.nn.device import PLAIN
-from sparseseg.recipes import Case, three_view
+from sparseseg.recipes import Case
+from sparseseg.recipes.three_view import recipe, slices
 from sparseseg.settings.training import TrainSettings
 
 SHAPE = (12, 20, 24)
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(three_view, "_FIT_STEPS", 4)
-    monkeypatch.setattr(three_view, "_PIXELS", 500)
+    monkeypatch.setattr(recipe, "_FIT_STEPS", 4)
+    monkeypatch.setattr(slices, "PIXELS", 500)
     monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 64)
     # Which precision is fastest is measured, and differs from run to run.
-    for module in (training, guided_unet):
+    for module in (trainee, guided_unet):
         monkeypatch.setattr(module, "probe", lambda *_: PLAIN)
 
 

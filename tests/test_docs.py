@@ -67,7 +67,7 @@ def write_files(sample: Sample, where: Path) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the classifiers of the default recipe be fitted in two steps."""
-    monkeypatch.setattr("sparseseg.recipes.three_view._FIT_STEPS", 2)
+    monkeypatch.setattr("sparseseg.recipes.three_view.recipe._FIT_STEPS", 2)
 
 
 @pytest.mark.slow

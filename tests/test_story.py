@@ -9,13 +9,13 @@ from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
 from sparseseg.engine.prediction import Output, predict
 from sparseseg.nn import guided_unet
-from sparseseg.recipes import three_view
+from sparseseg.recipes.three_view import recipe, slices
 
 
 @pytest.mark.slow
 def test_a_few_slices_become_a_segmentation_in_a_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(three_view, "_FIT_STEPS", 40)
-    monkeypatch.setattr(three_view, "_PIXELS", 4000)
+    monkeypatch.setattr(recipe, "_FIT_STEPS", 40)
+    monkeypatch.setattr(slices, "PIXELS", 4000)
     monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 512)
     sample = blobs((16, 32, 32), classes=1)
     labels = SparseLabels(annotate_slices(sample.truth, (3, 1, 1)), table=sample.table)

@@ -11,7 +11,8 @@ from sparseseg.data.volume import Volume
 from sparseseg.engine.prediction import Output, predict
 from sparseseg.engine.propagation import interpolated, remembered, walk
 from sparseseg.engine.training import train
-from sparseseg.recipes import Scene, three_view
+from sparseseg.recipes import Scene
+from sparseseg.recipes.three_view import recipe, slices
 from sparseseg.starting import create
 from tests.miniature import fresh_model, result_of, settings
 
@@ -43,8 +44,8 @@ def labels_of(truth, layout):
 
 @pytest.fixture
 def few_steps(monkeypatch):
-    monkeypatch.setattr(three_view, "_FIT_STEPS", 80)
-    monkeypatch.setattr(three_view, "_PIXELS", 2000)
+    monkeypatch.setattr(recipe, "_FIT_STEPS", 80)
+    monkeypatch.setattr(slices, "PIXELS", 2000)
 
 
 def agreement(volume, labels, model, method):
@@ -131,7 +132,7 @@ def test_a_walk_is_made_anew_only_where_something_is_painted():
 
 def test_of_the_answers_the_best_on_what_was_left_out_is_shown(monkeypatch):
     # Grey values that mean nothing: the place alone tells where the class is.
-    monkeypatch.setattr(three_view, "_FIT_STEPS", 10)
+    monkeypatch.setattr(recipe, "_FIT_STEPS", 10)
     truth = np.zeros(SHAPE, np.uint8)
     truth[:, 6:18, 6:18] = 1
     noise = np.random.default_rng(0).normal(100, 20, SHAPE).astype(np.float32)

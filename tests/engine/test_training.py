@@ -9,7 +9,11 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.volume import Volume
+from sparseseg.engine import schedule as schedule_module
 from sparseseg.engine import training
+from sparseseg.engine.schedule import Clock as WorkClock
+from sparseseg.engine.schedule import Schedule
+from sparseseg.engine.trainee import Trainee
 from sparseseg.engine.training import train
 from sparseseg.errors import UserError
 from sparseseg.recipes import Scene
@@ -167,7 +171,7 @@ class Clock:
 
 def test_time_does_not_count_while_nobody_asks(monkeypatch):
     clock, labelled = Clock(), blob_case()
-    monkeypatch.setattr(training, "time", clock)
+    monkeypatch.setattr(schedule_module, "time", clock)
     model = fresh_model(labelled)
     generator = train(model, [labelled], settings(steps=None, minutes=5))
     first = next(generator)
@@ -179,7 +183,7 @@ def test_time_does_not_count_while_nobody_asks(monkeypatch):
 
 def test_a_budget_of_minutes_is_spent_to_the_end(monkeypatch):
     labelled = blob_case()
-    monkeypatch.setattr(training, "time", Clock())
+    monkeypatch.setattr(schedule_module, "time", Clock())
     model = fresh_model(labelled)
     found = list(train(model, [labelled], settings(steps=None, minutes=0.5)))
     assert found[-1].done == 1
@@ -187,7 +191,7 @@ def test_a_budget_of_minutes_is_spent_to_the_end(monkeypatch):
 
 
 def test_the_rate_warms_up_and_falls_to_the_end():
-    schedule = training._Schedule(settings(steps=100), training._Clock(), WHOLE)
+    schedule = Schedule(settings(steps=100), WorkClock(), WHOLE)
     rates = []
     for step in range(1, 101):
         rates.append(schedule.rate())
@@ -211,7 +215,7 @@ def test_a_number_of_steps_is_taken_whatever_the_labels_teach(monkeypatch):
 
 def test_without_an_end_the_rate_falls_until_strokes_join():
     chosen = settings(steps=None, minutes=None)
-    schedule = training._Schedule(chosen, training._Clock(), WHOLE)
+    schedule = Schedule(chosen, WorkClock(), WHOLE)
     schedule.teaches_until(100)
     schedule.steps = 90
     assert schedule.rate() < 0.05
@@ -332,7 +336,7 @@ def test_going_back_takes_the_averaged_weights_at_half_the_rate(monkeypatch):
     failing(monkeypatch, {3})
     labelled = blob_case()
     model = fresh_model(labelled)
-    trainee = training._Trainee(model, [labelled], settings(), WHOLE[0])
+    trainee = Trainee(model, [labelled], settings(), WHOLE[0])
     list(trainee.look())
     (group,) = trainee._optimizer.param_groups
     rate = group["initial_lr"]

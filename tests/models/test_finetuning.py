@@ -9,7 +9,7 @@ from sparseseg.classes import ClassTable, LabelClass
 from sparseseg.data.files import read
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.engine import training
+from sparseseg.engine import trainee, training
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
 from sparseseg.models.readers import read_model
@@ -23,7 +23,7 @@ from tests.models.paths import MLPERF, V1, V2, image
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
-    monkeypatch.setattr(training, "probe", lambda *_: PLAIN)
+    monkeypatch.setattr(trainee, "probe", lambda *_: PLAIN)
 
 
 def table(*names: str) -> ClassTable:

@@ -11,7 +11,7 @@ from sparseseg import recipes
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.engine import training
+from sparseseg.engine import trainee
 from sparseseg.engine.training import train
 from sparseseg.errors import UserError
 from sparseseg.recipes import Plan
@@ -136,7 +136,7 @@ def test_a_chosen_patch_is_learned_from():
 def test_training_is_refused_before_its_first_step(monkeypatch):
     case = blob_case()
     chosen = TrainSettings(recipe="mssunet", steps=1, device="cpu")
-    monkeypatch.setattr(training, "free_bytes", lambda _: 100_000_000)
+    monkeypatch.setattr(trainee, "free_bytes", lambda _: 100_000_000)
     with pytest.raises(UserError, match="mssunet takes about"):
         next(train(create([case], chosen), [case], chosen))
 
@@ -166,7 +166,7 @@ def test_a_probe_that_runs_out_of_memory_says_the_same(monkeypatch):
     def fail(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(training, "probe", fail)
+    monkeypatch.setattr(trainee, "probe", fail)
     with pytest.raises(UserError, match="does not suffice to train three-view"):
         next(train(model, [case], chosen))
 

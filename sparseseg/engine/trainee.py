@@ -1,0 +1,218 @@
+"""The network that learns, with all that its steps need."""
+
+import copy
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparseseg.engine import looks, other_volume
+from sparseseg.engine.held_out import HeldOut
+from sparseseg.engine.model import Model
+from sparseseg.errors import UserError
+from sparseseg.nn.device import choose_device, free_bytes, probe
+from sparseseg.nn.losses import unlabelled_entropy
+from sparseseg.progress import Score
+from sparseseg.recipes import Batch, Case, Scene, Stage
+from sparseseg.recipes.cases import check, named, outputs_of
+from sparseseg.recipes.memory import check_memory
+from sparseseg.settings.training import TrainSettings
+
+_LONGEST_MEMORY = 0.99
+_LARGEST_GRADIENT = 1.0
+_MOST_FAILURES = 5
+
+
+class Trainee:
+    """The network that learns, beside the averaged one that predicts."""
+
+    def __init__(
+        self,
+        model: Model,
+        cases: Sequence[Case],
+        settings: TrainSettings,
+        stage: Stage,
+    ) -> None:
+        self._model = model
+        self._cases = list(cases)
+        self._rng = np.random.default_rng(settings.seed)
+        torch.manual_seed(settings.seed)
+        self._device = choose_device(settings.device)
+        memory = free_bytes(self._device)
+        if memory is not None:
+            check_memory(model.recipe, model.plan, memory)
+        model.network.to(self._device)
+        self.held_out = HeldOut(settings.held_out)
+        self._wants_score, self._seed = settings.held_out, settings.seed
+        self.seen = self._bare_scenes()
+        self._scenes: list[Scene] = []
+        self._failures = 0
+        self.enough: int | None = None
+        self._network: nn.Module
+        self._stage = stage
+        self._entropy = float(model.plan.options.get("entropy", 0.0))
+
+    def look(self) -> Generator[float, None, None]:
+        """Take in what was painted since the last look, and yield how far that is."""
+        # Each has to be asked: asking is what remembers the look.
+        changed = [labels.changed() for _, labels in self._cases]
+        if self._scenes and not any(changed):
+            return
+        outputs = outputs_of(self._cases)
+        check(self._cases, outputs)
+        if missing := tuple(v for v in outputs if v not in self._model.plan.outputs):
+            self._grow(missing)
+        self.seen = [
+            scene.seeing(labels)
+            for scene, (_, labels) in zip(self.seen, self._cases, strict=True)
+        ]
+        self.held_out.choose(self.seen)
+        yield from self._begin(thorough=not self._scenes)
+
+    def join_held_out(
+        self, step: int, seconds: float
+    ) -> Generator[float, None, Score | None]:
+        """Learn from the held-out slices as well, and return their last score."""
+        if not any(self.held_out.slices):
+            return None
+        score = yield from self.held_out.score(
+            self._model, self.seen, step, seconds, at_once=True
+        )
+        if scores := self.held_out.by_depth(self._model, self.seen):
+            self._model.history["held_out_by_depth"] = scores
+        temperature = self.held_out.temperature(self._model, self.seen)
+        if temperature is not None:
+            self._model.history["temperature"] = temperature
+        if self.held_out.release():
+            yield from self._begin(thorough=True)
+        return score
+
+    def score_other_volume(self) -> Generator[float, None, None]:
+        """Measure once how well a volume is known that was not learned from."""
+        if self._wants_score and len(self.seen) > 1:
+            work = other_volume.by_volume(self._model, self.seen, self._seed)
+            if (found := (yield from work)) is not None:
+                self._model.history["other_volume"] = found
+
+    def enter(self, stage: Stage) -> None:
+        """Begin a stage: the recipe says what learns in it, and from what."""
+        self._stage = stage
+        recipe = self._model.recipe
+        for network in (self._model.network, self._network):
+            recipe.enter(network, stage)
+        _copy_fixed(self._model.network, self._network)
+        self._batches = recipe.batches(self._scenes, self._rng, stage)
+        batch = self._moved(next(self._batches))
+
+        def answer(inputs: Tensor) -> Tensor:
+            return recipe.logits(self._network, replace(batch, inputs=inputs))[0]
+
+        self._model.precision = probe(self._network, batch.inputs, answer)
+        self._optimizer = recipe.optimizer(self._network)
+        for group in self._optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+
+    def step(self, rate: float) -> float:
+        """Take one step at a share of the learning rate, and return the loss."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * rate
+        batch = self._moved(next(self._batches))
+        self._network.train()
+        with self._model.precision.on(self._device):
+            answers = self._model.recipe.logits(self._network, batch)
+        heads = tuple(logits.float() for logits in answers)
+        loss = self._model.recipe.loss(heads, batch, self._weights)
+        if self._entropy > 0:
+            doubt = unlabelled_entropy(heads[0], batch.target)
+            loss = (1 - self._entropy) * loss + self._entropy * doubt
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self._network.parameters(), _LARGEST_GRADIENT)
+        value = loss.item()
+        if math.isfinite(value) and bool(torch.isfinite(norm)):
+            self._optimizer.step()
+            self._average()
+            self._failures = 0
+        else:
+            self._go_back(value)
+        return value
+
+    def _begin(self, *, thorough: bool) -> Generator[float, None, None]:
+        """Draw from the scenes as they are now; at first, also make the optimizer."""
+        slices = self.held_out.slices
+        self._scenes = [
+            scene.without(out) for scene, out in zip(self.seen, slices, strict=True)
+        ]
+        recipe = self._model.recipe
+        counts = np.sum([scene.counts for scene in self._scenes], axis=0)
+        self._weights = recipe.class_weights(counts.tolist()).to(self._device)
+        self.enough = recipe.enough(self._scenes)
+        looks.record(self._model.history, self.seen)
+        yield from recipe.prepare(
+            self._model.network, self._scenes, self._rng, thorough=thorough
+        )
+        if hasattr(self, "_network"):
+            self._batches = recipe.batches(self._scenes, self._rng, self._stage)
+            _copy_fixed(self._model.network, self._network)
+        else:
+            self._network = copy.deepcopy(self._model.network).train()
+            self._averaged = 0
+            self.enter(self._stage)
+
+    def _grow(self, values: tuple[int, ...]) -> None:
+        table = named(self._cases, self._model.table)
+        self._model.grow((*self._model.plan.outputs, *values), table)
+        self.seen = self._bare_scenes()
+        if hasattr(self, "_network"):
+            del self._network
+
+    def _bare_scenes(self) -> list[Scene]:
+        plan = self._model.plan
+        volumes = (volume for volume, _ in self._cases)
+        return [Scene.of(plan, volume, device=self._device) for volume in volumes]
+
+    def _moved(self, batch: Batch) -> Batch:
+        inputs = self._model.precision.laid_out(batch.inputs.to(self._device))
+        return replace(batch, inputs=inputs, target=batch.target.to(self._device))
+
+    def _average(self) -> None:
+        """Move the predicting network towards the learning one (Polyak averaging)."""
+        self._averaged += 1
+        memory = min(_LONGEST_MEMORY, (1 + self._averaged) / (10 + self._averaged))
+        networks = self._model.network.parameters(), self._network.parameters()
+        learning = [
+            pair for pair in zip(*networks, strict=True) if pair[1].requires_grad
+        ]
+        means, new = zip(*learning, strict=True)
+        with torch.no_grad():
+            # At once: a large network has hundreds of small tensors.
+            torch._foreach_lerp_(means, new, 1 - memory)
+            for buffers in zip(
+                self._model.network.buffers(), self._network.buffers(), strict=True
+            ):
+                buffers[0].copy_(buffers[1])
+
+    def _go_back(self, loss: float) -> None:
+        """Return to the averaged weights at half the rate, a few times at most."""
+        self._failures += 1
+        if self._failures > _MOST_FAILURES:
+            raise UserError(
+                f"training keeps failing with a loss of {loss}: look for extreme "
+                "intensities in the image, or train with another recipe"
+            )
+        self._network.load_state_dict(self._model.network.state_dict())
+        for group in self._optimizer.param_groups:
+            group["initial_lr"] /= 2
+
+
+def _copy_fixed(source: nn.Module, target: nn.Module) -> None:
+    """Copy what steps do not train: frozen weights and buffers."""
+    with torch.no_grad():
+        for new, old in zip(source.parameters(), target.parameters(), strict=True):
+            if not new.requires_grad:
+                old.copy_(new)
+        for fixed, copied in zip(source.buffers(), target.buffers(), strict=True):
+            copied.copy_(fixed)

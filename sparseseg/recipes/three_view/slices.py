@@ -1,0 +1,206 @@
+"""Annotated slices to learn from: their inputs, crops of them, and drawn pixels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparseseg.boxes import Box
+from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.nn import losses
+from sparseseg.nn.guided_unet import FOLDS
+from sparseseg.recipes.recipe import Batch
+from sparseseg.recipes.scene import Scene
+from sparseseg.recipes.three_view import features
+
+CROP = 112
+PIXELS = 25_000  # a step
+_FIT_PIXELS = 150_000
+_FEW_PIXELS = 1000
+_UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
+_SEVERAL = 0.5  # the same, of several volumes: such a model is meant for others
+# Of slices that no other crosses: all that guides them is a whole gap away.
+_UNCROSSED = 0.5
+_OWN = 0.1  # of these are guided by themselves: a prediction meets slices so near
+_LEFT_OUT = 0.1  # of the guiding slices
+_RARE = 0.3  # of the crops are centred on a class drawn evenly
+
+
+class TrainingSlice:
+    """One annotated slice ready for crops: its features are computed once."""
+
+    def __init__(
+        self, scene: Scene, number: int, *, fold: int, unguided: float
+    ) -> None:
+        plane = scene.planes[number]
+        self.scene = scene
+        self.fold = fold
+        self.where = plane.where
+        self.axis = plane.where.axis
+        target = torch.from_numpy(plane.target.astype(np.int64))
+        self.target = target.to(scene.device)
+        self._places = scene.places[number]
+        self._features: tuple[Tensor, Tensor] | None = None
+        self.others = tuple(w for w in scene.slices if w != plane.where)
+        self._unguided = unguided
+        self.is_crossed = any(where.axis != self.axis for where in self.others)
+
+    @property
+    def whole(self) -> tuple[slice, slice]:
+        """The window of all pixels."""
+        rows, columns = self.target.shape
+        return slice(0, rows), slice(0, columns)
+
+    @property
+    def unguided(self) -> float:
+        """The share of its pixels that is learned without guidance."""
+        return self._unguided if self.is_crossed else _UNCROSSED
+
+    @property
+    def own(self) -> float:
+        """The share of its pixels that is learned with guidance by itself.
+
+        A single slice has none: it would teach to trust it however far away it is.
+        """
+        return _OWN if self.others and not self.is_crossed else 0.0
+
+    @property
+    def labelled(self) -> int:
+        """The number of labelled pixels."""
+        return sum(map(len, self._places))
+
+    @property
+    def box(self) -> Box:
+        """The box of the volume that the slice is."""
+        start, stop = [0, 0, 0], list(self.scene.volume.shape)
+        start[self.axis], stop[self.axis] = self.where.index, self.where.index + 1
+        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+    @property
+    def features(self) -> tuple[Tensor, Tensor]:
+        """The filters and the neighbouring planes (c, rows, columns), half precision."""
+        if self._features is None:
+            found = (
+                features.features(self.scene, self.box),
+                features.neighbours(self.scene, self.box, self.axis),
+            )
+            filters, beside = (part.squeeze(self.axis + 1).half() for part in found)
+            self._features = filters, beside
+        return self._features
+
+    def inputs(
+        self, window: tuple[slice, slice], guiding: Sequence[AnnotatedSlice]
+    ) -> Tensor:
+        """Return the channels (c, rows, columns) of a window, led by these slices."""
+        filters, beside = (
+            part[:, window[0], window[1]].float() for part in self.features
+        )
+        box = _cut(self.box, self.axis, window)
+        seen = self.scene.without(set(self.scene.slices) - set(guiding))
+        return features.stacked(filters, beside, seen, box, self.axis)
+
+    def unseen(self, guiding: Sequence[AnnotatedSlice]) -> Tensor:
+        """Return the target without the lines where guiding slices cross."""
+        target = self.target.clone()
+        rows = [axis for axis in range(3) if axis != self.axis]
+        for where in guiding:
+            if where.axis != self.axis:
+                target.select(rows.index(where.axis), where.index).fill_(losses.IGNORE)
+        return target
+
+    def corner(self, size: tuple[int, int], rng: np.random.Generator) -> list[int]:
+        """Draw where a crop begins: anywhere, or round a pixel of a class."""
+        kinds = [places for places in self._places if len(places)]
+        rare = rng.random() < _RARE
+        places = kinds[rng.integers(len(kinds))] if rare else None
+        room = [n - s for n, s in zip(self.target.shape, size, strict=True)]
+        if places is None:
+            return [int(rng.integers(r + 1)) for r in room]
+        at = np.unravel_index(int(rng.choice(places)), self.target.shape)
+        return [
+            int(np.clip(a - rng.integers(s), 0, r))
+            for a, s, r in zip(at, size, room, strict=True)
+        ]
+
+
+def training_slices(scenes: Sequence[Scene]) -> list[TrainingSlice]:
+    """Return all annotated slices of all scenes, dealt out to the folds in turn."""
+    share = _SEVERAL if len(scenes) > 1 else _UNGUIDED
+    every = [(scene, number) for scene in scenes for number in range(len(scene.planes))]
+    return [
+        TrainingSlice(scene, number, fold=place % FOLDS, unguided=share)
+        for place, (scene, number) in enumerate(every)
+    ]
+
+
+def labelled_pixels(
+    drawn: Sequence[TrainingSlice], rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw labelled pixels of all drawn evenly, with their target and fold.
+
+    Some of them are shown without guidance, and some led by their own slice.
+    """
+    total = sum(one.labelled for one in drawn)
+    share = min(1.0, _FIT_PIXELS / total)
+    inputs, targets, folds = [], [], []
+    for one in drawn:
+        # Of a few strokes every pixel counts, guided or not.
+        unguided = max(share * one.unguided, min(1.0, _FEW_PIXELS / total))
+        led = (
+            ((), unguided),
+            (one.others, share),
+            (one.scene.slices, share * one.own),
+        )
+        for guiding, part in led:
+            target = one.unseen(guiding)
+            wanted = torch.from_numpy(rng.random(target.shape) < part)
+            chosen = (target != losses.IGNORE) & wanted.to(target.device)
+            inputs.append(one.inputs(one.whole, guiding)[:, chosen].T)
+            targets.append(target[chosen])
+            folds.append(torch.full_like(targets[-1], one.fold))
+    return torch.cat(inputs), torch.cat(targets), torch.cat(folds)
+
+
+def batch_of(drawn: Sequence[TrainingSlice], rng: np.random.Generator) -> Batch:
+    """Draw crops, all of one size, of slices across one axis."""
+    smallest = np.min([one.target.shape for one in drawn], axis=0)
+    size = (min(CROP, int(smallest[0])), min(CROP, int(smallest[1])))
+    count = max(1, round(PIXELS / (size[0] * size[1])))
+    crops = [
+        _crop(drawn[int(rng.integers(len(drawn)))], size, rng) for _ in range(count)
+    ]
+    inputs, targets = zip(*crops, strict=True)
+    return Batch(torch.stack(inputs), torch.stack(targets), drawn[0].fold)
+
+
+def _crop(
+    one: TrainingSlice, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Cut a crop; pixels that a guiding slice crosses are not learned from."""
+    guiding = [] if rng.random() < one.unguided else list(one.others)
+    guiding = [where for where in guiding if rng.random() >= _LEFT_OUT]
+    if rng.random() < one.own:
+        guiding.append(one.where)
+    corner = one.corner(size, rng)
+    window = (
+        slice(corner[0], corner[0] + size[0]),
+        slice(corner[1], corner[1] + size[1]),
+    )
+    inputs = one.inputs(window, guiding)
+    target = one.unseen(guiding)[window[0], window[1]]
+    return _flipped(inputs, target, rng)
+
+
+def _flipped(
+    inputs: Tensor, target: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    axes = [axis for axis in (-2, -1) if rng.random() < 0.5]
+    return inputs.flip(axes), target.flip(axes)
+
+
+def _cut(box: Box, axis: int, window: Sequence[slice]) -> Box:
+    start, stop = list(box.start), list(box.stop)
+    for other, part in zip((a for a in range(3) if a != axis), window, strict=True):
+        start[other], stop[other] = part.start, part.stop
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

@@ -1,0 +1,87 @@
+"""The three views of a box: what the 2-D U-Net says across each axis, averaged."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sparseseg.boxes import Box
+from sparseseg.nn.guided_unet import GuidedUNet
+from sparseseg.recipes.scene import Scene
+from sparseseg.recipes.three_view import features
+
+HALO = 24
+"""Voxels that the U-Net reads beyond a box."""
+WIDTHS = (16, 32, 64)
+STEP = 2 ** (len(WIDTHS) - 1)
+"""Of what the start of a plane is a multiple, so that poolings fall in step."""
+_PIXELS = 100_000  # at once
+
+
+def averaged(network: GuidedUNet, scene: Scene, box: Box) -> Tensor:
+    """Return the probabilities (k, z, y, x) of a box, averaged over the views.
+
+    Of a single slice, its own view alone is taken.
+    """
+    views = network.views.tolist()
+    flat = [axis for axis in range(3) if box.shape[axis] == 1 and views[axis] > 0]
+    if flat:
+        views = [float(axis == flat[0]) for axis in range(3)]
+    read = _grown(box, scene, views)
+    bank = features.features(scene, read)
+    total = torch.zeros(len(scene.plan.outputs), *box.shape, device=scene.device)
+    for axis, weight in enumerate(views):
+        if weight > 0:
+            seen = _view(network, scene, bank, read, box, axis)
+            total += weight / sum(views) * seen
+    return total
+
+
+def _grown(box: Box, scene: Scene, views: Sequence[float]) -> Box:
+    """Return the box with what the U-Net reads beyond it, inside the volume."""
+    seen = [
+        any(w > 0 and view != axis for view, w in enumerate(views)) for axis in range(3)
+    ]
+    z, y, x = (HALO * sees for sees in seen)
+    wide = box.expand((z, y, x)).clip(scene.volume.shape)
+    # Poolings fall in step whatever the tile, where its start is a multiple of theirs.
+    z, y, x = (
+        start // STEP * STEP if sees else start
+        for start, sees in zip(wide.start, seen, strict=True)
+    )
+    return Box((z, y, x), wide.stop)
+
+
+def _view(
+    network: GuidedUNet, scene: Scene, bank: Tensor, read: Box, box: Box, axis: int
+) -> Tensor:
+    """Return the corrected probabilities of one view for a box inside `read`."""
+    found = torch.empty(len(scene.plan.outputs), *box.shape, device=scene.device)
+    rows = max(
+        1,
+        _PIXELS // (read.shape[0] * read.shape[1] * read.shape[2] // read.shape[axis]),
+    )
+    for first in range(0, box.shape[axis], rows):
+        part = _slab(read, box, axis, first, rows)
+        offset = part.start[axis] - read.start[axis]
+        size = part.shape[axis]
+        filters = bank.narrow(axis + 1, offset, size).float()
+        planes = features.stacked(
+            filters, features.neighbours(scene, part, axis), scene, part, axis
+        )
+        logits = network(planes.movedim(axis + 1, 0).contiguous())
+        corrected = logits.float().softmax(1).movedim(0, axis + 1)
+        inner = [
+            slice(a - r, b - r)
+            for a, b, r in zip(box.start, box.stop, read.start, strict=True)
+        ]
+        inner[axis] = slice(None)
+        found.narrow(axis + 1, first, size).copy_(corrected[(slice(None), *inner)])
+    return found
+
+
+def _slab(read: Box, box: Box, axis: int, first: int, rows: int) -> Box:
+    start, stop = list(read.start), list(read.stop)
+    start[axis] = box.start[axis] + first
+    stop[axis] = min(box.stop[axis], start[axis] + rows)
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
