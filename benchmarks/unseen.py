@@ -202,6 +202,7 @@ def _by_network(
         "with_slices_each": own,
         "steps": steps,
         "held_out": model.history.get("held_out"),
+        "other_volume": model.history.get("other_volume"),
     }
 
 

@@ -139,7 +139,7 @@ _LEFT_OUT = {
     "slices": " without guidance; other slices of the same volume were learned from, so "
     "expect less",
     "volume": " of a volume that was left out, by a part of the network that learned from "
-    "the others; the whole network is usually better",
+    "the others",
 }
 
 
