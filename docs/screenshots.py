@@ -26,7 +26,7 @@ from sparseseg.widgets.slices import SliceView
 
 _SIZE = (1480, 980)
 _PATIENCE = 600.0
-_FIXTURES = Path(__file__).parent.parent / "tests" / "zoo" / "fixtures"
+_FIXTURES = Path(__file__).parent.parent / "tests" / "models" / "fixtures"
 
 # napari's note that PyQt5 will go does not belong into the pictures.
 qt_main_window.SHOW_QT_WARNING = False
@@ -114,6 +114,28 @@ def take_pictures(photographer: Photographer) -> None:
     photographer.picture("clean", scrolled=1.0)
 
 
+def take_picture_of_project(photographer: Photographer) -> None:
+    """Save two volumes as a project, and lock a slice."""
+    dock, viewer = photographer.dock, photographer.viewer
+    photographer.open_sample()
+    dock.classes.use.click()
+    for data in samples.blobs():
+        viewer.add_layer(Layer.create(*data))
+    dock.image.choice.setCurrentText("blobs")
+    dock.classes.new.click()
+    project = dock.desk.project
+    with tempfile.TemporaryDirectory() as folder:
+        project.create(Path(folder) / "nuclei")
+        photographer.wait_for(lambda: len(project.rows) == 2, "project")
+        project.show("ovule nuclei")
+        photographer.wait_for(lambda: project.current == "ovule nuclei", "volume")
+        dock.desk.painter.go_to(SliceView(0, 50))
+        project.lock_slice(SliceView(0, 50))
+        photographer.wait_for(lambda: bool(project.guard.slices), "lock")
+        photographer.picture("project")
+        project.close_project()
+
+
 def take_pictures_of_models(photographer: Photographer) -> None:
     """Show the list of models over a synthetic scan, and the table of a batch.
 
@@ -152,19 +174,25 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
     parser.add_argument("--theme", choices=["dark", "light"], default="dark")
     parser.add_argument(
-        "--pictures", choices=["all", "window", "models"], default="all"
+        "--pictures", choices=["all", "window", "project", "models"], default="all"
     )
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         os.environ["SPARSESEG_HOME"] = home  # no offer of what an earlier run left
         os.environ["SPARSESEG_MODEL_DIR"] = f"{home}/models"
-        photographer = Photographer(arguments.folder, arguments.theme)
-        if arguments.pictures != "models":
-            take_pictures(photographer)
-        if arguments.pictures != "window":
-            take_pictures_of_models(photographer)
-        photographer.close()
+        for name, walk in _WALKS.items():
+            if arguments.pictures in ("all", name):
+                photographer = Photographer(arguments.folder, arguments.theme)
+                walk(photographer)
+                photographer.close()
+
+
+_WALKS = {
+    "window": take_pictures,
+    "project": take_picture_of_project,
+    "models": take_pictures_of_models,
+}
 
 
 if __name__ == "__main__":
