@@ -109,11 +109,30 @@ class ProjectLink(QObject):
         self._in_thread(partial(opened, folder), self._take_opened)
 
     def show(self, name: str) -> None:
-        """Go to another volume; the arrays of the one before are given back."""
+        """Go to another volume; the arrays of the one before are given back.
+
+        Volumes that are open side by side stay open.
+        """
         if self._keeper is None or name == self.current:
             return
         self._desk.link.check_free()
-        self._ask(lambda project: load(project, name), self._take_loaded)
+        if (seat := self._open_seat(name)) is None:
+            self._ask(lambda project: load(project, name), self._take_loaded)
+        else:
+            self._show_open(seat)
+
+    def _open_seat(self, name: str) -> "Seat | None":
+        return next((seat for seat, own in self._names.items() if own == name), None)
+
+    def _show_open(self, seat: "Seat") -> None:
+        """Go to a volume whose layers are there already: it is not opened twice."""
+        link = self._desk.link
+        if seat.image in self._desk.viewer.layers:
+            link.choose(seat.image)
+        else:
+            link.bring_back(seat)
+        link.annotate()
+        self.refresh()
 
     @property
     def guard(self) -> Guard:

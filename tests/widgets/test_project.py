@@ -201,6 +201,26 @@ def test_an_image_that_is_opened_later_joins_the_project(saved, viewer, folder, 
     assert (kept(folder, "more") == stroke_of_more).all()
 
 
+def test_a_volume_that_is_open_is_gone_to_and_not_opened_again(
+    saved, viewer, folder, qtbot
+):
+    link, project = saved.desk.link, saved.desk.project
+    first = link.image
+    second = viewer.add_image(np.ones(SHAPE, np.uint8), name="second")
+    link.choose(second)
+    saved.classes.new.click()
+    qtbot.waitUntil(lambda: project.current == "second")
+    layers = list(viewer.layers)
+
+    project.show("cells")
+
+    assert project.current == "cells"
+    assert link.image is first
+    assert list(viewer.layers) == layers
+    stroke(saved, 3)
+    assert kept(folder)[3].any()
+
+
 @pytest.fixture
 def two(folder, tmp_path, qtbot) -> SegmentationDock:
     """A dock on a project with two volumes, of which the second is annotated."""
