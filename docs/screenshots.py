@@ -132,6 +132,8 @@ def take_picture_of_project(photographer: Photographer) -> None:
         dock.desk.painter.go_to(SliceView(0, 50))
         project.lock_slice(SliceView(0, 50))
         photographer.wait_for(lambda: bool(project.guard.slices), "lock")
+        for text in dock.messages.texts:
+            dock.messages.withdraw(text)
         photographer.picture("project")
         project.close_project()
 

@@ -131,7 +131,11 @@ class ProjectLink(QObject):
             link.choose(seat.image)
         else:
             link.bring_back(seat)
-        link.annotate()
+        for other in self._names:
+            for layer in other.layers:
+                layer.visible = other is seat and layer is not other.uncertainty
+        link.annotate().mode = "paint"  # what is hidden cannot be painted on
+        self._desk.viewer.fit_to_view(layers=[seat.image])
         self.refresh()
 
     @property

@@ -217,6 +217,8 @@ def test_a_volume_that_is_open_is_gone_to_and_not_opened_again(
     assert project.current == "cells"
     assert link.image is first
     assert list(viewer.layers) == layers
+    assert first.visible  # and nothing lies over it
+    assert not second.visible
     stroke(saved, 3)
     assert kept(folder)[3].any()
 
