@@ -14,7 +14,7 @@ from sparseseg.engine import trainee
 from sparseseg.engine.model import Model
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.nn import guided_unet, hdenseunet
-from sparseseg.nn.denseunet import Layout
+from sparseseg.nn.denseunet import DenseLayout
 from sparseseg.nn.device import PLAIN
 from sparseseg.recipes import Case
 from sparseseg.recipes.three_view import recipe, slices
@@ -34,8 +34,8 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def thin_dense_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the parts of H-DenseUNet have few channels; sums still fit."""
-    flat = Layout(2, 8, 4, (1, 1, 1, 1), (10, 12, 8, 6), (32, 32))
-    deep = Layout(3, 8, 4, (1, 1, 1, 1), (7, 10, 12, 8), (4, 32, 32))
+    flat = DenseLayout(2, 8, 4, (1, 1, 1, 1), (10, 12, 8, 6), (32, 32))
+    deep = DenseLayout(3, 8, 4, (1, 1, 1, 1), (7, 10, 12, 8), (4, 32, 32))
     monkeypatch.setattr(hdenseunet, "LAYOUT_2D", flat)
     monkeypatch.setattr(hdenseunet, "LAYOUT_3D", deep)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclass(slots=True)
-class Course:
+class BatchCourse:
     """How long the rest of a batch will take, from what is behind it."""
 
     waiting: int

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from sparseseg.batch.items import STATE_FOLDER
-from sparseseg.reporting.entry import Entry
+from sparseseg.reporting.entry import VolumeEntry
 
 _NAME = "manifest.jsonl"
 
@@ -17,11 +17,11 @@ class Manifest:
         self.path = output / STATE_FOLDER / _NAME
         self._entries = _read(self.path)
 
-    def get(self, name: str) -> Entry | None:
+    def get(self, name: str) -> VolumeEntry | None:
         """Return what is known of a volume."""
         return self._entries.get(name)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: VolumeEntry) -> None:
         """Append a line, and wait until the disk has it."""
         self._entries[entry.name] = entry
         line = json.dumps(entry.to_json(), ensure_ascii=False)
@@ -40,14 +40,14 @@ def _ends_whole(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _read(path: Path) -> dict[str, Entry]:
+def _read(path: Path) -> dict[str, VolumeEntry]:
     """Read all lines that are whole: a process may have ended within the last one."""
-    found: dict[str, Entry] = {}
+    found: dict[str, VolumeEntry] = {}
     if not path.exists():
         return found
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            entry = Entry(**json.loads(line))
+            entry = VolumeEntry(**json.loads(line))
         except (ValueError, TypeError):
             continue
         found[entry.name] = entry

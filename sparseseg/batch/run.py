@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sparseseg.batch.course import Course
+from sparseseg.batch.course import BatchCourse
 from sparseseg.batch.facts import facts_of
 from sparseseg.batch.items import Item, fingerprint
 from sparseseg.batch.manifest import Manifest
@@ -29,7 +29,7 @@ from sparseseg.engine.segment import (
 )
 from sparseseg.errors import UserError
 from sparseseg.postprocessing import chosen_rules, needs_probabilities, read_rules
-from sparseseg.reporting.entry import Entry, State
+from sparseseg.reporting.entry import State, VolumeEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Report:
     seconds: float
     seconds_left: float | None
     """Of the whole batch; None until it can be told."""
-    entry: Entry | None = None
+    entry: VolumeEntry | None = None
     note: str = ""
 
 
@@ -64,7 +64,7 @@ def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Re
         model, least, tile_memory(settings.bytes), model.plan.spacing
     )  # as well
     manifest = Manifest(Path(settings.output))
-    state, course = _model_key(model, settings), Course(len(items))
+    state, course = _model_key(model, settings), BatchCourse(len(items))
     for item in items:
         yield Report(item, "running", 0.0, 0.0, course.left)
         known = manifest.get(item.name) if settings.resume else None
@@ -75,7 +75,7 @@ def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Re
             manifest.add(entry)
 
 
-_Known = tuple[str, Entry | None]
+_Known = tuple[str, VolumeEntry | None]
 """A hash of model and settings, and what the manifest says of a volume."""
 
 
@@ -83,9 +83,9 @@ def _attempted(
     model: Model,
     item: Item,
     settings: BatchSettings,
-    course: Course,
+    course: BatchCourse,
     known: _Known,
-) -> Generator[Report, None, Entry]:
+) -> Generator[Report, None, VolumeEntry]:
     """Predict one volume if it has to be, and return what became of it."""
     begin = time.perf_counter()
     try:
@@ -101,15 +101,17 @@ def _attempted(
                 "same batch again, it continues from there"
             ) from error
         seconds, words = time.perf_counter() - begin, _sentence(error, item)
-        return Entry(
+        return VolumeEntry(
             name=item.name, state="failed", key="", seconds=seconds, error=words
         )
     seconds = time.perf_counter() - begin
-    return Entry(name=item.name, state="done", key=key, seconds=seconds, facts=facts)
+    return VolumeEntry(
+        name=item.name, state="done", key=key, seconds=seconds, facts=facts
+    )
 
 
 def _predicted(
-    model: Model, item: Item, settings: BatchSettings, course: Course
+    model: Model, item: Item, settings: BatchSettings, course: BatchCourse
 ) -> Generator[Report, None, dict[str, Any]]:
     """Predict and write one volume; return what is known of it."""
     volume = open_volume(item.image, at_most=int(settings.bytes * VOLUME_SHARE))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sparseseg.batch.items import Item
     from sparseseg.batch.run import Report
     from sparseseg.engine.model import Model
-    from sparseseg.reporting.entry import Entry
+    from sparseseg.reporting.entry import VolumeEntry
 
 _SETTINGS = "settings.json"
 
@@ -86,7 +86,7 @@ def _run(arguments: Namespace) -> Answer:
     model.network.to(choose_device(settings.device))
     note(needed(items, settings))
     _keep(settings)
-    entries: dict[str, Entry] = {}
+    entries: dict[str, VolumeEntry] = {}
     try:
         _go_through(model, items, settings, entries, lines=arguments.lines)
     except KeyboardInterrupt:
@@ -113,7 +113,7 @@ def _go_through(
     model: "Model",
     items: "list[Item]",
     settings: BatchSettings,
-    entries: "dict[str, Entry]",
+    entries: "dict[str, VolumeEntry]",
     *,
     lines: bool,
 ) -> None:
@@ -128,7 +128,7 @@ def _go_through(
                 entries[report.item.name] = report.entry
 
 
-def _reported(settings: BatchSettings, entries: "dict[str, Entry]") -> Path:
+def _reported(settings: BatchSettings, entries: "dict[str, VolumeEntry]") -> Path:
     """Write the report of what is known so far."""
     from sparseseg.reporting.report import HTML, write_report
 
@@ -139,7 +139,7 @@ def _reported(settings: BatchSettings, entries: "dict[str, Entry]") -> Path:
     return write_report(output, list(entries.values()), title=title)
 
 
-def _answer(entries: "dict[str, Entry]", page: Path) -> Answer:
+def _answer(entries: "dict[str, VolumeEntry]", page: Path) -> Answer:
     from sparseseg.reporting.report import pooled_dice
 
     states = Counter(entry.state for entry in entries.values())

@@ -15,7 +15,7 @@ from sparseseg.progress import uses_in_words
 
 if TYPE_CHECKING:
     from sparseseg.models.store.download import Fetched
-    from sparseseg.models.store.entries import Entry
+    from sparseseg.models.store.entries import ModelEntry
     from sparseseg.models.store.folder import Stored
 
 _MEGA = 2**20
@@ -185,7 +185,7 @@ _ACTIONS: dict[str, Callable[[Namespace], Answer]] = {
 }
 
 
-def _row(entry: "Entry", here: "Stored | None") -> dict[str, Any]:
+def _row(entry: "ModelEntry", here: "Stored | None") -> dict[str, Any]:
     return {
         "id": entry.id,
         "title": entry.title,

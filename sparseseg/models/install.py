@@ -9,18 +9,18 @@ from typing import Any
 
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
-from sparseseg.models.readers.foreign import Given
+from sparseseg.models.readers.foreign import ForeignFacts
 from sparseseg.models.readers.formats import read_model
 from sparseseg.models.store.archives import extract, members
 from sparseseg.models.store.download import Fetched, check_online, download
-from sparseseg.models.store.entries import Entry, File
+from sparseseg.models.store.entries import File, ModelEntry
 from sparseseg.models.store.folder import alone, path_of, read_stored, store_folder
 from sparseseg.models.store.remote_zip import NoRanges, RemoteFile
 
 _INCOMING = ".incoming"
 
 
-def install(entry: Entry) -> Iterator[Fetched]:
+def install(entry: ModelEntry) -> Iterator[Fetched]:
     """Fetch a model, check it, and put it into the store; yield how far it is.
 
     Of an archive only the members that are needed are fetched, where the server gives
@@ -40,7 +40,7 @@ def install(entry: Entry) -> Iterator[Fetched]:
             _clear(folder)  # what cannot be read is not worth to be kept either
 
 
-def import_file(path: Path, name: str, entry: Entry | None = None) -> Model:
+def import_file(path: Path, name: str, entry: ModelEntry | None = None) -> Model:
     """Read a file or folder that is here already, and put it into the store as `name`.
 
     What is known of `entry` is kept with it. Raises `UserError` for a file that is not
@@ -49,7 +49,9 @@ def import_file(path: Path, name: str, entry: Entry | None = None) -> Model:
     with alone(name):
         sources = {path.name: _hashes(path, entry)} if path.is_file() else {}
         given = (
-            _given(entry, sources) if entry else Given(history={"source": path.name})
+            _given(entry, sources)
+            if entry
+            else ForeignFacts(history={"source": path.name})
         )
         return _keep(name, path, given, inside=False)
 
@@ -111,7 +113,7 @@ def _members_only(file: File, folder: Path) -> _Fetching:
     return {file.name: {"crc32": told, "bytes_moved": remote.moved}}
 
 
-def _given(entry: Entry, sources: Mapping[str, Any]) -> Given:
+def _given(entry: ModelEntry, sources: Mapping[str, Any]) -> ForeignFacts:
     licence = entry.licence
     derived = {
         "id": entry.id,
@@ -128,7 +130,7 @@ def _given(entry: Entry, sources: Mapping[str, Any]) -> Given:
     }
     # A model's own file names its classes better than a list that has only some.
     names = entry.classes if entry.format != "nnunet-v2" else {}
-    return Given(
+    return ForeignFacts(
         classes=names,
         orientation=entry.orientation,  # type: ignore[arg-type]  # checked by the schema
         folds=entry.folds,
@@ -137,7 +139,7 @@ def _given(entry: Entry, sources: Mapping[str, Any]) -> Given:
     )
 
 
-def _keep(name: str, source: Path, given: Given, *, inside: bool) -> Model:
+def _keep(name: str, source: Path, given: ForeignFacts, *, inside: bool) -> Model:
     """Read a model and save it in the store."""
     target = path_of(name)
     found = _only_file(source) if inside else source
@@ -153,7 +155,7 @@ def _only_file(folder: Path) -> Path:
     return inner[0] if len(inner) == 1 and inner[0].is_file() else folder
 
 
-def _hashes(path: Path, entry: Entry | None) -> dict[str, Any]:
+def _hashes(path: Path, entry: ModelEntry | None) -> dict[str, Any]:
     """Return what a file fetched by hand is; raise `UserError` for another one."""
     sha256 = _sha256(path)
     known = {file.name: file for file in entry.files}.get(path.name) if entry else None

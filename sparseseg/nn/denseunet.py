@@ -24,7 +24,7 @@ _AVERAGE_POOLS = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class DenseLayout:
     """The numbers of one dense U-Net."""
 
     dims: int
@@ -46,8 +46,8 @@ class Layout:
         return tuple(found)
 
 
-LAYOUT_2D = Layout(2, 96, 48, (6, 12, 36, 24), (768, 384, 96, 96), (32, 32))
-LAYOUT_3D = Layout(3, 96, 32, (3, 4, 12, 8), (504, 224, 192, 96), (4, 32, 32))
+LAYOUT_2D = DenseLayout(2, 96, 48, (6, 12, 36, 24), (768, 384, 96, 96), (32, 32))
+LAYOUT_3D = DenseLayout(3, 96, 32, (3, 4, 12, 8), (504, 224, 192, 96), (4, 32, 32))
 
 
 class DenseUNet(nn.Module):
@@ -66,7 +66,7 @@ class DenseUNet(nn.Module):
         self,
         channels: int,
         outputs: int,
-        layout: Layout = LAYOUT_2D,
+        layout: DenseLayout = LAYOUT_2D,
         *,
         connections: bool = True,
         nearest: bool = False,

@@ -10,7 +10,7 @@ VOXELS = "voxels"
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class VoxelGrid:
     """The voxel size z, y, x of a volume, and its unit."""
 
     spacing: Spacing = (1.0, 1.0, 1.0)
@@ -44,7 +44,7 @@ class Length:
     def __str__(self) -> str:
         return f"{self.value:g} {self.unit}"
 
-    def in_steps(self, grid: Grid) -> tuple[int, ...]:
+    def in_steps(self, grid: VoxelGrid) -> tuple[int, ...]:
         """Return how many voxels z, y, x it reaches at most."""
         return tuple(ceil(self.value / side) for side in grid.in_units(self.unit))
 
@@ -62,7 +62,7 @@ class Size:
     def __str__(self) -> str:
         return f"{self.value:g} {self.unit}{'' if self.unit == VOXELS else 3}"
 
-    def in_voxels(self, grid: Grid) -> float:
+    def in_voxels(self, grid: VoxelGrid) -> float:
         """Return how many voxels have this volume."""
         return self.value / prod(grid.in_units(self.unit))
 

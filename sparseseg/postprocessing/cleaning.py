@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from sparseseg.classes import ClassTable
 from sparseseg.data.units import PIXEL, Spacing, canonical
 from sparseseg.errors import UserError
-from sparseseg.postprocessing.amounts import Grid, check_unit
+from sparseseg.postprocessing.amounts import VoxelGrid, check_unit
 from sparseseg.postprocessing.grammar import read_rule
 from sparseseg.postprocessing.rules import (
     DropBelow,
-    Given,
     KeepAbove,
     KeepWithin,
     Probabilities,
     Rule,
+    RuleInputs,
 )
 
 PRESETS = {
@@ -72,7 +72,7 @@ def clean(
     UserError
         For a rule that there is not, or that lacks what it needs.
     """
-    given = Given(Grid(spacing, canonical(unit)), probabilities or {})
+    given = RuleInputs(VoxelGrid(spacing, canonical(unit)), probabilities or {})
     _check(labels, given)
     chosen = read_rules(rules, table)
     check_rules(chosen, given.grid.unit)
@@ -110,7 +110,7 @@ def needs_probabilities(rules: Iterable[Rule]) -> bool:
     return any(isinstance(rule, KeepAbove) for rule in rules)
 
 
-def _check(labels: NDArray[np.uint8], given: Given) -> None:
+def _check(labels: NDArray[np.uint8], given: RuleInputs) -> None:
     if labels.ndim != 3 or not labels.size or labels.dtype.kind not in "ui":
         raise UserError(
             "labels must be integers with axes z, y, x, got "

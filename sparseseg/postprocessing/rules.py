@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sparseseg.errors import UserError
-from sparseseg.postprocessing.amounts import Grid, Length, Size
+from sparseseg.postprocessing.amounts import Length, Size, VoxelGrid
 from sparseseg.postprocessing.regions import (
     Labels,
     Region,
@@ -34,10 +34,10 @@ _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Given:
+class RuleInputs:
     """What rules may ask for beside the labels."""
 
-    grid: Grid = field(default_factory=Grid)
+    grid: VoxelGrid = field(default_factory=VoxelGrid)
     probabilities: Probabilities = field(default_factory=dict)
     """Of each class by its number, z, y, x."""
 
@@ -56,7 +56,7 @@ class KeepLargest:
     def __str__(self) -> str:
         return f"keep {self.count} largest of {in_words(self.region)}"
 
-    def apply(self, labels: Labels, given: Given) -> None:
+    def apply(self, labels: Labels, given: RuleInputs) -> None:
         """Turn all other components into background."""
         part = labels[box_of(labels, self.region, margin=_NO_MARGIN)]
         found = components(mask_of(part, self.region))
@@ -80,7 +80,7 @@ class KeepTouching:
     def __str__(self) -> str:
         return f"keep {in_words(self.region)} touching {in_words(self.other)}"
 
-    def apply(self, labels: Labels, given: Given) -> None:
+    def apply(self, labels: Labels, given: RuleInputs) -> None:
         """Turn the components that touch nothing of it into background."""
         part = labels[box_of(labels, self.region, margin=_ONE_VOXEL)]
         found = components(mask_of(part, self.region))
@@ -105,7 +105,7 @@ class KeepWithin:
         region, other = in_words(self.region), in_words(self.other)
         return f"keep {region} within {self.distance} of {other}"
 
-    def apply(self, labels: Labels, given: Given) -> None:
+    def apply(self, labels: Labels, given: RuleInputs) -> None:
         """Turn the voxels farther away into background."""
         margin = self.distance.in_steps(given.grid)
         part = labels[box_of(labels, self.region, margin=margin)]
@@ -134,7 +134,7 @@ class KeepAbove:
     def __str__(self) -> str:
         return f"keep {self.number} above {self.probability:g}"
 
-    def apply(self, labels: Labels, given: Given) -> None:
+    def apply(self, labels: Labels, given: RuleInputs) -> None:
         """Turn the less probable voxels into background."""
         if self.number not in given.probabilities:
             raise UserError(
@@ -157,7 +157,7 @@ class DropBelow:
         region = f"{in_words(self.region)} " if self.region else ""
         return f"drop {region}below {self.size}"
 
-    def apply(self, labels: Labels, given: Given) -> None:
+    def apply(self, labels: Labels, given: RuleInputs) -> None:
         """Turn the smaller components into background."""
         least = self.size.in_voxels(given.grid) * (1 - _ROUNDING)
         for region in [self.region] if self.region else _classes(labels):
@@ -180,7 +180,7 @@ class FillHoles:
         over = f" over {in_words(self.over)}" if self.over else ""
         return f"fill holes of {in_words(self.region)}{over}"
 
-    def apply(self, labels: Labels, given: Given) -> None:
+    def apply(self, labels: Labels, given: RuleInputs) -> None:
         """Fill the background, and `over`, that the region encloses."""
         part = labels[box_of(labels, self.region, margin=_NO_MARGIN)]
         inner = holes(mask_of(part, self.region))

@@ -41,7 +41,7 @@ _ENTRIES_A_SNAPSHOT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """What the journal says of one entry, without its voxels."""
 
     number: int
@@ -164,7 +164,7 @@ class Journal:
         z, y, x = row
         return z, y, x
 
-    def entries(self, volume: str | None = None) -> list[Entry]:
+    def entries(self, volume: str | None = None) -> list[JournalEntry]:
         """Return the entries of a volume, or all, in their order."""
         with self._reading():
             rows = self._connection.execute(
@@ -172,7 +172,7 @@ class Journal:
                 "WHERE ?1 IS NULL OR volume = ?1 ORDER BY number",
                 (volume,),
             )
-            return [Entry(*row) for row in rows]
+            return [JournalEntry(*row) for row in rows]
 
     def annotation(self, volume: str) -> Labels:
         """Return a volume's annotation as it is: the newest snapshot and what followed."""

@@ -8,7 +8,7 @@ State = Literal["waiting", "running", "done", "skipped", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class VolumeEntry:
     """What became of one volume."""
 
     name: str

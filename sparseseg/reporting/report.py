@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sparseseg.data.atomic import replacing
-from sparseseg.reporting.entry import Entry
+from sparseseg.reporting.entry import VolumeEntry
 
 HTML, CSV = "report.html", "report.csv"
 _STYLE = """
@@ -23,7 +23,7 @@ img { display: block; max-width: 100%; }
 """
 
 
-def write_report(folder: Path, entries: Sequence[Entry], *, title: str) -> Path:
+def write_report(folder: Path, entries: Sequence[VolumeEntry], *, title: str) -> Path:
     """Write report.html and report.csv into a folder; return the first.
 
     The worst come first: those that failed, those whose voxels the model does not know,
@@ -37,7 +37,7 @@ def write_report(folder: Path, entries: Sequence[Entry], *, title: str) -> Path:
     return folder / HTML
 
 
-def pooled_dice(entries: Iterable[Entry]) -> dict[str, float]:
+def pooled_dice(entries: Iterable[VolumeEntry]) -> dict[str, float]:
     """Return the Dice by class of all voxels of all cases as one volume."""
     sums: dict[str, list[int]] = {}
     for entry in entries:
@@ -51,7 +51,7 @@ def pooled_dice(entries: Iterable[Entry]) -> dict[str, float]:
     }
 
 
-def _quality(entry: Entry) -> tuple[int, float, str]:
+def _quality(entry: VolumeEntry) -> tuple[int, float, str]:
     if entry.facts is None:
         return 0, 0.0, entry.name
     score = _scores(entry).get("mean_dice")
@@ -62,11 +62,11 @@ def _quality(entry: Entry) -> tuple[int, float, str]:
     return group, 2.0 if value is None else float(value), entry.name
 
 
-def _scores(entry: Entry) -> Mapping[str, Any]:
+def _scores(entry: VolumeEntry) -> Mapping[str, Any]:
     return (entry.facts or {}).get("scores") or {}
 
 
-def _page(entries: Sequence[Entry], title: str) -> str:
+def _page(entries: Sequence[VolumeEntry], title: str) -> str:
     failed = sum(entry.facts is None for entry in entries)
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     calibrated = all((e.facts or {}).get("is_calibrated", True) for e in entries)
@@ -96,7 +96,7 @@ def _page(entries: Sequence[Entry], title: str) -> str:
     )
 
 
-def _global(entries: Sequence[Entry]) -> str:
+def _global(entries: Sequence[VolumeEntry]) -> str:
     names = {
         number: known["name"]
         for entry in entries
@@ -112,7 +112,7 @@ def _global(entries: Sequence[Entry]) -> str:
     return f"<p>Dice of all volumes as one (global): {words}.</p>"
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: VolumeEntry) -> str:
     if entry.facts is None:
         return (
             f"<tr class=failed><td>{escape(entry.name)}<td colspan=7>"
@@ -141,7 +141,7 @@ def _row(entry: Entry) -> str:
     return "\n".join(lines) or f"<tr>{first}"
 
 
-def _rows(entries: Sequence[Entry]) -> str:
+def _rows(entries: Sequence[VolumeEntry]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(

@@ -18,7 +18,7 @@ from sparseseg.settings.training import TrainSettings
 
 
 @dataclass(slots=True)
-class Desk:
+class OpenVolume:
     """What belongs to an open volume and outlives a training process.
 
     `settings` and `others` are those of the training under way, `wanted` the slice last asked for,

@@ -28,9 +28,9 @@ from sparseseg.session.messages import (
     Told,
     Train,
 )
-from sparseseg.session.painter import Painter
-from sparseseg.session.progress import Course
-from sparseseg.session.protocol import Engine
+from sparseseg.session.painter import PredictionPainter
+from sparseseg.session.progress import JobCourse
+from sparseseg.session.protocol import EngineContract
 from sparseseg.session.shared import SharedArrays
 
 SNAPSHOT_SECONDS = 15.0
@@ -41,8 +41,8 @@ _LOGGER = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Training:
     items: Iterator[Step | Preparing]
-    course: Course
-    preparation: Course
+    course: JobCourse
+    preparation: JobCourse
     untold: Step | None = None
     has_stepped: bool = False
     is_paused: bool = False
@@ -58,7 +58,7 @@ class WorkLoop:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: EngineContract,
         arrays: SharedArrays,
         assignment: Assignment,
         *,
@@ -66,7 +66,7 @@ class WorkLoop:
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
-        self._painter = Painter(engine, arrays, send=send, clock=clock)
+        self._painter = PredictionPainter(engine, arrays, send=send, clock=clock)
         self._assignment = assignment
         self._send = send
         self._clock = clock
@@ -115,7 +115,7 @@ class WorkLoop:
     @_handle.register
     def _(self, request: Train) -> None:
         course, preparation = (
-            Course("train", send=self._send, clock=self._clock) for _ in range(2)
+            JobCourse("train", send=self._send, clock=self._clock) for _ in range(2)
         )
         items = self._engine.train(request.settings, request.table, request.others)
         self._training = _Training(items, course, preparation)

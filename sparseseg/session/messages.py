@@ -17,7 +17,7 @@ from sparseseg.session.events import (
     ScoreReport,
     StepReport,
 )
-from sparseseg.session.shared import Layout
+from sparseseg.session.shared import BlockLayout
 from sparseseg.settings.training import TrainSettings
 
 SNAPSHOT = "snapshot.safetensors"
@@ -29,7 +29,7 @@ class Assignment:
 
     facts: Mapping[str, Any]
     """The fields of `Volume` besides its array."""
-    layouts: Mapping[str, Layout]
+    layouts: Mapping[str, BlockLayout]
     folder: Path
     engine: str
     """The module that has the class `Engine`, see `protocol`."""

@@ -9,8 +9,8 @@ from sparseseg.errors import UserError
 from sparseseg.progress import Method
 from sparseseg.session.events import Job, Painted
 from sparseseg.session.messages import Preview, Reply, Told
-from sparseseg.session.progress import Course
-from sparseseg.session.protocol import Engine
+from sparseseg.session.progress import JobCourse
+from sparseseg.session.protocol import EngineContract
 from sparseseg.session.shared import SharedArrays
 
 PREVIEW_SECONDS = 3.0
@@ -21,11 +21,11 @@ PREVIEW_REST = 3.0  # times its own length: a slow preview leaves time to train
 class _Painting:
     tiles: Iterator[Tile]
     method: Method
-    course: Course
+    course: JobCourse
     began: float
 
 
-class Painter:
+class PredictionPainter:
     """Predicts the whole volume, or before that one slice, tile by tile.
 
     `method` and `step` say what is predicted with, and `has_model` whether that can be
@@ -36,7 +36,7 @@ class Painter:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: EngineContract,
         arrays: SharedArrays,
         *,
         send: Callable[[Reply], None],
@@ -122,7 +122,7 @@ class Painter:
             for box in boxes
         ]
         tiles = parts[0] if len(parts) == 1 else _in_turn(parts)
-        course = Course(job, send=self._send, clock=self._clock)
+        course = JobCourse(job, send=self._send, clock=self._clock)
         return _Painting(tiles, self.method, course, self._clock())
 
     def _paint(self, painting: _Painting) -> _Painting | None:

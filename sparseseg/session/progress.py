@@ -34,7 +34,7 @@ class Estimate:
         self._mark = None
 
 
-class Course:
+class JobCourse:
     """Sends the progress of one job, ten times a second at most."""
 
     def __init__(

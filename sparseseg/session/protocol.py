@@ -17,7 +17,7 @@ from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.training import TrainSettings
 
 
-class Engine(Protocol):
+class EngineContract(Protocol):
     """One volume and the model that is trained on it.
 
     `sparseseg.session.engine` has the real one; any module with a class `Engine` of

@@ -16,7 +16,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.session.announcer import Announcer
-from sparseseg.session.desk import Desk
+from sparseseg.session.desk import OpenVolume
 from sparseseg.session.events import Phase, Rules, SessionEvents, StepReport
 from sparseseg.session.messages import (
     SNAPSHOT,
@@ -86,8 +86,8 @@ class Session:
         self._announcer = Announcer(self.events)
         self._lock = threading.RLock()  # calls come from the window, replies do not
         self._phase = Phase.IDLE
-        self._desk: Desk | None = None
-        self._desks: list[Desk] = []
+        self._desk: OpenVolume | None = None
+        self._desks: list[OpenVolume] = []
         self._table: ClassTable | None = None
         self._process: TrainerProcess | None = None
         self._is_loaded_saved = True
@@ -119,7 +119,7 @@ class Session:
         if self._is_closed:
             raise UserError("this session is closed: make a new one")
         _check_annotation(annotation, volume)
-        desk = Desk.set_up(
+        desk = OpenVolume.set_up(
             volume,
             annotation,
             folder=self._folder,
@@ -275,13 +275,13 @@ class Session:
         with suppress(OSError):  # it stays if there is a log or a model in it
             self._folder.rmdir()
 
-    def _desk_of(self, arrays: SharedArrays) -> Desk:
+    def _desk_of(self, arrays: SharedArrays) -> OpenVolume:
         for desk in self._desks:
             if desk.shared.arrays is arrays:
                 return desk
         raise UserError("this volume is not open any more: open it again")
 
-    def _go_over(self, desk: Desk) -> None:
+    def _go_over(self, desk: OpenVolume) -> None:
         """Leave the current volume, and start a process on another one."""
         before = self._desk
         self._leave()
@@ -306,7 +306,7 @@ class Session:
         self.has_model, self.is_saved, self._trained = False, True, None
         (self._folder / SNAPSHOT).unlink(missing_ok=True)
 
-    def _launch(self, desk: Desk) -> None:
+    def _launch(self, desk: OpenVolume) -> None:
         self._generation += 1
         hear = partial(self._hear, self._generation)
         self._process = TrainerProcess(desk.assignment, hear=hear)
@@ -314,13 +314,13 @@ class Session:
             if request is not None:
                 self._process.post(request)
 
-    def _post(self, desk: Desk, request: Request) -> None:
+    def _post(self, desk: OpenVolume, request: Request) -> None:
         if self._process is None:
             self._launch(desk)
         assert self._process is not None
         self._process.post(request)
 
-    def _train(self, desk: Desk, settings: TrainSettings) -> None:
+    def _train(self, desk: OpenVolume, settings: TrainSettings) -> None:
         desk.settings = self._trained = settings
         self._post(desk, Train(settings, self._table, desk.others))
         self._set_phase(Phase.PREPARING)
@@ -330,12 +330,12 @@ class Session:
             self._phase = phase
             self._announcer.post(phase)
 
-    def _open_desk(self, action: str) -> Desk:
+    def _open_desk(self, action: str) -> OpenVolume:
         if self._desk is None:
             raise UserError(f"cannot {action}: open a volume first")
         return self._desk
 
-    def _check(self, action: Action) -> Desk:
+    def _check(self, action: Action) -> OpenVolume:
         desk = self._open_desk(action)
         if self._is_stopping:
             raise UserError(f"cannot {action} while stopping: try again in a moment")
@@ -369,7 +369,7 @@ class Session:
             case Told(signal="saved"):
                 self.is_saved = True
 
-    def _on_end(self, desk: Desk, end: Ended) -> None:
+    def _on_end(self, desk: OpenVolume, end: Ended) -> None:
         was_asked, self._is_stopping = self._is_stopping, False
         self._process = None
         if was_asked:

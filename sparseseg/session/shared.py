@@ -30,7 +30,7 @@ _NO_ROOM = (
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class BlockLayout:
     """What another process needs to find a block: its name and what lies in it."""
 
     name: str
@@ -46,7 +46,7 @@ class SharedBlock:
     with it, and nobody calls `close()`.
     """
 
-    def __init__(self, memory: SharedMemory, layout: Layout) -> None:
+    def __init__(self, memory: SharedMemory, layout: BlockLayout) -> None:
         self._memory = memory
         self.layout = layout
         buffered: NDArray[Any] = np.ndarray(layout.shape, layout.dtype, memory.buf)
@@ -57,10 +57,10 @@ class SharedBlock:
         """Return a new block of zeros, whose memory is taken bit by bit, or by `take`."""
         native = np.dtype(dtype).newbyteorder("=")
         memory = SharedMemory(create=True, size=prod(shape) * native.itemsize)
-        return cls(memory, Layout(memory.name, shape, native.str))
+        return cls(memory, BlockLayout(memory.name, shape, native.str))
 
     @classmethod
-    def attach(cls, layout: Layout) -> Self:
+    def attach(cls, layout: BlockLayout) -> Self:
         """Return the block that another process created.
 
         Raises FileNotFoundError once it was unlinked.
@@ -150,7 +150,7 @@ class SharedVolume:
         return shared
 
     @classmethod
-    def attach(cls, layouts: Mapping[str, Layout]) -> Self:
+    def attach(cls, layouts: Mapping[str, BlockLayout]) -> Self:
         """Return what another process created."""
         return cls({name: SharedBlock.attach(at) for name, at in layouts.items()})
 
@@ -176,7 +176,7 @@ class SharedVolume:
             self._state[0] = _READY
 
     @property
-    def layouts(self) -> dict[str, Layout]:
+    def layouts(self) -> dict[str, BlockLayout]:
         """What another process needs to attach."""
         return {name: block.layout for name, block in self._blocks.items()}
 

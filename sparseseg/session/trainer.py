@@ -16,7 +16,7 @@ from typing import cast
 from sparseseg.data.volume import Volume
 from sparseseg.session.loop import WorkLoop, telling_failures
 from sparseseg.session.messages import Assignment, Reply, Request
-from sparseseg.session.protocol import Engine
+from sparseseg.session.protocol import EngineContract
 from sparseseg.session.shared import SharedVolume
 
 _BELOW_NORMAL_PRIORITY_CLASS = 0x4000
@@ -46,9 +46,9 @@ def main(connection: Connection, assignment: Assignment) -> None:
         loop.run(inbox)
 
 
-def _open_engine(assignment: Assignment, shared: SharedVolume) -> Engine:
+def _open_engine(assignment: Assignment, shared: SharedVolume) -> EngineContract:
     module = importlib.import_module(assignment.engine)
-    engine = cast("Engine", module.Engine())
+    engine = cast("EngineContract", module.Engine())
     shared.wait()
     volume = Volume(array=shared.image, **assignment.facts)
     engine.open(volume, shared.arrays.annotation)

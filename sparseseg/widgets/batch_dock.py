@@ -34,7 +34,7 @@ from sparseseg.errors import UserError
 from sparseseg.models.store.folder import stored
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button
-from sparseseg.widgets.command import Command
+from sparseseg.widgets.command import CommandProcess
 from sparseseg.widgets.job_progress import duration
 from sparseseg.widgets.layer_kinds import prediction_layer
 from sparseseg.widgets.messages import MessageArea
@@ -72,7 +72,7 @@ class BatchDock(QWidget):
         self._reading.done.connect(self._show_result)
         self._reading.failed.connect(self._show_failure)
         self.messages = MessageArea()
-        self.command = Command(self)
+        self.command = CommandProcess(self)
         self.model = QComboBox(editable=True)
         self.folder, self.output, self.truth = QLineEdit(), QLineEdit(), QLineEdit()
         self.pattern, self.memory = QLineEdit("*"), QLineEdit("4GB")

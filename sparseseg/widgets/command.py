@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import QObject, QProcess, Signal
 
 
-class Command(QObject):
+class CommandProcess(QObject):
     """Run `sparseseg ...`, so that a window has no second way of doing things.
 
     `told` gives each JSON object that it prints, `ended` the last words on stderr if it

@@ -23,7 +23,7 @@ from sparseseg.widgets.lock_panel import LockPanel
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_picker import ModelPicker
 from sparseseg.widgets.paint_panel import PaintPanel
-from sparseseg.widgets.preview import Preview
+from sparseseg.widgets.preview import PreviewWatch
 from sparseseg.widgets.project_panel import ProjectPanel
 from sparseseg.widgets.result_panel import ResultPanel
 from sparseseg.widgets.section import Section
@@ -73,7 +73,7 @@ class SegmentationDock(QWidget):
         self._counting.done.connect(self._show_ending)
         self._make_panels()
         desk = self.desk
-        Preview(desk.session, desk.relay, desk.results, desk.painter, parent=self)
+        PreviewWatch(desk.session, desk.relay, desk.results, desk.painter, parent=self)
         self.keys = ClassKeys(self, desk.classes, desk.painter, self.messages)
         self._build()
         self._connect()

@@ -28,7 +28,7 @@ from sparseseg.errors import UserError
 from sparseseg.models.store.entries import entries
 from sparseseg.models.store.folder import path_of, remove, stored
 from sparseseg.widgets.buttons import action_button
-from sparseseg.widgets.command import Command
+from sparseseg.widgets.command import CommandProcess
 from sparseseg.widgets.geometry import check_image, spacing_of
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_words import Pick, card, fit_words, fits, line
@@ -62,7 +62,7 @@ class ModelPicker(QDialog):
         self._link = link
         self._picks: dict[str, Pick] = {}
         self.messages = MessageArea()
-        self.command = Command(self)
+        self.command = CommandProcess(self)
         self.word = QLineEdit(placeholderText="organ, class or name")
         self.modality = _choice(_MODALITIES, "The kind of image")
         self.commercial = _choice(_USES, "Is commercial use allowed?")

@@ -6,7 +6,7 @@ from typing import Any
 
 from sparseseg.classes import ClassTable
 from sparseseg.data.units import PIXEL, Spacing, convert
-from sparseseg.models.store.entries import Entry
+from sparseseg.models.store.entries import ModelEntry
 from sparseseg.models.store.folder import Stored
 from sparseseg.progress import uses_in_words
 
@@ -35,7 +35,7 @@ class Pick:
     """One line of the picker: a model that is known, here, or both."""
 
     id: str
-    entry: Entry | None = None
+    entry: ModelEntry | None = None
     stored: Stored | None = None
 
     @property

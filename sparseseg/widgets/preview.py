@@ -18,7 +18,7 @@ _ASK_MS = 200
 _DRAW_MS = 100
 
 
-class Preview(QObject):
+class PreviewWatch(QObject):
     """Ask for the visible slice when it changes, and draw what came back.
 
     Both are throttled: a slider sends far more slices than anyone sees.

@@ -19,10 +19,10 @@ from sparseseg.widgets.background import Background
 from sparseseg.widgets.file_facts import facts_in
 from sparseseg.widgets.project_view import apply_view, view_of
 from sparseseg.widgets.project_work import (
-    Given,
     Loaded,
     Opened,
     Row,
+    VolumeToSave,
     add,
     created,
     load,
@@ -398,14 +398,14 @@ class ProjectLink(QObject):
 
     # Threads
 
-    def _given(self, seat: "Seat") -> Given:
+    def _given(self, seat: "Seat") -> VolumeToSave:
         facts = facts_in(seat.image.metadata)
         source = seat.image.source.path
         path = (
             facts.path if facts and facts.path else (Path(source) if source else None)
         )
         table = self._desk.classes.table
-        return Given(seat.volume, seat.arrays.annotation, table, path)
+        return VolumeToSave(seat.volume, seat.arrays.annotation, table, path)
 
     def _in_thread(self, work: Callable[[], Any], take: Callable[[Any], None]) -> None:
         """Do work before there is a project to do it in turn with."""

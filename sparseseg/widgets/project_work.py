@@ -103,7 +103,9 @@ def _with_first(project: Project, names: Sequence[str]) -> Opened:
     return Opened(project, None, complaints)
 
 
-def created(folder: Path, volumes: "Sequence[Given]") -> tuple[Project, list[str]]:
+def created(
+    folder: Path, volumes: "Sequence[VolumeToSave]"
+) -> tuple[Project, list[str]]:
     """Make a project of volumes; return it with their names."""
     project = Project.new(folder)
     try:
@@ -114,7 +116,7 @@ def created(folder: Path, volumes: "Sequence[Given]") -> tuple[Project, list[str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Given:
+class VolumeToSave:
     """A volume that is open in the window."""
 
     volume: "Volume"
@@ -124,7 +126,7 @@ class Given:
     """The file that it came from, as far as that is known."""
 
 
-def add(project: Project, given: Given) -> str:
+def add(project: Project, given: VolumeToSave) -> str:
     """Add a volume to a project, by its file if that holds the same voxels."""
     path = given.path
     if path is not None and not _holds(path, given.volume):

@@ -23,7 +23,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
 from sparseseg.models.readers import read_model
-from sparseseg.reporting.entry import Entry
+from sparseseg.reporting.entry import VolumeEntry
 from tests.models.paths import FIXTURES, V2, image
 
 
@@ -49,7 +49,7 @@ def batch(folder: Path, **changed) -> BatchSettings:
     return BatchSettings(**{**given, **changed})
 
 
-def went(settings: BatchSettings) -> dict[str, Entry]:
+def went(settings: BatchSettings) -> dict[str, VolumeEntry]:
     reports = list(run(read_model(V2), find_items(settings), settings))
     return {r.item.name: r.entry for r in reports if r.entry is not None}
 
@@ -223,8 +223,8 @@ def test_a_torn_line_of_the_manifest_costs_one_volume(folder):
 def test_lines_of_the_manifest_hold_the_latest(tmp_path):
     (tmp_path / ".sparseseg").mkdir()
     manifest = Manifest(tmp_path)
-    manifest.add(Entry(name="a", state="failed", key="", error="broken"))
-    manifest.add(Entry(name="a", state="done", key="k", facts={}))
+    manifest.add(VolumeEntry(name="a", state="failed", key="", error="broken"))
+    manifest.add(VolumeEntry(name="a", state="done", key="k", facts={}))
     assert Manifest(tmp_path).get("a").state == "done"
 
 

@@ -11,7 +11,7 @@ from sparseseg.cli.main import main
 from sparseseg.data.files import write_image
 from sparseseg.data.samples import blobs
 from sparseseg.engine.model import Model
-from sparseseg.reporting.entry import Entry
+from sparseseg.reporting.entry import VolumeEntry
 from sparseseg.reporting.report import write_report
 from sparseseg.starting import fit
 from tests.miniature import SHAPE, blob_case, shrink
@@ -38,7 +38,7 @@ def folder(tmp_path) -> Path:
     return tmp_path / "in"
 
 
-def entries(model: Path, folder: Path, **changed) -> list[Entry]:
+def entries(model: Path, folder: Path, **changed) -> list[VolumeEntry]:
     settings = BatchSettings(
         model=str(model),
         folder=str(folder),

@@ -10,7 +10,7 @@ from sparseseg.boxes import Box
 from sparseseg.data.files import read
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import Output, network_probabilities, predict
-from sparseseg.models.readers import Given, read_model
+from sparseseg.models.readers import ForeignFacts, read_model
 from sparseseg.recipes import Scene
 from tests.models.paths import FIXTURES, MLPERF, V1, V2, image
 
@@ -69,7 +69,7 @@ def test_no_voxel_differs_with_mirroring(name, number):
 
 
 def test_one_fold_alone_answers_otherwise_than_both():
-    one = mirrored(read_model(V2, Given(folds=("fold_1",))), False)
+    one = mirrored(read_model(V2, ForeignFacts(folds=("fold_1",))), False)
     found = one.predict(read(image(0)))
     assert (found.labels != answers("nnunet_v2")["test_00.seg"]).sum() > 20
     assert one.history["trained"]["folds"] == 1

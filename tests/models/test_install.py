@@ -13,7 +13,7 @@ from sparseseg.errors import UserError
 from sparseseg.models.install import import_file, install, verify
 from sparseseg.models.opening import open_model
 from sparseseg.models.store import download
-from sparseseg.models.store.entries import Entry, File, Licence
+from sparseseg.models.store.entries import File, Licence, ModelEntry
 from sparseseg.models.store.folder import (
     path_of,
     read_stored,
@@ -46,9 +46,9 @@ def zipped(folder, above: str) -> bytes:
     return buffer.getvalue()
 
 
-def entry(site, name: str, **changed) -> Entry:
+def entry(site, name: str, **changed) -> ModelEntry:
     file = File(url=f"{site.url}/{name}", members=changed.pop("members", ()))
-    return Entry(
+    return ModelEntry(
         id="a-model",
         title="A model",
         organ=("liver",),

@@ -3,11 +3,11 @@ import torch
 
 from sparseseg import recipes
 from sparseseg.errors import UserError
-from sparseseg.nn.denseunet import DenseUNet, Layout, load_densenet161
+from sparseseg.nn.denseunet import DenseLayout, DenseUNet, load_densenet161
 from sparseseg.nn.hdenseunet import HDenseUNet, neighbours, part
 from tests.miniature import thin_dense_networks
 
-FLAT = Layout(2, 8, 4, (1, 1, 1, 1), (10, 12, 8, 6), (32, 32))
+FLAT = DenseLayout(2, 8, 4, (1, 1, 1, 1), (10, 12, 8, 6), (32, 32))
 
 
 def parameters(name, channels=1, outputs=3, **options) -> int:

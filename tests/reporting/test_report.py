@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from sparseseg.reporting.entry import Entry
+from sparseseg.reporting.entry import VolumeEntry
 from sparseseg.reporting.report import pooled_dice, write_report
 
 
@@ -23,7 +23,7 @@ def entry(name, estimate, **scores):
         "thumbnail": "data:image/png;base64,",
         **({"scores": scores} if scores else {}),
     }
-    return Entry(name=name, state="done", key="k", facts=facts)
+    return VolumeEntry(name=name, state="done", key="k", facts=facts)
 
 
 def table(folder):
@@ -32,7 +32,9 @@ def table(folder):
 
 
 def broken(name):
-    return Entry(name=name, state="failed", key="", error="is cut short: copy it again")
+    return VolumeEntry(
+        name=name, state="failed", key="", error="is cut short: copy it again"
+    )
 
 
 def test_the_worst_come_first(tmp_path):

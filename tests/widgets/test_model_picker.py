@@ -5,7 +5,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from sparseseg.models.install import import_file
 from sparseseg.models.store.folder import path_of, stored
-from sparseseg.widgets.command import Command
+from sparseseg.widgets.command import CommandProcess
 from sparseseg.widgets.model_picker import ModelPicker
 from tests.models.paths import MLPERF, V2
 
@@ -114,7 +114,7 @@ def test_an_imported_file_appears(picker, qtbot, monkeypatch):
 
 
 def test_a_command_is_heard_line_by_line_and_can_be_stopped(qtbot):
-    command = Command()
+    command = CommandProcess()
     heard = []
     command.told.connect(heard.append)
     with qtbot.waitSignal(command.ended, timeout=30_000) as told:

@@ -1,9 +1,9 @@
 import pytest
 
-from sparseseg.models.store.entries import Entry, Licence
+from sparseseg.models.store.entries import Licence, ModelEntry
 from sparseseg.widgets.model_words import Pick, card, fit_words, fits, line
 
-ENTRY = Entry(
+ENTRY = ModelEntry(
     id="kidneys",
     title="Kidneys of the world",
     organ=("kidney",),

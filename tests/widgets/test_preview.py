@@ -2,13 +2,13 @@ import pytest
 
 from sparseseg.boxes import Box
 from sparseseg.session.events import Phase
-from sparseseg.widgets.preview import Preview
+from sparseseg.widgets.preview import PreviewWatch
 from sparseseg.widgets.slices import SliceView
 
 
 @pytest.fixture
 def preview(qapp, session, opened):
-    preview = Preview(session, opened.relay, opened.results, opened.painter)
+    preview = PreviewWatch(session, opened.relay, opened.results, opened.painter)
     yield preview
     preview.deleteLater()
 

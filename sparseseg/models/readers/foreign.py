@@ -25,7 +25,7 @@ _MOST_CLASSES = 254
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class ForeignFacts:
     """What a file does not say of a model, and its entry in the index or a person does."""
 
     classes: Mapping[int, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Foreign:
     """What the file says of its training."""
 
 
-def assembled(foreign: Foreign, given: Given) -> Model:
+def assembled(foreign: Foreign, given: ForeignFacts) -> Model:
     """Return the model; raise `UserError` where the weights are not its network's."""
     regions = foreign.inference.regions
     outputs = len(foreign.labels)
@@ -127,7 +127,7 @@ def renamed(
     return result
 
 
-def chosen_folds(there: Sequence[str], given: Given) -> list[str]:
+def chosen_folds(there: Sequence[str], given: ForeignFacts) -> list[str]:
     """Return the folds to read; raise `UserError` for one that is not there."""
     missing = [fold for fold in given.folds if fold not in there]
     if missing or not there:

@@ -7,10 +7,10 @@ from pathlib import Path
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
 from sparseseg.models.readers import mlperf_kits19, nnunet_v1, nnunet_v2
-from sparseseg.models.readers.foreign import Given
+from sparseseg.models.readers.foreign import ForeignFacts
 from sparseseg.models.store.archives import extract, members, open_archive
 
-_Reader = Callable[[Path, Given], Model]
+_Reader = Callable[[Path, ForeignFacts], Model]
 
 _FOLDERS: tuple[tuple[Callable[[Path], bool], _Reader], ...] = (
     (nnunet_v2.is_folder, nnunet_v2.read),
@@ -33,13 +33,13 @@ _NOT_YET = {
 }
 
 
-def read_model(path: Path, given: Given | None = None) -> Model:
+def read_model(path: Path, given: ForeignFacts | None = None) -> Model:
     """Read a model of any known format: a file, a folder, or a zip archive of one.
 
     Nothing in it is executed. Raises `UserError` for what is missing, damaged, hostile
     or of a format or network that is not known.
     """
-    given = given or Given()
+    given = given or ForeignFacts()
     if path.is_dir():
         return _read_folder(path, given)
     if not path.is_file():
@@ -57,7 +57,7 @@ def read_model(path: Path, given: Given | None = None) -> Model:
     )
 
 
-def _read_archive(path: Path, given: Given) -> Model:
+def _read_archive(path: Path, given: ForeignFacts) -> Model:
     with (
         open_archive(path) as archive,
         tempfile.TemporaryDirectory(prefix="sparseseg-") as folder,
@@ -70,7 +70,7 @@ def _read_archive(path: Path, given: Given) -> Model:
             raise UserError(f"{path.name}: {error}") from error
 
 
-def _read_folder(folder: Path, given: Given) -> Model:
+def _read_folder(folder: Path, given: ForeignFacts) -> Model:
     found = [
         (inner, reader)
         for inner in _folders(folder)
@@ -83,7 +83,9 @@ def _read_folder(folder: Path, given: Given) -> Model:
     return reader(inner, given)
 
 
-def _one_of(found: list[tuple[Path, _Reader]], given: Given) -> tuple[Path, _Reader]:
+def _one_of(
+    found: list[tuple[Path, _Reader]], given: ForeignFacts
+) -> tuple[Path, _Reader]:
     """Return the folder of the configuration that was asked for."""
     fitting = [pair for pair in found if given.configuration in str(pair[0])]
     if given.configuration and len(fitting) == 1:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
-from sparseseg.models.readers.foreign import Foreign, Given, assembled, renamed
+from sparseseg.models.readers.foreign import Foreign, ForeignFacts, assembled, renamed
 from sparseseg.models.readers.unpickling import read_checkpoint
 from sparseseg.nn.conv_unet import Architecture
 from sparseseg.recipes.pretrained import Inference, Normaliser
@@ -24,7 +24,7 @@ def is_file(path: Path) -> bool:
     return path.is_file() and path.suffix in {".pth", ".pt"}
 
 
-def read(path: Path, given: Given) -> Model:
+def read(path: Path, given: ForeignFacts) -> Model:
     """Read a checkpoint such as 3dunet_kits19_pytorch_checkpoint.pth.
 
     Raises `UserError` for one of another network, and for a damaged or hostile one.

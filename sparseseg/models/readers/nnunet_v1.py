@@ -14,7 +14,7 @@ from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
 from sparseseg.models.readers.foreign import (
     Foreign,
-    Given,
+    ForeignFacts,
     assembled,
     chosen_folds,
     reading,
@@ -38,7 +38,7 @@ def is_folder(folder: Path) -> bool:
     return (folder / "plans.pkl").is_file() and any(folder.glob(f"*/{CHECKPOINT}"))
 
 
-def read(folder: Path, given: Given) -> Model:
+def read(folder: Path, given: ForeignFacts) -> Model:
     """Read a folder such as 3d_fullres/Task003_Liver/nnUNetTrainerV2__nnUNetPlansv2.1.
 
     Raises `UserError` for a network or trainer that is not known, a cascade, and files

@@ -15,7 +15,7 @@ from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
 from sparseseg.models.readers.foreign import (
     Foreign,
-    Given,
+    ForeignFacts,
     assembled,
     chosen_folds,
     reading,
@@ -85,7 +85,7 @@ def is_folder(folder: Path) -> bool:
     return there and any(folder.glob(f"fold_*/{CHECKPOINT}"))
 
 
-def read(folder: Path, given: Given) -> Model:
+def read(folder: Path, given: ForeignFacts) -> Model:
     """Read a folder such as Dataset501_X/nnUNetTrainer__nnUNetPlans__3d_fullres.
 
     Raises `UserError` for a network or trainer that is not known, a cascade, and files
@@ -106,7 +106,7 @@ def _foreign(
     dataset: Mapping[str, Any],
     checkpoints: Sequence[Mapping[str, Any]],
     name: str,
-    given: Given,
+    given: ForeignFacts,
 ) -> Foreign:
     trainer = str(checkpoints[0]["trainer_name"])
     if not _TRAINER.fullmatch(trainer):

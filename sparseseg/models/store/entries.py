@@ -46,7 +46,7 @@ class Licence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ModelEntry:
     """What is known of a model before it is here."""
 
     id: str
@@ -69,7 +69,7 @@ class Entry:
     notes: str = ""
 
 
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, ModelEntry]:
     """Return all known models by id; entries of the user's file replace ours.
 
     Raises `UserError`, with the place and the fault, for a file that is not right.
@@ -81,7 +81,7 @@ def entries() -> dict[str, Entry]:
     return found
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> ModelEntry:
     """Return one entry; raise `UserError` for one that is not there."""
     every = entries()
     if name not in every:
@@ -92,8 +92,12 @@ def entry(name: str) -> Entry:
 
 
 def chosen(
-    every: Iterable[Entry], *, organ: str = "", modality: str = "", commercial: str = ""
-) -> list[Entry]:
+    every: Iterable[ModelEntry],
+    *,
+    organ: str = "",
+    modality: str = "",
+    commercial: str = "",
+) -> list[ModelEntry]:
     """Return the entries that fit; `organ` is also looked for among the classes."""
     word = organ.lower()
     return [
@@ -110,12 +114,12 @@ def is_offline() -> bool:
     return os.environ.get("SPARSESEG_OFFLINE", "").lower() in {"1", "true", "yes"}
 
 
-def _shipped() -> list[Entry]:
+def _shipped() -> list[ModelEntry]:
     folder = resources.files("sparseseg.models.store")
     return _read((folder / "models.yaml").read_text("utf-8"), "models.yaml")
 
 
-def _read(text: str, source: str) -> list[Entry]:
+def _read(text: str, source: str) -> list[ModelEntry]:
     try:
         data = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
@@ -137,12 +141,12 @@ def _validator() -> Any:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _entry(item: Mapping[str, Any]) -> Entry:
+def _entry(item: Mapping[str, Any]) -> ModelEntry:
     files = tuple(
         File(**{**file, "members": tuple(file.get("members", ()))})
         for file in item["files"]
     )
-    made = Entry(
+    made = ModelEntry(
         **{
             **item,
             "organ": tuple(item["organ"]),

@@ -26,7 +26,7 @@ _MARGIN = {"linear": 2, "nnunet-v1": 16, "nnunet-v2": 16}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grid:
+class GreyGrid:
     """Grey values on a grid of this shape, of which any box can be read."""
 
     channels: int
@@ -49,7 +49,7 @@ def crop_of(volume: Volume, frame: Frame) -> Box:
     return frame.box(Box((z, y, x), (z1, y1, x1)), volume.shape)
 
 
-def turned(volume: Volume, frame: Frame, crop: Box) -> Grid:
+def turned(volume: Volume, frame: Frame, crop: Box) -> GreyGrid:
     """Return the crop of a volume in the network's axes; what is not finite is mended."""
 
     def read(box: Box) -> NDArray[np.float32]:
@@ -58,16 +58,16 @@ def turned(volume: Volume, frame: Frame, crop: Box) -> Grid:
         block = volume.array[(slice(None), *back.slices)]
         return np.ascontiguousarray(frame.to_network(block), np.float32)
 
-    raw = Grid(volume.channels, crop.shape, read)
+    raw = GreyGrid(volume.channels, crop.shape, read)
     least, most = _finite_range(raw)
 
     def mended(box: Box) -> NDArray[np.float32]:
         return np.nan_to_num(read(box), nan=least, posinf=most, neginf=least)
 
-    return Grid(volume.channels, crop.shape, mended)
+    return GreyGrid(volume.channels, crop.shape, mended)
 
 
-def normalising(grid: Grid, rule: Inference) -> Grid:
+def normalising(grid: GreyGrid, rule: Inference) -> GreyGrid:
     """Normalise what is read of a grid, by what all of it holds."""
     known = [found.statistics for found in _measured(grid)]
 
@@ -75,10 +75,12 @@ def normalising(grid: Grid, rule: Inference) -> Grid:
         channels = zip(grid.read(box), rule.normalisers, known, strict=True)
         return np.stack([normalised(grey, how, k) for grey, how, k in channels])
 
-    return Grid(grid.channels, grid.shape, read)
+    return GreyGrid(grid.channels, grid.shape, read)
 
 
-def resampled(grid: Grid, shape: Triple, coarse: int | None, rule: Resampling) -> Grid:
+def resampled(
+    grid: GreyGrid, shape: Triple, coarse: int | None, rule: Resampling
+) -> GreyGrid:
     """Return a grid in another shape; see `resampling.resample_grey`.
 
     A spline overshoots where grey values jump: it is cut to the extremes of the
@@ -87,7 +89,7 @@ def resampled(grid: Grid, shape: Triple, coarse: int | None, rule: Resampling) -
     if grid.shape == shape:
         return grid
     if rule == "linear":
-        return Grid(grid.channels, shape, _reader(grid, shape, None, rule))
+        return GreyGrid(grid.channels, shape, _reader(grid, shape, None, rule))
     known = _measured(grid, coarse)
     interpolated = _reader(grid, shape, coarse, rule)
 
@@ -97,11 +99,11 @@ def resampled(grid: Grid, shape: Triple, coarse: int | None, rule: Resampling) -
             np.clip(channel, *found.extremes(shape, box), out=channel)
         return block
 
-    return Grid(grid.channels, shape, read)
+    return GreyGrid(grid.channels, shape, read)
 
 
 def written(
-    grid: Grid,
+    grid: GreyGrid,
 ) -> Generator[tuple[int, int], None, NDArray[np.float32]]:
     """Write a grid into a temporary file, and return it as an array that lies there.
 
@@ -167,7 +169,7 @@ class _Measured:
         return self._least[slices].reshape(line), self._most[slices].reshape(line)
 
 
-def _measured(grid: Grid, across: int | None = None) -> list[_Measured]:
+def _measured(grid: GreyGrid, across: int | None = None) -> list[_Measured]:
     found = [_Measured(grid.shape, across) for _ in range(grid.channels)]
     for box in _blocks(grid.shape):
         for channel, known in zip(grid.read(box), found, strict=True):
@@ -175,7 +177,9 @@ def _measured(grid: Grid, across: int | None = None) -> list[_Measured]:
     return found
 
 
-def _reader(grid: Grid, shape: Triple, coarse: int | None, rule: Resampling) -> Read:
+def _reader(
+    grid: GreyGrid, shape: Triple, coarse: int | None, rule: Resampling
+) -> Read:
     """Return what interpolates a box from as much of a grid as it needs."""
 
     def read(box: Box) -> NDArray[np.float32]:
@@ -260,7 +264,7 @@ def _affine(
     return found
 
 
-def _finite_range(grid: Grid) -> tuple[float, float]:
+def _finite_range(grid: GreyGrid) -> tuple[float, float]:
     least, most = np.inf, -np.inf
     for box in _blocks(grid.shape):
         block = grid.read(box)
