@@ -67,12 +67,6 @@ def copied(home: Path, image: Path, name: str) -> Path:
     return target
 
 
-def stem_of(path: Path) -> str:
-    """Return the name of an image's file without its ending."""
-    ending = ending_of(path)
-    return path.name.removesuffix(ending) if ending else path.name
-
-
 def ending_of(path: Path) -> str:
     """Return the ending of an image's file as it is spelled, such as .nii.gz."""
     return formats.ending_of(path) or path.suffix

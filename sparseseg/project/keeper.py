@@ -1,5 +1,6 @@
 """The journal of a project that is worked on, written in a thread of its own."""
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from sparseseg.project.recorder import Recorder
 
 Result = TypeVar("Result")
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,12 @@ class Keeper:
             work()
         except UserError as error:
             self._hear(Failed(str(error)))
+        except Exception as error:  # noqa: BLE001  # it would vanish in the thread
+            _LOG.exception("the journal could not be written")
+            what = f"{type(error).__name__}: {error}"
+            self._hear(
+                Failed(f"The journal could not be written ({what}); see the log.")
+            )
 
     def _record(self, name: str, tool: Tool, *, ends: bool) -> None:
         recorder = self._recorders.get(name)

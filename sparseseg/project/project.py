@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.data.atomic import make_folder
 from sparseseg.data.files import FilePath, read, read_annotation, write_image
+from sparseseg.data.formats import stem_of
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.slices import AXES
 from sparseseg.data.volume import Volume
@@ -39,9 +40,8 @@ class Project:
     def __init__(self, folder: FilePath, *, read_only: bool = False) -> None:
         self.folder = Path(folder)
         self.read_only = read_only
-        Record.read(
-            self.folder
-        )  # before a lock is written into a folder of another kind
+        # Before a lock is written into a folder of another kind.
+        Record.read(self.folder)
         self._lock = None if read_only else FolderLock(self.folder)
         try:
             self._record = Record.read(self.folder)
@@ -114,7 +114,7 @@ class Project:
             raise UserError(
                 f"{image} is in the project already, as {known.name!r}: add another image"
             )
-        name = self._free_name(images.stem_of(Path(image)))
+        name = self._free_name(stem_of(Path(image)))
         path = images.copied(self.folder, Path(image), name) if copy else Path(image)
         return self._added(name, path, volume, labels)
 
@@ -130,7 +130,7 @@ class Project:
         `path` is the file that holds the same voxels; without one they are written into
         the project.
         """
-        name = self._free_name(images.stem_of(Path(volume.name or "volume")))
+        name = self._free_name(stem_of(Path(volume.name or "volume")))
         if path is None:
             path = self.folder / images.COPIES / f"{name}.tif"
             write_image(path, np.asarray(volume.array), like=volume)

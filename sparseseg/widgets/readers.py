@@ -12,7 +12,7 @@ from npe2 import read as read_with_plugin
 
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import open_volume
-from sparseseg.data.formats import ending_of
+from sparseseg.data.formats import stem_of
 from sparseseg.data.formats.zarr import is_zarr
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.errors import UserError
@@ -72,7 +72,7 @@ def layer_of(volume: "Volume", path: Path) -> "LayerDataTuple":
     """Return a volume as a layer in the order of its voxels, upright on the screen."""
     facts = FileFacts.of(volume, path)
     look = {
-        "name": stem(path),
+        "name": stem_of(path),
         "metadata": {FACTS: facts},
         "units": (volume.unit,) * 3,
         "axis_labels": ("z", "y", "x"),
@@ -86,13 +86,6 @@ def layer_of(volume: "Volume", path: Path) -> "LayerDataTuple":
     if volume.channels == 1:
         return array[0], look, "image"
     return array, _with_channels(look), "image"
-
-
-def stem(path: Path) -> str:
-    """Return a file's name without the ending of its format."""
-    found = ending_of(path) or path.suffix
-    plain = path.name[: len(path.name) - len(found)].removesuffix(".ome")
-    return plain or path.name
 
 
 def _read_folder(path: str) -> "list[LayerDataTuple]":

@@ -152,6 +152,9 @@ def test_each_ending_is_of_one_format():
     assert len(set(formats.ENDINGS)) == len(formats.ENDINGS)
     assert formats.ending_of(Path("a.b.NII.gz")) == ".NII.gz"
     assert formats.ending_of(Path("a.png")) == ""
+    assert formats.stem_of(Path("a.b.NII.gz")) == "a.b"
+    assert formats.stem_of(Path("a.ome.tif")) == "a"
+    assert formats.stem_of(Path(".zarr")) == ".zarr"
     assert formats.named(Path("a.hdf5")).name == "HDF5"
     assert formats.named(Path("nii")) is None
 

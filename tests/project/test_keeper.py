@@ -46,6 +46,25 @@ def wait(keeper: Keeper) -> None:
     keeper.ask(lambda _: None).result()
 
 
+def test_a_bug_in_the_thread_is_said_and_the_next_look_goes_on(
+    keeper, project, heard, sample, monkeypatch
+):
+    array = sample.annotation.copy()
+    keeper.follow("cells", array)
+    wait(keeper)
+    with monkeypatch.context() as broken:
+        broken.setattr(project.journal, "append", lambda *_, **__: 1 / 0)
+        array[1, 2:5, 2:5] = 1
+        keeper.look("cells", "brush")
+        wait(keeper)
+    (failed,) = heard
+    assert "could not be written (ZeroDivisionError" in failed.words
+    keeper.look("cells", "brush")
+    keeper.close()
+    with Project(project.folder) as again:
+        assert (again.annotation("cells") == array).all()
+
+
 def test_strokes_are_written_and_undone_and_the_project_is_closed(
     keeper, project, heard, sample
 ):

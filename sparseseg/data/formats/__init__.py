@@ -13,6 +13,7 @@ __all__ = [
     "ending_of",
     "format_of",
     "named",
+    "stem_of",
 ]
 
 FORMATS: tuple[Format, ...] = (
@@ -45,3 +46,10 @@ def ending_of(path: Path) -> str:
     name = path.name
     known = (len(e) for e in ENDINGS if name.lower().endswith(e))
     return name[len(name) - next(known, 0) :]
+
+
+def stem_of(path: Path) -> str:
+    """Return a file's name without the ending of its format, or else its last ending."""
+    ending = ending_of(path) or path.suffix
+    plain = path.name.removesuffix(ending).removesuffix(".ome")
+    return plain or path.name
