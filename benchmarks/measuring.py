@@ -12,7 +12,7 @@ import baselines
 import numpy as np
 import records
 from numpy.typing import NDArray
-from volumes import Case, load
+from volumes import Case, load, load_with_strokes
 
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.model import Model
@@ -68,6 +68,15 @@ class Task:
     shift: float
     method: str
     training: Training
+    strokes: bool = False
+    """Whether only a few strokes of each slice are annotated."""
+
+    def case(self) -> Case:
+        """Read the volume, and cut its annotation from the truth."""
+        if self.strokes:
+            seed = self.training.seed
+            return load_with_strokes(self.volume, self.data, self.slices, seed)
+        return load(self.volume, self.data, self.slices, self.shift)
 
     def row_keys(self) -> list[Row]:
         """Return what tells each row that comes from this task."""
@@ -77,6 +86,8 @@ class Task:
             "shift": self.shift,
             "method": self.method,
         }
+        if self.strokes:
+            shared["strokes"] = True
         if self.method != "ours":
             return [shared]
         return [shared | self.training.key(m) for m in self.training.minutes]
@@ -97,8 +108,7 @@ def measure(tasks: list[Task], results: Path) -> None:
 
 def run(task: Task, results: Path) -> None:
     """Append the rows of a task as they come; those that are there stay as they are."""
-    case = load(task.volume, task.data, task.slices, task.shift)
-    found = METHODS[task.method](case, task.training)
+    found = METHODS[task.method](task.case(), task.training)
     for key, row in zip(task.row_keys(), found, strict=True):
         print(f"  {key.get('minutes', '')} mean IoU {row['mean_iou']:.3f}", flush=True)
         if not records.has(results, key):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import strokes
 from numpy.typing import NDArray
 
 from sparseseg.data.files import read, read_truth
@@ -72,8 +73,21 @@ def load(
     name: str, data: Path | None, slices: tuple[int, int, int], shift: float
 ) -> Case:
     """Read a volume and annotate whole slices of it: counts across z, y, x."""
-    volume, truth = _sample() if name == SAMPLE else _from_folder(name, data)
+    volume, truth = _dense(name, data)
     return Case(volume, truth, annotate_slices(truth, slices, shift=shift))
+
+
+def load_with_strokes(
+    name: str, data: Path | None, slices: tuple[int, int, int], seed: int
+) -> Case:
+    """Read a volume and annotate it with a few strokes on each of these slices."""
+    volume, truth = _dense(name, data)
+    whole = annotate_slices(truth, slices)
+    return Case(volume, truth, strokes.kept(whole, slices, seed))
+
+
+def _dense(name: str, data: Path | None) -> tuple[Volume, NDArray[Any]]:
+    return _sample() if name == SAMPLE else _from_folder(name, data)
 
 
 def _sample() -> tuple[Volume, NDArray[Any]]:
