@@ -1,7 +1,5 @@
 """The command `project`: volumes, annotations, journal and models in one folder."""
 
-import dataclasses
-import json
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
@@ -15,11 +13,12 @@ from sparseseg.cli.cleaning import check_lines
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import settings
 from sparseseg.cli.inputs import add_numbering
-from sparseseg.cli.train import add_learning_flags, learn, trained, training_facts
+from sparseseg.cli.progress import note
+from sparseseg.cli.project_outputs import export, replay
+from sparseseg.cli.train import add_learning_flags, learn, trained
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
-    from sparseseg.engine.model import Model
     from sparseseg.project.project import Project
 
 
@@ -52,7 +51,7 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 _HELP = {
     "new": "make an empty project in a new folder",
-    "add": "add a volume to a project",
+    "add": "add volumes to a project",
     "info": "show what is in a project",
     "train": "learn a model from the annotated volumes of a project",
     "replay": "make the annotations again from the journal",
@@ -62,7 +61,12 @@ _HELP = {
 
 
 def _add_image_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="the file of a volume")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="the file of a volume, a folder of volumes, or a pattern such as 'scans/*.tif'",
+    )
     parser.add_argument("--annotation", metavar="FILE", help="its annotation so far")
     parser.add_argument(
         "--copy", action="store_true", help="copy the image into the project"
@@ -82,19 +86,52 @@ def _new(arguments: Namespace) -> Answer:
 
 
 def _add(arguments: Namespace) -> Answer:
+    from sparseseg.project.images import find_images
     from sparseseg.project.project import Project
 
+    found = find_images(arguments.images)
+    if arguments.annotation is not None and len(found) > 1:
+        raise UserError(
+            f"--annotation belongs to one image, and {len(found)} are given: add that "
+            "image by itself"
+        )
     with Project(arguments.folder) as project:
-        added = project.add(
-            arguments.image,
+        # One image that cannot be added must not keep the others of a folder out.
+        added = [_add_one(project, path, arguments, len(found)) for path in found]
+        names = [name for name in added if name]
+        lines = [line for name in names for line in _lines_of(project, name)]
+        paths = {name: project.record_of(name).path for name in names}
+    facts: dict[str, Any] = {"folder": str(arguments.folder), "volumes": paths}
+    if len(found) == 1:
+        facts |= {"volume": names[0], "path": paths[names[0]]}
+    return Answer(facts, "\n".join(lines), code=0 if all(added) else 2)
+
+
+def _add_one(
+    project: "Project", image: Path, arguments: Namespace, count: int
+) -> str | None:
+    """Add one image of several; what is wrong with it is said, and None returned."""
+    try:
+        return project.add(
+            image,
             annotation=arguments.annotation,
             copy=arguments.copy,
             unlabelled=arguments.unlabelled,
             background=arguments.background,
-        )
-        lines = project.labels(added.name).ledger().lines(project.classes)
-    facts = {"folder": str(arguments.folder), "volume": added.name, "path": added.path}
-    return Answer(facts, "\n".join([f"{added.name}: {added.path}", *lines]))
+        ).name
+    except UserError as error:
+        if count == 1:
+            raise
+        note(str(error))
+        return None
+
+
+def _lines_of(project: "Project", name: str) -> list[str]:
+    ledger = project.labels(name).ledger()
+    return [
+        f"{name}: {project.record_of(name).path}",
+        *(ledger.lines(project.classes) if ledger.counts else ()),
+    ]
 
 
 def _info(arguments: Namespace) -> Answer:
@@ -141,109 +178,6 @@ def _train(arguments: Namespace) -> Answer:
     return trained(model, output)
 
 
-def _replay(arguments: Namespace) -> Answer:
-    from sparseseg.project.project import Project
-
-    with Project(arguments.folder, read_only=True) as project:
-        outputs = _outputs(project, arguments.output)
-        same = {}
-        for name, path in outputs.items():
-            again = project.replay(name)
-            same[name] = bool((again == project.annotation(name)).all())
-            _write(project, name, again, path)
-        differ = [name for name, is_same in same.items() if not is_same]
-        facts: dict[str, Any] = {
-            "annotations": {name: str(path) for name, path in outputs.items()},
-            "same": same,
-        }
-        text = "\n".join(map(str, outputs.values()))
-        if arguments.train:
-            model, path = _train_again(project, arguments.output)
-            facts |= {"model": str(path), **training_facts(model)}
-            text = f"{text}\n{path}"
-    if differ:
-        words = f"not the annotation that is there now: {', '.join(differ)}"
-        return Answer(facts, f"{text}\n{words}", code=2)
-    return Answer(facts, text)
-
-
-def _train_again(project: "Project", folder: Path) -> "tuple[Model, Path]":
-    """Train on the replayed annotations with the settings of the newest model."""
-    from sparseseg.data.labels import SparseLabels
-    from sparseseg.settings.training import TrainSettings
-    from sparseseg.starting import create
-
-    known = project.models
-    if not known or "settings" not in known[-1].history:
-        raise UserError(
-            f"{project.folder} has no model to train again: leave --train out, or train "
-            "one with `sparseseg project train`"
-        )
-    given = known[-1].history["settings"]
-    fields = {field.name for field in dataclasses.fields(TrainSettings)}
-    chosen = TrainSettings(**{k: v for k, v in given.items() if k in fields})
-    # Minutes would be another number of steps on another day.
-    steps = max(1, int(known[-1].history["step"]))
-    chosen = dataclasses.replace(chosen, minutes=None, steps=steps)
-    names = known[-1].volumes or [volume.name for volume in project.volumes]
-    cases = [
-        (project.volume(n), SparseLabels(project.replay(n), table=project.classes))
-        for n in names
-    ]
-    path = folder / known[-1].path.name
-    model = create(cases, chosen)
-    jobs.train(model, cases, chosen, rescue=path)
-    jobs.save(model, path)
-    return model, path
-
-
-def _export(arguments: Namespace) -> Answer:
-    import shutil
-
-    from sparseseg.data.atomic import make_folder, replacing
-    from sparseseg.project.project import Project
-
-    with Project(arguments.folder, read_only=True) as project:
-        outputs = _outputs(project, arguments.output / "annotations")
-        for name, path in outputs.items():
-            _write(project, name, project.annotation(name), path)
-        make_folder(arguments.output / "models")
-        for model in project.models:
-            with replacing(arguments.output / "models" / model.path.name) as beside:
-                shutil.copyfile(model.path, beside)
-        with replacing(arguments.output / "info.json") as beside:
-            beside.write_text(json.dumps(project.info(), indent=1), encoding="utf-8")
-        facts = {
-            "folder": str(arguments.output),
-            "annotations": {name: str(path) for name, path in outputs.items()},
-            "models": [model.name for model in project.models],
-        }
-    return Answer(facts, str(arguments.output))
-
-
-def _outputs(project: "Project", folder: Path) -> dict[str, Path]:
-    """Return the file of each annotation, in the format of its image."""
-    from sparseseg.data.atomic import make_folder
-    from sparseseg.data.files import check_output
-    from sparseseg.data.overwriting import check_overwrites
-    from sparseseg.project.images import ending_of
-
-    outputs: dict[str, Path] = {}
-    for volume in project.volumes:
-        outputs[volume.name] = folder / f"{volume.name}{ending_of(Path(volume.path))}"
-        check_output(outputs[volume.name])
-    images = [project.locate(volume.name).path for volume in project.volumes]
-    check_overwrites([*outputs.values()], images)
-    make_folder(folder)
-    return outputs
-
-
-def _write(project: "Project", name: str, labels: Any, path: Path) -> None:
-    from sparseseg.data.files import write_labels
-
-    write_labels(path, labels, like=project.volume(name), table=project.classes)
-
-
 def _open(arguments: Namespace) -> Answer:
     from sparseseg.project.project import Project
 
@@ -262,8 +196,8 @@ _ACTIONS: dict[str, Callable[[Namespace], Answer]] = {
     "add": _add,
     "info": _info,
     "train": _train,
-    "replay": _replay,
-    "export": _export,
+    "replay": replay,
+    "export": export,
     "open": _open,
 }
 

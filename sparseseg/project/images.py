@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,41 @@ def locate(home: Path, known: VolumeRecord) -> Located:
         return Located(path, "here")
     is_same = Content.of(path) == known.content
     return Located(path, "here" if is_same else "changed")
+
+
+def find_images(given: Iterable[str | Path]) -> list[Path]:
+    """Return the images that paths name: files, folders with images, and patterns.
+
+    What is below a folder is not looked into. Raises `UserError` for a folder without
+    images, and for a pattern that nothing fits.
+    """
+    found = [path for one in given for path in _named(Path(one))]
+    return list(dict.fromkeys(found))
+
+
+def _named(path: Path) -> list[Path]:
+    if path.is_dir() and not ending_is_known(path):
+        there = [inner for inner in sorted(path.iterdir()) if _is_image(inner)]
+        words = f"no image is in the folder {path}: give a folder of images"
+    elif not path.exists() and any(mark in path.name for mark in "*?["):
+        there = [
+            inner for inner in sorted(path.parent.glob(path.name)) if _is_image(inner)
+        ]
+        words = f"no image fits the pattern {path}: give one such as '*.tif'"
+    else:
+        return [path]
+    if not there:
+        raise UserError(words)
+    return there
+
+
+def _is_image(path: Path) -> bool:
+    return ending_is_known(path) and not path.name.startswith(".")
+
+
+def ending_is_known(path: Path) -> bool:
+    """Tell whether the name of a file or folder says that it is an image."""
+    return bool(formats.ending_of(path))
 
 
 def relative(home: Path, path: Path) -> str:

@@ -22,6 +22,8 @@ class ProjectModel:
     recipe: str
     history: Mapping[str, Any]
     """How it came to be: step, seconds, settings and the held-out score."""
+    rules: tuple[str, ...] = ()
+    """The lines that its predictions are cleaned up with."""
     volumes: tuple[str, ...] = ()
     """What it was trained on, as far as that is known."""
     curves: Mapping[str, Curve] = field(default_factory=dict)
@@ -80,7 +82,8 @@ def _read(path: Path) -> ProjectModel | None:
         return None
     volumes, curves = _facts_beside(path)
     recipe = str(plan.get("recipe", ""))
-    return ProjectModel(path.stem, path, recipe, stored.history, volumes, curves)
+    rules = tuple(map(str, stored.description.get("rules", ())))
+    return ProjectModel(path.stem, path, recipe, stored.history, rules, volumes, curves)
 
 
 def _facts_beside(path: Path) -> tuple[tuple[str, ...], dict[str, Curve]]:

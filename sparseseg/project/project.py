@@ -14,13 +14,13 @@ from sparseseg.data.atomic import make_folder
 from sparseseg.data.files import FilePath, read, read_annotation, write_image
 from sparseseg.data.formats import stem_of
 from sparseseg.data.labels import SparseLabels
-from sparseseg.data.slices import AXES
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
 from sparseseg.project import images, models, record
 from sparseseg.project.content import Content
 from sparseseg.project.guard import Guard, Slice
 from sparseseg.project.images import Located
+from sparseseg.project.info import info_of
 from sparseseg.project.journal import START, Journal
 from sparseseg.project.lock import FolderLock, user_name
 from sparseseg.project.models import Curve, ProjectModel
@@ -177,6 +177,21 @@ class Project:
             warnings.warn(words, Note, stacklevel=2)
         return replace(volume, spacing=known.spacing, unit=known.unit, name=name)
 
+    def frame(self, name: str) -> Volume:
+        """Return the volume of a name, to write labels like it.
+
+        Where its image is gone, or is another one now, it has zeros, and the shape and
+        the voxel size that the project knows; a `Note` says so.
+        """
+        try:
+            return self.volume(name)
+        except UserError as error:
+            words = f"{error}; until then its labels have no orientation"
+            warnings.warn(words, Note, stacklevel=2)
+        known = self.record_of(name)
+        empty = np.broadcast_to(np.uint8(0), (1, *known.shape))
+        return Volume(empty, known.spacing, known.unit, name=name)
+
     def annotation(self, name: str) -> NDArray[np.uint8]:
         """Return the annotation of a volume as it is now, axes z, y, x."""
         known = self.record_of(name)
@@ -265,19 +280,7 @@ class Project:
 
     def info(self) -> dict[str, Any]:
         """Return volumes, slices, classes, models and scores as plain values."""
-        known = self.models
-        return {
-            "folder": str(self.folder),
-            "volumes": [self._told(volume) for volume in self.volumes],
-            "slices": {volume.name: self._slices(volume) for volume in self.volumes},
-            "classes": self.classes.to_json(),
-            "models": [model.to_json() for model in known],
-            "scores": {model.name: model.score for model in known},
-            "journal": {
-                "entries": len(self.journal.entries()),
-                "mode": self.journal.mode,
-            },
-        }
+        return info_of(self)
 
     def close(self) -> None:
         """Let others open the project; calling it twice is fine."""
@@ -351,30 +354,6 @@ class Project:
             number += 1
             name = f"{wanted}-{number}"
         return record.checked_name(name)
-
-    def _slices(self, volume: VolumeRecord) -> list[dict[str, Any]]:
-        return [
-            {
-                "axis": AXES[found.axis],
-                "index": found.index,
-                "voxels": found.voxels,
-                "complete": found.complete,
-                "locked": (found.axis, found.index) in volume.locked,
-            }
-            for found in self.labels(volume.name).slices()
-        ]
-
-    def _told(self, volume: VolumeRecord) -> dict[str, Any]:
-        located = self.locate(volume.name)
-        return {
-            "name": volume.name,
-            "path": str(located.path),
-            "state": located.state,
-            "shape": list(volume.shape),
-            "channels": volume.channels,
-            "spacing": list(volume.spacing),
-            "unit": volume.unit,
-        }
 
 
 def _joined(known: ClassTable, labels: SparseLabels) -> ClassTable:

@@ -1,10 +1,11 @@
 """`project` keeps volumes, annotations and models in one folder, for people and programs."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from sparseseg.data.files import read, read_labels
+from sparseseg.data.files import read, read_labels, write_image
 from sparseseg.engine.model import Model
 from sparseseg.project.project import Project
 from tests.cli.runs import Run, last_object
@@ -118,3 +119,50 @@ def test_a_folder_that_is_no_project_gets_one_sentence(run, tmp_path):
         code, _, stderr = run("project", action, tmp_path)
         assert (code, len(stderr.splitlines())) == (2, 1)
         assert "is no project" in stderr
+
+
+def test_a_folder_or_a_pattern_adds_all_its_images(run, folder, inputs, tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    image = read(inputs / "image.tif")
+    for number in range(3):
+        write_image(scans / f"scan-{number}.tif", image.array + number + 1, image)
+    (scans / "notes.txt").write_text("no image")
+    answer = last_object(
+        run("project", "add", folder, scans / "scan-[01].tif", "--json")[1]
+    )
+    assert list(answer["volumes"]) == ["scan-0", "scan-1"]
+    code, stdout, stderr = run("project", "add", folder, scans, "--json")
+    assert (code, list(last_object(stdout)["volumes"])) == (2, ["scan-2"])
+    assert stderr.count("in the project already") == 2
+
+
+def test_one_annotation_is_not_given_to_several_images(run, folder, inputs):
+    arguments = ("project", "add", folder, "image.tif", "truth.tif")
+    code, _, stderr = run(*arguments, "--annotation", "annotation.tif")
+    assert code == 2
+    assert "belongs to one image, and 2 are given" in stderr
+
+
+def test_an_annotation_is_written_although_its_image_is_gone(run, inputs, tmp_path):
+    folder, image = tmp_path / "work", tmp_path / "image.tif"
+    shutil.copy(inputs / "image.tif", image)
+    run("project", "new", folder)
+    run("project", "add", folder, image, "--annotation", "annotation.tif")
+    before = read_labels(inputs / "annotation.tif")
+    image.unlink()
+    for action in ("export", "replay"):
+        code, stdout, stderr = run(
+            "project", action, folder, "-o", tmp_path / action, "--json"
+        )
+        path = last_object(stdout)["annotations"]["image"]
+        assert (code, (read_labels(path) == before).all()) == (0, True)
+        assert "is gone" in stderr
+
+
+@pytest.mark.usefixtures("no_training")
+def test_replay_gives_the_model_its_rules_again(run, folder, tmp_path):
+    run("project", "train", folder, "--clean", "fill holes of 1")
+    arguments = ("project", "replay", folder, "-o", tmp_path / "b", "--train", "--json")
+    answer = last_object(run(*arguments)[1])
+    assert Model.load(answer["model"]).rules == ("fill holes of 1",)
