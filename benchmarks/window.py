@@ -82,6 +82,8 @@ def measure(minutes: int) -> dict[str, Any]:
     for data in samples.ovule_nuclei():
         viewer.add_layer(Layer.create(*data))
     dock.classes.use.click()
+    while dock.desk.adoption.is_busy:
+        QTest.qWait(10)
     dock.desk.painter.go_to(SliceView(0, 60))
     dock.train.minutes.setValue(minutes)
     watch = Watch(dock)

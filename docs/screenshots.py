@@ -119,6 +119,7 @@ def take_picture_of_project(photographer: Photographer) -> None:
     dock, viewer = photographer.dock, photographer.viewer
     photographer.open_sample()
     dock.classes.use.click()
+    photographer.wait_for(lambda: not dock.desk.adoption.is_busy, "annotation")
     for data in samples.blobs():
         viewer.add_layer(Layer.create(*data))
     dock.image.choice.setCurrentText("blobs")

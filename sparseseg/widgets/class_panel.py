@@ -14,6 +14,7 @@ from sparseseg.widgets.text import text_label
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from sparseseg.widgets.adoption import Adoption
     from sparseseg.widgets.class_model import ClassModel
     from sparseseg.widgets.layers import LayerLink
     from sparseseg.widgets.messages import MessageArea
@@ -29,6 +30,7 @@ class ClassPanel(QWidget):
         self,
         viewer: "ViewerModel",
         link: "LayerLink",
+        adoption: "Adoption",
         classes: "ClassModel",
         painter: "Painter",
         messages: "MessageArea",
@@ -36,6 +38,7 @@ class ClassPanel(QWidget):
         super().__init__()
         self._viewer = viewer
         self._link = link
+        self._adoption = adoption
         self._classes = classes
         self._painter = painter
         self._messages = messages
@@ -68,6 +71,8 @@ class ClassPanel(QWidget):
         self.table.recoloured.connect(self._classes.recolour)
         self._classes.changed.connect(self.table.show_table)
         self._painter.label_changed.connect(self.table.show_picked)
+        self._adoption.done.connect(self._say_adopted)
+        self._adoption.failed.connect(self._messages.error)
         self._link.annotation_changed.connect(self._show_new)
         self._link.image_changed.connect(self._show_new)
         self._link.opened.connect(self._show_new)
@@ -84,11 +89,11 @@ class ClassPanel(QWidget):
             self._on_picked(self._classes.table.numbers[0])
 
     def _adopt(self) -> None:
-        source = self._viewer.layers.selection.active
-        changed = self._link.adopt(source)
+        self._adoption.adopt(self._viewer.layers.selection.active)
+
+    def _say_adopted(self, changed: int) -> None:
         self._messages.confirm(
-            f"{changed:,} voxels were taken over from {source.name!r}, which is hidden "
-            "now; Ctrl+Z undoes that."
+            f"{changed:,} voxels of the annotation were replaced; Ctrl+Z undoes that."
         )
 
     def _on_picked(self, number: int) -> None:

@@ -10,6 +10,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.errors import UserError
 from sparseseg.models.store.folder import read_stored
 from sparseseg.session import Session
+from sparseseg.widgets.adoption import Adoption
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.class_model import ClassModel
 from sparseseg.widgets.geometry import check_image
@@ -46,6 +47,7 @@ class Desk:
         session.name_classes(self.classes.table)
         self.classes.changed.connect(session.name_classes)
         self.link = LayerLink(viewer, session, self.classes)
+        self.adoption = Adoption(self.link, self.classes)
         self.results = ResultLayers(viewer, self.link, self.classes)
         self.painter = Painter(viewer, self.link)
         self.ledger = LedgerWatch()
@@ -57,17 +59,15 @@ class Desk:
         self.link.opened.connect(self._on_opened)
         self.ledger.counted.connect(self._on_counted)
         self.project = ProjectLink(self)
+        self.adoption.done.connect(self.ledger.look)
         self._follow_state()
 
     def recover(self, found: "Recovered") -> None:
-        """Put an annotation that an earlier session left into this one, with its names."""
+        """Start to put in an annotation that an earlier session left, with its names."""
         self.link.open()
         volume = self.link.volume
         assert volume is not None, "an open link has its volume"
-        if found.table.classes:
-            self.classes.replace(found.table)
-        self.link.overwrite(found.read(volume))
-        self.ledger.look()
+        self.adoption.start(lambda: (found.read(volume), found.table))
 
     def load_model(self, path: Path, *, is_saved: bool = True) -> None:
         """Read a model for the chosen image, with its class names if none is painted."""
@@ -85,7 +85,8 @@ class Desk:
         """See what was painted, and that it was painted where it counts."""
         self.link.look()
         self.ledger.look()
-        self.project.look()
+        if not self.adoption.is_busy:  # what it writes is one step of the project
+            self.project.look()
         self._look_at_state()
 
     def save_annotation(self) -> None:
@@ -99,6 +100,7 @@ class Desk:
         if not self._is_open:
             return
         self._is_open = False
+        self.adoption.close()
         self.project.close()
         self.relay.close()
         self.session.close()

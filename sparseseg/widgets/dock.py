@@ -122,7 +122,12 @@ class SegmentationDock(QWidget):
         self.project = ProjectPanel(desk, messages)
         self.image = ImagePanel(desk.link, desk.background)
         self.classes = ClassPanel(
-            desk.viewer, desk.link, desk.classes, desk.painter, messages
+            desk.viewer,
+            desk.link,
+            desk.adoption,
+            desk.classes,
+            desk.painter,
+            messages,
         )
         self.locks = LockPanel(desk, messages)
         self.paint = PaintPanel(desk.painter, desk.ledger, messages)

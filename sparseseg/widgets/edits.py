@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparseseg.boxes import Box
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.errors import UserError
 
@@ -32,18 +33,24 @@ def accept(layer: "Labels", view: "SliceView", prediction: "NDArray[np.uint8]") 
     return _fill(layer, view, np.where(plane == 0, BACKGROUND, plane))
 
 
-def replace_labels(layer: "Labels", labels: "NDArray[np.uint8]") -> int:
-    """Overwrite a whole annotation; return how many voxels changed."""
-    index = np.nonzero(layer.data != labels)
-    layer.data_setitem(index, labels[index])
+def replace_labels(layer: "Labels", labels: "NDArray[np.uint8]", box: Box) -> int:
+    """Overwrite a part of an annotation, not yet shown; return how many voxels changed."""
+    within = np.nonzero(layer.data[box.slices] != labels[box.slices])
+    index = tuple(found + first for found, first in zip(within, box.start, strict=True))
+    layer.data_setitem(index, labels[index], refresh=False)
     return int(index[0].size)
+
+
+def check_shape(layer: "Labels", shape: tuple[int, ...]) -> None:
+    """Raise `UserError` for a Labels layer that has not the shape of an image."""
+    if layer.multiscale or layer.data.shape != shape:
+        own = "multiscale" if layer.multiscale else _times(layer.data.shape)
+        raise UserError(f"{layer.name!r} is {own}, but the image is {_times(shape)}.")
 
 
 def checked_labels(layer: "Labels", shape: tuple[int, ...]) -> "NDArray[np.uint8]":
     """Return a Labels layer's values as an annotation, or raise `UserError`."""
-    if layer.multiscale or layer.data.shape != shape:
-        own = "multiscale" if layer.multiscale else _times(layer.data.shape)
-        raise UserError(f"{layer.name!r} is {own}, but the image is {_times(shape)}.")
+    check_shape(layer, shape)
     labels = np.asarray(layer.data)
     low, high = int(labels.min()), int(labels.max())
     if low < UNLABELLED or high > BACKGROUND:

@@ -10,15 +10,13 @@ from sparseseg.classes import BACKGROUND, ClassTable
 from sparseseg.errors import UserError
 from sparseseg.session.events import Phase
 from sparseseg.widgets.class_model import ClassModel, colormap_of
-from sparseseg.widgets.edits import checked_labels, replace_labels
-from sparseseg.widgets.geometry import check_image, lying_on, placement_of, volume_of
-from sparseseg.widgets.label_files import classes_of
+from sparseseg.widgets.edits import checked_labels
+from sparseseg.widgets.geometry import lying_on, placement_of, volume_of
 from sparseseg.widgets.layer_kinds import (
     ANNOTATION,
     CLASSES,
     RESULT,
     annotation_layer,
-    name_of,
 )
 from sparseseg.widgets.seat import Seat
 
@@ -224,28 +222,6 @@ class LayerLink:
         """Show the image of a seat again, and choose it."""
         self._viewer.layers.insert(0, seat.image)
         self.choose(seat.image)
-
-    def adopt(self, source: "Layer | None") -> int:
-        """Copy a Labels layer into the annotation; return how many voxels changed."""
-        if not isinstance(source, Labels) or source is self.annotation:
-            raise UserError("Select a Labels layer in the layer list first.")
-        if self.image is None:
-            raise UserError("Choose the image that these labels belong to first.")
-        check_image(self.image)
-        labels = checked_labels(source, self.image.data.shape[-3:])
-        table = classes_of(source)
-        if table.classes:
-            self._classes.replace(table)
-        source.visible = False
-        if source.name == name_of(self.image.name, ANNOTATION):
-            source.name = f"{source.name} (original)"
-        return self.overwrite(labels)
-
-    def overwrite(self, labels: "NDArray[np.uint8]") -> int:
-        """Put other labels into the annotation; return how many voxels changed."""
-        numbers = set(np.unique(labels).tolist()) - {0, BACKGROUND}
-        self._classes.include(numbers)
-        return replace_labels(self.annotate(), labels)
 
     def count(self, number: int) -> int:
         """Return how many voxels are painted with a class."""

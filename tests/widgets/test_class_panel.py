@@ -8,7 +8,9 @@ from sparseseg.widgets.class_panel import ClassPanel
 
 @pytest.fixture
 def panel(qtbot, viewer, desk, messages) -> ClassPanel:
-    panel = ClassPanel(viewer, desk.link, desk.classes, desk.painter, messages)
+    panel = ClassPanel(
+        viewer, desk.link, desk.adoption, desk.classes, desk.painter, messages
+    )
     qtbot.addWidget(panel)
     return panel
 
@@ -151,13 +153,16 @@ def test_without_an_image_the_click_says_what_to_do(panel, messages):
     assert "Open an image first" in messages.texts[0]
 
 
-def test_the_selected_labels_layer_is_taken_over(panel, opened, viewer, messages):
+def test_the_selected_labels_layer_is_taken_over(
+    panel, opened, viewer, messages, qtbot
+):
     viewer.add_labels(np.ones((6, 30, 40), np.uint8), name="earlier")
 
-    panel.use.click()
+    with qtbot.waitSignal(opened.adoption.done):
+        panel.use.click()
 
     assert (opened.link.annotation.data == 1).all()
-    assert "7,200 voxels were taken over from 'earlier'" in messages.texts[0]
+    assert "7,200 voxels of the annotation were replaced" in messages.texts[0]
 
 
 def test_a_selected_image_is_not_taken_over(panel, opened, image, viewer, messages):

@@ -115,7 +115,8 @@ def test_an_earlier_annotation_is_offered_and_brought_back(
     qtbot.addWidget(second)
 
     assert "earlier annotation" in second.messages.texts[0]
-    second.messages.cards[0].button.click()
+    with qtbot.waitSignal(second.desk.adoption.done):
+        second.messages.cards[0].button.click()
 
     assert (session.arrays.annotation[3] == 1).all()
 

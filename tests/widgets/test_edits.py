@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
+from sparseseg.boxes import Box
 from sparseseg.errors import UserError
 from sparseseg.widgets.edits import accept, checked_labels, fill_rest, replace_labels
 from sparseseg.widgets.slices import SliceView
@@ -65,10 +66,12 @@ def test_a_slice_without_a_prediction_is_not_taken_for_background(layer):
         accept(layer, SliceView(0, 1), np.zeros_like(layer.data))
 
 
-def test_replacing_returns_the_changed_voxels_and_can_be_undone(layer):
-    before, after = layer.data.copy(), np.full((2, 2, 3), 255, np.uint8)
+def test_replacing_a_box_returns_the_changed_voxels_and_can_be_undone(layer):
+    before, labels = layer.data.copy(), np.full((2, 2, 3), 255, np.uint8)
+    after = before.copy()
+    after[:, 1, 1:] = 255
 
-    assert replace_labels(layer, after) == 11
+    assert replace_labels(layer, labels, Box((0, 1, 1), (2, 2, 3))) == 3
     np.testing.assert_array_equal(layer.data, after)
     layer.undo()
     np.testing.assert_array_equal(layer.data, before)

@@ -1,13 +1,10 @@
 import numpy as np
 import pytest
-from napari.layers._source import layer_source
 
 from sparseseg.classes import ClassTable, LabelClass
-from sparseseg.data.files import write_labels
 from sparseseg.errors import UserError
 from sparseseg.session.events import Phase
 from sparseseg.widgets.desk import Desk
-from sparseseg.widgets.layer_kinds import CLASSES
 from tests.widgets.fake_session import FakeSession
 
 SHAPE = (6, 30, 40)
@@ -159,14 +156,16 @@ def test_values_that_no_annotation_has_are_refused_by_name(opened):
         opened.link.look()
 
 
-def test_nobody_can_paint_on_a_copy_of_the_annotation(opened, viewer):
+def test_nobody_can_paint_on_a_copy_of_the_annotation(opened, viewer, qtbot):
     layer = opened.link.annotation
     copy = viewer.add_labels(layer.data.copy(), metadata=dict(layer.metadata))
 
     assert not copy.editable
     assert layer.editable
     copy.data[1] = 3
-    assert opened.link.adopt(copy) == 30 * 40
+    with qtbot.waitSignal(opened.adoption.done) as done:
+        opened.adoption.adopt(copy)
+    assert done.args == [30 * 40]
 
 
 def test_an_annotation_that_an_earlier_panel_left_is_taken_up(
@@ -206,66 +205,6 @@ def test_another_image_has_to_wait_until_training_is_stopped(opened, viewer, ses
         opened.link.annotate()
 
 
-def test_a_labels_layer_is_copied_and_its_classes_are_added(opened, viewer, session):
-    labels = np.zeros(SHAPE, np.int32)
-    labels[0], labels[1] = 3, 255
-    source = viewer.add_labels(labels)
-
-    assert opened.link.adopt(source) == 2 * 30 * 40
-
-    np.testing.assert_array_equal(session.arrays.annotation, labels)
-    assert opened.classes.table.numbers == (1, 3)
-    assert not source.visible
-
-
-def test_a_copied_layer_gives_its_name_to_the_annotation(opened, viewer, desk):
-    viewer.layers.remove(opened.link.annotation)
-    source = viewer.add_labels(np.ones(SHAPE, np.uint8), name="cells annotation")
-
-    opened.link.adopt(source)
-
-    assert (opened.link.annotation.name, source.name) == (
-        "cells annotation",
-        "cells annotation (original)",
-    )
-
-
-def test_a_copied_labels_layer_can_be_taken_out_again(opened, viewer, session):
-    opened.link.adopt(viewer.add_labels(np.ones(SHAPE, np.uint8)))
-
-    opened.link.annotation.undo()
-
-    assert not session.arrays.annotation.any()
-
-
-def test_the_class_names_a_labels_layer_brings_are_taken(opened, viewer):
-    table = ClassTable((LabelClass(2, "membrane", "#112233"),))
-    source = viewer.add_labels(
-        np.full(SHAPE, 2, np.uint8), metadata={CLASSES: table.to_json()}
-    )
-
-    opened.link.adopt(source)
-
-    assert opened.classes.table == table
-
-
-@pytest.mark.parametrize("kind", ["nothing", "an image", "the annotation"])
-def test_only_another_labels_layer_can_be_copied(opened, image, kind):
-    source = {"nothing": None, "an image": image}.get(kind, opened.link.annotation)
-
-    with pytest.raises(UserError, match="Select a Labels layer"):
-        opened.link.adopt(source)
-
-
-def test_labels_that_do_not_fit_open_nothing(desk, image, viewer, session):
-    desk.link.choose(image)
-
-    with pytest.raises(UserError, match="3 x 3 x 3"):
-        desk.link.adopt(viewer.add_labels(np.zeros((3, 3, 3), np.uint8)))
-
-    assert not session.called("open")
-
-
 def test_painted_voxels_of_a_class_are_counted(opened):
     opened.link.annotation.data[0, 0, :5] = 1
 
@@ -287,18 +226,3 @@ def test_nothing_is_connected_after_closing(opened, viewer):
     opened.classes.add()
 
     assert opened.link.image is not None  # it heard of nothing
-
-
-def test_labels_that_napari_opened_itself_have_the_names_of_their_file(
-    opened, viewer, tmp_path
-):
-    labels = np.zeros(opened.link.arrays.annotation.shape, np.uint8)
-    labels[2, :4] = 3
-    table = ClassTable((LabelClass(3, "nucleus", "#12ab34"),))
-    write_labels(tmp_path / "a.tif", labels, opened.link.volume, table=table)
-    with layer_source(path=str(tmp_path / "a.tif")):
-        source = viewer.add_labels(labels)
-
-    opened.link.adopt(source)
-
-    assert opened.classes.table == table

@@ -148,7 +148,9 @@ def test_the_desk_saves_what_is_painted_and_takes_it_up_again(opened, home):
     assert (found.read(like)[2] == 4).all()
 
 
-def test_recovering_brings_back_labels_and_the_names_of_classes(desk, image, session):
+def test_recovering_brings_back_labels_and_the_names_of_classes(
+    desk, image, session, qtbot
+):
     table = ClassTable((LabelClass(4, "nucleus", "#112233"),))
     annotation = np.zeros((6, 30, 40), np.uint8)
     like = Volume.from_array(image.data, name="cells")
@@ -157,7 +159,8 @@ def test_recovering_brings_back_labels_and_the_names_of_classes(desk, image, ses
     autosave.close()
     desk.link.choose(image)
 
-    desk.recover(recovery.find(content_of(image.data)))
+    with qtbot.waitSignal(desk.adoption.done):
+        desk.recover(recovery.find(content_of(image.data)))
 
     assert (session.arrays.annotation[2] == 4).all()
     assert desk.classes.table == table

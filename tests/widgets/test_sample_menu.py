@@ -16,13 +16,16 @@ def test_a_sample_opens_as_layers_with_spacing_and_units(provider, viewer):
     assert len(set(image.scale)) == 2  # longer in z
 
 
-def test_the_annotation_of_the_ovule_is_taken_over_with_its_class_names(desk, viewer):
+def test_the_annotation_of_the_ovule_is_taken_over_with_its_class_names(
+    desk, viewer, qtbot
+):
     for data in samples.ovule_nuclei():
         viewer.add_layer(Layer.create(*data))
     image, annotation = viewer.layers
     desk.link.choose(image)
 
-    desk.link.adopt(annotation)
+    with qtbot.waitSignal(desk.adoption.done):
+        desk.adoption.adopt(annotation)
 
     np.testing.assert_array_equal(desk.link.annotation.data, annotation.data)
     assert desk.classes.table.names == ("nucleus",)
