@@ -131,8 +131,8 @@ def take_picture_of_project(photographer: Photographer) -> None:
         project.show("ovule nuclei")
         photographer.wait_for(lambda: project.current == "ovule nuclei", "volume")
         dock.desk.painter.go_to(SliceView(0, 50))
-        project.lock_slice(SliceView(0, 50))
-        photographer.wait_for(lambda: bool(project.guard.slices), "lock")
+        project.locks.turn_slice(SliceView(0, 50))
+        photographer.wait_for(lambda: bool(project.locks.guard.slices), "lock")
         for text in dock.messages.texts:
             dock.messages.withdraw(text)
         photographer.picture("project")

@@ -163,7 +163,8 @@ class Project:
         if located.state == "moved":
             words = f"the image of {name!r} was moved: it was found as {located.path}"
             warnings.warn(words, Note, stacklevel=2)
-            self._refer(known, located.path)
+            if not self.read_only:
+                self.refer(name, located.path)
         volume = read(located.path)
         if volume.shape != known.shape:
             raise UserError(
@@ -176,6 +177,13 @@ class Project:
             )
             warnings.warn(words, Note, stacklevel=2)
         return replace(volume, spacing=known.spacing, unit=known.unit, name=name)
+
+    def refer(self, name: str, path: Path) -> None:
+        """Look for the image of a volume at another place from now on."""
+        known, place = self.record_of(name), images.relative(self.folder, path)
+        if place != known.path:
+            moved = replace(known, path=place, modified=images.modified(path))
+            self._keep(self._record.with_volume(moved))
 
     def frame(self, name: str) -> Volume:
         """Return the volume of a name, to write labels like it.
@@ -333,15 +341,6 @@ class Project:
             Recorder(self.journal, name, labels.array).record("import", step=START)
         self._keep(replace(self._record.with_volume(added), classes=classes))
         return added
-
-    def _refer(self, known: VolumeRecord, path: Path) -> None:
-        if not self.read_only:
-            moved = replace(
-                known,
-                path=images.relative(self.folder, path),
-                modified=images.modified(path),
-            )
-            self._keep(self._record.with_volume(moved))
 
     def _with_content(self, content: Content) -> VolumeRecord | None:
         return next((v for v in self.volumes if v.content == content), None)

@@ -15,6 +15,7 @@ from superqt.utils import signals_blocked
 
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.widgets.class_model import keys_of
+from sparseseg.widgets.padlock import padlock_icon
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -36,6 +37,7 @@ class ClassTableView(QTableWidget):
     def __init__(self, parent: "QWidget | None" = None) -> None:
         super().__init__(0, 3, parent)
         self._table = ClassTable()
+        self._locked: frozenset[int] = frozenset()
         self.setHorizontalHeaderLabels(["", "Class", "Key"])
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
@@ -69,6 +71,12 @@ class ClassTableView(QTableWidget):
         self.setFixedHeight(self._needed_height(len(rows)))
         self.show_picked(rows[0][0] if selected is None else selected)
 
+    def show_locked(self, numbers: frozenset[int]) -> None:
+        """Mark the classes that are locked with a padlock."""
+        if numbers != self._locked:
+            self._locked = numbers
+            self.show_table(self._table)
+
     def show_picked(self, number: int) -> None:
         """Mark the row of a class, or none for a number that has no row."""
         with signals_blocked(self):
@@ -100,6 +108,9 @@ class ClassTableView(QTableWidget):
         title.setFlags(plain | Qt.ItemFlag.ItemIsEditable if is_class else plain)
         tip = f"{name}: number {number}; double-click to rename"
         title.setToolTip(_FIXED.get(number, tip))
+        if number in self._locked:
+            title.setIcon(padlock_icon(self.palette().text().color()))
+            title.setToolTip(f"{name} is locked: it neither loses nor gains a voxel")
         key = _ERASER_KEY if number == UNLABELLED else self._key(number)
         key_item = QTableWidgetItem(key.replace("Shift+", _SHIFT))
         key_item.setFlags(plain)

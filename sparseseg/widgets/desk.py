@@ -92,7 +92,11 @@ class Desk:
     def save_annotation(self) -> None:
         """Copy the annotation to disk if it changed; raises what the last copy did."""
         self.project.keep_view()
-        if self._autosave is not None:
+        if self.project.current:  # its journal has every stroke
+            self._end_autosave(is_kept=False)
+        elif self._autosave is None:
+            self._begin_autosave()
+        else:
             self._autosave.save()
 
     def close(self) -> None:
@@ -141,9 +145,7 @@ class Desk:
         if arrays is None:
             self.ledger.leave()
             return
-        volume = self.link.volume
-        assert volume is not None, "an open link has its volume"
-        self._autosave = Autosave(arrays.annotation, volume, lambda: self.classes.table)
+        self._begin_autosave()
         self.ledger.follow(arrays.annotation)
 
     def _on_counted(self, count: "LedgerCount | None") -> None:
@@ -152,9 +154,19 @@ class Desk:
             self.classes.include(count.numbers)
         self._look_at_state()
 
-    def _end_autosave(self) -> None:
-        if self._autosave is not None:
+    def _begin_autosave(self) -> None:
+        arrays, volume = self.link.arrays, self.link.volume
+        if arrays is not None and volume is not None:
+            self._autosave = Autosave(
+                arrays.annotation, volume, lambda: self.classes.table
+            )
+
+    def _end_autosave(self, *, is_kept: bool = True) -> None:
+        """Write what is left, or remove the copy of what is kept elsewhere."""
+        if self._autosave is not None and is_kept:
             self._autosave.close()
+        elif self._autosave is not None:
+            self._autosave.drop()
         self._autosave = None
 
 

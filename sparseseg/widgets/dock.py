@@ -180,6 +180,7 @@ class SegmentationDock(QWidget):
         self.train.models_wanted.connect(self.show_models)
         relay, link = self.desk.relay, self.desk.link
         self.desk.state_changed.connect(self._show_state)
+        self.desk.project.changed.connect(self._show_locked)
         link.opened.connect(self._fold_image)
         self.desk.painter.view_changed.connect(self._show_view)
         relay.failed.connect(self.messages.error)
@@ -213,6 +214,11 @@ class SegmentationDock(QWidget):
 
     def _show_state(self, state: "State") -> None:
         self.sections[_IMAGE].summarise(_shortened(state.image))
+
+    def _show_locked(self) -> None:
+        guard = self.desk.project.locks.guard
+        self.classes.table.show_locked(guard.classes)
+        self.paint.ledger.show_locked(guard.slices)
 
     def _fold_image(self, arrays: object) -> None:
         """Fold the first step once an annotation is begun: its room is for painting."""

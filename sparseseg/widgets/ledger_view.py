@@ -24,6 +24,7 @@ class LedgerView(QWidget):
         super().__init__()
         self._count: LedgerCount | None = None
         self._view: SliceView | None = None
+        self._locked: frozenset[tuple[int, int]] = frozenset()
         self.coverage = text_label(role="hint")
         self.visible = text_label()
         self.strips = [SliceStrip(axis) for axis in range(3)]
@@ -34,6 +35,13 @@ class LedgerView(QWidget):
     def show_count(self, count: "LedgerCount | None") -> None:
         """Show a recount."""
         self._count = count
+        self._show()
+
+    def show_locked(self, slices: frozenset[tuple[int, int]]) -> None:
+        """Mark the slices, by axis and index, that are locked."""
+        self._locked = slices
+        for axis, strip in enumerate(self.strips):
+            strip.show_locked(frozenset(i for a, i in slices if a == axis))
         self._show()
 
     def show_view(self, view: SliceView | None) -> None:
@@ -67,7 +75,10 @@ class LedgerView(QWidget):
             strip.show_slices(count.shape[axis] if count else 0, slices, shown)
             total.setText(_total(slices))
         self.coverage.setText(_coverage(count))
-        self.visible.setText(_visible(count, self._view))
+        view = self._view
+        is_locked = view is not None and (view.axis, view.index) in self._locked
+        words = _visible(count, view)
+        self.visible.setText(f"{words}, locked" if words and is_locked else words)
         self.visible.setHidden(not self.visible.text())
 
 

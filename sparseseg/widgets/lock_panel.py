@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QComboBox, QShortcut, QSizePolicy, QVBoxLayout, QWidget
-from superqt.utils import signals_blocked
+from qtpy.QtWidgets import QShortcut, QVBoxLayout, QWidget
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.data.slices import AXES
 from sparseseg.errors import UserError
-from sparseseg.project.guard import ONLY_UNLABELLED
 from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.paint_over import PaintOver
 from sparseseg.widgets.rows import row_of
 from sparseseg.widgets.text import text_label
 
@@ -34,9 +33,7 @@ class LockPanel(QWidget):
         self._desk = desk
         self._project = desk.project
         self._messages = messages
-        self.over = QComboBox()
-        self.over.setToolTip(_OVER)
-        self.over.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.over = PaintOver()
         self.slice = self._button("Lock slice", _SLICE, self._lock_slice)
         self.label = self._button("Lock class", _CLASS, self._lock_class)
         self.locked = text_label(role="hint")
@@ -60,7 +57,7 @@ class LockPanel(QWidget):
         shortcut.activated.connect(self.slice.click)
 
     def _connect(self) -> None:
-        self.over.currentIndexChanged.connect(self._choose)
+        self.over.chosen.connect(self._project.locks.paint_over)
         self._project.changed.connect(self._show)
         self._desk.painter.view_changed.connect(self._show)
         self._desk.painter.label_changed.connect(self._show)
@@ -70,39 +67,21 @@ class LockPanel(QWidget):
         view = self._desk.painter.view
         if view is None:
             raise UserError("No single slice is shown: turn to 2-D and to the volume.")
-        self._project.lock_slice(view)
+        self._project.locks.turn_slice(view)
 
     def _lock_class(self) -> None:
         number = self._desk.painter.label
         if number is None or number == UNLABELLED:
             raise UserError("Choose the class to lock in the list of classes first.")
-        self._project.lock_class(number)
-
-    def _choose(self) -> None:
-        self._project.paint_over(self.over.currentData())
+        self._project.locks.turn_class(number)
 
     def _show_classes(self, table: "ClassTable") -> None:
-        """Offer every class as the one that may be replaced."""
-        chosen = self.over.currentData()
-        choices = [("everything", None), ("only unlabelled", ONLY_UNLABELLED)]
-        named = [(c.number, c.name) for c in table.classes] + [
-            (BACKGROUND, "background")
-        ]
-        choices += [
-            (f"only unlabelled and {name}", frozenset({UNLABELLED, number}))
-            for number, name in named
-        ]
-        known = [values for _, values in choices]
-        with signals_blocked(self.over):
-            self.over.clear()
-            for words, values in choices:
-                self.over.addItem(words, values)
-            self.over.setCurrentIndex(known.index(chosen) if chosen in known else 0)
+        self.over.show_classes(table)
         self._show()
 
     def _show(self, _changed: object = None) -> None:
         self.setVisible(self._project.folder is not None)
-        guard, view = self._project.guard, self._desk.painter.view
+        guard, view = self._project.locks.guard, self._desk.painter.view
         is_locked = view is not None and (view.axis, view.index) in guard.slices
         self.slice.setText("Unlock slice" if is_locked else "Lock slice")
         is_locked = self._desk.painter.label in guard.classes
@@ -115,7 +94,6 @@ class LockPanel(QWidget):
         self.locked.setVisible(bool(words))
 
 
-_OVER = "What a stroke may replace; other voxels stay as they are"
 _SLICE = f"Let nothing change the visible slice; press again to unlock it ({KEY})"
 _CLASS = (
     "Let the class that you paint with neither lose nor gain a voxel, in all volumes"

@@ -1,6 +1,5 @@
 """The project that is open in the window: what is painted goes into its journal."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -9,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from sparseseg.errors import UserError
-from sparseseg.project.guard import Guard
 from sparseseg.project.keeper import Failed, Keeper, Refused, Turned
 from sparseseg.project.project import Project
-from sparseseg.session.events import Phase, Rules
+from sparseseg.session.events import Rules
 from sparseseg.session.messages import Others
 from sparseseg.widgets.background import Background
+from sparseseg.widgets.errands import Errands
 from sparseseg.widgets.file_facts import facts_in
+from sparseseg.widgets.locks import Locks
+from sparseseg.widgets.project_models import ProjectModels
 from sparseseg.widgets.project_view import apply_view, view_of
 from sparseseg.widgets.project_work import (
     Loaded,
@@ -25,7 +25,7 @@ from sparseseg.widgets.project_work import (
     VolumeToSave,
     add,
     created,
-    load,
+    loaded_from,
     opened,
     rows_in,
 )
@@ -33,11 +33,10 @@ from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.strokes import Strokes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Sequence
 
     from sparseseg.project.journal import Tool
-    from sparseseg.project.models import Curve, ProjectModel
+    from sparseseg.project.models import ProjectModel
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.seat import Seat
 
@@ -54,7 +53,6 @@ class ProjectLink(QObject):
     rules = Signal(object)
     """The `Rules` of a project that was opened."""
     _heard = Signal(object)
-    _ready = Signal(object)
 
     def __init__(self, desk: "Desk") -> None:
         super().__init__()
@@ -62,17 +60,19 @@ class ProjectLink(QObject):
         self._keeper: Keeper | None = None
         self._names: dict[Seat, str] = {}
         self._view: dict[str, Any] = {}
-        self._saving = Path()
         self._is_restoring = False
-        self._over: frozenset[int] | None = None
-        self._phase = Phase.IDLE
         self.rows: list[Row] = []
-        self.curves: Callable[[], Mapping[str, Curve]] = dict
-        """Gives the curves of the training that has ended."""
         self.strokes = Strokes(desk.painter)
-        self._background = Background("project")
+        self.errands = Errands()
+        self.locks = Locks(self)
+        self.models = ProjectModels(desk, self)
         self._counting = Background("volumes")
         self._connect()
+
+    @property
+    def project(self) -> Project | None:
+        """The project that is open; only its thread may work on it."""
+        return None if self._keeper is None else self._keeper.project
 
     @property
     def folder(self) -> Path | None:
@@ -97,7 +97,7 @@ class ProjectLink(QObject):
         """Save what is open as a new project in a folder."""
         seats = list(self._desk.link.seats)
         given = [self._given(seat) for seat in seats]
-        self._in_thread(
+        self.errands.start(
             partial(created, folder, given),
             lambda made: self._begin(made[0], seats, made[1]),
         )
@@ -106,7 +106,7 @@ class ProjectLink(QObject):
         """Open a project with its volume, annotation, classes, model, rules and view."""
         self._desk.link.check_free()
         self.close_project()
-        self._in_thread(partial(opened, folder), self._take_opened)
+        self.errands.start(partial(opened, folder), self._take_opened)
 
     def show(self, name: str) -> None:
         """Go to another volume; the arrays of the one before are given back.
@@ -117,7 +117,14 @@ class ProjectLink(QObject):
             return
         self._desk.link.check_free()
         if (seat := self._open_seat(name)) is None:
-            self._ask(lambda project: load(project, name), self._take_loaded)
+            folder = self._keeper.project.folder
+            # Strokes on this volume may still wait to be written.
+            self.errands.ask(
+                lambda _: None,
+                lambda _: self.errands.start(
+                    partial(loaded_from, folder, name), self._take_loaded
+                ),
+            )
         else:
             self._show_open(seat)
 
@@ -131,40 +138,21 @@ class ProjectLink(QObject):
             link.choose(seat.image)
         else:
             link.bring_back(seat)
-        for other in self._names:
-            for layer in other.layers:
-                layer.visible = other is seat and layer is not other.uncertainty
         link.annotate().mode = "paint"  # what is hidden cannot be painted on
         self._desk.viewer.fit_to_view(layers=[seat.image])
         self.refresh()
 
-    @property
-    def guard(self) -> Guard:
-        """What is locked on the volume that is shown."""
-        if self._keeper is None or not self.current:
-            return Guard()
-        return self._keeper.project.guard(self.current)
-
-    def lock_class(self, number: int) -> None:
-        """Lock a class in all volumes, or unlock it."""
-        is_locked = number not in self.guard.classes
-        self._ask(
-            lambda project: project.lock_class(number, is_locked=is_locked),
-            lambda _: self.changed.emit(),
-        )
-
-    def lock_slice(self, view: SliceView) -> None:
-        """Lock a slice of the volume that is shown, or unlock it."""
-        name, where = self.current, (view.axis, view.index)
-        is_locked = where not in self.guard.slices
-        self._ask(
-            lambda project: project.lock_slice(name, where, is_locked=is_locked),
-            lambda _: self.changed.emit(),
-        )
+    def _show_alone(self, _image: object = None) -> None:
+        """Hide the other volumes of the project, which lie in the same place."""
+        seat = self._desk.link.seat
+        if self._keeper is None or seat not in self._names:
+            return
+        for other in self._names:
+            for layer in other.layers:
+                layer.visible = other is seat and layer is not other.uncertainty
 
     def paint_over(self, values: frozenset[int] | None) -> None:
-        """Let strokes replace these values only; None stands for all."""
-        self._over = values
+        """Let strokes on the visible volume replace these values only."""
         if self._keeper is not None and self.current:
             self._keeper.paint_over(self.current, values)
 
@@ -197,6 +185,7 @@ class ProjectLink(QObject):
     def close_project(self) -> None:
         """Write what is left, and let others open the project."""
         keeper, self._keeper = self._keeper, None
+        self.errands.serve(None)
         if keeper is None:
             return
         if self.current:
@@ -211,26 +200,23 @@ class ProjectLink(QObject):
         """Close the project, and let go; calling it twice is fine."""
         with suppress(RuntimeError):  # Qt's part of this object may be gone
             self.blockSignals(True)
-        for background in (self._background, self._counting):
-            background.close()
+        self.errands.close()
+        self._counting.close()
         self.close_project()
         self.strokes.close()
 
     def _connect(self) -> None:
         desk = self._desk
         self._heard.connect(self._on_heard)
-        self._ready.connect(lambda work: work())
-        self._background.done.connect(lambda take: take())
         self._counting.done.connect(self._take_rows)
-        for background in (self._background, self._counting):
-            background.failed.connect(self.failed)
+        for worker in (self.errands, self._counting):
+            worker.failed.connect(self.failed)
         self.strokes.ended.connect(self._on_stroke)
         self.strokes.turned.connect(self.turn)
         desk.link.annotation_changed.connect(self._follow_layer)
         desk.link.opened.connect(self._on_opened)
         desk.classes.changed.connect(self._on_classes)
-        desk.relay.phase.connect(self._on_phase)
-        desk.relay.saved.connect(self._on_saved)
+        desk.link.image_changed.connect(self._show_alone)
 
     # What comes from the user
 
@@ -254,7 +240,7 @@ class ProjectLink(QObject):
             return
         given = self._given(seat)
         self._names[seat] = ""  # until it has a name
-        self._ask(
+        self.errands.ask(
             lambda project: add(project, given),
             lambda name: self._take_added(seat, name),
         )
@@ -273,19 +259,24 @@ class ProjectLink(QObject):
         self, project: Project, seats: "Sequence[Seat]", names: "Sequence[str]"
     ) -> None:
         self.close_project()
-        self._keeper = Keeper(project, self._heard.emit)
+        keeper = self._keep(project)
         for seat, name in zip(seats, names, strict=True):
             self._follow(seat, name)
-        self._keeper.keep(classes=self._desk.classes.table)
+        keeper.keep(classes=self._desk.classes.table)
         self._follow_layer(self._desk.link.annotation)
         self.refresh()
         self.told.emit(
             f"The project is saved in {project.folder}. From now on every stroke is kept."
         )
 
+    def _keep(self, project: Project) -> Keeper:
+        self._keeper = keeper = Keeper(project, self._heard.emit)
+        self.errands.serve(keeper)
+        return keeper
+
     def _take_opened(self, found: Opened) -> None:
         project = found.project
-        self._keeper = Keeper(project, self._heard.emit)
+        self._keep(project)
         if project.classes.classes:
             self._desk.classes.replace(project.classes)
         view = dict(project.view)
@@ -302,6 +293,8 @@ class ProjectLink(QObject):
 
     def _take_loaded(self, loaded: Loaded) -> None:
         """Show a volume in the place of the one before."""
+        if self._keeper is None:
+            return
         link = self._desk.link
         before = link.seat
         image = Image(loaded.image, **loaded.look)
@@ -311,6 +304,8 @@ class ProjectLink(QObject):
         finally:
             self._is_restoring = False
         self._follow(seat, loaded.name)
+        name, path = loaded.name, loaded.path
+        self.errands.ask(lambda project: project.refer(name, path), lambda _: None)
         link.annotate()
         if before is not None and before in self._names:
             self._leave(before)
@@ -334,7 +329,7 @@ class ProjectLink(QObject):
         assert self._keeper is not None, "a project is open"
         self._names[seat] = name
         self._keeper.follow(name, seat.arrays.annotation)
-        self._keeper.paint_over(name, self._over)
+        self._keeper.paint_over(name, self.locks.over)
 
     def _on_heard(self, event: Turned | Refused | Failed) -> None:
         if isinstance(event, Failed):
@@ -373,31 +368,6 @@ class ProjectLink(QObject):
             self.rows = rows
             self.changed.emit()
 
-    # Models
-
-    def _on_phase(self, phase: Phase) -> None:
-        before, self._phase = self._phase, phase
-        has_ended = before is Phase.TRAINING and phase is Phase.IDLE
-        session = self._desk.session
-        if self._keeper is None or not has_ended or not session.has_model:
-            return
-        self._saving = self._keeper.project.next_model().absolute()
-        self._saving.parent.mkdir(exist_ok=True)
-        session.save(self._saving)
-
-    def _on_saved(self, path: str) -> None:
-        if self._keeper is None or Path(path) != self._saving:
-            return
-        rest = self.others()
-        names = (self.current, *(rest.names if rest else ()))
-        curves = dict(self.curves())
-        self._ask(
-            lambda project: project.describe_model(Path(path), names, curves),
-            lambda _: self.refresh(),
-        )
-
-    # Threads
-
     def _given(self, seat: "Seat") -> VolumeToSave:
         facts = facts_in(seat.image.metadata)
         source = seat.image.source.path
@@ -406,28 +376,3 @@ class ProjectLink(QObject):
         )
         table = self._desk.classes.table
         return VolumeToSave(seat.volume, seat.arrays.annotation, table, path)
-
-    def _in_thread(self, work: Callable[[], Any], take: Callable[[Any], None]) -> None:
-        """Do work before there is a project to do it in turn with."""
-
-        def working() -> Callable[[], None]:
-            return partial(take, work())
-
-        self._background.start(working)
-
-    def _ask(self, work: Callable[[Project], Any], take: Callable[[Any], None]) -> None:
-        """Do work on the project in its thread, and take the result in Qt's."""
-        if self._keeper is None:
-            return
-        self._keeper.ask(work).add_done_callback(
-            lambda future: self._ready.emit(partial(self._finish, future, take))
-        )
-
-    def _finish(self, future: "Future[Any]", take: Callable[[Any], None]) -> None:
-        try:
-            result = future.result()
-        except UserError as error:
-            self.failed.emit(str(error))
-            return
-        if self._keeper is not None:
-            take(result)

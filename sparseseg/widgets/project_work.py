@@ -41,6 +41,8 @@ class Loaded:
     """The array and the keywords of its image layer."""
     look: Mapping[str, Any]
     annotation: "NDArray[np.uint8]"
+    path: Path
+    """Where the image was found."""
     notes: Sequence[str] = ()
     """What was decided for the user, or found out."""
 
@@ -73,9 +75,16 @@ def load(project: Project, name: str) -> Loaded:
     with noting() as notes:
         volume = project.volume(name)
     plain = replace(volume, classes=ClassTable())
-    data, look, _ = layer_of(plain, project.locate(name).path)
+    path = project.locate(name).path
+    data, look, _ = layer_of(plain, path)
     look = {k: v for k, v in look.items() if k != "colormap"} | {"name": name}
-    return Loaded(name, data, look, project.annotation(name), notes)
+    return Loaded(name, data, look, project.annotation(name), path, notes)
+
+
+def loaded_from(folder: Path, name: str) -> Loaded:
+    """Read a volume of a project that is open elsewhere in this window."""
+    with Project(folder, read_only=True) as project:
+        return load(project, name)
 
 
 def opened(folder: Path) -> Opened:

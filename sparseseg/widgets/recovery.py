@@ -120,6 +120,11 @@ class Autosave:
         self._writer.shutdown(wait=True)
         self._write_changes()
 
+    def drop(self) -> None:
+        """End the thread, and remove the copy: something else keeps the annotation."""
+        self._writer.shutdown(wait=True)
+        self.path.unlink(missing_ok=True)
+
     def _write_changes(self) -> None:
         if not self._labels.changed():
             return

@@ -7,6 +7,7 @@ from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.widgets.padlock import draw_padlock
 from sparseseg.widgets.slices import SliceView
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ class SliceStrip(QWidget):
         self._length = 0
         self._slices: list[AnnotatedSlice] = []
         self._shown: int | None = None
+        self._locked: frozenset[int] = frozenset()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
             "Tall green ticks are complete slices, short orange ones are begun, the "
-            "triangle is the visible slice; click to go to a slice"
+            "triangle is the visible slice, a padlock means locked; click to go to a slice"
         )
 
     def sizeHint(self) -> QSize:
@@ -45,6 +47,12 @@ class SliceStrip(QWidget):
         """Show the annotated slices of an axis of this length, and the visible one."""
         self._length, self._slices, self._shown = length, slices, shown
         self.update()
+
+    def show_locked(self, indices: frozenset[int]) -> None:
+        """Show which slices are locked."""
+        if indices != self._locked:
+            self._locked = indices
+            self.update()
 
     def mousePressEvent(self, event: "QMouseEvent") -> None:
         """Ask for the slice under the pointer, or the annotated one close to it."""
@@ -63,6 +71,9 @@ class SliceStrip(QWidget):
         painter.drawLine(QPointF(2, middle), QPointF(self.width() - 2, middle))
         for found in self._slices:
             self._draw_tick(painter, found)
+        for index in self._locked if self._length else ():
+            frame = QRectF(self._position(index) - 4, 0, 8, 10)
+            draw_padlock(painter, frame, self.palette().text().color())
         if self._shown is not None and self._length:
             self._draw_marker(painter, self._position(self._shown))
         painter.end()

@@ -158,7 +158,7 @@ class TrainPanel(QWidget):
         self._desk.link.opened.connect(self._show_opened)
         self._desk.project.shown.connect(self._show_model)
         self._desk.project.changed.connect(self._show_project)
-        self._desk.project.curves = lambda: self.curves.history
+        self._desk.project.models.curves = lambda: self.curves.history
         relay.step.connect(self._show_step)
         relay.score.connect(self._show_score)
         relay.progress.connect(self._show_progress)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from sparseseg.data.files import write_image
 from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
 from sparseseg.project.journal import Journal
 from sparseseg.project.project import Project
 from sparseseg.project.recorder import Recorder
@@ -390,13 +391,90 @@ def test_the_brush_replaces_only_what_is_chosen(saved):
     saved.desk.classes.add()
     stroke(saved, 2)
     painted = saved.desk.link.arrays.annotation == 1
-    saved.locks.over.setCurrentText("only unlabelled")
+    saved.locks.over.choose(frozenset({0}))
     stroke(saved, 2, value=2)
     assert ((saved.desk.link.arrays.annotation == 1) == painted).all()
-    saved.locks.over.setCurrentText("everything")
+    saved.locks.over.choose(None)
     stroke(saved, 2, value=2)
     assert not (saved.desk.link.arrays.annotation == 1).any()
 
 
 def test_locks_are_shown_with_a_project_only(dock):
     assert dock.locks.isHidden()
+
+
+def test_what_is_locked_has_a_padlock_in_table_and_strip(saved, qtbot):
+    saved.desk.painter.go_to(SliceView(0, 2))
+    for button in (saved.locks.slice, saved.locks.label):
+        with qtbot.waitSignal(saved.desk.project.changed):
+            button.click()
+    assert not saved.classes.table.item(0, 1).icon().isNull()
+    assert saved.classes.table.item(1, 1).icon().isNull()
+    assert saved.paint.ledger.visible.text().endswith(", locked")
+    saved.desk.painter.go_to(SliceView(0, 3))
+    assert not saved.paint.ledger.visible.text().endswith(", locked")
+
+
+def test_any_set_of_values_can_be_chosen_for_the_brush(saved):
+    over = saved.locks.over
+    for number in (2, 3):
+        saved.desk.classes.add()
+        stroke(saved, number, value=number)
+    assert over.text() == "everything"
+    for number in (0, 1, 255):
+        over.boxes[number].click()
+    assert over.text() == "only class 2, class 3"
+    saved.desk.link.arrays.annotation[4] = 1
+    saved.desk.look()
+    settle(saved)
+    before = saved.desk.link.arrays.annotation.copy()
+    for z in (2, 3, 4, 5):
+        stroke(saved, z, value=1)
+    after = saved.desk.link.arrays.annotation
+    assert not np.isin(after, (2, 3)).any()
+    assert ((after == before) | np.isin(before, (2, 3))).all()
+
+
+def test_a_class_that_is_gone_is_no_choice_for_the_brush_any_more(saved):
+    over = saved.locks.over
+    saved.desk.classes.add()
+    over.choose(frozenset({2}))
+    saved.desk.classes.remove(2, painted=0)
+    assert (over.values, over.text()) == (frozenset({0}), "only unlabelled")
+
+
+def test_a_saved_project_needs_no_recovery_copy(saved, home):
+    stroke(saved, 2)
+    saved.desk.save_annotation()
+    saved.close()
+    assert list((home / "recovery").glob("*.tif")) == []
+
+
+def test_strokes_are_written_while_another_volume_is_read(two, folder, monkeypatch):
+    reading, may_go_on = threading.Event(), threading.Event()
+
+    def slow(*_arguments, **_named):
+        reading.set()
+        may_go_on.wait(20)
+        raise UserError("not read")
+
+    monkeypatch.setattr(Project, "volume", slow)
+    two.desk.project.show("b")
+    settle(two)
+    QApplication.processEvents()
+    assert reading.wait(20)
+    stroke(two, 4)
+    assert kept(folder, "a")[4].any()
+    may_go_on.set()
+
+
+def test_the_image_that_is_chosen_is_not_covered_by_another_volume(
+    saved, viewer, qtbot
+):
+    second = viewer.add_image(np.ones(SHAPE, np.uint8), name="second")
+    saved.desk.link.choose(second)
+    saved.classes.new.click()
+    qtbot.waitUntil(lambda: saved.desk.project.current == "second")
+    saved.image.choice.setCurrentText("cells")
+    assert viewer.layers["cells"].visible
+    assert not second.visible
