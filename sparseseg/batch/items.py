@@ -9,7 +9,7 @@ from pathlib import Path
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import make_folder
 from sparseseg.data.files import check_output
-from sparseseg.data.formats import ENDINGS, ending_of
+from sparseseg.data.formats import ENDINGS, ending_of, is_image_folder, result_ending
 from sparseseg.data.overwriting import check_overwrites
 from sparseseg.errors import UserError
 
@@ -86,13 +86,17 @@ def fingerprint(path: Path) -> str:
 def _images(folder: Path, pattern: str) -> Iterable[Path]:
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
         raise UserError(f"a pattern must stay inside the folder, got {pattern!r}")
-    for path in folder.glob(pattern):
+    seen: set[Path] = set()
+    for path in sorted(folder.glob(pattern)):
         inner = path.relative_to(folder)
         if any(part.startswith(".") for part in inner.parts):
             continue
-        if any(parent.suffix == ".zarr" for parent in inner.parents):
+        if not seen.isdisjoint(path.parents):
             continue
-        if ending_of(path) and (path.is_file() or path.suffix == ".zarr"):
+        if path.suffix == ".zarr" or is_image_folder(path):
+            seen.add(path)
+            yield path
+        elif ending_of(path) and path.is_file():
             yield path
 
 
@@ -110,13 +114,13 @@ def _nothing(folder: Path, pattern: str) -> str:
 def _stem(inner: Path) -> str:
     """Return a path below the folder as one name, without its ending."""
     flat = "__".join(inner.parts)
-    return flat[: -len(ending_of(inner))]
+    return flat.removesuffix(ending_of(inner))
 
 
 def _ending(image: Path, wanted: str) -> str:
     if wanted:
         return wanted if wanted.startswith(".") else f".{wanted}"
-    return ending_of(image)
+    return result_ending(image)
 
 
 def _check_names(stems: list[str], images: list[Path]) -> None:

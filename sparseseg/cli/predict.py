@@ -187,9 +187,15 @@ def _make_room(arguments: Namespace, targets: Sequence[Path]) -> None:
 
 def _name_for(image: Path) -> str:
     """Return the name of an image, with another ending if that cannot be written."""
-    from sparseseg.data.formats import ending_of
+    from sparseseg.data.formats import ending_of, result_ending
+    from sparseseg.data.parts import split_part
 
-    return image.name if ending_of(image) else f"{image.stem}.tif"
+    place, part = split_part(image)
+    if not part:
+        plain = image.name if place.is_dir() else image.stem
+        return image.name if ending_of(image) else f"{plain}{result_ending(place)}"
+    words = "-".join(part.strip("/").split("/"))
+    return f"{place.name.removesuffix(ending_of(place))}-{words}{result_ending(place)}"
 
 
 def _beside(target: Path, word: str) -> Path:

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from sparseseg.data.formats import (
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.numbering import to_annotation, to_truth
 from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.parts import split_part
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
@@ -34,7 +36,6 @@ _OTHERS = {
     (0, b"\x89PNG"): "a PNG picture",
     (0, b"\xff\xd8\xff"): "a JPEG picture",
     (0, b"PK\x03\x04"): "a ZIP archive",
-    (128, b"DICM"): "a DICOM file",
     (344, b"ni1\0"): "one half of a NIfTI pair (.hdr and .img)",
 }
 
@@ -42,11 +43,12 @@ _OTHERS = {
 def read(path: FilePath) -> Volume:
     """Read a volume; the format is told by the content, not by the name.
 
-    Raises `UserError` for whatever is not a whole volume of one point in time.
+    A name may ask for a part: `FOLDER#SERIES` for DICOM. Raises `UserError` for whatever
+    is not a whole volume of one point in time.
     """
-    source = Path(path)
-    found = _format_of(source)
-    return _read(source, lambda: _in_memory(found.read(source)))
+    source, part = split_part(path)
+    reading = _reading(source, part)
+    return _read(path, lambda: _in_memory(reading()))
 
 
 def open_volume(path: FilePath, *, at_most: int) -> Volume:
@@ -55,17 +57,29 @@ def open_volume(path: FilePath, *, at_most: int) -> Volume:
     What stays on disk can be predicted, but not trained on. Raises `UserError` as
     `read` does.
     """
-    source = Path(path)
-    found = _format_of(source)
-    reader = found.read
-    if found.open_on_disk is not None and _unpacked_bytes(source) > at_most:
-        reader = found.open_on_disk
+    source, part = split_part(path)
+    reading = _reading(source, part, at_most)
 
     def opened() -> Volume:
-        volume = reader(source)
+        volume = reading()
         return _in_memory(volume) if volume.array.nbytes <= at_most else volume
 
-    return _read(source, opened)
+    return _read(path, opened)
+
+
+def _reading(
+    source: Path, part: str, at_most: int | None = None
+) -> Callable[[], Volume]:
+    """Return what reads a file or a part of it, on disk where it is larger than asked."""
+    found = _format_of(source)
+    if part:
+        if found.read_part is None:
+            raise UserError(f"{source} has no parts: leave out {part!r}")
+        return partial(found.read_part, source, part)
+    is_large = at_most is not None and _unpacked_bytes(source) > at_most
+    if found.open_on_disk is not None and is_large:
+        return partial(found.open_on_disk, source)
+    return partial(found.read, source)
 
 
 def _unpacked_bytes(path: Path) -> int:
@@ -87,7 +101,7 @@ def _in_memory(volume: Volume) -> Volume:
     return replace(volume, array=array[:]) if isinstance(array, OnDisk) else volume
 
 
-def _read(source: Path, reading: Callable[[], Volume]) -> Volume:
+def _read(source: FilePath, reading: Callable[[], Volume]) -> Volume:
     try:
         return reading()
     except UserError as error:
@@ -206,10 +220,12 @@ def _format_of(path: Path) -> Format:
     if found := format_of(path, head):
         return found
     if path.is_dir():
-        raise UserError(f"{path} is a folder but not a Zarr image: give one file")
+        raise UserError(
+            f"{path} is a folder without DICOM slices and no Zarr image: give one file"
+        )
     others = (name for (at, m), name in _OTHERS.items() if head[at:].startswith(m))
     what = next(others, "some other kind of file")
-    known = [one.name for one in FORMATS]
+    known = [one.name for one in FORMATS if one.endings]
     raise UserError(
         f"{path} is {what}: save the volume as {', '.join(known[:-1])} or {known[-1]}"
     )

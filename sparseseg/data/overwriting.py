@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
-from sparseseg.data.formats.zarr import is_zarr
+from sparseseg.data.parts import split_part
 from sparseseg.errors import UserError
 
 FilePath = str | PathLike[str]
@@ -14,11 +14,11 @@ def check_overwrites(outputs: Sequence[FilePath], inputs: Iterable[FilePath]) ->
     """Raise `UserError` where a result would replace an input or another result.
 
     To be called before long work. Files are compared as the file system knows them:
-    through links, other spellings, and letters in capitals. A Zarr folder is one image
-    with all that lies in it. Inputs that are no path, such as the id of a model, are
+    through links, other spellings, and letters in capitals. A folder that is read is one
+    image with all that lies in it. Inputs that are no path, such as the id of a model, are
     left out.
     """
-    read = [Path(name) for name in inputs if Path(name).exists()]
+    read = [path for name in inputs if (path := split_part(name)[0]).exists()]
     seen: list[Path] = []
     for output in map(Path, outputs):
         for source in read:
@@ -49,4 +49,4 @@ def _is_inside(output: Path, source: Path) -> bool:
     written, read = output.resolve(), source.resolve()
     if written in read.parents:
         return True
-    return any(parent == read and is_zarr(read) for parent in written.parents)
+    return read.is_dir() and read in written.parents

@@ -13,6 +13,7 @@ from npe2 import read as read_with_plugin
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import open_volume
 from sparseseg.data.formats import stem_of
+from sparseseg.data.formats.dicom_series import holds_dicom
 from sparseseg.data.formats.zarr import is_zarr
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.errors import UserError
@@ -54,7 +55,8 @@ def get_reader(path: str | list[str]) -> _Reader | None:
     """Return the function that reads a path, or None for several files as one stack."""
     if isinstance(path, list):
         return None
-    is_other_folder = Path(path).is_dir() and not is_zarr(Path(path))
+    place = Path(path)
+    is_other_folder = place.is_dir() and not (is_zarr(place) or holds_dicom(place))
     return _read_folder if is_other_folder else read_layers
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sparseseg.data.formats import hdf5, nifti, nrrd, tiff, zarr
+from sparseseg.data.formats import dicom, hdf5, nifti, nrrd, tiff, zarr
 from sparseseg.data.formats.format import HEAD_BYTES, Format
 
 __all__ = [
@@ -12,7 +12,9 @@ __all__ = [
     "Format",
     "ending_of",
     "format_of",
+    "is_image_folder",
     "named",
+    "result_ending",
     "stem_of",
 ]
 
@@ -22,6 +24,7 @@ FORMATS: tuple[Format, ...] = (
     nrrd.FORMAT,
     hdf5.FORMAT,
     zarr.FORMAT,
+    dicom.FORMAT,
 )
 
 ENDINGS = tuple(
@@ -38,7 +41,7 @@ def format_of(path: Path, head: bytes) -> Format | None:
 def named(path: Path) -> Format | None:
     """Return the format that the name of a file asks for, if there is one."""
     name = path.name.lower()
-    return next((one for one in FORMATS if name.endswith(one.endings)), None)
+    return next((f for f in FORMATS if f.endings and name.endswith(f.endings)), None)
 
 
 def ending_of(path: Path) -> str:
@@ -53,3 +56,13 @@ def stem_of(path: Path) -> str:
     ending = ending_of(path) or path.suffix
     plain = path.name.removesuffix(ending).removesuffix(".ome")
     return plain or path.name
+
+
+def is_image_folder(path: Path) -> bool:
+    """Tell whether a folder as a whole is one image, or holds series of slices."""
+    return path.is_dir() and format_of(path, b"") is not None
+
+
+def result_ending(image: Path) -> str:
+    """Return the ending of what is computed of an image: its own where that is written."""
+    return ending_of(image) or (".nii.gz" if image.is_dir() else ".tif")

@@ -31,6 +31,8 @@ class Format:
     """Reads a whole volume; its voxels may stay on disk."""
     write: Callable[[Path, NDArray[Any], Volume], None]
     """Writes a c, z, y, x array placed like a volume, with its classes."""
+    read_part: Callable[[Path, str], Volume] | None = None
+    """Reads the part of a file or folder that its name asks for, such as a series."""
     open_on_disk: Callable[[Path], Volume] | None = None
     """Reads a volume whose voxels stay on disk, where `read` does not do so."""
     needs: tuple[str, str] | None = None
