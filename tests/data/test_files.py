@@ -37,7 +37,7 @@ def save(path, values):
         (b"\x89PNG\r\n\x1a\n" + bytes(400), "PNG picture"),
         (b"\x89HDF\r\n\x1a\n", "damaged or cut short"),
         (b"NRRD0004\ntype: uint8\n", "damaged or cut short"),
-        (bytes(128) + b"DICM", "DICOM"),
+        (bytes(128) + b"DICM", "cut short"),
         (bytes(344) + b"ni1\0", "half of a NIfTI pair"),
         (b"II*\0", "damaged or cut short"),
         (b"II*\0" + b"\xff" * 500, "cut short"),
