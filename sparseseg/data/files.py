@@ -221,7 +221,8 @@ def _format_of(path: Path) -> Format:
         return found
     if path.is_dir():
         raise UserError(
-            f"{path} is a folder without DICOM slices and no Zarr image: give one file"
+            f"{path} is a folder, but no Zarr image, DICOM series or stack of slices: "
+            "give one file"
         )
     others = (name for (at, m), name in _OTHERS.items() if head[at:].startswith(m))
     what = next(others, "some other kind of file")

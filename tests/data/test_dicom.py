@@ -201,7 +201,7 @@ def test_other_files_links_in_loops_and_foreign_names_do_not_disturb(tmp_path) -
 
 
 def test_a_folder_without_slices_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="without DICOM slices"):
+    with pytest.raises(UserError, match="no Zarr image, DICOM series or stack"):
         read(tmp_path)
 
 

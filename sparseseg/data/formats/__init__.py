@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sparseseg.data.formats import dicom, hdf5, nifti, nrrd, tiff, zarr
+from sparseseg.data.formats import dicom, hdf5, mrc, nifti, nrrd, slices, tiff, zarr
 from sparseseg.data.formats.format import HEAD_BYTES, Format
 
 __all__ = [
@@ -24,7 +24,9 @@ FORMATS: tuple[Format, ...] = (
     nrrd.FORMAT,
     hdf5.FORMAT,
     zarr.FORMAT,
+    mrc.FORMAT,
     dicom.FORMAT,
+    slices.FORMAT,
 )
 
 ENDINGS = tuple(
@@ -65,4 +67,6 @@ def is_image_folder(path: Path) -> bool:
 
 def result_ending(image: Path) -> str:
     """Return the ending of what is computed of an image: its own where that is written."""
-    return ending_of(image) or (".nii.gz" if image.is_dir() else ".tif")
+    if ending := ending_of(image):
+        return ending
+    return ".nii.gz" if dicom.FORMAT.matches(image, b"") else ".tif"
