@@ -11,6 +11,7 @@ from sparseseg.batch.settings import BatchSettings, parse_size
 from sparseseg.data.files import write_labels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from tests.data.dicom_files import save, slices
 
 LIKE = Volume(np.zeros((1, 3, 4, 5), np.uint8))
 
@@ -185,3 +186,15 @@ def test_a_prediction_is_not_replaced_by_the_uncertainty_of_another(tmp_path, fo
     find_items(batch(tmp_path))
     with pytest.raises(UserError, match=r"two results would be written to .*a-uncert"):
         find_items(batch(tmp_path, uncertainty=True))
+
+
+def test_a_folder_of_slices_is_one_volume(tmp_path, folder):
+    save(folder / "scan.1", slices())
+    save(folder / "scan.2", slices())
+    volume(folder / "c.zarr")
+    assert names(find_items(batch(tmp_path))) == [
+        ("c.zarr", "c.zarr"),
+        ("scan.1", "scan.1.nii.gz"),
+        ("scan.2", "scan.2.nii.gz"),
+    ]
+    assert len(find_items(batch(tmp_path, pattern="**/*"))) == 3

@@ -276,7 +276,7 @@ def test_an_hdf5_file_of_fiji_tells_its_voxel_size(tmp_path):
 def test_an_hdf5_file_with_two_volumes_names_them(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["raw"] = file["label"] = np.zeros(SHAPE, np.uint16)
-    with pytest.raises(UserError, match=r"2 datasets .*/label, /raw.*save the one"):
+    with pytest.raises(UserError, match=r"2 datasets .*/label, /raw.*a.h5:/label"):
         read(tmp_path / "a.h5")
 
 
@@ -285,7 +285,7 @@ def test_an_hdf5_file_is_not_followed_to_another_file(tmp_path):
         file["secret"] = np.zeros(SHAPE, np.uint16)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["raw"] = h5py.ExternalLink("b.h5", "/secret")
-    with pytest.raises(UserError, match="holds 0 datasets"):
+    with pytest.raises(UserError, match="holds no dataset"):
         read(tmp_path / "a.h5")
 
 

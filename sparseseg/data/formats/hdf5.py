@@ -19,15 +19,20 @@ from sparseseg.errors import UserError
 _DATASET = "data"
 _CHUNK = 64
 _NAMED = {2, 3, 4, 5}
+_LISTED = 6
 
 
-def read(path: Path) -> Volume:
-    """Read the one volume of an HDF5 file; its voxels stay on disk."""
-    dataset = _only_volume(_h5py().File(path, "r"))
+def read(path: Path, part: str = "") -> Volume:
+    """Read the one volume of an HDF5 file, or the data set at a path inside it.
+
+    Its voxels stay on disk.
+    """
+    file = _h5py().File(path, "r")
+    dataset = _dataset(file, part) if part else _only_volume(file, path)
     letters = _axes(dataset)
     spacing, unit = _spacing(dataset, letters)
     affine = dataset.attrs.get("affine")
-    stored: Any = OnDisk(dataset, letters, opened=partial(_voxels, path))
+    stored: Any = OnDisk(dataset, letters, opened=partial(_voxels, path, part))
     return Volume(
         stored,
         spacing,
@@ -64,8 +69,8 @@ def _h5py() -> Any:
     return library("h5py", "HDF5", "h5py")
 
 
-def _only_volume(file: Any) -> Any:
-    """Return the dataset that is a volume; links out of the file are not followed."""
+def _volumes(file: Any) -> list[Any]:
+    """Return the datasets that may be volumes; links out of the file are not followed."""
     h5py = _h5py()
     found: list[Any] = []
 
@@ -75,14 +80,35 @@ def _only_volume(file: Any) -> Any:
             found.append(item)
 
     file.visititems(look)
-    volumes = [item for item in found if sum(n > 1 for n in item.shape) > 2] or found
-    if len(volumes) != 1:
-        names = ", ".join(item.name for item in volumes[:6]) or "none"
+    return [item for item in found if sum(n > 1 for n in item.shape) > 2] or found
+
+
+def _only_volume(file: Any, path: Path) -> Any:
+    volumes = _volumes(file)
+    if len(volumes) == 1:
+        return volumes[0]
+    if not volumes:
+        raise UserError("holds no dataset that may be a volume: choose another file")
+    raise UserError(
+        f"holds {len(volumes)} datasets that may be a volume ({_names(volumes)}): add "
+        f"the path of one, such as '{path}:{volumes[0].name}'"
+    )
+
+
+def _dataset(file: Any, part: str) -> Any:
+    volumes = _volumes(file)
+    wanted = "/" + part.strip("/")
+    found = next((item for item in volumes if item.name == wanted), None)
+    if found is None:
         raise UserError(
-            f"holds {len(volumes)} datasets that may be a volume ({names}): "
-            "save the one to use on its own"
+            f"has no dataset {wanted} that may be a volume: those that may are "
+            f"{_names(volumes) or 'none'}"
         )
-    return volumes[0]
+    return found
+
+
+def _names(volumes: list[Any]) -> str:
+    return ", ".join(item.name for item in volumes[:_LISTED])
 
 
 def _axes(dataset: Any) -> str:
@@ -103,6 +129,9 @@ def _spacing(dataset: Any, letters: str) -> tuple[Spacing, str]:
     if sizes is None:
         sizes, unit = dataset.attrs.get("element_size_um"), "um"
     if sizes is None:
+        # As the challenges of electron microscopy write it.
+        sizes, unit = dataset.attrs.get("resolution"), "nm"
+    if sizes is None:
         return UNKNOWN
     order = letters if len(sizes) == len(letters) else "zyx"
     by_letter = dict(zip(order, sizes, strict=False))
@@ -113,8 +142,8 @@ def _spacing(dataset: Any, letters: str) -> tuple[Spacing, str]:
     return in_one_unit((z, y, x), (words, words, words))
 
 
-def _voxels(path: Path) -> Any:
-    return read(path).array
+def _voxels(path: Path, part: str) -> Any:
+    return read(path, part).array
 
 
 FORMAT = Format(
@@ -122,6 +151,7 @@ FORMAT = Format(
     endings=(".h5", ".hdf5"),
     matches=lambda _, head: head.startswith(b"\x89HDF\r\n\x1a\n"),
     read=read,
+    read_part=read,
     write=write,
     needs=("h5py", "h5py"),
 )

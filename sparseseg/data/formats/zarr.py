@@ -1,4 +1,4 @@
-"""Zarr volumes: OME-Zarr images, and plain arrays."""
+"""Zarr volumes: OME-Zarr images with their levels, and arrays in groups."""
 
 from functools import partial
 from pathlib import Path
@@ -7,24 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseseg.data.class_names import KEY, from_words, in_words
+from sparseseg.data.class_names import KEY, from_words
+from sparseseg.data.formats import ome_zarr
 from sparseseg.data.formats.format import Format
+from sparseseg.data.formats.ome_zarr import OWN, Level
 from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
-from sparseseg.data.units import (
-    PIXEL,
-    UNKNOWN,
-    Spacing,
-    in_one_unit,
-    seven_digits,
-)
+from sparseseg.data.units import UNKNOWN, in_one_unit
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
 _MARKS = ("zarr.json", ".zgroup", ".zarray")
 _CHUNK = 128
-_WORDS = {"nm": "nanometer", "um": "micrometer", "mm": "millimeter", "cm": "centimeter"}
-_WORDS |= {"m": "meter"}
+_DEPTH = 4
+"""Groups inside each other in which arrays are looked for."""
+_LISTED = 6
+_ABOVE = 3
+"""Folders above an array in which the description of its image is looked for."""
 
 
 def is_zarr(path: Path) -> bool:
@@ -33,104 +32,96 @@ def is_zarr(path: Path) -> bool:
 
 
 def read(path: Path) -> Volume:
-    """Read an image at its full resolution; its voxels stay on disk."""
-    array, letters, spacing, unit, own = _opened(path)
-    stored: Any = OnDisk(array, letters, opened=partial(_voxels, path))
+    """Read an image at full resolution, a level of it, or an array; it stays on disk.
+
+    `image.zarr` is the first level, `image.zarr/1` the second, `data.zarr/volumes/raw`
+    an array in a group.
+    """
+    zarr = library("zarr", "Zarr", "zarr")
+    found = zarr.open(str(path), mode="r")
+    if isinstance(found, zarr.Array):
+        group, level = _image_round(path, zarr)
+        return _volume(path, found, level, group)
+    image = ome_zarr.only_image(found, zarr.Group)
+    if image is None:
+        return _volume(path, _only_array(path, found, zarr), None, None)
+    group, words = image
+    level = Level(words, 0)
+    return _volume(path, group[level.path], level, group)
+
+
+def _volume(path: Path, array: Any, level: Level | None, group: Any) -> Volume:
+    own = {} if group is None else dict(group.attrs).get(OWN, {})
+    named = level.letters if level else ""
+    letters = known_axes(named or _own_axes(array), array.shape)
+    spacing, unit = level.spacing(letters) if level else _resolution(array, letters)
     affine = own.get("affine")
+    if affine is not None:
+        affine = np.array(affine, float)
+        affine = level.placed(affine, letters) if level else affine
+    stored: Any = OnDisk(array, letters, opened=partial(_voxels, path))
     return Volume(
         stored,
         spacing,
         unit,
-        affine=None if affine is None else np.array(affine),
+        affine=affine,
         name=path.name,
         classes=from_words(own.get(KEY)),
     )
 
 
 def write(path: Path, array: NDArray[Any], like: Volume) -> None:
-    """Write a c, z, y, x array as an OME-Zarr 0.4 image of one resolution."""
+    """Write a c, z, y, x array as an OME-Zarr 0.4 image with a pyramid."""
+    zarr = library("zarr", "Zarr", "zarr")
     letters = "zyx" if len(array) == 1 else "czyx"
     values = array[0] if len(array) == 1 else array
-    group = _zarr().open_group(str(path), mode="w", zarr_format=2)
-    chunks = tuple(min(_CHUNK, side) for side in values.shape)
-    stored = group.create_array(
-        "0", shape=values.shape, dtype=values.dtype, chunks=chunks, fill_value=0
-    )
-    stored[...] = values
-    group.attrs.update(_attributes(letters, like))
+    group = zarr.open_group(str(path), mode="w", zarr_format=2)
+    levels = ome_zarr.pyramid(values, like.spacing)
+    for index, (level, _) in enumerate(levels):
+        stored = group.create_array(
+            str(index),
+            shape=level.shape,
+            dtype=level.dtype,
+            chunks=tuple(min(_CHUNK, side) for side in level.shape),
+            fill_value=0,
+        )
+        stored[...] = level
+    factors = [factor for _, factor in levels]
+    is_mean = array.dtype.kind == "f"
+    group.attrs.update(ome_zarr.attributes(letters, like, factors, is_mean=is_mean))
 
 
-def _attributes(letters: str, like: Volume) -> dict[str, Any]:
-    word = _WORDS.get(like.unit)
-    space = {"type": "space", **({"unit": word} if word else {})}
-    axes = [
-        {"name": letter, **({"type": "channel"} if letter == "c" else space)}
-        for letter in letters
-    ]
-    scale = [1.0] * (len(letters) - 3) + list(map(float, like.spacing))
-    own: dict[str, Any] = {}
-    if like.affine is not None:
-        own["affine"] = like.affine.tolist()
-    if like.classes.classes:
-        own[KEY] = in_words(like.classes)
-    return {
-        "multiscales": [
-            {
-                "version": "0.4",
-                "name": like.name,
-                "axes": axes,
-                "datasets": [
-                    {
-                        "path": "0",
-                        "coordinateTransformations": [
-                            {"type": "scale", "scale": scale}
-                        ],
-                    }
-                ],
-            }
-        ],
-        "sparseseg": own,
+def _image_round(path: Path, zarr: Any) -> tuple[Any, Level | None]:
+    """Return the group whose image an array is a level of, and the level."""
+    for folder in list(path.absolute().parents)[:_ABOVE]:
+        if is_zarr(folder):
+            group = zarr.open(str(folder), mode="r")
+            inner = path.absolute().relative_to(folder).as_posix()
+            if isinstance(group, zarr.Group):
+                level = ome_zarr.level_of(group, inner)
+                if level is not None:
+                    return group, level
+    return None, None
+
+
+def _only_array(path: Path, group: Any, zarr: Any) -> Any:
+    """Return the one volume in a group; `UserError` with the names of several."""
+    found = {
+        name: member
+        for name, member in group.members(max_depth=_DEPTH)
+        if isinstance(member, zarr.Array) and sum(n > 1 for n in member.shape) > 2
     }
-
-
-def _zarr() -> Any:
-    return library("zarr", "Zarr", "zarr")
-
-
-def _opened(path: Path) -> tuple[Any, str, Spacing, str, dict[str, Any]]:
-    """Return the array, its axes, voxel size and unit, and what we wrote beside."""
-    zarr = _zarr()
-    found = zarr.open(str(path), mode="r")
-    if isinstance(found, zarr.Array):
-        return found, known_axes(_own_axes(found), found.shape), *UNKNOWN, {}
-    group, image = _only_image(found, zarr.Group)
-    array = group[image["datasets"][0]["path"]]
-    named = axes_named([_name(axis) for axis in image.get("axes", [])])
-    letters = known_axes(named or _own_axes(array), array.shape)
-    spacing, unit = _spacing(image, letters)
-    return array, letters, spacing, unit, dict(group.attrs).get("sparseseg", {})
-
-
-def _only_image(group: Any, kind: Any) -> tuple[Any, Any]:
-    """Return the group of an image and its description, also from one level below."""
-    # A store lists its members as the file system does; 2 comes before 10 here.
-    members = sorted(group.members(), key=lambda member: (len(member[0]), member[0]))
-    below = [child for _, child in members if isinstance(child, kind)]
-    for candidates in ([group], below):
-        found = [(g, scales[0]) for g in candidates if (scales := _multiscales(g))]
-        if len(found) > 1:
-            names = ", ".join(g.basename for g, _ in found[:6])
-            raise UserError(
-                f"holds {len(found)} images ({names}): give the folder of one of them"
-            )
-        if found:
-            return found[0]
-    raise UserError("is a Zarr group without an image in it: give the array's folder")
-
-
-def _multiscales(group: Any) -> Any:
-    attributes = dict(group.attrs)
-    return attributes.get("ome", attributes).get("multiscales")
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if not found:
+        raise UserError(
+            "is a Zarr group without an image in it: give the array's folder"
+        )
+    names = sorted(found)
+    raise UserError(
+        f"holds {len(names)} arrays ({', '.join(names[:_LISTED])}): give the folder of "
+        f"one of them, such as {path / names[0]}"
+    )
 
 
 def _own_axes(array: Any) -> str:
@@ -140,29 +131,21 @@ def _own_axes(array: Any) -> str:
     return "" if None in names else axes_named(list(map(str, names)))
 
 
-def _name(axis: Any) -> str:
-    return str(axis["name"] if isinstance(axis, dict) else axis)
+def _resolution(array: Any, letters: str) -> Any:
+    """Return the voxel size that tools of electron microscopy write beside an array.
 
-
-def _spacing(image: Any, letters: str) -> tuple[Spacing, str]:
-    """Return the scale of the first data set times that of the whole image."""
-    scales = [
-        transform["scale"]
-        for part in (image["datasets"][0], image)
-        for transform in part.get("coordinateTransformations") or []
-        if transform.get("type") == "scale"
-    ]
-    if not scales:
+    It is in nm if they name no unit, and has one number for each axis of space.
+    """
+    sizes = dict(array.attrs).get("resolution")
+    if not isinstance(sizes, list) or len(sizes) != 3:
         return UNKNOWN
-    sizes = dict(zip(letters, np.prod(np.array(scales, float), axis=0), strict=True))
-    units = dict(zip(letters, map(_unit, image.get("axes", [])), strict=False))
-    z, y, x = (seven_digits(float(sizes[axis])) for axis in "zyx")
-    of_z, of_y, of_x = (units.get(axis, PIXEL) for axis in "zyx")
-    return in_one_unit((z, y, x), (of_z, of_y, of_x))
-
-
-def _unit(axis: Any) -> str:
-    return str(axis.get("unit", PIXEL)) if isinstance(axis, dict) else PIXEL
+    units = dict(array.attrs).get("units") or ["nm"] * 3
+    order = [letter for letter in letters if letter in "zyx"]
+    by_letter = dict(
+        zip(order, zip(map(float, sizes), units, strict=True), strict=True)
+    )
+    (z, of_z), (y, of_y), (x, of_x) = (by_letter[axis] for axis in "zyx")
+    return in_one_unit((z, y, x), (str(of_z), str(of_y), str(of_x)))
 
 
 def _voxels(path: Path) -> Any:
