@@ -87,9 +87,11 @@ def _add_choices(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> Answer:
+    from sparseseg.data.files import frames
     from sparseseg.models.opening import open_model
     from sparseseg.nn.device import choose_device
 
+    arguments.images = [one for image in arguments.images for one in frames(image)]
     for flag in ("annotation", "inside"):
         if getattr(arguments, flag) and len(arguments.images) > 1:
             raise UserError(f"--{flag} takes one image: predict the others separately")
@@ -194,8 +196,19 @@ def _name_for(image: Path) -> str:
     if not part:
         plain = image.name if place.is_dir() else image.stem
         return image.name if ending_of(image) else f"{plain}{result_ending(place)}"
-    words = "-".join(part.strip("/").split("/"))
+    words = _in_a_name(part)
     return f"{place.name.removesuffix(ending_of(place))}-{words}{result_ending(place)}"
+
+
+def _in_a_name(part: str) -> str:
+    """Return a part of a file as words of a name: points of time keep their order."""
+    place, found, time = part.partition("t=")
+    words = place.strip("/#").split("/")
+    if found and time.isdecimal():
+        words.append(f"t{int(time):04}")
+    elif found:
+        words = part.strip("/").split("/")
+    return "-".join(word for word in words if word)
 
 
 def _beside(target: Path, word: str) -> Path:

@@ -27,6 +27,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.numbering import to_annotation, to_truth
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.parts import split_part
+from sparseseg.data.time_points import ALL, TimeSeriesError
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
@@ -104,6 +105,8 @@ def _in_memory(volume: Volume) -> Volume:
 def _read(source: FilePath, reading: Callable[[], Volume]) -> Volume:
     try:
         return reading()
+    except TimeSeriesError as error:
+        raise error.about(source) from error
     except UserError as error:
         raise UserError(f"{source}: {error}") from error
     except MemoryError as error:
@@ -113,6 +116,21 @@ def _read(source: FilePath, reading: Callable[[], Volume]) -> Volume:
         raise UserError(
             f"{source} cannot be read, it is damaged or cut short: {_first_line(error)}"
         ) from error
+
+
+def frames(path: FilePath) -> list[str]:
+    """Return the names of all points of time that `FILE#t=all` asks for.
+
+    Any other name is returned alone. Raises `UserError` as `open_volume` does.
+    """
+    source, part = split_part(path)
+    if part != ALL:
+        return [str(path)]
+    try:
+        open_volume(source, at_most=0)
+    except TimeSeriesError as series:
+        return [f"{source}#t={point}" for point in range(series.points)]
+    return [f"{source}#t=0"]
 
 
 def read_annotation(

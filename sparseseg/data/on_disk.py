@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.data.time_points import TimeSeriesError, check_point
 from sparseseg.errors import UserError
 
 _LEGAL = tuple(map(sorted, ("zyx", "czyx", "tczyx", "tzyx")))
@@ -17,7 +18,8 @@ class OnDisk:
 
     It has `shape`, `dtype` and `ndim`, and is read by four slices, or as a whole by
     `numpy.asarray`. Where another process takes it, what is sent is `opened`, which
-    opens the file again there; without it, it cannot be sent.
+    opens the file again there; without it, it cannot be sent. `point` is the one of a
+    time axis that is read.
     """
 
     def __init__(
@@ -26,13 +28,17 @@ class OnDisk:
         letters: str,
         *,
         opened: Callable[[], "OnDisk"] | None = None,
+        point: int | None = None,
     ) -> None:
         self._source = source
         self._letters = letters
         self._opened = opened
         sizes = dict(zip(letters, source.shape, strict=True))
-        if sizes.get("t", 1) > 1:
-            raise UserError(f"has {sizes['t']} time points: save one of them")
+        points = sizes.get("t", 1)
+        if points > 1 and point is None:
+            raise TimeSeriesError(points)
+        self._point = point or 0
+        check_point(self._point, points)
         self.shape = tuple(sizes.get(letter, 1) for letter in "czyx")
         self.dtype = np.dtype(source.dtype)
         self.ndim = 4
@@ -61,6 +67,7 @@ class OnDisk:
 
     def _read(self, key: Sequence[slice]) -> NDArray[Any]:
         asked = dict(zip("czyx", key, strict=True))
+        asked["t"] = slice(self._point, self._point + 1)
         places = tuple(asked.get(letter, slice(0, 1)) for letter in self._letters)
         found = np.asarray(self._source[places])
         if "t" in self._letters:

@@ -17,6 +17,8 @@ from tests.data.dicom_files import save, slices
         ("a.b.scan#7", "a.b.scan-7.nii.gz"),
         ("stack.h5:/volumes/raw", "stack-volumes-raw.h5"),
         ("stack.h5", "stack.h5"),
+        ("other.lsm#t=12", "other.lsm-t0012.tif"),
+        ("stack.h5:/volumes/raw#t=3", "stack-volumes-raw-t0003.h5"),
         ("other.lsm", "other.tif"),
     ],
 )

@@ -86,7 +86,7 @@ def test_a_time_series_is_refused_with_its_mend(path):
     image = nibabel.Nifti1Image(np.zeros((4, 4, 4, 9), np.uint8), np.eye(4))
     image.header.set_xyzt_units("mm", "sec")
     nibabel.save(image, path)
-    with pytest.raises(UserError, match="time axis of 9 points: save one time point"):
+    with pytest.raises(UserError, match="time axis of 9 points: add #t=0"):
         read(path)
 
 

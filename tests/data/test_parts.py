@@ -94,7 +94,7 @@ def test_a_dataset_of_several_is_named_by_its_path(tmp_path: Path) -> None:
     assert (volume.spacing, volume.unit) == ((40.0, 4.0, 4.0), "nm")
     apart = open_volume(f"{path}:/volumes/labels", at_most=1)
     assert np.array_equal(apart.array[:][0], RAW // 2)
-    with pytest.raises(UserError, match="no dataset /volumes/row .*/volumes/raw"):
+    with pytest.raises(UserError, match=r"no dataset /volumes/row .*/volumes/raw"):
         read(f"{path}:/volumes/row")
 
 

@@ -1,8 +1,13 @@
-"""One module for each file format, and the one list of them."""
+"""One module for each file format, and the one list of them.
+
+A package adds its own by an entry point of the group `sparseseg.formats` that names a
+`Format`. It is asked after ours.
+"""
 
 from pathlib import Path
 
 from sparseseg.data.formats import dicom, hdf5, mrc, nifti, nrrd, slices, tiff, zarr
+from sparseseg.data.formats.added import added
 from sparseseg.data.formats.format import HEAD_BYTES, Format
 
 __all__ = [
@@ -27,6 +32,7 @@ FORMATS: tuple[Format, ...] = (
     mrc.FORMAT,
     dicom.FORMAT,
     slices.FORMAT,
+    *added(),
 )
 
 ENDINGS = tuple(

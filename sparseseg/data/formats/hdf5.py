@@ -12,6 +12,7 @@ from sparseseg.data.class_names import KEY, from_words, in_words
 from sparseseg.data.formats.format import Format
 from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
+from sparseseg.data.time_points import point_of
 from sparseseg.data.units import PIXEL, UNKNOWN, Spacing, convert, in_one_unit
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -25,14 +26,19 @@ _LISTED = 6
 def read(path: Path, part: str = "") -> Volume:
     """Read the one volume of an HDF5 file, or the data set at a path inside it.
 
-    Its voxels stay on disk.
+    A part is such a path, a point of time such as t=3, or both: /movie#t=3. The voxels
+    stay on disk.
     """
+    place, _, time = part.rpartition("#") if part.startswith("/") else ("", "", part)
+    if part.startswith("/") and not place:
+        place, time = part, ""
     file = _h5py().File(path, "r")
-    dataset = _dataset(file, part) if part else _only_volume(file, path)
+    dataset = _dataset(file, place) if place else _only_volume(file, path)
     letters = _axes(dataset)
     spacing, unit = _spacing(dataset, letters)
     affine = dataset.attrs.get("affine")
-    stored: Any = OnDisk(dataset, letters, opened=partial(_voxels, path, part))
+    opened, point = partial(_voxels, path, part), point_of(time) if time else None
+    stored: Any = OnDisk(dataset, letters, opened=opened, point=point)
     return Volume(
         stored,
         spacing,

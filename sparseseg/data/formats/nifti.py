@@ -17,6 +17,7 @@ from sparseseg.data.class_names import KEY, from_words, in_words
 from sparseseg.data.formats.format import Format
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
+from sparseseg.data.time_points import TimeSeriesError, check_point, point_of
 from sparseseg.data.units import (
     PIXEL,
     canonical,
@@ -43,12 +44,16 @@ def open_stream(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path)) if packed else path.open("rb")
 
 
-def read(path: Path) -> Volume:
-    """Read a NIfTI file whatever its ending; a fourth axis holds channels."""
+def read(path: Path, part: str = "") -> Volume:
+    """Read a NIfTI file whatever its ending; a fourth axis holds channels.
+
+    A part such as t=3 takes the fourth axis for time, and one point of it.
+    """
+    point = point_of(part) if part else None
     with open_stream(path) as stream:
         version = HEADER_SIZES[_header_size(stream)]
         image = _kind(version, "Image").from_stream(stream)
-        array = _array(image)
+        array = _array(image, point)
     return _volume(image, path, array)
 
 
@@ -176,7 +181,7 @@ def _header_size(stream: BinaryIO) -> int:
     return little if little in HEADER_SIZES else big
 
 
-def _array(image: Any) -> NDArray[Any]:
+def _array(image: Any, point: int | None) -> NDArray[Any]:
     """Return c, z, y, x values: as stored, or float32 where the header scales them."""
     stored = image.dataobj
     if stored.dtype.fields:
@@ -184,7 +189,11 @@ def _array(image: Any) -> NDArray[Any]:
     is_scaled = (stored.slope, stored.inter) != (1, 0)
     values = np.asarray(stored, np.float32 if is_scaled else None)
     native = values.astype(values.dtype.newbyteorder("="), copy=False)
-    _check_time(image.header, native.shape)
+    if point is None:
+        _check_time(image.header, native.shape)
+    else:
+        check_point(point, native.shape[3] if native.ndim > 3 else 1)
+        native = native[:, :, :, point] if native.ndim > 3 else native
     spatial = native.reshape(_without_single(native.shape))
     return channels_first(spatial.T, 0 if spatial.ndim == 4 else None)
 
@@ -197,10 +206,8 @@ def _check_time(header: Any, shape: tuple[int, ...]) -> None:
     """Take the fourth axis for channels, unless its step has a unit of time."""
     timed = header.get_xyzt_units()[1] in _TIME_UNITS and header["pixdim"][4] > 0
     if len(shape) > 3 and shape[3] > 1 and timed:
-        raise UserError(
-            f"has a time axis of {shape[3]} points: save one time point, "
-            "or, if these are channels, set the unit of time to unknown"
-        )
+        hint = "; if these are channels, set the unit of time to unknown"
+        raise TimeSeriesError(shape[3], hint)
 
 
 def _unit(header: Any) -> str:
@@ -252,6 +259,7 @@ FORMAT = Format(
     endings=(".nii", ".nii.gz"),
     matches=_is_nifti,
     read=read,
+    read_part=read,
     write=write,
     open_on_disk=open_on_disk,
     needs=("nibabel", "nibabel"),

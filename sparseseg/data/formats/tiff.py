@@ -15,6 +15,7 @@ from sparseseg.data.class_names import KEY, from_words, in_words
 from sparseseg.data.formats.format import Format
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.optional import library
+from sparseseg.data.time_points import TimeSeriesError, check_point, point_of
 from sparseseg.data.units import UNKNOWN, Spacing, in_one_unit, seven_digits
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -28,15 +29,32 @@ _CLASSIC_LIMIT = 2**32 - 2**24
 _IMAGEJ_TYPES = ("u1", "u2", "f4")
 
 
-def read(path: Path) -> Volume:
-    """Read the one volume of a TIFF file."""
+def read(path: Path, part: str = "") -> Volume:
+    """Read the one volume of a TIFF file, or that of a point of time, such as t=3."""
+    point = point_of(part) if part else None
     with tifffile.TiffFile(path) as file:
         _check_chain(file)
         series = _only_volume(file)
         _check_pages(file, series)
-        axes = _meaning(series.axes, series.shape, _has_named_axes(file))
-        array = _ordered(series.asarray(), axes)
+        axes, shape = _at_point(series, point)
+        values = series.asarray()
+        if point is not None and axes != series.axes:
+            values = values.take(point, series.axes.index("T"))
+        array = _ordered(values, _meaning(axes, shape, _has_named_axes(file)))
         return _volume(file, path, array)
+
+
+def _at_point(
+    series: tifffile.TiffPageSeries, point: int | None
+) -> tuple[str, tuple[int, ...]]:
+    """Return axes and shape without time, where a point of it was asked for."""
+    if point is None or "T" not in series.axes:
+        check_point(point or 0, 1)
+        return series.axes, series.shape
+    at = series.axes.index("T")
+    check_point(point, series.shape[at])
+    shape = (*series.shape[:at], *series.shape[at + 1 :])
+    return series.axes.replace("T", ""), shape
 
 
 def open_on_disk(path: Path) -> Volume:
@@ -171,11 +189,8 @@ def _meaning(axes: str, shape: tuple[int, ...], named: bool) -> str:
         for a, n in zip(axes, shape, strict=True)
     )
     if "T" in letters:
-        points = shape[axes.index("T")]
-        raise UserError(
-            f"has a time axis of {points} points (axes {axes}): save one time point, "
-            "or, if these are slices, re-order them as z (ImageJ: Image > Hyperstacks)"
-        )
+        hint = "; if these are slices, re-order them as z (ImageJ: Image > Hyperstacks)"
+        raise TimeSeriesError(shape[axes.index("T")], hint)
     # Three or four pages written without names pass for planes of a colour picture.
     unnamed = letters if named else letters.replace("SYX", "ZYX")
     sequences = [a for a in unnamed if a not in "-CZYXS"]
@@ -278,6 +293,7 @@ FORMAT = Format(
     endings=(".tif", ".tiff"),
     matches=lambda _, head: head.startswith(_MAGIC),
     read=read,
+    read_part=read,
     write=write,
     open_on_disk=open_on_disk,
 )

@@ -13,6 +13,7 @@ from sparseseg.data.formats.format import Format
 from sparseseg.data.formats.ome_zarr import OWN, Level
 from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
+from sparseseg.data.time_points import point_of
 from sparseseg.data.units import UNKNOWN, in_one_unit
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -31,26 +32,28 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / mark).is_file() for mark in _MARKS)
 
 
-def read(path: Path) -> Volume:
+def read(path: Path, part: str = "") -> Volume:
     """Read an image at full resolution, a level of it, or an array; it stays on disk.
 
     `image.zarr` is the first level, `image.zarr/1` the second, `data.zarr/volumes/raw`
-    an array in a group.
+    an array in a group. A part such as t=3 is one point of time.
     """
     zarr = library("zarr", "Zarr", "zarr")
     found = zarr.open(str(path), mode="r")
     if isinstance(found, zarr.Array):
         group, level = _image_round(path, zarr)
-        return _volume(path, found, level, group)
+        return _volume(path, found, level, group, part)
     image = ome_zarr.only_image(found, zarr.Group)
     if image is None:
-        return _volume(path, _only_array(path, found, zarr), None, None)
+        return _volume(path, _only_array(path, found, zarr), None, None, part)
     group, words = image
     level = Level(words, 0)
-    return _volume(path, group[level.path], level, group)
+    return _volume(path, group[level.path], level, group, part)
 
 
-def _volume(path: Path, array: Any, level: Level | None, group: Any) -> Volume:
+def _volume(
+    path: Path, array: Any, level: Level | None, group: Any, part: str
+) -> Volume:
     own = {} if group is None else dict(group.attrs).get(OWN, {})
     named = level.letters if level else ""
     letters = known_axes(named or _own_axes(array), array.shape)
@@ -59,7 +62,9 @@ def _volume(path: Path, array: Any, level: Level | None, group: Any) -> Volume:
     if affine is not None:
         affine = np.array(affine, float)
         affine = level.placed(affine, letters) if level else affine
-    stored: Any = OnDisk(array, letters, opened=partial(_voxels, path))
+    point = point_of(part) if part else None
+    opened = partial(_voxels, path, part)
+    stored: Any = OnDisk(array, letters, opened=opened, point=point)
     return Volume(
         stored,
         spacing,
@@ -148,8 +153,8 @@ def _resolution(array: Any, letters: str) -> Any:
     return in_one_unit((z, y, x), (str(of_z), str(of_y), str(of_x)))
 
 
-def _voxels(path: Path) -> Any:
-    return read(path).array
+def _voxels(path: Path, part: str) -> Any:
+    return read(path, part).array
 
 
 FORMAT = Format(
@@ -157,6 +162,7 @@ FORMAT = Format(
     endings=(".zarr",),
     matches=lambda path, _: is_zarr(path),
     read=read,
+    read_part=read,
     write=write,
     needs=("zarr", "zarr"),
 )

@@ -1,0 +1,34 @@
+"""Formats that other packages add through the entry point `sparseseg.formats`."""
+
+import warnings
+from importlib.metadata import entry_points
+
+from sparseseg.data.formats.format import Format
+from sparseseg.errors import Note
+
+GROUP = "sparseseg.formats"
+
+
+def added() -> tuple[Format, ...]:
+    """Return the formats of installed packages; a `Note` for each that does not load."""
+    found = []
+    for entry in entry_points(group=GROUP):
+        try:
+            one = entry.load()
+        except Exception as error:  # noqa: BLE001 - another package may fail in any way
+            _note(entry.name, f"{type(error).__name__}: {error}")
+            continue
+        if isinstance(one, Format):
+            found.append(one)
+        else:
+            _note(entry.name, f"it is {type(one).__name__} and not a Format")
+    return tuple(found)
+
+
+def _note(name: str, why: str) -> None:
+    warnings.warn(
+        f"the file format {name!r} of another package is left out ({why}): update or "
+        "remove that package",
+        Note,
+        stacklevel=3,
+    )
