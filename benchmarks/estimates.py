@@ -16,7 +16,8 @@ from scipy.stats import spearmanr
 
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import predict
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.starting import fit

@@ -16,7 +16,8 @@ from volumes import Case, load, load_with_strokes
 
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import predict
 from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
 from sparseseg.progress import Method, Score

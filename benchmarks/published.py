@@ -20,7 +20,8 @@ from volumes import Case
 from sparseseg import recipes
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import predict
 from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
 from sparseseg.settings.training import TrainSettings

@@ -21,7 +21,8 @@ from quality import table
 from sparseseg import recipes
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import predict
 from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
 from sparseseg.recipes import Case

@@ -57,6 +57,12 @@ def leftovers() -> list[object]:
     return [*threads, *multiprocessing.active_children(), *top_level_widgets()]
 
 
+def pytest_collection_finish() -> None:
+    """Keep what all tests import out of the collections after each of them."""
+    gc.collect()
+    gc.freeze()
+
+
 def top_level_widgets() -> list[object]:
     widgets = sys.modules.get("qtpy.QtWidgets")
     if widgets is None or widgets.QApplication.instance() is None:

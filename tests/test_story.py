@@ -7,7 +7,8 @@ from sparseseg import SparseLabels, evaluate, fit, load, read, write_labels
 from sparseseg.data.files import read_truth
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
-from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import predict
 from sparseseg.nn import guided_unet
 from sparseseg.recipes.three_view import recipe, slices
 

@@ -10,13 +10,15 @@ class BatchCourse:
     """How long the rest of a batch will take, from what is behind it."""
 
     waiting: int
+    at_once: int = 1
+    """How many volumes are predicted at the same time."""
     spent: list[float] = field(default_factory=list)
 
     @property
     def left(self) -> float | None:
         """The seconds of what waits, once one volume is done."""
         mean = float(np.mean(self.spent)) if self.spent else None
-        return None if mean is None else mean * self.waiting
+        return None if mean is None else mean * self.waiting / self.at_once
 
     def at(self, done: float, seconds: float) -> float | None:
         """Return the seconds left within a volume of which a share is done."""

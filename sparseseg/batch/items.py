@@ -43,10 +43,13 @@ def find_items(settings: BatchSettings) -> list[Item]:
     that cannot be written, would be read as input or would replace one.
     """
     folder, output = Path(settings.folder), Path(settings.output)
-    if not folder.is_dir():
+    if not folder.exists():
         raise UserError(f"there is no folder {folder}: check the path")
-    _check_apart(folder, output)
-    images = sorted(_images(folder, settings.pattern))
+    if _is_volume(folder):
+        folder, images = folder.parent, [folder]
+    else:
+        _check_apart(folder, output)
+        images = sorted(_images(folder, settings.pattern))
     if not images:
         raise UserError(_nothing(folder, settings.pattern))
     stems = [_stem(image.relative_to(folder)) for image in images]
@@ -98,6 +101,10 @@ def _images(folder: Path, pattern: str) -> Iterable[Path]:
             yield path
         elif ending_of(path) and path.is_file():
             yield path
+
+
+def _is_volume(path: Path) -> bool:
+    return path.suffix == ".zarr" or (bool(ending_of(path)) and path.is_file())
 
 
 def _nothing(folder: Path, pattern: str) -> str:

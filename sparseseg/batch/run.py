@@ -1,50 +1,16 @@
 """The batch itself: a generator of what happens to each volume."""
 
-import hashlib
-import json
-import time
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sparseseg.batch.course import BatchCourse
-from sparseseg.batch.facts import facts_of
-from sparseseg.batch.items import Item, fingerprint
+from sparseseg.batch.items import Item
 from sparseseg.batch.manifest import Manifest
-from sparseseg.batch.scratch import arrays_for, clear_leftovers, shares_of
+from sparseseg.batch.prepared import prepare
+from sparseseg.batch.scratch import clear_leftovers
 from sparseseg.batch.settings import BatchSettings
-from sparseseg.data.atomic import is_disk_full
-from sparseseg.data.files import open_volume, write_image, write_labels
-from sparseseg.data.on_disk import let_go
+from sparseseg.batch.volume import Report, attempted, ended
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import tile_within
-from sparseseg.engine.segment import (
-    VOLUME_SHARE,
-    Job,
-    Segmentation,
-    checked_rules,
-    segment,
-    tile_memory,
-)
-from sparseseg.errors import UserError
-from sparseseg.postprocessing import chosen_rules, needs_probabilities, read_rules
-from sparseseg.reporting.entry import State, VolumeEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What is going on with one volume."""
-
-    item: Item
-    state: State
-    done: float
-    """The share of this volume that is done, 0..1."""
-    seconds: float
-    seconds_left: float | None
-    """Of the whole batch; None until it can be told."""
-    entry: VolumeEntry | None = None
-    note: str = ""
 
 
 def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Report]:
@@ -52,92 +18,49 @@ def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Re
 
     A volume whose prediction is there, and whose content, model and settings have not
     changed, is skipped. One that fails is told with its reason, and the others go on;
-    only a full disk ends the batch, with `UserError`. A prediction is under its name
-    whole or not at all.
+    only a full disk and a cluster that is gone end the batch, with `UserError`. A
+    prediction is under its name whole or not at all. It is the same one wherever it is
+    computed, so that a batch can be begun here and finished on a cluster.
     """
     clear_leftovers(items, settings)
-    model.choose(settings.options)
-    model.rules = chosen_rules(settings.clean, model.rules)
-    read_rules(model.rules, model.table)  # complains before anything is predicted
-    least = (1, 1, 1)
-    tile_within(
-        model, least, tile_memory(settings.bytes), model.plan.spacing
-    )  # as well
+    key = prepare(model, settings)
     manifest = Manifest(Path(settings.output))
-    state, course = _model_key(model, settings), BatchCourse(len(items))
+    work = _elsewhere if settings.scheduler else _here
+    for report in work(model, items, settings, key, manifest):
+        if report.entry is not None and report.entry.state != "skipped":
+            manifest.add(report.entry)
+        yield report
+
+
+def _here(
+    model: Model,
+    items: list[Item],
+    settings: BatchSettings,
+    key: str,
+    manifest: Manifest,
+) -> Iterator[Report]:
+    """Predict one volume after the other in this process."""
+    course = BatchCourse(len(items))
     for item in items:
         yield Report(item, "running", 0.0, 0.0, course.left)
-        known = manifest.get(item.name) if settings.resume else None
-        entry = yield from _attempted(model, item, settings, course, (state, known))
-        course.finish(entry.seconds if entry.state == "done" else None)
-        yield Report(item, entry.state, 1.0, entry.seconds, course.left, entry)
-        if entry.state != "skipped":
-            manifest.add(entry)
+        known = (key, manifest.get(item.name) if settings.resume else None)
+        entry = yield from attempted(model, item, settings, course, known)
+        yield ended(item, entry, course)
 
 
-_Known = tuple[str, VolumeEntry | None]
-"""A hash of model and settings, and what the manifest says of a volume."""
-
-
-def _attempted(
+def _elsewhere(
     model: Model,
-    item: Item,
+    items: list[Item],
     settings: BatchSettings,
-    course: BatchCourse,
-    known: _Known,
-) -> Generator[Report, None, VolumeEntry]:
-    """Predict one volume if it has to be, and return what became of it."""
-    begin = time.perf_counter()
-    try:
-        key = _key(item, known[0])
-        old = known[1]
-        if old and old.state == "done" and old.key == key and item.prediction.exists():
-            return replace(old, state="skipped")
-        facts = yield from _predicted(model, item, settings, course)
-    except (UserError, MemoryError, OSError, RuntimeError) as error:
-        if is_disk_full(error):
-            raise UserError(
-                f"the disk is full: {item.name} was not written; make room, and run the "
-                "same batch again, it continues from there"
-            ) from error
-        seconds, words = time.perf_counter() - begin, _sentence(error, item)
-        return VolumeEntry(
-            name=item.name, state="failed", key="", seconds=seconds, error=words
-        )
-    seconds = time.perf_counter() - begin
-    return VolumeEntry(
-        name=item.name, state="done", key=key, seconds=seconds, facts=facts
-    )
+    key: str,
+    manifest: Manifest,
+) -> Iterator[Report]:
+    """Predict on the workers of a cluster."""
+    from sparseseg.batch.cluster import connected  # noqa: PLC0415  # Dask is an extra
 
-
-def _predicted(
-    model: Model, item: Item, settings: BatchSettings, course: BatchCourse
-) -> Generator[Report, None, dict[str, Any]]:
-    """Predict and write one volume; return what is known of it."""
-    volume = open_volume(item.image, at_most=int(settings.bytes * VOLUME_SHARE))
-    note = model.unlike(volume)
-    begin = time.perf_counter()
-    yield Report(item, "running", 0.0, 0.0, course.left, note=note)
-    job = Job(memory=settings.bytes)
-    need = needs_probabilities(checked_rules(model, volume, job))
-    with arrays_for(volume, settings, need=need, model=model) as out:
-        work = segment(model, volume, job, into=out)
-        while True:
-            try:
-                tile = next(work)
-            except StopIteration as end:
-                found: Segmentation = end.value
-                break
-            done = tile.done / tile.total
-            seconds = time.perf_counter() - begin
-            let_go(out.labels, out.uncertainty)
-            yield Report(item, "running", done, seconds, course.at(done, seconds))
-        write_labels(item.prediction, found.labels, like=volume, table=model.table)
-        if out.uncertainty is not None:
-            with shares_of(out.uncertainty, settings, volume.name) as shares:
-                write_image(item.uncertainty, shares, like=volume)
-        words = "; also, ".join(part for part in (note, found.doubt) if part)
-        return facts_of(model, volume, found, item) | {"note": words}
+    known = {i.name: manifest.get(i.name) for i in items if settings.resume}
+    with connected(settings, key) as cluster:
+        yield from cluster.predicted(model, items, known)
 
 
 def needed(items: list[Item], settings: BatchSettings) -> str:
@@ -153,28 +76,3 @@ def needed(items: list[Item], settings: BatchSettings) -> str:
         f"{settings.bytes / 2**30:.1f} GB of memory, larger volumes stay on disk, and "
         "their predictions are made in a file next to the output"
     )
-
-
-def _key(item: Item, state: str) -> str:
-    truth = fingerprint(item.truth) if item.truth else ""
-    words = f"{fingerprint(item.image)} {truth} {state} {item.prediction.name}"
-    return hashlib.sha256(words.encode()).hexdigest()
-
-
-def _model_key(model: Model, settings: BatchSettings) -> str:
-    """Return a hash of the weights, the plan and what changes a prediction."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    plain = {"plan": model.plan.to_json(), "classes": model.table.to_json()}
-    chosen = {"clean": list(model.rules), "uncertainty": settings.uncertainty}
-    digest.update(json.dumps({**plain, **chosen}, sort_keys=True).encode())
-    return digest.hexdigest()
-
-
-def _sentence(error: BaseException, item: Item) -> str:
-    if isinstance(error, MemoryError):
-        return "there is not enough memory even for the smallest tile: give more"
-    words = " ".join(str(error).split()) or type(error).__name__
-    return words.replace(f"{item.image}: ", "").replace(str(item.image), item.name)

@@ -16,7 +16,7 @@ from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.on_disk import let_go
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import Output
+from sparseseg.engine.output import Output
 from sparseseg.engine.segment import VOLUME_SHARE
 from sparseseg.errors import UserError
 

@@ -18,7 +18,7 @@ class BatchSettings:
     """Where volumes are, what is done to them, and where it goes."""
 
     model: Annotated[str, {"help": "a file, or an id of `sparseseg models`"}]
-    folder: Annotated[str, {"help": "the folder with the volumes"}]
+    folder: Annotated[str, {"help": "the folder with the volumes, or one volume"}]
     output: Annotated[str, {"help": "the folder for the predictions"}]
     pattern: Annotated[
         str, {"help": "the names of the volumes, such as *.nii.gz or **/*.tif"}
@@ -43,6 +43,13 @@ class BatchSettings:
     )
     resume: Annotated[bool, {"help": "skip volumes that are done"}] = True
     device: Annotated[str, {"help": "the device to compute on"}] = "auto"
+    scheduler: Annotated[
+        str,
+        {
+            "help": "the address of a Dask scheduler, such as tcp://host:8786, or local:N "
+            "for N processes here; if empty, this process does all"
+        },
+    ] = ""
 
     def __post_init__(self) -> None:
         if self.bytes < LEAST_MEMORY:

@@ -15,7 +15,7 @@ from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
     from sparseseg.batch.items import Item
-    from sparseseg.batch.run import Report
+    from sparseseg.batch.volume import Report
     from sparseseg.engine.model import Model
     from sparseseg.reporting.entry import VolumeEntry
 
@@ -34,7 +34,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         help=words["output"],
         default=SUPPRESS,
     )
-    for name in ("pattern", "ending", "memory", "truth", "device"):
+    for name in ("pattern", "ending", "memory", "truth", "device", "scheduler"):
         parser.add_argument(
             f"--{name}", default=SUPPRESS, metavar=name.upper(), help=words[name]
         )
@@ -83,7 +83,8 @@ def _run(arguments: Namespace) -> Answer:
 
     items = find_items(settings)
     model = open_model(settings.model)
-    model.network.to(choose_device(settings.device))
+    if not settings.scheduler:  # else the workers have the devices
+        model.network.to(choose_device(settings.device))
     note(needed(items, settings))
     _keep(settings)
     entries: dict[str, VolumeEntry] = {}

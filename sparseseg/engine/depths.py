@@ -10,7 +10,8 @@ import torch
 
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import predict
 from sparseseg.errors import UserError
 
 _STATUS = Path("/proc/self/status")

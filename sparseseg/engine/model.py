@@ -21,7 +21,7 @@ from sparseseg.data.atomic import replacing
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import looks_of
-from sparseseg.engine.prediction import Output
+from sparseseg.engine.output import Output
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.engine.unlike import unlike
 from sparseseg.errors import Note, UserError

@@ -1,9 +1,10 @@
 """Dense prediction, tile by tile, into given arrays: a generator."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from operator import itemgetter
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -13,12 +14,15 @@ from torch import Tensor, nn
 from sparseseg.boxes import Box, Tile, Triple, tiles
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.engine.output import Output, Wanted, Workers
 from sparseseg.engine.propagation import Walk, interpolated, mixed, remembered
 from sparseseg.errors import UserError
-from sparseseg.evaluation.confidence import Confidence
 from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
 from sparseseg.progress import Method
 from sparseseg.recipes import Answering, Plan, Scene
+
+if TYPE_CHECKING:
+    from sparseseg.evaluation.confidence import Confidence
 
 
 class Predictor(Protocol):
@@ -39,20 +43,6 @@ class Predictor(Protocol):
     def device(self) -> torch.device:
         """Where the weights are."""
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Output:
-    """Arrays of the volume's shape that a prediction is written into."""
-
-    labels: NDArray[np.uint8]
-    """0 for background, 1..254 for classes; axes z, y, x."""
-    uncertainty: NDArray[Any] | None = None
-    """Entropy as a share of the largest possible; float 0..1, or uint8 0..255."""
-    probabilities: NDArray[np.float32] | None = None
-    """(k, z, y, x), in the order of the model's outputs."""
-    confidence: Confidence | None = None
-    """Told of every tile."""
 
 
 def predict(
@@ -78,7 +68,7 @@ def predict(
         scene = scene.without(scene.slices)
     if method in _NEED_SLICES and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
-    _check_out(out, volume)
+    out.check(volume)
     planned = plan_tiles(model, scene, box=box)
     walked = (yield from _walk(scene)) if method in _NEED_WALK else None
     for tile in planned:
@@ -88,6 +78,34 @@ def predict(
             found = walked(tile.write) if walked else interpolated(scene, tile.write)
             _write(model, out, tile.write, found.cpu().numpy())
         yield tile
+
+
+def answer(model: Predictor, scene: Scene, tile: Tile, wanted: Wanted) -> Output:
+    """Return the prediction of a tile by the network, in arrays of its own."""
+    part = wanted.output(tile.write)
+    for _ in _written(model, scene, part, tile, None):
+        pass
+    return part
+
+
+def predict_by(
+    workers: Workers, model: Predictor, volume: Volume, out: Output, box: Box | None
+) -> Iterator[Tile]:
+    """Write what workers predict by the network, and yield each tile in their order.
+
+    The sums of the confidence are taken in the order of the tiles, as if they had been
+    predicted here. Raises `UserError` for a volume that does not fit the model.
+    """
+    out.check(volume)
+    planned = plan_tiles(model, Scene.of(model.plan, volume), box=box)
+    sums: dict[int, Confidence | None] = {}
+    for tile, part in workers.answers(planned, out.wanted):
+        out.take(part)
+        sums[tile.done] = part.confidence
+        yield replace(tile, done=len(sums))
+    for _, confidence in sorted(sums.items(), key=itemgetter(0)):
+        if out.confidence is not None and confidence is not None:
+            out.confidence.merge(confidence)
 
 
 def plan_tiles(
@@ -247,30 +265,4 @@ def _write(
 ) -> None:
     values = np.array(model.plan.classes, np.uint8)
     index = model.recipe.decided(model.plan, probabilities)
-    out.labels[box.slices] = values[index]
-    if out.confidence is not None:
-        out.confidence.add(probabilities, index)
-    if out.probabilities is not None:
-        out.probabilities[(slice(None), *box.slices)] = probabilities
-    if out.uncertainty is not None:
-        share = _entropy(probabilities)
-        whole = out.uncertainty.dtype.kind == "u"
-        out.uncertainty[box.slices] = np.round(share * 255) if whole else share
-
-
-def _entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the entropy over the classes as a share of the largest, log k."""
-    if len(probabilities) == 1:
-        return np.zeros(probabilities.shape[1:], np.float32)
-    surprise = -np.log(np.clip(probabilities, 1e-12, 1.0))
-    share: NDArray[np.float32] = (probabilities * surprise).sum(0)
-    relative: NDArray[np.float32] = share / np.float32(np.log(len(probabilities)))
-    return relative.clip(0, 1)
-
-
-def _check_out(out: Output, volume: Volume) -> None:
-    if out.labels.shape != volume.shape:
-        raise UserError(
-            f"the output has shape {out.labels.shape}, the volume {volume.shape}: "
-            "give arrays of the volume's shape"
-        )
+    out.write(box, values[index], index, probabilities)

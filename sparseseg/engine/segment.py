@@ -12,7 +12,8 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import looks_of
-from sparseseg.engine.prediction import Output, Predictor, predict, tune
+from sparseseg.engine.output import Output, Workers
+from sparseseg.engine.prediction import Predictor, predict, predict_by, tune
 from sparseseg.engine.unlike import unlike_result
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
@@ -88,13 +89,14 @@ def segment(
     *,
     labels: SparseLabels | None = None,
     into: Output | None = None,
+    workers: Workers | None = None,
 ) -> Generator[Tile, None, Segmentation]:
     """Segment a volume, yield each tile once it is written, and return the result.
 
     With the annotation of this volume as `labels` the result follows it. The arrays of
     `into`, if there are any, are written to; labels that rules have changed come with a
     last tile. The same model, volume, annotation and job give the same labels, whoever
-    asks. Raises `UserError`, before anything is predicted, for a volume or for rules that
+    asks. `workers` answer the tiles by the network, without an annotation. Raises `UserError`, before anything is predicted, for a volume or for rules that
     do not fit the model.
     """
     job = job or Job()
@@ -104,10 +106,13 @@ def segment(
     before = model.precision, model.memory
     try:
         model.memory = None if job.memory is None else tile_memory(job.memory)
-        tune(model, volume)
-        yield from predict(
-            model, volume, out, labels=labels, box=job.box, method=method
-        )
+        if workers is not None:
+            yield from predict_by(workers, model, volume, out, job.box)
+        else:
+            tune(model, volume)
+            yield from predict(
+                model, volume, out, labels=labels, box=job.box, method=method
+            )
     finally:
         model.precision, model.memory = before
     cleaned = model.cleaned(out, rules, volume)

@@ -34,6 +34,16 @@ class Confidence:
             self._predicted[output] += np.count_nonzero(members)
             self._overlap[output] += likely[output][members].sum(dtype=np.float64)
 
+    def blank(self) -> "Confidence":
+        """Return one with the same temperature that has taken in nothing."""
+        return Confidence(len(self._overlap), self._temperature)
+
+    def merge(self, other: "Confidence") -> None:
+        """Take in what another one has, of other tiles."""
+        self._overlap += other._overlap
+        self._expected += other._expected
+        self._predicted += other._predicted
+
     @property
     def dice(self) -> list[float | None]:
         """The estimated Dice of each output; None where nothing was predicted."""

@@ -15,7 +15,8 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import predict
 from sparseseg.engine.segment import Job, segment
 from sparseseg.engine.training import work
 from sparseseg.errors import UserError

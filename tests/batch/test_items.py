@@ -51,6 +51,23 @@ def test_volumes_are_found_in_the_order_of_their_names(tmp_path, folder):
     ]
 
 
+def test_one_volume_is_a_batch_too(tmp_path, folder):
+    volume(folder / "a.tif")
+    volume(folder / "b.tif")
+
+    (item,) = find_items(batch(tmp_path, folder=str(folder / "b.tif")))
+
+    assert (item.name, item.image) == ("b.tif", folder / "b.tif")
+    assert item.prediction == tmp_path / "out" / "b.tif"
+
+
+def test_one_volume_is_never_replaced_by_its_prediction(tmp_path, folder):
+    volume(folder / "b.tif")
+
+    with pytest.raises(UserError, match="is an input"):
+        find_items(batch(tmp_path, folder=str(folder / "b.tif"), output=str(folder)))
+
+
 def test_folders_below_become_part_of_a_name(tmp_path, folder):
     volume(folder / "p1" / "scan.tif")
     volume(folder / "p2" / "scan.tif")

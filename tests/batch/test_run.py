@@ -188,7 +188,7 @@ def test_a_large_volume_is_predicted_as_a_small_one(folder, monkeypatch):
     names = ("a.nii.gz", "a-uncertainty.nii.gz")
     expected = [read(out / name).array for name in names]
     # As if the memory held a hundred bytes of a volume.
-    for name in ("run", "scratch"):
+    for name in ("volume", "scratch"):
         monkeypatch.setattr(f"sparseseg.batch.{name}.VOLUME_SHARE", 1e-7)
     settings = batch(folder, uncertainty=True, resume=False)
     assert states(settings) == ["done", "done"]
@@ -204,7 +204,7 @@ def test_a_disk_without_room_for_the_arrays_ends_the_batch(folder, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    for name in ("run", "scratch"):
+    for name in ("volume", "scratch"):
         monkeypatch.setattr(f"sparseseg.batch.{name}.VOLUME_SHARE", 1e-7)
     settings = batch(folder)
     with pytest.raises(UserError, match=r"disk is full: a.nii.gz"):

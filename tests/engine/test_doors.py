@@ -15,7 +15,7 @@ from sparseseg.data.files import read, read_labels, write_image, write_labels
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import Output
+from sparseseg.engine.output import Output
 from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.engine.training import train
 from sparseseg.errors import Note

@@ -8,7 +8,8 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.slices import annotate_slices
 from sparseseg.data.volume import Volume
-from sparseseg.engine.prediction import Output, predict
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import predict
 from sparseseg.engine.propagation import interpolated, remembered, walk
 from sparseseg.engine.training import train
 from sparseseg.recipes import Scene

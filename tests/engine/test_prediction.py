@@ -6,7 +6,8 @@ from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine import prediction
-from sparseseg.engine.prediction import Output, predict, tile_within, tune
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import predict, tile_within, tune
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.recipes.three_view import ThreeViewRecipe

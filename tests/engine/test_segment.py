@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparseseg.engine.prediction import Output
+from sparseseg.engine.output import Output
 from sparseseg.engine.segment import (
     BASE_BYTES,
     Job,

@@ -9,7 +9,8 @@ import torch
 from sparseseg.boxes import Box
 from sparseseg.data.files import read
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import Output, network_probabilities, predict
+from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import network_probabilities, predict
 from sparseseg.models.readers import ForeignFacts, read_model
 from sparseseg.recipes import Scene
 from tests.models.paths import FIXTURES, MLPERF, V1, V2, image

@@ -1,0 +1,132 @@
+"""One volume of a batch: predicted, written, and told of."""
+
+import hashlib
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sparseseg.batch.course import BatchCourse
+from sparseseg.batch.facts import facts_of
+from sparseseg.batch.items import Item, fingerprint
+from sparseseg.batch.scratch import arrays_for, shares_of
+from sparseseg.batch.settings import BatchSettings
+from sparseseg.data.atomic import is_disk_full
+from sparseseg.data.files import open_volume, write_image, write_labels
+from sparseseg.data.on_disk import let_go
+from sparseseg.engine.model import Model
+from sparseseg.engine.output import Workers
+from sparseseg.engine.segment import (
+    VOLUME_SHARE,
+    Job,
+    Segmentation,
+    checked_rules,
+    segment,
+)
+from sparseseg.errors import UserError
+from sparseseg.postprocessing import needs_probabilities
+from sparseseg.reporting.entry import State, VolumeEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is going on with one volume."""
+
+    item: Item
+    state: State
+    done: float
+    """The share of this volume that is done, 0..1."""
+    seconds: float
+    seconds_left: float | None
+    """Of the whole batch; None until it can be told."""
+    entry: VolumeEntry | None = None
+    note: str = ""
+
+
+def ended(item: Item, entry: VolumeEntry, course: BatchCourse) -> Report:
+    """Count a volume that is over, and report what became of it."""
+    course.finish(entry.seconds if entry.state == "done" else None)
+    return Report(item, entry.state, 1.0, entry.seconds, course.left, entry)
+
+
+Known = tuple[str, VolumeEntry | None]
+"""A hash of model and settings, and what the manifest says of a volume."""
+
+
+def attempted(
+    model: Model,
+    item: Item,
+    settings: BatchSettings,
+    course: BatchCourse,
+    known: Known,
+    workers: Workers | None = None,
+) -> Generator[Report, None, VolumeEntry]:
+    """Predict one volume if it has to be, and return what became of it."""
+    begin = time.perf_counter()
+    try:
+        key = _key(item, known[0])
+        old = known[1]
+        if old and old.state == "done" and old.key == key and item.prediction.exists():
+            return replace(old, state="skipped")
+        facts = yield from _predicted(model, item, settings, course, workers)
+    except (UserError, MemoryError, OSError, RuntimeError) as error:
+        if is_disk_full(error):
+            raise UserError(
+                f"the disk is full: {item.name} was not written; make room, and run the "
+                "same batch again, it continues from there"
+            ) from error
+        seconds, words = time.perf_counter() - begin, _sentence(error, item)
+        return VolumeEntry(
+            name=item.name, state="failed", key="", seconds=seconds, error=words
+        )
+    seconds = time.perf_counter() - begin
+    return VolumeEntry(
+        name=item.name, state="done", key=key, seconds=seconds, facts=facts
+    )
+
+
+def _predicted(
+    model: Model,
+    item: Item,
+    settings: BatchSettings,
+    course: BatchCourse,
+    workers: Workers | None,
+) -> Generator[Report, None, dict[str, Any]]:
+    """Predict and write one volume; return what is known of it."""
+    volume = open_volume(item.image, at_most=int(settings.bytes * VOLUME_SHARE))
+    note = model.unlike(volume)
+    begin = time.perf_counter()
+    yield Report(item, "running", 0.0, 0.0, course.left, note=note)
+    job = Job(memory=settings.bytes)
+    need = needs_probabilities(checked_rules(model, volume, job))
+    with arrays_for(volume, settings, need=need, model=model) as out:
+        work = segment(model, volume, job, into=out, workers=workers)
+        while True:
+            try:
+                tile = next(work)
+            except StopIteration as end:
+                found: Segmentation = end.value
+                break
+            done = tile.done / tile.total
+            seconds = time.perf_counter() - begin
+            let_go(out.labels, out.uncertainty)
+            yield Report(item, "running", done, seconds, course.at(done, seconds))
+        write_labels(item.prediction, found.labels, like=volume, table=model.table)
+        if out.uncertainty is not None:
+            with shares_of(out.uncertainty, settings, volume.name) as shares:
+                write_image(item.uncertainty, shares, like=volume)
+        words = "; also, ".join(part for part in (note, found.doubt) if part)
+        return facts_of(model, volume, found, item) | {"note": words}
+
+
+def _key(item: Item, state: str) -> str:
+    truth = fingerprint(item.truth) if item.truth else ""
+    words = f"{fingerprint(item.image)} {truth} {state} {item.prediction.name}"
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
+def _sentence(error: BaseException, item: Item) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory even for the smallest tile: give more"
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words.replace(f"{item.image}: ", "").replace(str(item.image), item.name)
