@@ -139,6 +139,19 @@ def take_picture_of_project(photographer: Photographer) -> None:
         project.close_project()
 
 
+def take_picture_of_planes(photographer: Photographer) -> None:
+    """Show the three planes of the sample with its annotated slices."""
+    dock = photographer.dock
+    photographer.open_sample()
+    dock.classes.use.click()
+    dock.desk.painter.go_to(SliceView(0, 44))
+    dock.paint.planes.click()
+    photographer.wait_for(lambda: dock.desk.ledger.count is not None, "ledger")
+    for text in dock.messages.texts:
+        dock.messages.withdraw(text)
+    photographer.picture("planes")
+
+
 def take_pictures_of_models(photographer: Photographer) -> None:
     """Show the list of models over a synthetic scan, and the table of a batch.
 
@@ -176,9 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
     parser.add_argument("--theme", choices=["dark", "light"], default="dark")
-    parser.add_argument(
-        "--pictures", choices=["all", "window", "project", "models"], default="all"
-    )
+    parser.add_argument("--pictures", choices=["all", *_WALKS], default="all")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
@@ -194,6 +205,7 @@ def main() -> None:
 _WALKS = {
     "window": take_pictures,
     "project": take_picture_of_project,
+    "planes": take_picture_of_planes,
     "models": take_pictures_of_models,
 }
 

@@ -23,6 +23,7 @@ from sparseseg.widgets.lock_panel import LockPanel
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_picker import ModelPicker
 from sparseseg.widgets.paint_panel import PaintPanel
+from sparseseg.widgets.planes import ThreePlanes
 from sparseseg.widgets.preview import PreviewWatch
 from sparseseg.widgets.project_panel import ProjectPanel
 from sparseseg.widgets.result_panel import ResultPanel
@@ -96,6 +97,7 @@ class SegmentationDock(QWidget):
         if self.picker is not None:
             self.picker.close()
         self.clean.close()
+        self.planes.hide()
         self.train.recipe.close()
         self._counting.close()
         self.desk.close()
@@ -133,6 +135,7 @@ class SegmentationDock(QWidget):
         self.paint = PaintPanel(desk.painter, desk.ledger, messages)
         self.train = TrainPanel(desk, messages)
         self.clean = CleanPanel(desk, messages)
+        self.planes = ThreePlanes(desk)
         self.result = ResultPanel(desk, messages)
 
     def _build(self) -> None:
@@ -181,6 +184,8 @@ class SegmentationDock(QWidget):
         relay, link = self.desk.relay, self.desk.link
         self.desk.state_changed.connect(self._show_state)
         self.desk.project.changed.connect(self._show_locked)
+        self.paint.planes.clicked.connect(self._turn_planes)
+        self.planes.shown.connect(self.paint.planes.setChecked)
         link.opened.connect(self._fold_image)
         self.desk.painter.view_changed.connect(self._show_view)
         relay.failed.connect(self.messages.error)
@@ -214,6 +219,11 @@ class SegmentationDock(QWidget):
 
     def _show_state(self, state: "State") -> None:
         self.sections[_IMAGE].summarise(_shortened(state.image))
+
+    def _turn_planes(self) -> None:
+        with self.messages.catching():
+            self.planes.turn(self)
+        self.paint.planes.setChecked(self.planes.is_shown)
 
     def _show_locked(self) -> None:
         guard = self.desk.project.locks.guard

@@ -41,6 +41,8 @@ class LedgerWatch:
     """The newest `LedgerCount`, or None where nothing is watched."""
 
     def __init__(self) -> None:
+        self.count: LedgerCount | None = None
+        """What was counted last; None where nothing is watched."""
         self._labels: SparseLabels | None = None
         self._counter = ThreadPoolExecutor(1, "sparseseg-ledger")
         self._pending: Future[LedgerCount | None] | None = None
@@ -52,7 +54,7 @@ class LedgerWatch:
 
     def leave(self) -> None:
         """Watch nothing until another array comes."""
-        self._labels = self._pending = None
+        self._labels = self._pending = self.count = None
         self.counted.emit(None)
 
     def look(self) -> None:
@@ -70,6 +72,7 @@ class LedgerWatch:
         if self._pending.done():
             count, self._pending = self._pending.result(), None
             if count is not None:
+                self.count = count
                 self.counted.emit(count)
 
     def close(self) -> None:

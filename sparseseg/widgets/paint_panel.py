@@ -37,6 +37,9 @@ class PaintPanel(QWidget):
         self._ledger = ledger
         self._messages = messages
         self.axes = QButtonGroup(self)
+        self.planes = QPushButton("3 planes")
+        self.planes.setCheckable(True)
+        self.planes.setToolTip(_PLANES)
         self.fill = action_button(
             "Fill rest of slice with background",
             "Mark what is still unlabelled on the visible slice as background, which "
@@ -71,6 +74,7 @@ class PaintPanel(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             self.axes.addButton(button, axis)
             row.addWidget(button, 1)
+        row.addWidget(self.planes, 2)
         self.axes.button(0).setChecked(True)
         self.axes.idClicked.connect(self._turn_to)
         return row
@@ -98,3 +102,8 @@ class PaintPanel(QWidget):
         if view is not None:
             self.axes.button(view.axis).setChecked(True)
         self.ledger.show_view(view)
+
+
+_PLANES = (
+    "Show the other two planes beside the visible slice, and paint in each of them"
+)

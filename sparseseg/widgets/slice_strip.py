@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QMouseEvent, QPaintEvent
 
 # Two of Okabe and Ito's colours: they differ for every eye, on dark and on light.
-_COMPLETE, _PARTIAL = QColor("#009e73"), QColor("#e69f00")
+COMPLETE, PARTIAL = QColor("#009e73"), QColor("#e69f00")
 _INSET = 5
 _REACH = 4
 
@@ -81,7 +81,7 @@ class SliceStrip(QWidget):
     def _draw_tick(self, painter: QPainter, found: AnnotatedSlice) -> None:
         half = 7.0 if found.complete else 4.0
         x, middle = self._position(found.index), self.height() / 2
-        colour = _COMPLETE if found.complete else _PARTIAL
+        colour = COMPLETE if found.complete else PARTIAL
         painter.fillRect(QRectF(x - 1.5, middle - half, 3, 2 * half), colour)
 
     def _draw_marker(self, painter: QPainter, x: float) -> None:

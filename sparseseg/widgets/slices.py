@@ -33,14 +33,24 @@ def visible_slice(dims: "Dims", layer: "Layer") -> SliceView | None:
 
     None in 3-D display, outside the layer, or when a channel axis is on the screen.
     """
-    hidden = [axis - (dims.ndim - 3) for axis in dims.not_displayed]
-    spatial = [axis for axis in hidden if axis >= 0]
-    if len(spatial) != 1:
+    axis = shown_axis(dims)
+    if axis is None:
         return None
-    (axis,) = spatial
-    index = round(float(layer.world_to_data(_point_for(dims, layer))[axis]))
+    index = round(point_in(dims, layer)[axis])
     inside = 0 <= index < layer.data.shape[axis]
     return SliceView(axis, index) if inside else None
+
+
+def shown_axis(dims: "Dims") -> int | None:
+    """Return the axis (0 z, 1 y, 2 x) across which slices are shown; None in 3-D."""
+    hidden = [axis - (dims.ndim - 3) for axis in dims.not_displayed]
+    spatial = [axis for axis in hidden if axis >= 0]
+    return spatial[0] if len(spatial) == 1 else None
+
+
+def point_in(dims: "Dims", layer: "Layer") -> list[float]:
+    """Return the point that a viewer is at, in voxels of a 3-D layer."""
+    return [float(place) for place in layer.world_to_data(_point_for(dims, layer))]
 
 
 def roll_to(dims: "Dims", axis: int) -> None:

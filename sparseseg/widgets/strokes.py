@@ -38,6 +38,7 @@ class Strokes:
     def __init__(self, painter: "Painter") -> None:
         self._painter = painter
         self._layer: Labels | None = None
+        self._twins: list[Labels] = []
         self.is_painting = False
 
     @property
@@ -52,13 +53,25 @@ class Strokes:
         """Listen to another layer, or to none."""
         if layer is self._layer:
             return
+        twins = self._twins
         self._let_go()
         self._layer, self.is_painting = layer, False
         if layer is not None:
-            layer.events.paint.connect(self._on_paint)
-            layer.mouse_drag_callbacks.append(self._on_drag)
-            layer.bind_key(_UNDO, lambda _: self.turned.emit("undo"), overwrite=True)
-            layer.bind_key(_REDO, lambda _: self.turned.emit("redo"), overwrite=True)
+            self._listen(layer)
+            self.join(twins)
+
+    def join(self, twins: "list[Labels]") -> None:
+        """Listen also to other layers on the same array, in place of those before."""
+        self.leave_twins()
+        self._twins = twins
+        for twin in twins if self._layer is not None else ():
+            self._listen(twin)
+
+    def leave_twins(self) -> None:
+        """Listen to the annotation's own layer only."""
+        for twin in self._twins:
+            self._ignore(twin)
+        self._twins = []
 
     def close(self) -> None:
         """Let go of the layer, and of those who listen."""
@@ -68,12 +81,21 @@ class Strokes:
         self.turned.disconnect()
 
     def _let_go(self) -> None:
-        layer = self._layer
-        if layer is None:
+        for layer in (self._layer, *self._twins):
+            if layer is not None:
+                self._ignore(layer)
+
+    def _listen(self, layer: "Labels") -> None:
+        layer.events.paint.connect(self._on_paint)
+        layer.mouse_drag_callbacks.append(self._on_drag)
+        layer.bind_key(_UNDO, lambda _: self.turned.emit("undo"), overwrite=True)
+        layer.bind_key(_REDO, lambda _: self.turned.emit("redo"), overwrite=True)
+
+    def _ignore(self, layer: "Labels") -> None:
+        if self._on_drag not in layer.mouse_drag_callbacks:
             return
         layer.events.paint.disconnect(self._on_paint)
-        if self._on_drag in layer.mouse_drag_callbacks:
-            layer.mouse_drag_callbacks.remove(self._on_drag)
+        layer.mouse_drag_callbacks.remove(self._on_drag)
         for key in (_UNDO, _REDO):
             layer.bind_key(key, None, overwrite=True)
 

@@ -1,0 +1,80 @@
+"""How long a stroke in one plane takes to be drawn in the other two.
+
+    xvfb-run -a -s "-screen 0 1500x1000x24" python -m benchmarks.planes --side 512
+
+A real window is used. A stroke is one dab of the brush at a random place. Its time ends
+when all three canvases have drawn it.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import napari
+import numpy as np
+from qtpy.QtWidgets import QApplication
+
+from sparseseg.widgets.dock import SegmentationDock
+from sparseseg.widgets.slices import SliceView
+
+
+def measured(side: int, strokes: int) -> dict[str, float | int | str]:
+    """Paint strokes and return their times to all planes, in milliseconds."""
+    random = np.random.default_rng(0)
+    viewer = napari.Viewer()
+    viewer.window.resize(1480, 980)
+    image = random.integers(0, 255, (side,) * 3, np.uint8)
+    viewer.add_image(image, name="noise")
+    dock = SegmentationDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Sparse segmentation")
+    dock.classes.new.click()
+    dock.desk.painter.go_to(SliceView(0, side // 2))
+    dock.paint.planes.click()
+    settle(1.0)
+    layers = [dock.desk.link.annotation]
+    layers += [m.twin_of(layers[0]).layer for m in dock.planes.mirrors]
+    canvases = [
+        viewer.window._qt_viewer.canvas,
+        *(v.canvas for v in dock.planes._views),
+    ]
+    drawn, shown = [], []
+    for number in range(strokes):
+        place = random.integers(side // 4, 3 * side // 4, 3)
+        place[number % 3] = side // 2  # on the plane that this layer shows
+        start = time.perf_counter()
+        layers[number % 3].paint(tuple(place), 1)
+        drawn.append(1e3 * (time.perf_counter() - start))
+        for canvas in canvases:
+            canvas.native.update()
+        QApplication.processEvents()
+        shown.append(1e3 * (time.perf_counter() - start))
+    result = {"side": side, "strokes": strokes}
+    for name, times in (("layers_ms", drawn), ("canvases_ms", shown)):
+        low, high = np.percentile(times, (50, 99))
+        result |= {f"{name}_median": low, f"{name}_99": high, f"{name}_max": max(times)}
+    dock.close()
+    viewer.close()
+    return result
+
+
+def settle(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--strokes", type=int, default=120)
+    parser.add_argument("-o", dest="output", type=Path)
+    arguments = parser.parse_args()
+    result = measured(arguments.side, arguments.strokes)
+    print(json.dumps(result, indent=1))
+    if arguments.output:
+        arguments.output.write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Two more planes of the volume beside the one of napari's canvas."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from napari.qt import QtViewer
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QSplitter
+
+from sparseseg.errors import UserError
+from sparseseg.widgets.planes import lines
+from sparseseg.widgets.planes.mirror import Mirror
+from sparseseg.widgets.slices import point_in, visible_slice
+
+if TYPE_CHECKING:
+    import napari.viewer
+    from napari.components import ViewerModel
+    from napari.layers import Layer, Vectors
+    from qtpy.QtWidgets import QDockWidget, QWidget
+
+    from sparseseg.widgets.desk import Desk
+    from sparseseg.widgets.planes.twin import Twin
+
+_TITLE = "Other planes"
+_LAYOUT_MS = 200
+_SOON_MS = 20
+_SHARE = 0.4
+"""Of the width of napari's canvas, for the other planes."""
+
+
+class ThreePlanes(QObject):
+    """Show the other two planes in a dock, linked with napari's own canvas."""
+
+    shown = Signal(bool)
+
+    def __init__(self, desk: "Desk") -> None:
+        super().__init__()
+        self._desk = desk
+        self._dock: QDockWidget | None = None
+        self._views: list[QtViewer] = []
+        self._lines: list[tuple[ViewerModel, Vectors]] = []
+        self._is_refreshing = False
+        self.mirrors: list[Mirror] = []
+        self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
+        self._soon.timeout.connect(self._draw_lines)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the other planes are there."""
+        return bool(self.mirrors)
+
+    def turn(self, beside: "QWidget") -> None:
+        """Show the other planes to the left of a dock's widget, or take them away."""
+        if self.is_shown:
+            self.hide()
+        else:
+            self.show(beside)
+
+    def show(self, beside: "QWidget | None" = None) -> None:
+        """Show the other planes; raises `UserError` where there is no volume."""
+        if self.is_shown:
+            return
+        if self._desk.viewer.dims.ndim < 3:
+            raise UserError("Open a 3-D image first.")
+        self._desk.viewer.dims.ndisplay = 2
+        self.start()
+        window = getattr(self._desk.viewer, "window", None)
+        if window is not None:  # a viewer without a window has no canvas to show
+            self._dock_views(self._desk.viewer, beside)
+        self.shown.emit(True)
+
+    def start(self) -> None:
+        """Make the models of the two planes, and follow what they show."""
+        viewer = self._desk.viewer
+        self.mirrors = [Mirror(viewer, turn, self._on_changed) for turn in (1, 2)]
+        for mirror in self.mirrors:
+            mirror.model.dims.events.point.connect(self._plan)
+            mirror.model.scene.camera.events.zoom.connect(self._plan)
+        self._desk.ledger.counted.connect(self._plan)
+        self._desk.link.annotation_changed.connect(self._on_annotation)
+        for event in self._main_events():
+            event.connect(self._plan)
+        self._on_annotation()
+
+    def hide(self) -> None:
+        """Take the other planes away."""
+        if not self.is_shown:
+            return
+        self._soon.stop()
+        self._desk.ledger.counted.disconnect(self._plan)
+        self._desk.link.annotation_changed.disconnect(self._on_annotation)
+        for event in self._main_events():
+            event.disconnect(self._plan)
+        self._desk.project.strokes.leave_twins()
+        self._remove_lines()
+        self._close_views()
+        for mirror in self.mirrors:
+            mirror.close()
+        self.mirrors = []
+        self.shown.emit(False)
+
+    def point_at(self) -> None:
+        """Move all planes to where the pointer is."""
+        models = [self._desk.viewer, *(mirror.model for mirror in self.mirrors)]
+        under = [view.canvas.native.underMouse() for view in self._views]
+        model = next(
+            (m for m, is_there in zip(models[1:], under, strict=False) if is_there),
+            models[0],
+        )
+        self._desk.viewer.dims.point = tuple(model.cursor.position)
+
+    def _on_changed(self, twin: "Twin", layer: "Layer") -> None:
+        """Draw what one layer of a group shows on all others of it."""
+        if self._is_refreshing:
+            return
+        self._is_refreshing = True
+        try:
+            group = [twin.source]
+            for mirror in self.mirrors:
+                other = mirror.twin_of(twin.source)
+                group += [] if other is None else [other.layer]
+            for other_layer in group:
+                if other_layer is not layer and other_layer.visible:
+                    other_layer.refresh(extent=False, thumbnail=False)
+        finally:
+            self._is_refreshing = False
+
+    def _on_annotation(self, _layer: object = None) -> None:
+        """Write what is painted on the twins, and draw the lines of this annotation."""
+        annotation = self._desk.link.annotation
+        twins = [mirror.twin_of(annotation) for mirror in self.mirrors]
+        self._desk.project.strokes.join([twin.layer for twin in twins if twin])
+        self._remove_lines()
+        if annotation is None:
+            return
+        placement, layers = self._desk.link.placement, self._desk.viewer.layers
+        own, *others = [lines.line_layer(placement) for _ in range(3)]
+        active, mode = layers.selection.active, annotation.mode
+        layers.append(own)
+        layers.selection.active = active
+        annotation.mode = mode  # napari resets it for a layer that it adds
+        self._lines.append((self._desk.viewer, own))
+        for mirror, layer in zip(self.mirrors, others, strict=True):
+            mirror.add(layer)
+            self._lines.append((mirror.model, layer))
+        self._draw_lines()
+
+    def _main_events(self) -> list[Any]:
+        viewer = self._desk.viewer
+        dims = viewer.dims.events
+        return [dims.point, dims.order, viewer.scene.camera.events.zoom]
+
+    def _plan(self, _event: object = None) -> None:
+        self._soon.start()
+
+    def _draw_lines(self) -> None:
+        annotation, count = self._desk.link.annotation, self._desk.ledger.count
+        if annotation is None:
+            return
+        slices = () if count is None else count.ledger.slices
+        for model, layer in self._lines:
+            view = visible_slice(model.dims, annotation)
+            if view is not None and layer in model.layers:
+                point = point_in(model.dims, annotation)
+                shape = annotation.data.shape
+                found = lines.lines_in(view, shape, slices, point)
+                lines.show(layer, found, model.scene.camera.zoom)
+
+    def _remove_lines(self) -> None:
+        for model, layer in self._lines:
+            with suppress(ValueError):  # the user removed it
+                model.layers.remove(layer)
+        self._lines.clear()
+
+    def _dock_views(
+        self, viewer: "napari.viewer.Viewer", beside: "QWidget | None"
+    ) -> None:
+        self._views = [QtViewer(mirror.model) for mirror in self.mirrors]
+        splitter = QSplitter(Qt.Orientation.Vertical)
+        for view in self._views:
+            splitter.addWidget(view)
+        self._dock = dock = viewer.window.add_dock_widget(
+            splitter, name=_TITLE, area="right", tabify=False
+        )
+        dock.destroyed.connect(self._on_destroyed)
+        _put_left(dock, beside)
+        dock.visibilityChanged.connect(self._on_visible)
+        QTimer.singleShot(_LAYOUT_MS, self._fit)
+
+    def _fit(self) -> None:
+        """Show all of each plane, once the canvases have their sizes."""
+        for mirror in self.mirrors:
+            mirror.model.reset_view()
+
+    def _on_visible(self, _is_visible: bool) -> None:
+        if self._dock is not None and self._dock.isHidden():
+            QTimer.singleShot(0, self.hide)
+
+    def _on_destroyed(self, _object: Any = None) -> None:
+        self._dock = None
+
+    def _close_views(self) -> None:
+        for view in self._views:
+            view.close()
+            view.deleteLater()
+        self._views = []
+        dock, self._dock = self._dock, None
+        if dock is not None:
+            with suppress(LookupError, RuntimeError):  # the window closes it
+                self._desk.viewer.window.remove_dock_widget(dock.widget())
+
+
+def _put_left(dock: "QDockWidget", beside: "QWidget | None") -> None:
+    """Put a dock to the left of the one with a widget; Qt puts it below."""
+    window = dock.parent()
+    other = beside
+    while other is not None and other.parent() is not window:
+        other = other.parent()
+    if other is None:
+        return
+    window.splitDockWidget(dock, other, Qt.Orientation.Horizontal)
+    wide = round(_SHARE * window.centralWidget().width())
+    widths = [wide, other.width()]
+    window.resizeDocks([dock, other], widths, Qt.Orientation.Horizontal)

@@ -1,0 +1,184 @@
+"""Three planes of one volume: each shows what is painted in the others."""
+
+import numpy as np
+import pytest
+from napari.layers import Vectors
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.errors import UserError
+from sparseseg.widgets.dock import SegmentationDock
+from sparseseg.widgets.planes import ThreePlanes
+from sparseseg.widgets.planes.lines import lines_in
+from sparseseg.widgets.slices import SliceView, shown_axis, visible_slice
+from tests.widgets.conftest import SHAPE
+
+
+@pytest.fixture
+def planes(opened, qtbot) -> ThreePlanes:
+    planes = ThreePlanes(opened)
+    planes.show()
+    yield planes
+    planes.hide()
+
+
+def annotations(planes, desk):
+    return [mirror.twin_of(desk.link.annotation).layer for mirror in planes.mirrors]
+
+
+def test_the_other_planes_are_the_two_that_napari_does_not_show(planes, opened):
+    for axis in (0, 1, 2):
+        opened.painter.turn_to(axis)
+        shown = [shown_axis(mirror.model.dims) for mirror in planes.mirrors]
+        assert {axis, *shown} == {0, 1, 2}
+
+
+def test_what_is_painted_in_one_plane_is_drawn_in_all(planes, opened):
+    layer, array = opened.link.annotation, opened.link.arrays.annotation
+    opened.viewer.dims.set_point(0, 11.5)  # slice z 3
+    first, second = annotations(planes, opened)
+    first.paint((3, 10, 10), 1)  # in another plane
+    assert array[3, 10, 10] == 1
+    assert layer._slice.image.raw[10, 10] == 1
+    drawn = []
+    for other in (layer, second):
+        other.events.set_data.connect(lambda _, own=other: drawn.append(own))
+    first.paint((3, 20, 20), 1)
+    assert drawn == [layer, second]
+
+
+def test_an_undo_in_one_plane_is_drawn_in_the_others(planes, opened):
+    layer = opened.link.annotation
+    twin = annotations(planes, opened)[0]
+    layer.paint((3, 10, 10), 1)
+    drawn = []
+    twin.events.set_data.connect(lambda _: drawn.append(1))
+    layer.undo()
+    assert drawn
+    assert not opened.link.arrays.annotation.any()
+
+
+def test_showing_the_planes_moves_nothing_and_keeps_the_brush(opened, qtbot):
+    opened.painter.go_to(SliceView(0, 1))
+    opened.link.annotation.mode = "fill"
+    before = opened.viewer.dims.point
+    planes = ThreePlanes(opened)
+    planes.show()
+    opened.viewer.add_image(np.zeros(SHAPE), name="more", scale=(0.5, 0.25, 0.25))
+    opened.viewer.layers.selection.active = opened.link.annotation
+    assert opened.viewer.dims.point == before
+    assert opened.painter.view == SliceView(0, 1)
+    assert opened.link.annotation.mode == "fill"
+    assert annotations(planes, opened)[0].mode == "fill"
+    planes.hide()
+
+
+def test_class_brush_and_tool_are_the_same_in_all_planes(planes, opened):
+    opened.classes.add()
+    opened.painter.select(2)
+    first, second = annotations(planes, opened)
+    assert (first.selected_label, second.selected_label) == (2, 2)
+    assert (first.mode, second.mode) == ("paint", "paint")
+    first.brush_size = 9
+    first.mode = "erase"
+    assert (opened.link.annotation.brush_size, second.brush_size) == (9, 9)
+    assert (opened.link.annotation.mode, second.mode) == ("erase", "erase")
+
+
+def test_scrolling_one_plane_moves_the_point_of_all(planes, opened):
+    mirror = planes.mirrors[0]
+    annotation = opened.link.annotation
+    view = visible_slice(mirror.model.dims, annotation)
+    mirror.model.dims.set_point(view.axis, mirror.model.dims.point[view.axis] + 0.25)
+    assert opened.viewer.dims.point == mirror.model.dims.point
+    assert planes.mirrors[1].model.dims.point == mirror.model.dims.point
+    opened.painter.go_to(SliceView(0, 1))
+    assert mirror.model.dims.point == opened.viewer.dims.point
+
+
+def test_layers_that_come_and_go_do_so_in_all_planes(planes, opened):
+    added = opened.viewer.add_image(np.zeros(SHAPE), name="more", scale=(0.5, 0.25, 1))
+    model = planes.mirrors[0].model
+    names = [layer.name for layer in opened.viewer.layers if type(layer) is not Vectors]
+    assert [layer.name for layer in model.layers if type(layer) is not Vectors] == names
+    opened.viewer.layers.remove(added)
+    assert "more" not in model.layers
+    opened.link.annotation.visible = False
+    assert not annotations(planes, opened)[0].visible
+
+
+def test_annotated_slices_and_the_point_are_lines_of_their_colour():
+    found = [
+        AnnotatedSlice(0, 2, 50, complete=True),
+        AnnotatedSlice(1, 7, 5, complete=False),
+    ]
+    drawn = lines_in(SliceView(2, 4), (6, 30, 40), found, (3.0, 15.0, 4.0))
+    assert drawn.vectors[:, 0].tolist() == [
+        [2.0, -0.5, 4.0],
+        [-0.5, 7.0, 4.0],
+        [3.0, -0.5, 4.0],
+        [-0.5, 15.0, 4.0],
+    ]
+    assert drawn.vectors[:, 1].tolist() == [
+        [0.0, 30.0, 0.0],
+        [6.0, 0.0, 0.0],
+        [0.0, 30.0, 0.0],
+        [6.0, 0.0, 0.0],
+    ]
+    assert drawn.colours == ["#009e73", "#e69f00", "#ffffff", "#ffffff"]
+    assert lines_in(SliceView(0, 2), (6, 30, 40), found[:1], (2, 0, 0)).colours == [
+        "#ffffff",
+        "#ffffff",
+    ]
+
+
+def test_the_lines_follow_the_ledger(planes, opened):
+    opened.link.arrays.annotation[4] = 255
+    opened.ledger.look()
+    QTest.qWait(200)
+    lines = next(
+        layer for layer in planes.mirrors[0].model.layers if type(layer) is Vectors
+    )
+    assert lines.ndim == 3
+    assert len(lines.data) == 3
+
+
+def test_without_a_volume_there_are_no_planes(desk, qtbot):
+    planes = ThreePlanes(desk)
+    with pytest.raises(UserError, match="Open a 3-D image"):
+        planes.show()
+    assert not planes.is_shown
+
+
+def test_nothing_is_left_of_planes_that_were_hidden(planes, opened):
+    names = [layer.name for layer in opened.viewer.layers]
+    planes.hide()
+    assert [layer.name for layer in opened.viewer.layers] == [
+        name for name in names if name != "annotated slices"
+    ]
+    opened.link.annotation.paint((3, 10, 10), 1)
+    assert planes.mirrors == []
+
+
+def test_a_window_shows_the_planes_beside_its_canvas(
+    make_napari_viewer, session, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.zeros((20, 30, 40), np.uint8), name="cells")
+    dock = SegmentationDock(viewer, session=session)
+    viewer.window.add_dock_widget(dock, name="Sparse segmentation")
+    dock.classes.new.click()
+    dock.paint.planes.click()
+    QApplication.processEvents()
+    assert len(dock.planes._views) == 2
+    assert "Other planes" in viewer.window.dock_widgets
+    twin = annotations(dock.planes, dock.desk)[1]
+    twin.paint((3, 10, 10), 1)
+    assert dock.desk.link.arrays.annotation[3, 10, 10] == 1
+    dock.paint.planes.click()
+    assert not dock.planes.is_shown
+    dock.paint.planes.click()
+    QApplication.processEvents()
+    dock.close()
+    assert "Other planes" not in viewer.window.dock_widgets
