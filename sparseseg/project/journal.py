@@ -28,8 +28,21 @@ from sparseseg.project.schema import check_schema, create
 from sparseseg.project.snapshots import packed_array, unpacked_array
 
 Tool = Literal[
-    "brush", "eraser", "fill", "polygon", "edit", "proposal", "script", "import"
+    "brush",
+    "eraser",
+    "fill",
+    "polygon",
+    "edit",
+    "script",
+    "import",
+    "prediction",
+    "interpolation",
+    "threshold",
+    "growing",
+    "layer",
+    "proposal",
 ]
+"""What changed an annotation. Those from "prediction" on are accepted proposals."""
 STROKES: frozenset[Tool] = frozenset({"brush", "eraser", "fill", "polygon"})
 """The tools of a hand, which the choice of what may be painted over is for."""
 Action = Literal["change", "undo", "redo"]

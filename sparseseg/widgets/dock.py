@@ -26,6 +26,7 @@ from sparseseg.widgets.paint_panel import PaintPanel
 from sparseseg.widgets.planes import ThreePlanes
 from sparseseg.widgets.preview import PreviewWatch
 from sparseseg.widgets.project_panel import ProjectPanel
+from sparseseg.widgets.proposal_panel import ProposalPanel
 from sparseseg.widgets.result_panel import ResultPanel
 from sparseseg.widgets.section import Section
 from sparseseg.widgets.slices import SliceView
@@ -97,6 +98,7 @@ class SegmentationDock(QWidget):
         if self.picker is not None:
             self.picker.close()
         self.clean.close()
+        self.proposals.close()
         self.planes.hide()
         self.train.recipe.close()
         self._counting.close()
@@ -132,6 +134,7 @@ class SegmentationDock(QWidget):
             messages,
         )
         self.locks = LockPanel(desk, messages)
+        self.proposals = ProposalPanel(desk, messages)
         self.paint = PaintPanel(desk.painter, desk.ledger, messages)
         self.train = TrainPanel(desk, messages)
         self.clean = CleanPanel(desk, messages)
@@ -159,7 +162,7 @@ class SegmentationDock(QWidget):
         steps.setSpacing(6)
         bodies = {
             "Image": (self.image,),
-            "Annotate": (self.classes, self.locks, self.paint),
+            "Annotate": (self.classes, self.locks, self.paint, self.proposals),
             "Train": (self.train,),
             "Result": (self.result, self.clean),
         }

@@ -6,6 +6,7 @@ import numpy as np
 
 from sparseseg.boxes import Box
 from sparseseg.classes import BACKGROUND, UNLABELLED
+from sparseseg.data.proposals import of_prediction
 from sparseseg.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 def fill_rest(layer: "Labels", view: "SliceView", value: int = BACKGROUND) -> int:
     """Give the unlabelled voxels of one slice a value; return how many there were."""
-    plane = layer.data[view.selection]
-    return _fill(layer, view, np.full_like(plane, value))
+    index = view.index_of(layer.data[view.selection] == UNLABELLED)
+    return take(layer, index, np.full(index[0].size, value, np.uint8))
 
 
 def accept(layer: "Labels", view: "SliceView", prediction: "NDArray[np.uint8]") -> int:
@@ -27,10 +28,19 @@ def accept(layer: "Labels", view: "SliceView", prediction: "NDArray[np.uint8]") 
     What is predicted as 0 is background there. Raises `UserError` when no class is
     predicted on the slice, which is how a slice looks before its preview.
     """
-    plane = prediction[view.selection]
+    plane = of_prediction(prediction[view.selection])
     if not plane.any():
         raise UserError(f"Nothing is predicted on slice {view} yet.")
-    return _fill(layer, view, np.where(plane == 0, BACKGROUND, plane))
+    return take(layer, view.index_of(plane != UNLABELLED), plane[plane != UNLABELLED])
+
+
+def take(
+    layer: "Labels", index: "tuple[NDArray[np.intp], ...]", values: "NDArray[np.uint8]"
+) -> int:
+    """Label those of some voxels that are unlabelled; return how many."""
+    is_free = layer.data[index] == UNLABELLED
+    layer.data_setitem(tuple(places[is_free] for places in index), values[is_free])
+    return int(np.count_nonzero(is_free))
 
 
 def replace_labels(layer: "Labels", labels: "NDArray[np.uint8]", box: Box) -> int:
@@ -59,14 +69,6 @@ def checked_labels(layer: "Labels", shape: tuple[int, ...]) -> "NDArray[np.uint8
             f"0 unlabelled, 1 to 254 classes and 255 background."
         )
     return labels.astype(np.uint8)
-
-
-def _fill(layer: "Labels", view: "SliceView", plane: "NDArray[np.uint8]") -> int:
-    rows, columns = np.nonzero(layer.data[view.selection] == UNLABELLED)
-    index = [rows, columns]
-    index.insert(view.axis, np.full_like(rows, view.index))
-    layer.data_setitem(tuple(index), plane[rows, columns])
-    return int(rows.size)
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ANNOTATION, PREDICTION, UNCERTAINTY = "annotation", "prediction", "uncertainty"
 """What a layer is; also what marks it in its metadata, with the name of its image."""
 CLEANED = "prediction, cleaned up"
+PROPOSAL = "proposal"
 CLASSES = "sparseseg classes"
 """Where a Labels layer's metadata holds its class table, as `ClassTable.to_json`."""
 RESULT = "sparseseg result"

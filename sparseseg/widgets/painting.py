@@ -60,15 +60,15 @@ class Painter:
 
     def fill_rest(self) -> int:
         """Make the rest of the visible slice background; return how many voxels."""
-        with self._using("fill"):
-            return fill_rest(self._annotation(), self._visible())
+        with self.using("fill"):
+            return fill_rest(self._annotation(), self.visible())
 
     def accept(self) -> int:
         """Label the rest of the visible slice as predicted; return how many voxels."""
         layer, arrays = self._annotation(), self._link.arrays
         assert arrays is not None, "the annotation's layer is made on the arrays"
-        with self._using("proposal"):
-            return accept(layer, self._visible(), arrays.prediction)
+        with self.using("prediction"):
+            return accept(layer, self.visible(), arrays.prediction)
 
     def turn_to(self, axis: int) -> None:
         """Show slices across an axis (0 z, 1 y, 2 x)."""
@@ -91,7 +91,8 @@ class Painter:
             event.disconnect(self._look)
 
     @contextmanager
-    def _using(self, tool: "Tool") -> Iterator[None]:
+    def using(self, tool: "Tool") -> Iterator[None]:
+        """Let what is changed in the block count as done with a tool."""
         self.tool = tool
         try:
             yield
@@ -103,7 +104,8 @@ class Painter:
             raise UserError(_NO_LAYER)
         return self._layer
 
-    def _visible(self) -> SliceView:
+    def visible(self) -> SliceView:
+        """Return the slice that is shown; raises `UserError` where there is none."""
         if self.view is None:
             raise UserError("No single slice is shown: turn to 2-D and to the volume.")
         return self.view

@@ -55,7 +55,7 @@ class ResultLayers:
             seat.uncertainty = uncertainty_layer(
                 seat.arrays.uncertainty, placement, image=seat.name
             )
-            self._insert(seat.uncertainty)
+            self.insert(seat.uncertainty)
         if seat.prediction not in self._viewer.layers:
             seat.prediction = prediction_layer(
                 seat.arrays.prediction,
@@ -63,7 +63,7 @@ class ResultLayers:
                 placement,
                 image=seat.name,
             )
-            self._insert(seat.prediction)
+            self.insert(seat.prediction)
 
     def show_cleaned(self, labels: "NDArray[np.uint8]") -> None:
         """Show a cleaned prediction in place of the raw one, which is hidden."""
@@ -78,7 +78,7 @@ class ResultLayers:
             image=seat.name,
             kind=CLEANED,
         )
-        self._insert(seat.cleaned)
+        self.insert(seat.cleaned)
         if seat.prediction is not None:
             seat.prediction.visible = False
 
@@ -89,7 +89,8 @@ class ResultLayers:
             if layer is not None and layer.visible:
                 layer.refresh(extent=False)
 
-    def _insert(self, layer: "Layer") -> None:
+    def insert(self, layer: "Layer") -> None:
+        """Add a layer under the annotation, which stays the one that is painted on."""
         layers = self._viewer.layers
         active = layers.selection.active
         above = self._link.annotation

@@ -27,6 +27,7 @@ class Seat:
     prediction: "Labels | None" = None
     uncertainty: "Image | None" = None
     cleaned: "Labels | None" = None
+    proposal: "Labels | None" = None
 
     @property
     def name(self) -> str:
@@ -36,7 +37,8 @@ class Seat:
     @property
     def layers(self) -> "list[Any]":
         """The layers that show this image and what was made of it."""
-        made = (self.annotation, self.prediction, self.uncertainty, self.cleaned)
+        results = (self.prediction, self.uncertainty, self.cleaned)
+        made = (self.annotation, *results, self.proposal)
         return [self.image, *(layer for layer in made if layer is not None)]
 
     def shows(self, image: "Image") -> bool:

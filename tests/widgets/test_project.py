@@ -176,7 +176,7 @@ def test_the_journal_says_with_which_tool(saved, folder):
     settle(saved)
     entries = Journal(folder / "journal.sqlite", read_only=True).entries("cells")
     assert [entry.tool for entry in entries] == [
-        *("brush", "eraser", "fill", "proposal", "script")
+        *("brush", "eraser", "fill", "prediction", "script")
     ]
 
 
