@@ -7,6 +7,7 @@ from sparseseg.batch.settings import BatchSettings
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import tile_within
 from sparseseg.engine.segment import tile_memory
+from sparseseg.memory import check_memory
 from sparseseg.postprocessing import chosen_rules, read_rules
 
 
@@ -15,6 +16,7 @@ def prepare(model: Model, settings: BatchSettings) -> str:
 
     Raises `UserError` for options, rules and memory that do not fit the model.
     """
+    check_memory(settings.bytes)
     model.choose(settings.options)
     model.rules = chosen_rules(settings.clean, model.rules)
     read_rules(model.rules, model.table)

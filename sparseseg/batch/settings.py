@@ -1,15 +1,13 @@
 """What a batch is told: declared once for the form, the command line and its file."""
 
 import json
-import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from sparseseg.errors import UserError
+from sparseseg.memory import parse_size
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 LEAST_MEMORY = 2**30
 
 
@@ -87,11 +85,3 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UserError(f"{path} holds no settings of a batch")
     return data
-
-
-def parse_size(words: str) -> int:
-    """Return the bytes of a size such as 4GB; raise `UserError` for what is none."""
-    found = _SIZE.fullmatch(words.strip())
-    if not found:
-        raise UserError(f"a size of memory is like 4GB or 800MB, got {words!r}")
-    return int(float(found.group(1)) * _UNITS[found.group(2).lower()])

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparseseg.batch.settings import parse_size
 from sparseseg.cli import jobs
 from sparseseg.cli.cleaning import PREDICTING, add_clean
 from sparseseg.cli.command import Answer, Command
@@ -14,6 +13,7 @@ from sparseseg.cli.inputs import add_numbering, read_annotation
 from sparseseg.cli.outputs import check_image_name, make_room
 from sparseseg.cli.progress import note
 from sparseseg.errors import UserError
+from sparseseg.memory import check_memory, parse_size
 
 if TYPE_CHECKING:
     from sparseseg.boxes import Box
@@ -95,6 +95,8 @@ def _run(arguments: Namespace) -> Answer:
     for flag in ("annotation", "inside"):
         if getattr(arguments, flag) and len(arguments.images) > 1:
             raise UserError(f"--{flag} takes one image: predict the others separately")
+    if arguments.memory is not None:
+        check_memory(arguments.memory)
     targets = _targets(arguments.images, arguments.output)
     _make_room(arguments, targets)
     model = open_model(arguments.model)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import psutil
 import torch
 from torch import Tensor, nn
 
 from sparseseg.errors import UserError
+from sparseseg.memory import free_memory
 
 _WARM_STEPS = 1
 _TIMED_STEPS = 2
@@ -42,7 +42,7 @@ def free_bytes(device: torch.device) -> int | None:
         ours = reserved - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + ours
     if device.type == "cpu":
-        return int(psutil.virtual_memory().available)
+        return free_memory()
     return None
 
 

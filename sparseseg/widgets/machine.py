@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-import psutil
+from sparseseg.memory import memory_limit
 
 _GB = 2**30
 _PATIENCE = 3.0
@@ -21,7 +21,7 @@ class Machine:
 
 def this_computer() -> Machine:
     """Return what is known at once; a Mac's GPU shares the memory of the computer."""
-    memory = psutil.virtual_memory().total / _GB
+    memory = memory_limit().most / _GB
     return Machine(has_gpu=sys.platform == "darwin", gigabytes=memory)
 
 

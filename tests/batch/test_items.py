@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from sparseseg.batch.items import find_items, fingerprint
-from sparseseg.batch.settings import BatchSettings, parse_size
+from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.files import write_labels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.memory import parse_size
 from tests.data.dicom_files import save, slices
 
 LIKE = Volume(np.zeros((1, 3, 4, 5), np.uint8))
