@@ -3,7 +3,7 @@
 import dataclasses
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from sparseseg.errors import UserError
 from sparseseg.settings.cards import ThreeViewOptions, card
@@ -13,6 +13,7 @@ from sparseseg.settings.training import TrainSettings
 _GREY_HELP = get_args(get_type_hints(ThreeViewOptions, include_extras=True)["grey"])[1][
     "help"
 ]
+Chosen = TypeVar("Chosen")
 _EXCLUSIVE = ("minutes", "steps")
 
 
@@ -55,6 +56,25 @@ def add_settings(parser: ArgumentParser) -> None:
             help=_help(declared["help"], field.default),
             **_reading(kind),
         )
+
+
+def add_fields(parser: ArgumentParser, declared: type[Any]) -> None:
+    """Give a parser one flag for each field of a settings class."""
+    hints = get_type_hints(declared, include_extras=True)
+    for field in dataclasses.fields(declared):
+        kind, about = get_args(hints[field.name])
+        parser.add_argument(
+            _flag(field.name),
+            default=field.default,
+            help=_help(about["help"], field.default),
+            **_reading(kind),
+        )
+
+
+def fields(arguments: Namespace, declared: type[Chosen]) -> Chosen:
+    """Return settings from the flags that `add_fields` made."""
+    names = [field.name for field in dataclasses.fields(declared)]  # type: ignore[arg-type]
+    return declared(**{name: getattr(arguments, name) for name in names})
 
 
 def settings(arguments: Namespace, **others: Any) -> TrainSettings:

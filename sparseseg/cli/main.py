@@ -18,7 +18,9 @@ from sparseseg.cli.demo import DEMO
 from sparseseg.cli.depths import DEPTHS
 from sparseseg.cli.doctor import DOCTOR
 from sparseseg.cli.evaluate import EVALUATE
+from sparseseg.cli.mesh import MESH
 from sparseseg.cli.models import MODELS
+from sparseseg.cli.objects import OBJECTS
 from sparseseg.cli.predict import PREDICT
 from sparseseg.cli.progress import note
 from sparseseg.cli.project import PROJECT
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *(DEMO, TRAIN, SEGMENT, PREDICT, BATCH, DEPTHS, EVALUATE),
-    *(MODELS, PROJECT, DOCTOR),
+    *(OBJECTS, MESH, MODELS, PROJECT, DOCTOR),
 )
 
 _ABOUT = "Volumetric segmentation learned from a few annotated slices."

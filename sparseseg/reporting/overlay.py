@@ -164,7 +164,7 @@ class _Painter:
         opacity = self.opacity[labels]
         painted = (1 - opacity) * grey[..., None] + opacity * self.colours[labels]
         is_class = (labels != UNLABELLED) & (labels != BACKGROUND)
-        edge = find_boundaries(labels, mode="inner")  # type: ignore[no-untyped-call]
+        edge = find_boundaries(labels, mode="inner")
         outline = binary_dilation(edge) & is_class
         painted[outline] = self.colours[labels[outline]]
         return painted.astype(np.uint8)

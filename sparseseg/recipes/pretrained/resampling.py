@@ -134,7 +134,7 @@ def nearest_slices(voxels: NDArray[np.intp], old: int, new: int) -> NDArray[np.i
 
 
 def _cubic(values: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = resize(  # type: ignore[no-untyped-call]
+    found: NDArray[np.float64] = resize(
         values.astype(np.float64), shape, order=3, mode="edge", anti_aliasing=False
     )
     return found

@@ -1,0 +1,16 @@
+"""From classes to single objects: told apart, measured, and as surfaces."""
+
+from sparseseg.postprocessing.objects.instances import find_objects
+from sparseseg.postprocessing.objects.measurements import Measurements, measure
+from sparseseg.postprocessing.objects.meshes import Mesh, MeshSettings, mesh_of
+from sparseseg.postprocessing.objects.settings import ObjectSettings
+
+__all__ = [
+    "Measurements",
+    "Mesh",
+    "MeshSettings",
+    "ObjectSettings",
+    "find_objects",
+    "measure",
+    "mesh_of",
+]

@@ -1,0 +1,52 @@
+"""How objects are told apart: declared once for Python, flags and forms."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Annotated, Literal
+
+from sparseseg.errors import UserError
+
+Method = Literal["parts", "touching", "slices"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectSettings:
+    """Lengths are in the unit of the volume, volumes in its cube.
+
+    Raises `UserError` for a value out of range.
+    """
+
+    method: Annotated[
+        Method,
+        {
+            "help": "'parts' takes what hangs together, 'touching' also divides what "
+            "touches, such as nuclei, and 'slices' joins the parts of each slice along z"
+        },
+    ] = "touching"
+    size: Annotated[
+        float,
+        {"help": "the usual diameter of an object, for 'touching'; 0 estimates it"},
+    ] = 0.0
+    smoothness: Annotated[
+        float,
+        {"help": "how much of a dent, in diameters, does not divide an object"},
+    ] = 0.1
+    overlap: Annotated[
+        float,
+        {"help": "for 'slices': the share of the smaller part that has to overlap"},
+    ] = 0.5
+    smallest: Annotated[
+        float, {"help": "the volume below which an object is left out"}
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        _check("size", self.size, 0, float("inf"))
+        _check("smoothness", self.smoothness, 0, 1)
+        _check("overlap", self.overlap, 0, 1)
+        _check("smallest", self.smallest, 0, float("inf"))
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not (low <= value <= high and isfinite(value)):
+        limit = f"from {low:g} to {high:g}" if isfinite(high) else f"{low:g} or more"
+        raise UserError(f"{name} must be {limit}, got {value:g}")
