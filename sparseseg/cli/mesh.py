@@ -8,12 +8,12 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_fields, fields
 from sparseseg.cli.progress import bar
 from sparseseg.errors import UserError
-from sparseseg.postprocessing.objects.meshes import ENDINGS, MeshSettings
+from sparseseg.settings.objects import MESH_ENDINGS, MeshSettings
 
 if TYPE_CHECKING:
     from sparseseg.data.volume import Volume
 
-_FORMATS = tuple(ending[1:] for ending in ENDINGS)
+_FORMATS = tuple(ending[1:] for ending in MESH_ENDINGS)
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -79,10 +79,12 @@ def _groups(volume: "Volume", arguments: Namespace) -> dict[Path, list[int]]:
         )
     numbers = arguments.numbers or there
     output: Path = arguments.output
-    if output.suffix.lower() in ENDINGS:
+    if output.suffix.lower() in MESH_ENDINGS:
         return {output: numbers}
     if output.suffix and not output.is_dir():
-        raise UserError(f"cannot write {output}: use {', '.join(ENDINGS)} or a folder")
+        raise UserError(
+            f"cannot write {output}: use {', '.join(MESH_ENDINGS)} or a folder"
+        )
     ending = f".{arguments.format}"
     return {output / f"{number:04}{ending}": [number] for number in numbers}
 

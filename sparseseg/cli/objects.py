@@ -9,7 +9,7 @@ from sparseseg.cli.flags import add_fields, fields
 from sparseseg.cli.outputs import check_image_name, make_room
 from sparseseg.cli.progress import bar
 from sparseseg.errors import UserError
-from sparseseg.postprocessing.objects.settings import ObjectSettings
+from sparseseg.settings.objects import ObjectSettings
 
 if TYPE_CHECKING:
     from sparseseg.data.volume import Volume

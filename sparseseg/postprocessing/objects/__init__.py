@@ -2,8 +2,8 @@
 
 from sparseseg.postprocessing.objects.instances import find_objects
 from sparseseg.postprocessing.objects.measurements import Measurements, measure
-from sparseseg.postprocessing.objects.meshes import Mesh, MeshSettings, mesh_of
-from sparseseg.postprocessing.objects.settings import ObjectSettings
+from sparseseg.postprocessing.objects.meshes import Mesh, mesh_of
+from sparseseg.settings.objects import MeshSettings, ObjectSettings
 
 __all__ = [
     "Measurements",

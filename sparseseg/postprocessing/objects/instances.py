@@ -20,8 +20,8 @@ from skimage.segmentation import watershed
 
 from sparseseg.data.units import Spacing
 from sparseseg.errors import UserError
-from sparseseg.postprocessing.objects.settings import ObjectSettings
 from sparseseg.postprocessing.regions import Labels, Mask, components
+from sparseseg.settings.objects import ObjectSettings
 
 Instances = NDArray[np.uint32]
 

@@ -1,9 +1,8 @@
 """Surfaces of labels as triangles: STL, PLY and OBJ, in the unit of the volume."""
 
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +13,10 @@ from sparseseg.data.optional import library
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.postprocessing.objects.surfaces import triangles
+from sparseseg.settings.objects import MESH_ENDINGS, MeshSettings
 
-ENDINGS = (".stl", ".ply", ".obj")
 _LEAST = 4
 """Triangles of a closed surface."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeshSettings:
-    """How a surface is made; `UserError` for a value out of range."""
-
-    smooth: Annotated[
-        float,
-        {"help": "by how much the surface is smoothed, in the unit of the volume"},
-    ] = 0.0
-    keep: Annotated[
-        float, {"help": "the share of the triangles that is kept, above 0 up to 1"}
-    ] = 1.0
-
-    def __post_init__(self) -> None:
-        if not (self.smooth >= 0 and isfinite(self.smooth)):
-            raise UserError(f"smooth must be 0 or more, got {self.smooth:g}")
-        if not 0 < self.keep <= 1:
-            raise UserError(f"keep must be above 0 and at most 1, got {self.keep:g}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,9 +55,9 @@ class Mesh:
 
 def check_mesh_name(path: Path) -> None:
     """Raise `UserError` for a name that no surface can be written to."""
-    if path.suffix.lower() not in ENDINGS:
+    if path.suffix.lower() not in MESH_ENDINGS:
         raise UserError(
-            f"cannot write {path} as a surface: use an ending of {', '.join(ENDINGS)}"
+            f"cannot write {path} as a surface: use an ending of {', '.join(MESH_ENDINGS)}"
         )
 
 

@@ -1,10 +1,12 @@
-"""How objects are told apart: declared once for Python, flags and forms."""
+"""How objects are told apart, and surfaces made: declared once for Python and flags."""
 
 from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Literal
 
 from sparseseg.errors import UserError
+
+MESH_ENDINGS = (".stl", ".ply", ".obj")
 
 Method = Literal["parts", "touching", "slices"]
 
@@ -44,6 +46,25 @@ class ObjectSettings:
         _check("smoothness", self.smoothness, 0, 1)
         _check("overlap", self.overlap, 0, 1)
         _check("smallest", self.smallest, 0, float("inf"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshSettings:
+    """How a surface is made; `UserError` for a value out of range."""
+
+    smooth: Annotated[
+        float,
+        {"help": "by how much the surface is smoothed, in the unit of the volume"},
+    ] = 0.0
+    keep: Annotated[
+        float, {"help": "the share of the triangles that is kept, above 0 up to 1"}
+    ] = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.smooth >= 0 and isfinite(self.smooth)):
+            raise UserError(f"smooth must be 0 or more, got {self.smooth:g}")
+        if not 0 < self.keep <= 1:
+            raise UserError(f"keep must be above 0 and at most 1, got {self.keep:g}")
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
