@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from sparseseg.errors import UserError
 from sparseseg.session.events import Phase
 from sparseseg.widgets import recovery
+from sparseseg.widgets.actions import PaintActions
 from sparseseg.widgets.background import Background
+from sparseseg.widgets.cheat_sheet import CheatSheet
 from sparseseg.widgets.class_keys import ClassKeys
 from sparseseg.widgets.class_panel import ClassPanel
 from sparseseg.widgets.clean_panel import CleanPanel
@@ -19,6 +21,7 @@ from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.endings import predicted_words, trained_words
 from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.image_panel import ImagePanel
+from sparseseg.widgets.keys import register, unregister
 from sparseseg.widgets.lock_panel import LockPanel
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_picker import ModelPicker
@@ -77,6 +80,11 @@ class SegmentationDock(QWidget):
         desk = self.desk
         PreviewWatch(desk.session, desk.relay, desk.results, desk.painter, parent=self)
         self.keys = ClassKeys(self, desk.classes, desk.painter, self.messages)
+        self.actions = PaintActions(
+            desk, self.proposals.proposals, self.planes, self.messages
+        )
+        register(self.actions)
+        self.cheat_sheet = CheatSheet(self, desk.classes)
         self._build()
         self._connect()
         self.guard = CloseGuard(self)
@@ -99,6 +107,7 @@ class SegmentationDock(QWidget):
             self.picker.close()
         self.clean.close()
         self.proposals.close()
+        unregister(self.actions)
         self.planes.hide()
         self.train.recipe.close()
         self._counting.close()

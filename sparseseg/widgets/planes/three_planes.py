@@ -99,15 +99,13 @@ class ThreePlanes(QObject):
         self.mirrors = []
         self.shown.emit(False)
 
-    def point_at(self) -> None:
-        """Move all planes to where the pointer is."""
-        models = [self._desk.viewer, *(mirror.model for mirror in self.mirrors)]
-        under = [view.canvas.native.underMouse() for view in self._views]
-        model = next(
-            (m for m, is_there in zip(models[1:], under, strict=False) if is_there),
-            models[0],
-        )
-        self._desk.viewer.dims.point = tuple(model.cursor.position)
+    @property
+    def pointer(self) -> tuple[float, ...]:
+        """The point of the world under the pointer, in whichever plane it is."""
+        for view, mirror in zip(self._views, self.mirrors, strict=False):
+            if view.canvas.native.underMouse():
+                return tuple(mirror.model.cursor.position)
+        return tuple(self._desk.viewer.cursor.position)
 
     def _on_changed(self, twin: "Twin", layer: "Layer") -> None:
         """Draw what one layer of a group shows on all others of it."""

@@ -1,0 +1,82 @@
+"""All keys on one page, which `?` shows."""
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QDialog, QLabel, QShortcut, QVBoxLayout
+
+from sparseseg.widgets.class_model import keys_of
+from sparseseg.widgets.keys import ACTIONS, key_of
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
+    from sparseseg.widgets.class_model import ClassModel
+
+KEY = "?"
+_OF_NAPARI = (
+    ("1 or E", "Eraser"),
+    ("2 or P", "Brush"),
+    ("3", "Polygon"),
+    ("4 or F", "Fill"),
+    ("[ and ]", "Smaller and larger brush"),
+    ("Space, held", "Move the picture"),
+    ("Left and right arrow", "Previous and next slice"),
+    ("Ctrl+Z, Ctrl+Shift+Z", "Undo, redo"),
+)
+
+
+class CheatSheet(QDialog):
+    """Show the keys as they are now; the page stays open while you paint."""
+
+    def __init__(self, parent: "QWidget", classes: "ClassModel") -> None:
+        super().__init__(parent)
+        self._classes = classes
+        self.setWindowTitle("Keys")
+        self.page = QLabel()
+        self.page.setTextFormat(Qt.TextFormat.RichText)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.page)
+        shortcut = QShortcut(QKeySequence(KEY), parent)
+        shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
+        shortcut.activated.connect(self.turn)
+
+    def turn(self) -> None:
+        """Show the page, or take it away."""
+        if self.isVisible():
+            self.hide()
+            return
+        self.page.setText(self._text())
+        self.show()
+        self.raise_()
+
+    def _text(self) -> str:
+        own = [(key_of(action) or "no key", action.words) for action in ACTIONS]
+        own.append((KEY, "This page"))
+        table = self._classes.table
+        keys = keys_of(table)
+        named = {**{c.number: c.name for c in table.classes}, 255: "background"}
+        painted = [
+            (keys[number], f"Paint {name}")
+            for number, name in named.items()
+            if number in keys
+        ]
+        left = _table("While you annotate", own)
+        right = _table("Classes", painted) + _table("napari's own", _OF_NAPARI)
+        return (
+            f"<table><tr><td>{left}</td><td width=24></td><td>{right}</td></tr></table>"
+            "<p>Change them in napari: File &gt; Preferences &gt; Shortcuts, Labels layer."
+            "<br>They work while an annotation is selected in the layer list.</p>"
+        )
+
+
+def _table(
+    title: str, rows: "list[tuple[str, str]] | tuple[tuple[str, str], ...]"
+) -> str:
+    lines = "".join(
+        f"<tr><td><b>{escape(key)}</b>&nbsp;&nbsp;</td><td>{escape(words)}</td></tr>"
+        for key, words in rows
+    )
+    return f"<p><b>{title}</b></p><table>{lines}</table>"
