@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sparseseg.evaluation.estimate import DiceEstimate
+
 LeftOut = Literal["slices", "volume"]
 """What a score of "another volume, without slices" was measured on."""
 
@@ -99,6 +101,8 @@ class Step:
     loss: float
     done: float | None
     score: Score | None
+    estimate: DiceEstimate | None = None
+    """How good the prediction is between the slices, now and then."""
 
 
 @dataclass(frozen=True, slots=True)

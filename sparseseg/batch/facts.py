@@ -23,7 +23,7 @@ def facts_of(
     item: Item,
 ) -> dict[str, Any]:
     """Return volumes by class, the estimated quality, a picture, and scores."""
-    labels, estimates = found.labels, found.estimate
+    labels, estimates = found.labels, found.expected
     counts = np.zeros(256, np.int64)
     for plane in labels:
         counts += np.bincount(np.asarray(plane).reshape(-1), minlength=256)

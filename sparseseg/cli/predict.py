@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli import jobs
 from sparseseg.cli.cleaning import PREDICTING, add_clean
@@ -12,6 +12,7 @@ from sparseseg.cli.flags import add_device, pair
 from sparseseg.cli.inputs import add_numbering, read_annotation
 from sparseseg.cli.outputs import check_image_name, make_room
 from sparseseg.cli.progress import note
+from sparseseg.cli.scores import estimate_facts, estimate_in_words
 from sparseseg.errors import UserError
 from sparseseg.memory import check_memory, parse_size
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sparseseg.data.volume import Volume
     from sparseseg.engine.model import Model
     from sparseseg.engine.segment import Extra
+    from sparseseg.evaluation.estimate import DiceEstimate
 
 _EXTRAS: "tuple[Extra, ...]" = ("probabilities", "uncertainty")
 
@@ -104,17 +106,26 @@ def _run(arguments: Namespace) -> Answer:
     if arguments.depth is not None:
         model = model.at_depth(arguments.depth)
     model.network.to(choose_device(arguments.device))
+    estimates = []
     for done, (image, target) in enumerate(zip(arguments.images, targets, strict=True)):
         try:
-            _predict(model, image, target, arguments)
+            estimates.append(_predict(model, image, target, arguments))
         except KeyboardInterrupt:
             message = f"{done} of {len(targets)} predictions were written"
             raise KeyboardInterrupt(message) from None
     written = [str(target) for target in targets]
-    return Answer({"predictions": written}, "\n".join(written))
+    data: dict[str, Any] = {"predictions": written}
+    if len(written) > 1:
+        told = [estimate.to_json() for estimate in estimates]
+        return Answer({**data, "estimates": told}, "\n".join(written))
+    words = estimate_in_words(estimates[0]) if arguments.annotation else ""
+    text = "\n".join(filter(None, (*written, words)))
+    return Answer({**data, **estimate_facts(estimates[0])}, text)
 
 
-def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> None:
+def _predict(
+    model: "Model", image: str, target: Path, arguments: Namespace
+) -> "DiceEstimate":
     from sparseseg.data.files import open_volume, read, write_image, write_labels
     from sparseseg.engine.segment import VOLUME_SHARE, Job
     from sparseseg.postprocessing import chosen_rules
@@ -139,6 +150,7 @@ def _predict(model: "Model", image: str, target: Path, arguments: Namespace) -> 
     write_labels(target, found.labels, like=volume, table=model.table)
     for word in wanted:
         write_image(_beside(target, word), getattr(found, word), like=volume)
+    return found.estimate
 
 
 def _box_of(path: str, volume: "Volume") -> "Box":

@@ -1,7 +1,10 @@
 """Scores in words: tables of equal width, with a line on how they were measured."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparseseg.evaluation.estimate import DiceEstimate
 
 _HEADS = {
     "iou": "IoU",
@@ -20,6 +23,20 @@ def as_table(scores: Mapping[str, Any], names: Mapping[int, str] | None = None) 
     """Return the scores of each class, by its name, and the voxels that they are of."""
     scored = f"on the {1 - scores['annotated']:.1%} of the voxels not annotated"
     return "\n".join([*_table(scores, names or {}), scored])
+
+
+def estimate_in_words(estimate: "DiceEstimate") -> str:
+    """Say how good a prediction is between the slices, or why nothing can be said."""
+    if estimate.mean is None:
+        return estimate.reason
+    words = f"estimated mean Dice {estimate}"
+    return "; ".join(filter(None, (words, estimate.reason)))
+
+
+def estimate_facts(estimate: "DiceEstimate") -> dict[str, Any]:
+    """Return what other programs read: `reason`, if there is one, and `estimate`."""
+    reason = {"reason": estimate.reason} if estimate.reason else {}
+    return {**reason, "estimate": estimate.to_json()}
 
 
 def as_tables(scores: Mapping[str, Any]) -> str:

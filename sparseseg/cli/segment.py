@@ -15,7 +15,7 @@ from sparseseg.cli.outputs import (
     make_room,
 )
 from sparseseg.cli.progress import note
-from sparseseg.cli.scores import as_table
+from sparseseg.cli.scores import as_table, estimate_facts, estimate_in_words
 from sparseseg.cli.train import (
     add_training_flags,
     learn,
@@ -69,11 +69,13 @@ def _run(arguments: Namespace) -> Answer:
             note(f"the model was saved to {_rescue(arguments)}")
         raise
     data = {"prediction": str(arguments.output), "method": found.method}
-    if truth is None:
-        return Answer(data | training_facts(model), str(arguments.output))
-    scores = evaluate(prediction, truth, annotation=labels.array)
-    text = f"{arguments.output}\n{as_table(scores)}"
-    return Answer(data | training_facts(model) | scores, text)
+    data |= training_facts(model)
+    text = f"{arguments.output}\n{estimate_in_words(found.estimate)}"
+    if truth is not None:
+        scores = evaluate(prediction, truth, annotation=labels.array)
+        data |= scores
+        text += f"\n{as_table(scores)}"
+    return Answer(data | estimate_facts(found.estimate), text)
 
 
 def _check_names(arguments: Namespace) -> None:

@@ -12,6 +12,7 @@ from sparseseg.cli.flags import add_settings, settings
 from sparseseg.cli.inputs import add_numbering, pairs_of, read_case
 from sparseseg.cli.outputs import check_model_name, make_room
 from sparseseg.cli.progress import note
+from sparseseg.cli.scores import estimate_facts, estimate_in_words
 from sparseseg.errors import UserError
 from sparseseg.progress import uses_in_words
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sparseseg.engine.model import Model
+    from sparseseg.evaluation.estimate import DiceEstimate
     from sparseseg.recipes import Case
 
 
@@ -100,8 +102,20 @@ def trained(model: "Model", output: Path) -> Answer:
     """Say where a model is, and what it took."""
     facts = training_facts(model)
     text = f"{output}: {facts['step']} steps in {facts['seconds']:.0f} s"
-    lines = [text, *uses_in_words(model.history)]
-    return Answer({"model": str(output), **facts}, "\n".join(lines))
+    estimate = _estimate(model)
+    lines = [text, estimate_in_words(estimate), *uses_in_words(model.history)]
+    data = {"model": str(output), **facts, **estimate_facts(estimate)}
+    return Answer(data, "\n".join(lines))
+
+
+def _estimate(model: "Model") -> "DiceEstimate":
+    from sparseseg.engine.score.evidence import evidence_of
+    from sparseseg.evaluation.estimate import DiceEstimate, estimate
+
+    found = evidence_of(model.history)
+    if found is None:
+        return DiceEstimate(None, {}, "no estimate: no slices were left out in turn")
+    return estimate(found)
 
 
 TRAIN = Command("train", "learn a model from annotated volumes", _add_flags, _run)

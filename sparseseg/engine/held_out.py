@@ -191,9 +191,12 @@ def _blind(
     every = [(other, there) for other in scenes for there in other.slices]
     place = every.index((scene, where))
     answers: Answers = {}
-    kinds: tuple[tuple[Method, bool], ...] = (("network", True), ("unguided", False))
-    for method, guided in kinds:
-        found = model.recipe.unseen(model.network, scenes, place, guided=guided)
+    kinds: tuple[tuple[Method, Slices], ...] = (
+        ("network", frozenset(scene.slices)),
+        ("unguided", frozenset()),
+    )
+    for method, guiding in kinds:
+        found = model.recipe.unseen(model.network, scenes, place, guiding=guiding)
         assert found is not None
         answers[method] = found.float().unsqueeze(where.axis + 1)
     return answers

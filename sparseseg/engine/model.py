@@ -22,6 +22,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import looks_of
 from sparseseg.engine.output import Output
+from sparseseg.engine.score.evidence import evidence_of
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.engine.unlike import unlike
 from sparseseg.errors import Note, UserError
@@ -194,6 +195,7 @@ class Model:
             model.network.load_state_dict(tensors)
             model.history = dict(description.get("history") or {})
             looks_of(model.history)  # complains if it cannot be read
+            evidence_of(model.history)  # as well
             model.rules = tuple(map(str, description.get("rules", ())))
             read_rules(model.rules, model.table)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

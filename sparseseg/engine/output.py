@@ -58,7 +58,7 @@ class Output:
         where = self._index(box)
         self.labels[where] = labels
         if self.confidence is not None:
-            self.confidence.add(probabilities, index)
+            self.confidence.add(probabilities, index, box)
         if self.probabilities is not None:
             self.probabilities[(slice(None), *where)] = probabilities
         if self.uncertainty is not None:

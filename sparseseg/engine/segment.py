@@ -14,16 +14,19 @@ from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import looks_of
 from sparseseg.engine.output import Output, Workers
 from sparseseg.engine.prediction import Predictor, predict, predict_by, tune
+from sparseseg.engine.score.evidence import between, evidence_of
 from sparseseg.engine.unlike import unlike_result
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
+from sparseseg.evaluation.estimate import DiceEstimate, Evidence, estimate
 from sparseseg.postprocessing import (
     Rule,
     check_rules,
     needs_probabilities,
     read_rules,
 )
-from sparseseg.progress import Method
+from sparseseg.progress import METHODS, Method
+from sparseseg.recipes import Scene
 
 Extra = Literal["uncertainty", "probabilities"]
 
@@ -72,8 +75,13 @@ class Segmentation:
     method: Method
     classes: tuple[int, ...]
     """What each of the probabilities is of: 0 for background."""
-    estimate: Mapping[int, float | None]
-    """The Dice that each class is likely to have, before the rules; None if it is not there."""
+    expected: Mapping[int, float | None]
+    """The Dice that the probabilities alone make expect of each class, before the rules.
+
+    None stands for a class that was not predicted.
+    """
+    estimate: DiceEstimate
+    """How good the labels are between the annotated slices, before the rules."""
     uncertainty: NDArray[np.float32] | None = None
     """Entropy over the classes as a share of the largest possible, 0..1."""
     probabilities: NDArray[np.float32] | None = None
@@ -102,7 +110,11 @@ def segment(
     job = job or Job()
     rules = checked_rules(model, volume, job)
     method = job.method or best_method(model, is_annotated=labels is not None)
+    evidence = _evidence(model, method, job, labels)
     out = _arrays(model, volume, job, rules, into)
+    if labels is not None and isinstance(evidence, Evidence):
+        scene = Scene.of(model.plan, volume, labels)
+        out = replace(out, confidence=between(scene, labels, evidence))
     before = model.precision, model.memory
     try:
         model.memory = None if job.memory is None else tile_memory(job.memory)
@@ -120,7 +132,7 @@ def segment(
         into.labels[...] = cleaned
         cleaned = into.labels
         yield _everything(volume)
-    made = _segmentation(model, job, method, out, cleaned)
+    made = _segmentation(model, job, out, cleaned, (method, evidence))
     if job.box is not None or (labels is not None and labels.slices()):
         return made
     looks = looks_of(model.history)
@@ -193,20 +205,59 @@ def _arrays(
 
 
 def _segmentation(
-    model: Segmenter, job: Job, method: Method, out: Output, labels: NDArray[np.uint8]
+    model: Segmenter,
+    job: Job,
+    out: Output,
+    labels: NDArray[np.uint8],
+    known: "_Known",
 ) -> Segmentation:
     assert out.confidence is not None
     classes = model.plan.classes
-    estimate = dict(zip(classes, out.confidence.dice, strict=True))
+    expected = dict(zip(classes, out.confidence.dice, strict=True))
+    method, evidence = known
     is_wanted = "probabilities" in job.extras
     return Segmentation(
         labels=labels,
         method=method,
         classes=classes,
-        estimate={number: dice for number, dice in estimate.items() if number},
+        expected={number: dice for number, dice in expected.items() if number},
+        estimate=_estimate(evidence, expected, has_rules=labels is not out.labels),
         uncertainty=out.uncertainty,
         probabilities=out.probabilities if is_wanted else None,
     )
+
+
+_Known = tuple[Method, Evidence | str]
+"""What was predicted with, and what is known of that, or why nothing is."""
+
+
+def _evidence(
+    model: Segmenter, method: Method, job: Job, labels: SparseLabels | None
+) -> Evidence | str:
+    found = evidence_of(model.history)
+    if labels is None or not labels.slices():
+        why = "no slice of this volume is annotated"
+    elif job.box is not None:
+        why = "only a part of the volume is predicted"
+    elif found is None:
+        why = "the training of this model left no slices out in turn"
+    elif found.method != method:
+        why = f"{METHODS[method]} was not measured on slices that were left out"
+    else:
+        return found
+    return f"no estimate: {why}"
+
+
+def _estimate(
+    evidence: Evidence | str, expected: Mapping[int, float | None], *, has_rules: bool
+) -> DiceEstimate:
+    if isinstance(evidence, str):
+        return DiceEstimate(None, {}, evidence)
+    found = estimate(evidence, expected)
+    if found.mean is None or not has_rules:
+        return found
+    words = "the estimate is of the labels before the clean-up rules"
+    return replace(found, reason="; ".join(filter(None, (found.reason, words))))
 
 
 def _everything(volume: Volume) -> Tile:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,10 @@ from torch import Tensor, nn
 from sparseseg.engine import looks, other_volume
 from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.model import Model
+from sparseseg.engine.score.gathering import gather
+from sparseseg.engine.segment import best_method
 from sparseseg.errors import UserError
+from sparseseg.evaluation.estimate import DiceEstimate, estimate
 from sparseseg.nn.device import choose_device, free_bytes, probe
 from sparseseg.nn.losses import unlabelled_entropy
 from sparseseg.progress import Score
@@ -24,6 +28,8 @@ from sparseseg.settings.training import TrainSettings
 _LONGEST_MEMORY = 0.99
 _LARGEST_GRADIENT = 1.0
 _MOST_FAILURES = 5
+_GATHERING_SECONDS = 20.0
+_GATHERING_SHARE = 0.05  # of the time of training
 
 
 class Trainee:
@@ -50,6 +56,7 @@ class Trainee:
         self.seen = self._bare_scenes()
         self._scenes: list[Scene] = []
         self._failures = 0
+        self._next_gathering = _GATHERING_SECONDS
         self.enough: int | None = None
         self._network: nn.Module
         self._stage = stage
@@ -96,6 +103,27 @@ class Trainee:
             work = other_volume.by_volume(self._model, self.seen, self._seed)
             if (found := (yield from work)) is not None:
                 self._model.history["other_volume"] = found
+
+    def sum_up(
+        self, seconds: float, is_last: bool
+    ) -> Generator[float, None, DiceEstimate | None]:
+        """Look from time to time, and in the end, at how good it is between slices.
+
+        Only what the network learns from by now is left out in turn.
+        """
+        if is_last:
+            yield from self.score_other_volume()
+        if not self._wants_score or (seconds < self._next_gathering and not is_last):
+            return None
+        begin = time.perf_counter()
+        labels = [labels for _, labels in self._cases]
+        method = best_method(self._model, is_annotated=True)
+        found = yield from gather(self._model, self._scenes, labels, method)
+        cost = time.perf_counter() - begin
+        self._next_gathering = seconds + max(
+            _GATHERING_SECONDS, cost / _GATHERING_SHARE
+        )
+        return estimate(found)
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage: the recipe says what learns in it, and from what."""

@@ -93,11 +93,11 @@ def _items(
         score = last or (yield from _timed(clock, scoring))
         model.history["stage"] = schedule.stage.name
         _record(model, settings, count, clock.now(), score)
-        if done is not None and done >= 1:
-            yield from _timed(clock, trainee.score_other_volume())
+        is_last = done is not None and done >= 1
+        found = yield from _timed(clock, trainee.sum_up(clock.now(), is_last))
         with clock.stopped():
-            yield Step(count, clock.now(), loss, done, score)
-        if done is not None and done >= 1:
+            yield Step(count, clock.now(), loss, done, score, found)
+        if is_last:
             return
 
 

@@ -70,6 +70,22 @@ def fitted(
     return Calibration((float(t[0]), float(t[1]), float(t[2]), float(t[3])))
 
 
+def expected_dice(likely: Floats, told: NDArray[np.intp], weight: Floats) -> Floats:
+    """Return the Dice (k) to be expected of voxels (n) that are told to be a class.
+
+    `likely` (k, n) is how likely each class is; NaN where a class is not to be expected.
+    """
+    total = (likely * weight).sum(1)
+    found = np.full(len(likely), np.nan)
+    for number, size in enumerate(total):
+        members = told == number
+        both = size + weight[members].sum()
+        if both > 0:
+            overlap = likely[number, members] @ weight[members]
+            found[number] = 2 * overlap / both
+    return found
+
+
 def _inputs(probabilities: NDArray[np.floating], distances: Floats) -> Floats:
     """Return 1, m, m log(1 + d) and log(1 + d) of each class and voxel (4, k, ...)."""
     p = np.clip(np.asarray(probabilities, np.float64), 1e-9, 1 - 1e-9)

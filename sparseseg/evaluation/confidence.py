@@ -1,12 +1,42 @@
 """How good a prediction is likely to be, told from its own probabilities."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.boxes import Box
+from sparseseg.classes import UNLABELLED
+from sparseseg.evaluation.calibration import Calibration
+from sparseseg.evaluation.matching import Nearest
+
 _LEAST = 1e-7
+_VOXELS = 200_000  # of a tile
 _TEMPERATURES = np.geomspace(0.5, 8.0, 41)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Between:
+    """The voxels that were not annotated, and how likely a class is there."""
+
+    calibration: Calibration
+    nearest: Nearest
+    annotation: NDArray[np.uint8]
+    """(z, y, x), 0 where nothing was annotated."""
+
+    def likely(
+        self, probabilities: NDArray[np.float32], index: NDArray[np.intp], box: Box
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return calibrated probabilities (k, n) and the outputs (n) of such voxels.
+
+        They are every n-th of a large tile, which costs little and says as much.
+        """
+        free = np.flatnonzero(self.annotation[box.slices] == UNLABELLED)
+        free = free[:: max(1, len(free) // _VOXELS)]
+        flat = probabilities.reshape(len(probabilities), -1)[:, free]
+        distances = self.nearest(box).reshape(-1)[free]
+        return self.calibration(flat, distances), index.reshape(-1)[free]
 
 
 class Confidence:
@@ -19,15 +49,29 @@ class Confidence:
     ICML 2017), as it was fitted on held-out slices.
     """
 
-    def __init__(self, outputs: int, temperature: float = 1.0) -> None:
+    def __init__(
+        self, outputs: int, temperature: float = 1.0, between: "Between | None" = None
+    ) -> None:
         self._temperature = temperature
+        self._between = between
         self._overlap = np.zeros(outputs)
         self._expected = np.zeros(outputs)
         self._predicted = np.zeros(outputs)
 
-    def add(self, probabilities: NDArray[np.float32], index: NDArray[np.intp]) -> None:
-        """Take in a tile: (k, z, y, x), and the output that each voxel was given."""
-        likely = tempered(probabilities, self._temperature)
+    def add(
+        self,
+        probabilities: NDArray[np.float32],
+        index: NDArray[np.intp],
+        box: Box | None = None,
+    ) -> None:
+        """Take in a tile: (k, z, y, x), and the output that each voxel was given.
+
+        With the voxels between slices, `box` says where in the volume the tile lies.
+        """
+        if self._between is None or box is None:
+            likely = tempered(probabilities, self._temperature)
+        else:
+            likely, index = self._between.likely(probabilities, index, box)
         self._expected += likely.reshape(len(likely), -1).sum(1, dtype=np.float64)
         for output in np.unique(index):
             members = index == output

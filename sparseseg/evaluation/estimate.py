@@ -1,13 +1,16 @@
 """How good a prediction is between the annotated slices: a Dice with an interval.
 
-Two opinions are averaged. One is the Dice of slices that were left out, weighted by
-distance (`sparseseg.evaluation.matching`). The other is the Dice that calibrated
-probabilities make expect of the prediction itself (`sparseseg.evaluation.calibration`).
+Slices that were left out give a Dice, weighted by distance
+(`sparseseg.evaluation.matching`). But a stand-in has predicted them, which knows less than
+what predicts in the end. Calibrated probabilities (`sparseseg.evaluation.calibration`) make
+a Dice expect of the left-out slices and another of the prediction; their difference is
+added. It corrects the measured Dice, and what is wrong with both expectations alike goes
+(as in prediction-powered inference, Angelopoulos et al., Science 2023).
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,13 +20,10 @@ from sparseseg.evaluation.matching import Counts, dice
 
 FEWEST_SLICES = 3
 FEWEST_OF_CLASS = 2
-# How errors shrink with slices, (n of a fold / n of all) ** b; and the b that it might be.
-CURVE, LOW_CURVE, HIGH_CURVE = 0.4, 0.2, 0.7
-# The factor under which 85% of the intervals hold the truth: see benchmarks/honesty.py.
-WIDTH = 1.0
-_LEAST_WIDTH = 0.005
+# The interval holds the truth in 85% of the cases of benchmarks/honesty.py: its factor, its
+# least half, and how much of the correction may be wrong.
+WIDTH, LEAST_WIDTH, DOUBT = 1.0, 0.02, 0.05
 _JACKKNIFE = 1.4
-_AGREEMENT = 0.03
 
 Floats = NDArray[np.float64]
 
@@ -42,13 +42,21 @@ class Likely:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class DiceEstimate:
     """The Dice of the voxels that were not annotated: the mean of classes, and each."""
 
     mean: Likely | None
     """None where nothing can be said; `reason` says why."""
     classes: Mapping[int, Likely | None]
     reason: str = ""
+
+    def __str__(self) -> str:
+        if self.mean is None:
+            return self.reason
+        mean = self.mean
+        return (
+            f"{mean.dice:.2f} ({mean.low:.2f} to {mean.high:.2f}) between your slices"
+        )
 
     def to_json(self) -> dict[str, Any] | None:
         """Return what other programs read; None where nothing can be said."""
@@ -72,10 +80,10 @@ class Spread:
     """What the left-out slices say of one class, or of the mean of all."""
 
     dice: float
+    expected: float
+    """The Dice that calibrated probabilities make expect of the same pixels."""
     error: float
     """The standard error, by a jackknife over slices."""
-    curve: float
-    """By how much the Dice would differ, if errors shrank slower or faster."""
     slices: int
     """On how many annotated slices it is."""
 
@@ -87,12 +95,12 @@ class Evidence:
     method: str
     slices: int
     """How many were left out, each by a model that had not seen it."""
-    share: float
-    """Of the annotated slices, what a model of a fold has learned from, 0..1."""
     classes: Mapping[int, Spread | None]
     """Without the background; None for a class on fewer than two slices."""
     mean: Spread | None
     calibration: tuple[float, float, float, float]
+    now: Mapping[int, float] = field(default_factory=dict)
+    """The Dice by class that is expected of planes that nobody annotated."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -100,10 +108,10 @@ class Evidence:
         return {
             "method": self.method,
             "slices": self.slices,
-            "share": self.share,
             "classes": {str(number): spread for number, spread in plain.items()},
             "mean": None if self.mean is None else _numbers(self.mean),
             "calibration": list(self.calibration),
+            "now": {str(number): dice for number, dice in self.now.items()},
         }
 
     @classmethod
@@ -115,80 +123,79 @@ class Evidence:
         return cls(
             method=str(data["method"]),
             slices=int(data["slices"]),
-            share=float(data["share"]),
             classes={int(n): _spread(s) for n, s in data["classes"].items()},
             mean=_spread(data["mean"]),
             calibration=(t0, t1, t2, t3),
+            now={int(n): float(dice) for n, dice in data.get("now", {}).items()},
         )
 
 
 def spreads(
-    counts: Counts, wanted: Floats, share: float, seen: Mapping[int, int]
+    counts: Counts, wanted: Floats, expected: Floats, seen: Mapping[int, int]
 ) -> tuple[dict[int, Spread | None], Spread | None]:
     """Return what left-out slices (slice, bin, class, 3) say of each class and of all.
 
-    `wanted` says how many voxels that nobody annotated lie in each bin, `share` of how
-    many slices a model of a fold has learned, and `seen`, by the place of a class, on
-    how many slices it is. The mean is over the classes that are on two slices at least.
+    `wanted` says how many voxels that nobody annotated lie in each bin, `expected` (class)
+    is the Dice that is expected of the left-out pixels, and `seen`, by the place of a
+    class, on how many slices it is. The mean is over the classes that are on two slices
+    at least.
     """
-    places = [place for place, slices in seen.items() if slices >= FEWEST_OF_CLASS]
     whole = dice(counts, wanted)
     fewer = [dice(np.delete(counts, n, 0), wanted) for n in range(len(counts))]
     rows = np.array([whole, *fewer])
     found: dict[int, Spread | None] = dict.fromkeys(seen)
-    for place in places:
-        if math.isfinite(whole[place]):
-            found[place] = _spread_of(rows[:, place], share, seen[place])
-    there = [place for place in places if found[place] is not None]
+    for place, slices in seen.items():
+        is_known = np.isfinite([whole[place], expected[place]]).all()
+        if slices >= FEWEST_OF_CLASS and is_known:
+            found[place] = _spread_of(rows[:, place], expected[place], slices)
+    there = [place for place, spread in found.items() if spread is not None]
     if len(counts) < FEWEST_SLICES or not there:
         return found, None
-    return found, _spread_of(np.nanmean(rows[:, there], 1), share, len(counts))
+    means = np.nanmean(rows[:, there], 1)
+    return found, _spread_of(means, expected[there].mean(), len(counts))
 
 
-def learned_more(dice: float, share: float, curve: float = CURVE) -> float:
-    """Return the Dice with all slices, where `share` of them gave `dice`."""
-    return float(1 - (1 - dice) * share**curve)
-
-
-def estimate(evidence: Evidence, expected: Mapping[int, float | None]) -> Estimate:
+def estimate(
+    evidence: Evidence, expected: Mapping[int, float | None] | None = None
+) -> DiceEstimate:
     """Return the estimate of a prediction, of which each class is `expected` to be so good.
 
     `expected` is the Dice by class that the calibrated probabilities of the prediction
-    make expect, over the voxels that were not annotated.
+    make expect, over the voxels that were not annotated; without it, a few planes stand
+    for all. A class that was not predicted is expected to be as good as on the slices that
+    were left out.
     """
+    if expected is None:
+        expected = evidence.now
     if evidence.mean is None:
-        return Estimate(None, dict.fromkeys(evidence.classes), _too_few(evidence))
-    likely: dict[int, Likely | None] = {}
-    pairs = []
-    for number, spread in evidence.classes.items():
-        second = expected.get(number)
-        likely[number] = None
-        if spread is not None:
-            second = spread.dice if second is None else second
-            pairs.append((spread.dice, learned_more(second, evidence.share)))
-            likely[number] = _likely(spread, *pairs[-1])
-    first, second = (float(np.mean(side)) for side in zip(*pairs, strict=True))
-    mean = _likely(evidence.mean, first, second)
-    return Estimate(mean, likely, _unknown(evidence))
+        return DiceEstimate(None, dict.fromkeys(evidence.classes), _too_few(evidence))
+    known = {n: s for n, s in evidence.classes.items() if s is not None}
+    now = {n: _or(expected.get(n), spread.expected) for n, spread in known.items()}
+    likely = {n: _likely(spread, now[n]) for n, spread in known.items()}
+    mean = _likely(evidence.mean, float(np.mean([*now.values()])))
+    by_class = {number: likely.get(number) for number in evidence.classes}
+    return DiceEstimate(mean, by_class, _unknown(evidence))
 
 
-def _likely(spread: Spread, first: float, second: float) -> Likely:
-    middle = (first + second) / 2
-    half = WIDTH * math.hypot(_JACKKNIFE * spread.error, spread.curve) + _LEAST_WIDTH
-    half += max(0.0, abs(first - second) - _AGREEMENT) / 2
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value
+
+
+def _likely(spread: Spread, expected: float) -> Likely:
+    """Return the measured Dice, corrected by what is expected now and was then."""
+    moved = expected - spread.expected
+    middle = min(1.0, max(0.0, spread.dice + moved))
+    half = WIDTH * math.hypot(_JACKKNIFE * spread.error, DOUBT * moved) + LEAST_WIDTH
     return Likely(middle, max(0.0, middle - half), min(1.0, middle + half))
 
 
-def _spread_of(values: Sequence[float] | Floats, share: float, slices: int) -> Spread:
+def _spread_of(values: Floats, expected: float, slices: int) -> Spread:
     """Take the whole first, then each without one slice."""
-    whole, fewer = float(values[0]), np.asarray(values[1:])
-    fewer = fewer[np.isfinite(fewer)]
+    fewer = values[1:][np.isfinite(values[1:])]
     count = max(1, len(fewer))
-    error = math.sqrt(
-        (count - 1) / count * float(np.square(fewer - fewer.mean()).sum())
-    )
-    slow, fast = (learned_more(whole, share, b) for b in (LOW_CURVE, HIGH_CURVE))
-    return Spread(learned_more(whole, share), error, abs(fast - slow) / 2, slices)
+    squares = float(np.square(fewer - fewer.mean()).sum()) if len(fewer) else 0.0
+    error = math.sqrt((count - 1) / count * squares)
+    return Spread(float(values[0]), float(expected), error, slices)
 
 
 def _too_few(evidence: Evidence) -> str:
@@ -210,13 +217,13 @@ def _unknown(evidence: Evidence) -> str:
 
 
 def _numbers(spread: Spread) -> list[float]:
-    return [spread.dice, spread.error, spread.curve, spread.slices]
+    return [spread.dice, spread.expected, spread.error, spread.slices]
 
 
 def _spread(data: Any) -> Spread | None:
     if data is None:
         return None
-    dice, error, curve = map(float, data[:3])
-    if not all(map(math.isfinite, (dice, error, curve))):
+    dice, expected, error = map(float, data[:3])
+    if not all(map(math.isfinite, (dice, expected, error))):
         raise ValueError("a score that is no number")
-    return Spread(dice, error, curve, int(data[3]))
+    return Spread(dice, expected, error, int(data[3]))

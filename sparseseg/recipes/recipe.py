@@ -1,6 +1,6 @@
 """What every recipe offers to the engine."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from sparseseg.boxes import Box, Triple
 from sparseseg.classes import ClassTable
+from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.errors import UserError
 from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
@@ -98,12 +99,18 @@ class Learning(Protocol):
         """
 
     def unseen(
-        self, network: nn.Module, scenes: Sequence[Scene], place: int, *, guided: bool
+        self,
+        network: nn.Module,
+        scenes: Sequence[Scene],
+        place: int,
+        *,
+        guiding: Collection[AnnotatedSlice],
     ) -> Tensor | None:
         """Return what parts of a network say of a slice that they have not seen.
 
         `place` counts the slices of all scenes. It is (k, rows, columns), with guidance
-        by the other slices or without; None where nothing is blind to a slice.
+        by those slices of `guiding` that are others; None where nothing is blind to a
+        slice.
         """
 
     def batches(
@@ -269,7 +276,12 @@ class Plain:
         yield from ()
 
     def unseen(
-        self, network: nn.Module, scenes: Sequence[Scene], place: int, *, guided: bool
+        self,
+        network: nn.Module,
+        scenes: Sequence[Scene],
+        place: int,
+        *,
+        guiding: Collection[AnnotatedSlice],
     ) -> Tensor | None:
         """Return None: the whole network sees all slices."""
         return None

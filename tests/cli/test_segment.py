@@ -29,9 +29,28 @@ def test_segment_writes_prediction_and_model_and_scores_them(
     assert code == 0
     assert {"iou", "dice", "mean_iou", "mean_dice", "annotated"} <= set(answer)
     assert answer["method"] == "network"
+    assert list(answer)[-1] == "estimate"
+    assert answer["estimate"] is None
+    assert answer["reason"].startswith("no estimate: ")
     assert read(target).shape == sample.volume.shape
     assert read(target).spacing == pytest.approx(sample.volume.spacing)
     assert Model.load(kept).table.numbers == (1, 2)
+
+
+@pytest.mark.slow
+def test_segment_ends_with_an_estimate_of_all_voxels_between_the_slices(
+    run: Run, tmp_path: Path
+) -> None:
+    flags = ("-o", tmp_path / "p.tif", "--steps", 2)
+    code, stdout, _ = run(*SEGMENT, *flags)
+    answer = last_object(stdout)
+    assert code == 0
+    found = answer["estimate"]
+    assert list(answer)[-1] == "estimate"
+    assert set(found) == {"mean_dice", "low", "high", "classes"}
+    assert 0 <= found["low"] <= found["mean_dice"] <= found["high"] <= 1
+    assert set(found["classes"]) == {"1", "2"}
+    assert set(found["classes"]["1"]) == {"dice", "low", "high"}
 
 
 @pytest.mark.usefixtures("no_training")

@@ -187,9 +187,9 @@ def test_what_judges_the_network_has_not_seen_the_slice(monkeypatch):
     recipe = type(recipes.get("three-view"))
     unseen = recipe.unseen
 
-    def spy(self, network, scenes, place, *, guided):
-        asked.append((place, guided))
-        return unseen(self, network, scenes, place, guided=guided)
+    def spy(self, network, scenes, place, *, guiding):
+        asked.append((place, bool(guiding)))
+        return unseen(self, network, scenes, place, guiding=guiding)
 
     monkeypatch.setattr(recipe, "unseen", spy)
     labelled = sliced((1, 1, 0))

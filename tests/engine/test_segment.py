@@ -47,8 +47,8 @@ def test_only_what_is_wanted_comes_back(model, case):
 def test_an_estimate_comes_for_each_class_and_not_for_background(model, case):
     found = finished(segment(model, case[0]))
 
-    assert set(found.estimate) == set(model.table.numbers)
-    known = [dice for dice in found.estimate.values() if dice is not None]
+    assert set(found.expected) == set(model.table.numbers)
+    known = [dice for dice in found.expected.values() if dice is not None]
     assert known
     assert all(0 <= dice <= 1 for dice in known)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sparseseg.evaluation.calibration import Calibration, fitted
+from sparseseg.evaluation.calibration import Calibration, expected_dice, fitted
 
 
 def sure(share, count=4000):
@@ -35,6 +35,18 @@ def test_far_voxels_are_corrected_more_than_near_ones():
     likely = found(sure(0.95), distances)[1]
     assert likely[0] == pytest.approx(0.9, abs=0.03)
     assert likely[-1] == pytest.approx(0.7, abs=0.03)
+
+
+def test_the_dice_to_expect_of_three_voxels():
+    likely = np.array([[0.1, 0.4, 1.0], [0.9, 0.6, 0.0]])
+    found = expected_dice(likely, np.array([1, 1, 0]), np.ones(3))
+    assert found[1] == pytest.approx(2 * 1.5 / (2 + 1.5))
+    assert found[0] == pytest.approx(2 * 1.0 / (1 + 1.5))
+
+
+def test_no_dice_is_expected_of_a_class_that_cannot_be():
+    likely = np.array([[1.0], [0.0]])
+    assert np.isnan(expected_dice(likely, np.array([0]), np.ones(1))[1])
 
 
 def test_impossible_probabilities_give_finite_numbers():

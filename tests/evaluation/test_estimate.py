@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from sparseseg.evaluation.estimate import (
-    CURVE,
     Evidence,
     Spread,
     estimate,
-    learned_more,
     spreads,
 )
 from sparseseg.evaluation.matching import BINS
 
 WANTED = np.eye(BINS)[1]
+SURE = np.ones(2)
 
 
 def slices_with(*rights):
@@ -25,11 +24,10 @@ def slices_with(*rights):
 
 
 def evidence(**changed):
-    spread = Spread(0.8, 0.01, 0.005, 4)
+    spread = Spread(0.8, 0.85, 0.01, 4)
     given = {
         "method": "network",
         "slices": 6,
-        "share": 1.0,
         "classes": {1: spread},
         "mean": spread,
         "calibration": (0.0, 1.0, 0.0, 0.0),
@@ -37,13 +35,8 @@ def evidence(**changed):
     return Evidence(**(given | changed))
 
 
-def test_more_slices_have_fewer_errors():
-    assert learned_more(0.8, 0.5) == pytest.approx(1 - 0.2 * 0.5**CURVE)
-    assert learned_more(0.8, 1.0) == pytest.approx(0.8)
-
-
 def test_the_jackknife_measures_how_slices_differ():
-    found, mean = spreads(slices_with(240, 270, 300), WANTED, 1.0, {1: 3})
+    found, mean = spreads(slices_with(240, 270, 300), WANTED, SURE, {1: 3})
     # Without one slice: 0.95, 0.9, 0.85. Their squares sum to 0.005, times 2/3.
     assert found[1].dice == pytest.approx(0.9)
     assert found[1].error == pytest.approx((2 / 3 * 0.005) ** 0.5)
@@ -51,31 +44,46 @@ def test_the_jackknife_measures_how_slices_differ():
 
 
 def test_equal_slices_leave_no_error():
-    found, _ = spreads(slices_with(270, 270, 270), WANTED, 1.0, {1: 3})
+    found, _ = spreads(slices_with(270, 270, 270), WANTED, SURE, {1: 3})
     assert found[1].error == pytest.approx(0)
 
 
 def test_nothing_is_said_of_two_slices_or_of_a_class_on_one():
-    assert spreads(slices_with(270, 270), WANTED, 1.0, {1: 2})[1] is None
-    assert spreads(slices_with(270, 270, 270), WANTED, 1.0, {1: 1}) == ({1: None}, None)
+    assert spreads(slices_with(270, 270), WANTED, SURE, {1: 2})[1] is None
+    assert spreads(slices_with(270, 270, 270), WANTED, SURE, {1: 1}) == (
+        {1: None},
+        None,
+    )
 
 
-def test_the_estimate_is_the_mean_of_two_opinions():
-    found = estimate(evidence(), {1: 0.82})
-    assert found.mean.dice == pytest.approx(0.81)
-    assert found.mean.low < 0.81 < found.mean.high
+def test_what_is_expected_more_than_of_the_left_out_slices_is_added():
+    found = estimate(evidence(), {1: 0.9})
+    assert found.mean.dice == pytest.approx(0.8 + 0.9 - 0.85)
+    assert found.mean.low < 0.85 < found.mean.high
     assert found.classes[1] == found.mean
 
 
-def test_opinions_that_differ_widen_the_interval():
-    near, far = (estimate(evidence(), {1: other}).mean for other in (0.82, 0.92))
-    width = [found.high - found.low for found in (near, far)]
-    assert width[1] == pytest.approx(width[0] + 0.12 - 0.03)
+def test_a_class_that_is_not_predicted_stays_as_it_was_measured():
+    assert estimate(evidence(), {1: None}).mean.dice == pytest.approx(0.8)
+
+
+def test_a_large_correction_widens_the_interval():
+    near, far = (estimate(evidence(), {1: other}).mean for other in (0.85, 0.55))
+    assert far.high - far.low > near.high - near.low
+
+
+def test_slices_that_differ_widen_the_interval():
+    sure, unsure = (
+        estimate(evidence(mean=Spread(0.8, 0.85, error, 4)), {1: 0.85}).mean
+        for error in (0.01, 0.1)
+    )
+    assert unsure.low < sure.low
 
 
 def test_an_interval_stays_within_0_and_1():
-    found = estimate(evidence(mean=Spread(0.99, 0.5, 0.0, 4)), {1: 0.99}).mean
-    assert (found.low, found.high) == (pytest.approx(0.285, abs=0.2), 1.0)
+    found = estimate(evidence(mean=Spread(0.97, 0.9, 0.5, 4)), {1: 0.95}).mean
+    assert (found.dice, found.high) == (1.0, 1.0)
+    assert found.low >= 0
 
 
 def test_the_contract_of_the_estimate():

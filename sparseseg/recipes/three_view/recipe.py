@@ -1,6 +1,6 @@
 """The interactive default: a U-Net over three views, led by filters and annotation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from sparseseg.data.intensity import (
     is_ct,
     own_scale,
 )
+from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.nn import losses
 from sparseseg.nn.filters import filter_count, filter_grid
 from sparseseg.nn.guided_unet import GuidedUNet
@@ -122,7 +123,12 @@ class ThreeViewRecipe(Plain):
             yield _FILTERING + (1 - _FILTERING) * done
 
     def unseen(
-        self, network: nn.Module, scenes: Sequence[Scene], place: int, *, guided: bool
+        self,
+        network: nn.Module,
+        scenes: Sequence[Scene],
+        place: int,
+        *,
+        guiding: Collection[AnnotatedSlice],
     ) -> Tensor | None:
         """Return what the classifier says that is blind to a slice.
 
@@ -133,7 +139,7 @@ class ThreeViewRecipe(Plain):
         if len(drawn) < 2:
             return None
         one = drawn[place]
-        planes = one.inputs(one.whole, one.others if guided else ())
+        planes = one.inputs(one.whole, [w for w in one.others if w in guiding])
         with torch.inference_mode():
             return network.voxelwise(planes[None], one.fold)[0]
 

@@ -1,0 +1,228 @@
+"""Whether the estimated Dice between the slices is true, and its interval holds the truth.
+
+For each volume, layout and seed a model is trained and predicts the volume. What it says of
+itself stands beside the truth, and beside the Dice on the held-out slice and on the
+annotated slices of the same run. `--fit` computes the width that holds so many truths.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import records
+import volumes
+
+from sparseseg.data.labels import SparseLabels
+from sparseseg.engine import trainee
+from sparseseg.engine.model import Model
+from sparseseg.engine.score import gathering
+from sparseseg.engine.segment import Job, Segmentation, finished, segment
+from sparseseg.engine.training import train
+from sparseseg.evaluation import estimate as estimates
+from sparseseg.evaluation import evaluate
+from sparseseg.evaluation.estimate import Evidence
+from sparseseg.settings.training import TrainSettings
+from sparseseg.starting import create
+
+Row = dict[str, Any]
+COVERAGE = 0.85
+
+
+def main() -> None:
+    args = _parser().parse_args()
+    until = time.monotonic() + 60 * args.stop_after
+    for seed in args.seeds:
+        for layout in args.layouts:
+            for name in volumes.chosen(args):
+                key = _key(name, layout, seed, args)
+                if args.table or records.has(args.out, key):
+                    continue
+                if time.monotonic() > until:
+                    return
+                row = _measured(key, args)
+                print(key, f"{row['told']} {row['true']:.3f}", flush=True)
+                records.append(args.out, key | row)
+    rows = [row for row in records.rows(args.out) if row["told"] is not None]
+    print("\n".join(summary(rows)))
+    if args.fit:
+        print(f"width for {COVERAGE:.0%}: {fitted_width(rows):.2f}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    volumes.add_arguments(parser)
+    parser.add_argument(
+        "--layouts", nargs="+", type=_layout, default=["2,2,2", "3,3,3", "5,5,5"]
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--steps", type=int, default=150, help="of each training")
+    parser.add_argument("--minutes", type=float, help="of each training, for --steps")
+    parser.add_argument("--stop-after", type=float, default=1e9, metavar="MINUTES")
+    parser.add_argument("--table", action="store_true", help="print the results only")
+    parser.add_argument("--fit", action="store_true", help="compute the width")
+    out = Path(__file__).with_name("results") / "honesty.json"
+    parser.add_argument("-o", "--out", type=Path, default=out)
+    return parser
+
+
+def _layout(words: str) -> tuple[int, ...]:
+    return tuple(map(int, words.split(",")))
+
+
+def _key(
+    name: str, layout: tuple[int, ...] | str, seed: int, args: argparse.Namespace
+) -> Row:
+    counts = _layout(layout) if isinstance(layout, str) else layout
+    steps = None if args.minutes else args.steps
+    return {
+        "volume": name,
+        "slices": list(counts),
+        "seed": seed,
+        "steps": steps,
+        "minutes": args.minutes,
+    }
+
+
+def _measured(key: Row, args: argparse.Namespace) -> Row:
+    """Train, predict, and compare with the truth; the seed moves the slices as well."""
+    shift = 0.2 * key["seed"]
+    z, y, x = key["slices"]
+    case = volumes.load(key["volume"], args.data, (z, y, x), shift)
+    labels = SparseLabels(case.annotation)
+    settings = TrainSettings(
+        steps=key["steps"], minutes=key["minutes"], seed=key["seed"]
+    )
+    model = create([(case.volume, labels)], settings)
+    spent = _Spent()
+    begin = time.perf_counter()
+    for step in train(model, [(case.volume, labels)], settings):
+        steps = step.step
+    trained = time.perf_counter() - begin
+    found = finished(segment(model, case.volume, Job(), labels=labels))
+    told = found.estimate.to_json()
+    scores = evaluate(found.labels, case.truth, annotation=case.annotation)
+    return {
+        **_compared(told, scores["mean_dice"]),
+        "method": found.method,
+        "estimate": told,
+        "reason": found.estimate.reason,
+        "true_dice": {str(n): d for n, d in scores["dice"].items() if n},
+        "held_out": _held_out(model, found),
+        "on_slices": _on_slices(found, case),
+        "expected": {str(n): d for n, d in found.expected.items()},
+        "evidence": model.history.get("between_slices"),
+        "trained_steps": steps,
+        "training_seconds": round(trained, 1),
+        "estimate_seconds": round(spent.seconds, 1),
+    }
+
+
+class _Spent:
+    """The seconds that estimates take within a training."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        own = gathering.gather
+
+        def timed(*arguments: Any) -> Any:
+            begin = time.perf_counter()
+            found = yield from own(*arguments)
+            self.seconds += time.perf_counter() - begin
+            return found
+
+        trainee.gather = timed
+
+
+def _compared(told: Row | None, true: float) -> Row:
+    if told is None:
+        return {"told": None, "true": true}
+    return {
+        "told": told["mean_dice"],
+        "low": told["low"],
+        "high": told["high"],
+        "true": true,
+        "error": told["mean_dice"] - true,
+        "inside": told["low"] <= true <= told["high"],
+    }
+
+
+def _held_out(model: Model, found: Segmentation) -> float | None:
+    """Return the plain Dice of the held-out slice, of the method that predicts."""
+    score = model.history.get("held_out") or {}
+    measures = score.get(found.method)
+    return None if measures is None else float(measures["mean_dice"])
+
+
+def _on_slices(found: Segmentation, case: volumes.Case) -> float:
+    """Return the Dice on the annotated voxels themselves."""
+    there = case.annotation > 0
+    flat = (1, 1, -1)
+    pair = found.labels[there].reshape(flat), case.truth[there].reshape(flat)
+    return float(evaluate(*pair)["mean_dice"])
+
+
+def summary(rows: Sequence[Row]) -> list[str]:
+    """Return how far off each of the three numbers is, as Markdown."""
+    lines = ["| told by | cases | bias | mean error | within 0.03 |", _RULE]
+    for name, kind in _KINDS.items():
+        pairs = [(r[kind], r["true"]) for r in rows if r[kind] is not None]
+        errors = np.array([told - true for told, true in pairs])
+        if errors.size:
+            lines.append(
+                f"| {name} | {errors.size} | {errors.mean():+.3f} | "
+                f"{np.abs(errors).mean():.3f} | {(np.abs(errors) <= 0.03).mean():.0%} |"
+            )
+    halves = [(row["high"] - row["low"]) / 2 for row in rows]
+    inside = np.mean([row["inside"] for row in rows])
+    cost = [row["estimate_seconds"] / row["training_seconds"] for row in rows]
+    return [
+        *lines,
+        "",
+        f"inside the interval: {inside:.0%}; half width in the median "
+        f"{np.median(halves):.3f}; share of the training time in the median "
+        f"{np.median(cost):.2f}",
+    ]
+
+
+_RULE = "|---|---|---|---|---|"
+_KINDS = {
+    "the estimate": "told",
+    "held-out slice": "held_out",
+    "annotated slices": "on_slices",
+}
+
+
+def fitted_width(rows: Sequence[Row]) -> float:
+    """Return the width under which so many truths are inside, grouped by volume.
+
+    It is the largest that is needed when each volume is left out: the conformal quantile
+    of the other volumes.
+    """
+    names = sorted({row["volume"] for row in rows})
+    quantiles = []
+    for name in names:
+        others = [_needed(row) for row in rows if row["volume"] != name]
+        count = len(others)
+        if not others:
+            continue
+        level = min(1.0, np.ceil((count + 1) * COVERAGE) / count)
+        quantiles.append(float(np.quantile(others, level, method="higher")))
+    return float(np.median(quantiles))
+
+
+def _needed(row: Row) -> float:
+    """Return the width that just holds the truth of a row."""
+    evidence = Evidence.from_json(row["evidence"])
+    told = estimates.estimate(evidence, {int(n): d for n, d in row["expected"].items()})
+    mean = told.mean
+    assert mean is not None
+    unit = (mean.high - mean.dice - estimates.LEAST_WIDTH) / estimates.WIDTH
+    beyond = max(0.0, abs(row["true"] - mean.dice) - estimates.LEAST_WIDTH)
+    return beyond / max(unit, 1e-6)
+
+
+if __name__ == "__main__":
+    main()

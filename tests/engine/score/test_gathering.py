@@ -1,0 +1,156 @@
+import json
+
+import numpy as np
+import pytest
+
+from sparseseg import starting
+from sparseseg.data.labels import SparseLabels
+from sparseseg.data.samples import blobs
+from sparseseg.data.slices import AnnotatedSlice, annotate_slices
+from sparseseg.engine.model import Model
+from sparseseg.engine.score.blind import blind_slices
+from sparseseg.engine.score.evidence import evidence_of
+from sparseseg.engine.score.folds import folds
+from sparseseg.engine.score.gathering import gather
+from sparseseg.engine.segment import Job, finished, segment
+from sparseseg.errors import UserError
+from sparseseg.evaluation.estimate import estimate
+from sparseseg.recipes import Scene
+from tests.miniature import SHAPE, fresh_model, result_of, shrink
+
+METHODS = ["network", "unguided", "mixed", "walker", "interpolation"]
+
+
+@pytest.fixture(autouse=True)
+def few_pixels(monkeypatch):
+    shrink(monkeypatch)
+
+
+def sliced(counts):
+    sample = blobs(SHAPE)
+    array = annotate_slices(sample.truth, counts)
+    return sample.volume, SparseLabels(array, table=sample.table)
+
+
+def fitted(counts, **settings):
+    labelled = sliced(counts)
+    return starting.fit([labelled], steps=2, device="cpu", **settings), labelled
+
+
+def slices(*places):
+    return [AnnotatedSlice(axis, index, 10, True) for axis, index in places]
+
+
+def names(dealt):
+    return [sorted(map(str, fold)) for fold in dealt]
+
+
+def test_a_fold_has_at_most_one_slice_of_an_axis():
+    every = slices(*((axis, index) for axis in range(3) for index in (1, 5, 9)))
+    assert names(folds(every)) == [[f"{a} {i}" for a in "xyz"] for i in (1, 5, 9)]
+
+
+def test_few_slices_are_left_out_one_at_a_time():
+    found = names(folds(slices((0, 1), (1, 2), (2, 3))))
+    assert found == [["z 1"], ["y 2"], ["x 3"]]
+
+
+def test_there_are_five_folds_at_most_and_neighbours_are_in_different_ones():
+    found = names(folds(slices(*((0, index) for index in range(7)))))
+    assert found == [["z 0", "z 5"], ["z 1", "z 6"], ["z 2"], ["z 3"], ["z 4"]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_slice_is_answered_by_what_has_not_seen_it(method, monkeypatch):
+    model, labelled = fitted((2, 2, 2))
+    scene = Scene.of(model.plan, *labelled)
+    asked = []
+    recipe, unseen = type(model.recipe), type(model.recipe).unseen
+
+    def spy(self, network, scenes, place, *, guiding):
+        asked.append((str(scene.slices[place]), {str(where) for where in guiding}))
+        return unseen(self, network, scenes, place, guiding=guiding)
+
+    monkeypatch.setattr(recipe, "unseen", spy)
+    found = result_of(blind_slices(model, [scene], method))
+    assert len(found) == 6
+    assert all(own not in guiding for own, guiding in asked)
+    for one in found:
+        assert one.probabilities.sum(0) == pytest.approx(1, abs=1e-3)
+        assert one.probabilities.shape[1] == len(one.target) == len(one.distances)
+
+
+def test_a_trained_model_knows_how_good_it_is_between_its_slices(tmp_path):
+    model, (volume, labels) = fitted((2, 2, 2))
+    model.save(tmp_path / "m.safetensors")
+    again = Model.load(tmp_path / "m.safetensors")
+    found = finished(segment(again, volume, labels=labels)).estimate
+    told = json.loads(json.dumps(found.to_json()))
+    assert set(told) == {"mean_dice", "low", "high", "classes"}
+    assert 0 <= told["low"] <= told["mean_dice"] <= told["high"] <= 1
+    assert set(told["classes"]) == set(map(str, model.table.numbers))
+
+
+@pytest.mark.parametrize(
+    ("job", "has_labels", "words"),
+    [
+        (Job(), False, "no slice of this volume"),
+        (Job(method="interpolation"), True, "interpolation was not measured"),
+    ],
+)
+def test_where_nothing_is_known_it_is_said(job, has_labels, words):
+    model, (volume, labels) = fitted((2, 2, 2))
+    model.history["between_slices"]["method"] = "network"
+    given = labels if has_labels else None
+    found = finished(segment(model, volume, job, labels=given)).estimate
+    assert found.to_json() is None
+    assert words in found.reason
+
+
+def test_two_slices_are_too_few():
+    model, (volume, labels) = fitted((1, 1, 0))
+    found = finished(segment(model, volume, labels=labels)).estimate
+    assert found.to_json() is None
+    assert "3 annotated slices" in found.reason
+
+
+def test_a_recipe_without_blind_parts_says_so():
+    labelled = sliced((2, 2, 2))
+    model = fresh_model(labelled, "unet3d")
+    scene = Scene.of(model.plan, *labelled)
+    assert result_of(blind_slices(model, [scene], "network")) == []
+    found = estimate(result_of(gather(model, [scene], [labelled[1]], "network")))
+    assert found.to_json() is None
+    assert found.reason
+
+
+def test_no_estimate_is_made_where_no_score_is_wanted():
+    model, _ = fitted((2, 2, 2), held_out=False)
+    assert evidence_of(model.history) is None
+
+
+def test_the_estimate_is_of_the_voxels_that_were_not_annotated():
+    model, (volume, labels) = fitted((2, 2, 2))
+    first = finished(segment(model, volume, labels=labels)).estimate
+    labels.array[labels.array == 0] = 255
+    labels.array[0, 0, :5] = 0
+    other = finished(segment(model, volume, labels=labels)).estimate
+    assert first.mean is not None
+    assert first != other
+
+
+def test_damaged_evidence_is_a_damaged_model(tmp_path):
+    model, _ = fitted((2, 2, 2))
+    model.history["between_slices"]["calibration"] = ["a"]
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(UserError, match="damaged"):
+        Model.load(tmp_path / "m.safetensors")
+
+
+def test_distances_are_those_to_slices_of_other_folds():
+    model, labelled = fitted((2, 2, 2))
+    scene = Scene.of(model.plan, *labelled)
+    for one in result_of(blind_slices(model, [scene], "interpolation")):
+        assert np.isfinite(one.distances).all()
+        assert (one.distances == 0).any()  # where slices of other folds cross
+        assert one.distances.max() > 1
