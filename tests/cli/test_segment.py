@@ -114,7 +114,7 @@ def test_predict_writes_one_file_or_a_folder(
     images = ("image.tif", "truth.tif")
     _, stdout, _ = run("predict", model_file, *images, "-o", folder, "--json")
     written = [str(folder / name) for name in images]
-    assert last_object(stdout) == {"predictions": written}
+    assert last_object(stdout) == {"predictions": written, "estimates": [None, None]}
     assert (read(single).array == read(written[0]).array).all()
 
 
