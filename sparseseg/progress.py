@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sparseseg.evaluation.estimate import DiceEstimate
+if TYPE_CHECKING:
+    from sparseseg.evaluation.estimate import DiceEstimate
 
 LeftOut = Literal["slices", "volume"]
 """What a score of "another volume, without slices" was measured on."""
@@ -101,7 +102,7 @@ class Step:
     loss: float
     done: float | None
     score: Score | None
-    estimate: DiceEstimate | None = None
+    estimate: "DiceEstimate | None" = None
     """How good the prediction is between the slices, now and then."""
 
 
