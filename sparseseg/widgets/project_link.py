@@ -28,6 +28,7 @@ from sparseseg.widgets.project_work import (
     loaded_from,
     opened,
     rows_in,
+    with_ledger,
 )
 from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.strokes import Strokes
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from sparseseg.project.journal import Tool
     from sparseseg.project.models import ProjectModel
     from sparseseg.widgets.desk import Desk
+    from sparseseg.widgets.ledger import LedgerCount
     from sparseseg.widgets.seat import Seat
 
 
@@ -216,6 +218,7 @@ class ProjectLink(QObject):
         desk.link.annotation_changed.connect(self._follow_layer)
         desk.link.opened.connect(self._on_opened)
         desk.classes.changed.connect(self._on_classes)
+        desk.ledger.counted.connect(self._on_counted)
         desk.link.image_changed.connect(self._show_alone)
 
     # What comes from the user
@@ -362,6 +365,18 @@ class ProjectLink(QObject):
         if self.folder is not None:
             # Counting may take seconds, in which strokes are to be written.
             self._counting.start(partial(rows_in, self.folder))
+
+    def _on_counted(self, count: "LedgerCount | None") -> None:
+        """Say what the visible volume has now; the journal has it within a second."""
+        if count is None or not self.current:
+            return
+        rows = [
+            with_ledger(row, count.ledger) if row.name == self.current else row
+            for row in self.rows
+        ]
+        if rows != self.rows:
+            self.rows = rows
+            self.changed.emit()
 
     def _take_rows(self, rows: list[Row]) -> None:
         if self._keeper is not None:

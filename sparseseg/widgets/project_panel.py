@@ -79,9 +79,8 @@ class ProjectPanel(QWidget):
         layout.setContentsMargins(6, 6, 6, 0)
         layout.setSpacing(4)
         layout.addWidget(self.title)
-        layout.addLayout(row_of(self.save, self.open))
+        layout.addLayout(row_of(self.undo, self.redo, self.save, self.open))
         layout.addWidget(table)
-        layout.addLayout(row_of(self.undo, self.redo))
 
     def _save(self) -> None:
         proposed = str(Path.home() / "project")

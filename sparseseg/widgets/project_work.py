@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparseseg.classes import ClassTable
+from sparseseg.classes import BACKGROUND, ClassTable
 from sparseseg.data.files import read
 from sparseseg.data.labels import SparseLabels
 from sparseseg.errors import Note, UserError
@@ -19,6 +19,7 @@ from sparseseg.widgets.readers import layer_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sparseseg.data.labels import Ledger
     from sparseseg.data.volume import Volume
 
 
@@ -168,6 +169,13 @@ def _row(project: Project, name: str, score: float | None) -> Row:
     complete = sum(found.complete for found in slices)
     state = project.locate(name).state
     return Row(name, len(slices), complete, len(labels.numbers()), state, score)
+
+
+def with_ledger(row: Row, ledger: "Ledger") -> Row:
+    """Return a row with what is annotated now."""
+    complete = sum(found.complete for found in ledger.slices)
+    classes = len(set(ledger.counts) - {BACKGROUND})
+    return replace(row, slices=len(ledger.slices), complete=complete, classes=classes)
 
 
 def _holds(path: Path, volume: "Volume") -> bool:

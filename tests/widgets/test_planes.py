@@ -74,6 +74,15 @@ def test_showing_the_planes_moves_nothing_and_keeps_the_brush(opened, qtbot):
     planes.hide()
 
 
+def test_outlines_are_outlines_in_all_planes(planes, opened):
+    opened.results.show()
+    (twin,) = [
+        mirror.twin_of(opened.results.prediction) for mirror in planes.mirrors[:1]
+    ]
+    assert twin.layer.contour == opened.results.prediction.contour > 0
+    assert not twin.layer.editable
+
+
 def test_class_brush_and_tool_are_the_same_in_all_planes(planes, opened):
     opened.classes.add()
     opened.painter.select(2)

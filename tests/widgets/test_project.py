@@ -478,3 +478,10 @@ def test_the_image_that_is_chosen_is_not_covered_by_another_volume(
     saved.image.choice.setCurrentText("cells")
     assert viewer.layers["cells"].visible
     assert not second.visible
+
+
+def test_the_list_says_what_was_painted_since_it_was_opened(saved):
+    saved.desk.link.arrays.annotation[2] = 255
+    saved.desk.look()
+    settle(saved)
+    assert saved.project.volumes.item(0, 1).text() == "1"

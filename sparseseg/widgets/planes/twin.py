@@ -41,6 +41,7 @@ class Twin:
         self._shown = place()
         own = _IMAGE if isinstance(source, Image) else (*_LABELS, *_BRUSH)
         for name in (*_LOOK, *own):
+            _copy(source, self.layer, name)  # napari's own copy lacks some
             self._link(source, self.layer, name)
         # Undo and a new prediction tell nothing but that the slice was drawn again.
         self._connect(source.events.set_data, self._on_drawn)
