@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sparseseg.batch.course import BatchCourse
+from sparseseg.batch.interrupted import BatchInterruptedError
 from sparseseg.batch.items import Item
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.batch.volume import Report, attempted, ended
@@ -201,7 +202,7 @@ class Cluster:
         if self._client.status == "running" and self.size:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > _WORKERS_SECONDS:
-            raise UserError(
+            raise BatchInterruptedError(
                 f"the workers of {self._settings.scheduler} are gone: start them, and run "
                 "the same batch again, it continues from there"
             )
@@ -268,9 +269,9 @@ def _entry(item: Item, found: "distributed.Future[Any]") -> VolumeEntry | None:
     """
     try:
         entry: VolumeEntry | None = _result(found)
+    except BatchInterruptedError:
+        raise
     except UserError as error:
-        if str(error).startswith("the disk is full"):
-            raise
         return VolumeEntry(name=item.name, state="failed", key="", error=str(error))
     return entry
 

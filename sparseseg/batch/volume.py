@@ -8,14 +8,18 @@ from typing import Any
 
 from sparseseg.batch.course import BatchCourse
 from sparseseg.batch.facts import facts_of
+from sparseseg.batch.interrupted import BatchInterruptedError
 from sparseseg.batch.items import Item, fingerprint
-from sparseseg.batch.scratch import arrays_for, shares_of
+from sparseseg.batch.kept_tiles import KeptTiles
+from sparseseg.batch.scratch import Scratch, ScratchPlace, scratch_for, shares_of
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import is_disk_full
 from sparseseg.data.files import open_volume, write_image, write_labels
 from sparseseg.data.on_disk import let_go
+from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
 from sparseseg.engine.output import Workers
+from sparseseg.engine.prediction import ThisProcess
 from sparseseg.engine.segment import (
     VOLUME_SHARE,
     Job,
@@ -68,10 +72,13 @@ def attempted(
         old = known[1]
         if old and old.state == "done" and old.key == key and item.prediction.exists():
             return replace(old, state="skipped")
-        facts = yield from _predicted(model, item, settings, course, workers)
+        work = _Work(model, item, settings, key, workers)
+        facts = yield from _predicted(work, course)
+    except BatchInterruptedError:
+        raise
     except (UserError, MemoryError, OSError, RuntimeError) as error:
         if is_disk_full(error):
-            raise UserError(
+            raise BatchInterruptedError(
                 f"the disk is full: {item.name} was not written; make room, and run the "
                 "same batch again, it continues from there"
             ) from error
@@ -85,25 +92,48 @@ def attempted(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done to one volume."""
+
+    model: Model
+    item: Item
+    settings: BatchSettings
+    key: str
+    workers: Workers | None
+
+    def workers_for(
+        self, volume: Volume, scratch: Scratch, *, has_rules: bool
+    ) -> Workers | None:
+        """Return who answers the tiles; what they answer is kept for a large volume."""
+        if scratch.log is None:
+            return self.workers
+        workers = self.workers or ThisProcess(self.model, volume)
+        return KeptTiles(
+            workers, scratch.out, scratch.log, is_changed_afterwards=has_rules
+        )
+
+
 def _predicted(
-    model: Model,
-    item: Item,
-    settings: BatchSettings,
-    course: BatchCourse,
-    workers: Workers | None,
+    work: _Work, course: BatchCourse
 ) -> Generator[Report, None, dict[str, Any]]:
     """Predict and write one volume; return what is known of it."""
+    model, item, settings = work.model, work.item, work.settings
     volume = open_volume(item.image, at_most=int(settings.bytes * VOLUME_SHARE))
     note = model.unlike(volume)
     begin = time.perf_counter()
     yield Report(item, "running", 0.0, 0.0, course.left, note=note)
     job = Job(memory=settings.bytes)
-    need = needs_probabilities(checked_rules(model, volume, job))
-    with arrays_for(volume, settings, need=need, model=model) as out:
-        work = segment(model, volume, job, into=out, workers=workers)
+    rules = checked_rules(model, volume, job)
+    outputs = len(model.plan.outputs) if needs_probabilities(rules) else 0
+    place = ScratchPlace(item, settings, work.key)
+    with scratch_for(volume, place, outputs=outputs) as scratch:
+        out = scratch.out
+        workers = work.workers_for(volume, scratch, has_rules=bool(rules))
+        going_on = segment(model, volume, job, into=out, workers=workers)
         while True:
             try:
-                tile = next(work)
+                tile = next(going_on)
             except StopIteration as end:
                 found: Segmentation = end.value
                 break
@@ -113,7 +143,7 @@ def _predicted(
             yield Report(item, "running", done, seconds, course.at(done, seconds))
         write_labels(item.prediction, found.labels, like=volume, table=model.table)
         if out.uncertainty is not None:
-            with shares_of(out.uncertainty, settings, volume.name) as shares:
+            with shares_of(out.uncertainty, place) as shares:
                 write_image(item.uncertainty, shares, like=volume)
         words = "; also, ".join(part for part in (note, found.doubt) if part)
         return facts_of(model, volume, found, item) | {"note": words}

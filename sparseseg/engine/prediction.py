@@ -1,7 +1,7 @@
 """Dense prediction, tile by tile, into given arrays: a generator."""
 
-from collections.abc import Generator, Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
@@ -86,6 +86,23 @@ def answer(model: Predictor, scene: Scene, tile: Tile, wanted: Wanted) -> Output
     for _ in _written(model, scene, part, tile, None):
         pass
     return part
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ThisProcess:
+    """The one worker that is always there."""
+
+    model: Predictor
+    volume: Volume
+
+    def answers(
+        self, tiles: Sequence[Tile], wanted: Wanted
+    ) -> Iterator[tuple[Tile, Output]]:
+        """Yield each tile with its prediction, in the precision that is fastest."""
+        tune(self.model, self.volume)
+        scene = Scene.of(self.model.plan, self.volume, device=self.model.device)
+        for tile in tiles:
+            yield tile, answer(self.model, scene, tile, wanted)
 
 
 def predict_by(

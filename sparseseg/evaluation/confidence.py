@@ -84,9 +84,21 @@ class Confidence:
 
     def merge(self, other: "Confidence") -> None:
         """Take in what another one has, of other tiles."""
-        self._overlap += other._overlap
-        self._expected += other._expected
-        self._predicted += other._predicted
+        self.restore(other.sums)
+
+    @property
+    def sums(self) -> list[list[float]]:
+        """What was taken in, as plain numbers."""
+        return [s.tolist() for s in (self._overlap, self._expected, self._predicted)]
+
+    def restore(self, sums: list[list[float]]) -> None:
+        """Take in what `sums` told of other tiles."""
+        self._overlap, self._expected, self._predicted = (
+            own + np.array(other)
+            for own, other in zip(
+                (self._overlap, self._expected, self._predicted), sums, strict=True
+            )
+        )
 
     @property
     def dice(self) -> list[float | None]:
