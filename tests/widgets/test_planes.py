@@ -11,7 +11,7 @@ from sparseseg.errors import UserError
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.planes import ThreePlanes
 from sparseseg.widgets.planes.lines import lines_in
-from sparseseg.widgets.slices import SliceView, shown_axis, visible_slice
+from sparseseg.widgets.slices import SliceView, point_in, shown_axis, visible_slice
 from tests.widgets.conftest import SHAPE
 
 
@@ -38,14 +38,23 @@ def test_what_is_painted_in_one_plane_is_drawn_in_all(planes, opened):
     layer, array = opened.link.annotation, opened.link.arrays.annotation
     opened.viewer.dims.set_point(0, 11.5)  # slice z 3
     first, second = annotations(planes, opened)
-    first.paint((3, 10, 10), 1)  # in another plane
-    assert array[3, 10, 10] == 1
-    assert layer._slice.image.raw[10, 10] == 1
+    middle = tuple(round(place) for place in point_in(opened.viewer.dims, layer))
+    first.paint(middle, 1)  # in another plane, where all planes cross
+    assert array[middle] == 1
+    assert layer._slice.image.raw[middle[1:]] == 1
+    array[...] = 0
     drawn = []
     for other in (layer, second):
         other.events.set_data.connect(lambda _, own=other: drawn.append(own))
-    first.paint((3, 20, 20), 1)
+    first.paint(middle, 1)
     assert drawn == [layer, second]
+    drawn.clear()
+    away = [0, 3, 3]
+    axis = visible_slice(planes.mirrors[0].model.dims, layer).axis
+    away[axis] = middle[axis]
+    first.paint(tuple(away), 1)  # crosses no other plane that is shown
+    layer.paint((3, 3, 3), 1)
+    assert drawn == []
 
 
 def test_an_undo_in_one_plane_is_drawn_in_the_others(planes, opened):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
-from sparseseg.widgets.planes.twin import Twin
+from sparseseg.widgets.planes.twin import Rows, Twin
 from sparseseg.widgets.slices import roll_to, shown_axis
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Mirror:
         self,
         main: ViewerModel,
         turn: int,
-        changed: Callable[[Twin, Layer], None],
+        changed: Callable[[Twin, Layer, Rows | None], None],
     ) -> None:
         self.main = main
         self.model = ViewerModel()

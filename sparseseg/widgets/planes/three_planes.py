@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QDockWidget, QWidget
 
     from sparseseg.widgets.desk import Desk
-    from sparseseg.widgets.planes.twin import Twin
+    from sparseseg.widgets.planes.twin import Rows, Twin
+    from sparseseg.widgets.slices import SliceView
 
 _TITLE = "Other planes"
 _LAYOUT_MS = 200
@@ -107,21 +108,27 @@ class ThreePlanes(QObject):
                 return tuple(mirror.model.cursor.position)
         return tuple(self._desk.viewer.cursor.position)
 
-    def _on_changed(self, twin: "Twin", layer: "Layer") -> None:
-        """Draw what one layer of a group shows on all others of it."""
+    def _on_changed(self, twin: "Twin", layer: "Layer", box: "Rows | None") -> None:
+        """Draw what one layer of a group shows on those of the others that it touches."""
         if self._is_refreshing:
             return
         self._is_refreshing = True
         try:
-            group = [twin.source]
-            for mirror in self.mirrors:
-                other = mirror.twin_of(twin.source)
-                group += [] if other is None else [other.layer]
-            for other_layer in group:
-                if other_layer is not layer and other_layer.visible:
-                    other_layer.refresh(extent=False, thumbnail=False)
+            views = self._views_of(twin.source)
+            seen = next((view for other, view in views if other is layer), None)
+            for other, view in views:
+                if other is not layer and other.visible and _touches(seen, box, view):
+                    other.refresh(extent=False, thumbnail=False)
         finally:
             self._is_refreshing = False
+
+    def _views_of(self, source: "Layer") -> "list[tuple[Layer, SliceView | None]]":
+        """Return a layer and its twins, each with the slice that is shown of it."""
+        found = [(source, visible_slice(self._desk.viewer.dims, source))]
+        for mirror in self.mirrors:
+            if (twin := mirror.twin_of(source)) is not None:
+                found.append((twin.layer, visible_slice(mirror.model.dims, source)))
+        return found
 
     def _on_annotation(self, _layer: object = None) -> None:
         """Write what is painted on the twins, and draw the lines of this annotation."""
@@ -206,6 +213,16 @@ class ThreePlanes(QObject):
         if dock is not None:
             with suppress(LookupError, RuntimeError):  # the window closes it
                 self._desk.viewer.window.remove_dock_widget(dock.widget())
+
+
+def _touches(
+    seen: "SliceView | None", box: "Rows | None", view: "SliceView | None"
+) -> bool:
+    """Tell whether a change of a part of one slice can be seen on another one."""
+    if seen is None or box is None or view is None or seen.axis == view.axis:
+        return True
+    others = [axis for axis in range(3) if axis != seen.axis]
+    return view.index in box[others.index(view.axis)]
 
 
 def _put_left(dock: "QDockWidget", beside: "QWidget | None") -> None:

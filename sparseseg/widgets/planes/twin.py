@@ -16,6 +16,10 @@ _BRUSH = (
 """What is the same in all planes, wherever it is changed."""
 
 
+Rows = tuple[range, range]
+"""The rows and columns of a plane that a stroke changed."""
+
+
 class Twin:
     """Keep a layer that shows another one in a second viewer.
 
@@ -28,7 +32,7 @@ class Twin:
         self,
         source: Layer,
         place: Callable[[], object],
-        changed: Callable[["Twin", Layer], None],
+        changed: Callable[["Twin", Layer, Rows | None], None],
     ) -> None:
         self.source = source
         self._place = place
@@ -72,13 +76,19 @@ class Twin:
             self._connect(layer.events.labels_update, self._telling(layer))
 
     def _telling(self, layer: Layer) -> Callable[..., None]:
-        return lambda _event=None: self._changed(self, layer)
+        def tell(event: Any) -> None:
+            rows, columns = event.data.shape[:2]
+            top, left = event.offset
+            box = (range(top, top + rows), range(left, left + columns))
+            self._changed(self, layer, box)
+
+        return tell
 
     def _on_drawn(self, _event: object = None) -> None:
         place = self._place()
         has_moved, self._shown = place != self._shown, place
         if not has_moved:
-            self._changed(self, self.source)
+            self._changed(self, self.source, None)
 
     def _link(self, source: Layer, target: Layer, name: str) -> None:
         def follow(_event: object = None) -> None:
