@@ -124,7 +124,9 @@ def uses_in_words(history: Mapping[str, Any]) -> list[str]:
     )
     best = str(held_out.get("best"))
     lines = []
-    if (iou := _mean_iou(held_out.get(best))) is not None and best in _NAMES:
+    if dice := _estimated(history.get("estimate")):
+        lines.append(f"this volume, between its slices: estimated mean Dice {dice}")
+    elif (iou := _mean_iou(held_out.get(best))) is not None and best in _NAMES:
         where = _joined(held_out.get("slices"))
         lines.append(
             f"this volume, with its slices: mean IoU {iou:.2f} by {_NAMES[best]}, on "
@@ -150,6 +152,16 @@ _LEFT_OUT = {
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _estimated(estimate: object) -> str:
+    """Return a Dice with its interval, "" if there is none."""
+    found = _mapping(estimate)
+    values = [found.get(name) for name in ("mean_dice", "low", "high")]
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    if len(numbers) < len(values):
+        return ""
+    return "{:.2f} ({:.2f} to {:.2f})".format(*numbers)
 
 
 def _mean_iou(found: object) -> float | None:

@@ -12,7 +12,7 @@ from sparseseg.cli.flags import add_settings, settings
 from sparseseg.cli.inputs import add_numbering, pairs_of, read_case
 from sparseseg.cli.outputs import check_model_name, make_room
 from sparseseg.cli.progress import note
-from sparseseg.cli.scores import estimate_facts, estimate_in_words
+from sparseseg.cli.scores import estimate_facts
 from sparseseg.errors import UserError
 from sparseseg.progress import uses_in_words
 
@@ -103,9 +103,9 @@ def trained(model: "Model", output: Path) -> Answer:
     facts = training_facts(model)
     text = f"{output}: {facts['step']} steps in {facts['seconds']:.0f} s"
     estimate = _estimate(model)
-    lines = [text, estimate_in_words(estimate), *uses_in_words(model.history)]
+    lines = [text, estimate.reason, *uses_in_words(model.history)]
     data = {"model": str(output), **facts, **estimate_facts(estimate)}
-    return Answer(data, "\n".join(lines))
+    return Answer(data, "\n".join(filter(None, lines)))
 
 
 def _estimate(model: "Model") -> "DiceEstimate":

@@ -123,7 +123,9 @@ class Trainee:
         self._next_gathering = seconds + max(
             _GATHERING_SECONDS, cost / _GATHERING_SHARE
         )
-        return estimate(found)
+        told = estimate(found)
+        self._model.history["estimate"] = told.to_json()
+        return told
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage: the recipe says what learns in it, and from what."""

@@ -9,7 +9,7 @@ added. It corrects the measured Dice, and what is wrong with both expectations a
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,11 @@ from sparseseg.evaluation.matching import Counts, dice
 
 FEWEST_SLICES = 3
 FEWEST_OF_CLASS = 2
-# The interval holds the truth in 85% of the cases of benchmarks/honesty.py: its factor, its
-# least half, and how much of the correction may be wrong.
-WIDTH, LEAST_WIDTH, DOUBT = 1.0, 0.02, 0.05
+# Fitted by benchmarks/honesty.py: how much of a correction is true, and how much of it is
+# only that a prediction is surer of itself than the classifiers.
+TRUST, OVERCONFIDENCE = 0.9, 0.04
+# The interval: its factor, its least half, and how much of the correction may be wrong.
+WIDTH, LEAST_WIDTH, DOUBT = 1.0, 0.02, 0.1
 _JACKKNIFE = 1.4
 
 Floats = NDArray[np.float64]
@@ -73,6 +75,16 @@ class DiceEstimate:
             "high": mean.high,
             "classes": by_class,
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "DiceEstimate":
+        """Read what `to_json` wrote; `ValueError`, `TypeError` or `KeyError` for others."""
+        mean = Likely(*(float(data[name]) for name in ("mean_dice", "low", "high")))
+        classes = {
+            int(number): Likely(*(float(found[n]) for n in ("dice", "low", "high")))
+            for number, found in data["classes"].items()
+        }
+        return cls(mean, classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,29 +174,38 @@ def estimate(
 
     `expected` is the Dice by class that the calibrated probabilities of the prediction
     make expect, over the voxels that were not annotated; without it, a few planes stand
-    for all. A class that was not predicted is expected to be as good as on the slices that
-    were left out.
+    for all. A class that was not predicted has a Dice of 0. There is no mean if a class is on
+    fewer than two slices.
     """
     if expected is None:
         expected = evidence.now
+    unknown = [n for n, spread in evidence.classes.items() if spread is None]
+    known = {n: s for n, s in evidence.classes.items() if s is not None}
+    likely = {n: _likely(spread, expected.get(n)) for n, spread in known.items()}
+    by_class = {number: likely.get(number) for number in evidence.classes}
     if evidence.mean is None:
         return DiceEstimate(None, dict.fromkeys(evidence.classes), _too_few(evidence))
-    known = {n: s for n, s in evidence.classes.items() if s is not None}
-    now = {n: _or(expected.get(n), spread.expected) for n, spread in known.items()}
-    likely = {n: _likely(spread, now[n]) for n, spread in known.items()}
-    mean = _likely(evidence.mean, float(np.mean([*now.values()])))
-    by_class = {number: likely.get(number) for number in evidence.classes}
-    return DiceEstimate(mean, by_class, _unknown(evidence))
+    if unknown:
+        return DiceEstimate(None, by_class, _unknown(unknown))
+    middle = float(np.mean([found.dice for found in likely.values()]))
+    moved = middle - evidence.mean.dice
+    return DiceEstimate(_around(middle, evidence.mean, moved), by_class)
 
 
-def _or(value: float | None, other: float) -> float:
-    return other if value is None else value
-
-
-def _likely(spread: Spread, expected: float) -> Likely:
+def _likely(spread: Spread, expected: float | None) -> Likely:
     """Return the measured Dice, corrected by what is expected now and was then."""
-    moved = expected - spread.expected
-    middle = min(1.0, max(0.0, spread.dice + moved))
+    if expected is None:
+        return _around(0.0, spread, 0.0)
+    moved = _trusted(expected - spread.expected)
+    return _around(min(1.0, max(0.0, spread.dice + moved)), spread, moved)
+
+
+def _trusted(moved: float) -> float:
+    """Return what is believed of a correction: small ones are self-confidence alone."""
+    return math.copysign(TRUST * max(0.0, abs(moved) - OVERCONFIDENCE), moved)
+
+
+def _around(middle: float, spread: Spread, moved: float) -> Likely:
     half = WIDTH * math.hypot(_JACKKNIFE * spread.error, DOUBT * moved) + LEAST_WIDTH
     return Likely(middle, max(0.0, middle - half), min(1.0, middle + half))
 
@@ -205,14 +226,12 @@ def _too_few(evidence: Evidence) -> str:
     )
 
 
-def _unknown(evidence: Evidence) -> str:
-    unknown = [str(n) for n, spread in evidence.classes.items() if spread is None]
-    if not unknown:
-        return ""
-    noun, verb = ("class", "is") if len(unknown) == 1 else ("classes", "are")
+def _unknown(numbers: Sequence[int]) -> str:
+    words = ", ".join(map(str, numbers))
+    noun = "class" if len(numbers) == 1 else "classes"
     return (
-        f"{noun} {', '.join(unknown)} {verb} not in the estimate: paint it on "
-        f"{FEWEST_OF_CLASS} slices at least"
+        f"no estimate of the mean: paint {noun} {words} on {FEWEST_OF_CLASS} slices at "
+        "least"
     )
 
 

@@ -20,6 +20,7 @@ from sparseseg.engine.prediction import predict
 from sparseseg.engine.segment import Job, segment
 from sparseseg.engine.training import work
 from sparseseg.errors import UserError
+from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import Method, Preparing, Step
 from sparseseg.project.project import Project
 from sparseseg.recipes import Plan
@@ -41,6 +42,7 @@ class Engine:
         self._depth: int | None = None
         self._parent = ""
         self._doubt = ""
+        self._estimate: DiceEstimate | None = None
         self._case: tuple[Volume, SparseLabels]
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
@@ -73,7 +75,7 @@ class Engine:
         volume, labels = self._case
         out = Output(labels=arrays.prediction, uncertainty=arrays.uncertainty)
         model = self._pruned()
-        self._doubt = ""
+        self._doubt, self._estimate = "", None
         if box.shape == volume.shape:
             return self._segmented(model, method, out)
         return predict(model, volume, out, labels=labels, box=box, method=method)
@@ -82,7 +84,12 @@ class Engine:
         volume, labels = self._case
         job = Job(method=method)
         found = yield from segment(model, volume, job, labels=labels, into=out)
-        self._doubt = found.doubt
+        self._doubt, self._estimate = found.doubt, found.estimate
+
+    @property
+    def estimate(self) -> DiceEstimate | None:
+        """How good the last whole prediction is between the slices, if that is known."""
+        return self._estimate
 
     @property
     def doubt(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from psygnal import Signal, SignalGroup
 
 from sparseseg.boxes import Box
+from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import Method, Score
 
 Job = Literal["train", "predict", "preview"]
@@ -120,6 +121,7 @@ class SessionEvents(SignalGroup):
     phase = Signal(Phase)
     step = Signal(StepReport)
     score = Signal(ScoreReport)
+    estimate = Signal(DiceEstimate)
     progress = Signal(Progress)
     painted = Signal(Painted)
     depths = Signal(Depths)

@@ -207,6 +207,8 @@ class WorkLoop:
         self._show(self._painter.method, step=step.step)
         if step.score is not None:
             self._tell_score(step.score)
+        if step.estimate is not None:
+            self._send(step.estimate)
         told = training.course.tell(step.done, _step_report(step))
         training.untold = None if told else step
         if self._clock() >= self._snapshot_due:

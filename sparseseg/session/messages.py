@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sparseseg.boxes import Triple
 from sparseseg.classes import ClassTable
+from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import Method
 from sparseseg.session.events import (
     Depths,
@@ -152,4 +153,14 @@ Request = (
     | Restore
     | Stop
 )
-Reply = Phase | StepReport | ScoreReport | Progress | Painted | Depths | Rules | Told
+Reply = (
+    Phase
+    | StepReport
+    | ScoreReport
+    | DiceEstimate
+    | Progress
+    | Painted
+    | Depths
+    | Rules
+    | Told
+)

@@ -113,8 +113,14 @@ class PredictionPainter:
         elif prediction := self._prediction:
             self._prediction = None
             self._prediction = self._paint(prediction)
-            if not self.is_predicting and (words := self._engine.doubt):
-                self._send(Told("noted", words))
+            if not self.is_predicting:
+                self._tell_quality()
+
+    def _tell_quality(self) -> None:
+        if words := self._engine.doubt:
+            self._send(Told("noted", words))
+        if (found := self._engine.estimate) is not None:
+            self._send(found)
 
     def _start(self, job: Job, *boxes: Box) -> _Painting:
         parts = [

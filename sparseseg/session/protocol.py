@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sparseseg.boxes import Box, Tile
 from sparseseg.classes import ClassTable
 from sparseseg.data.volume import Volume
+from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import Method, Preparing, Step
 from sparseseg.session.events import Depths
 from sparseseg.session.messages import Others
@@ -58,6 +59,11 @@ class EngineContract(Protocol):
     @property
     def doubt(self) -> str:
         """Where the last prediction is unlike what the model learned from; else ""."""
+        ...
+
+    @property
+    def estimate(self) -> DiceEstimate | None:
+        """How good the last whole prediction is between the slices, if that is known."""
         ...
 
     def keep_rules(self, lines: tuple[str, ...]) -> None:

@@ -20,7 +20,7 @@ from sparseseg.widgets.asking import may_lose_model
 from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.curves import TrainingCurves
 from sparseseg.widgets.job_progress import JobProgress
-from sparseseg.widgets.past_scores import reports_of, step_of
+from sparseseg.widgets.past_scores import estimate_of, reports_of, step_of
 from sparseseg.widgets.recipe_panel import RecipePanel
 from sparseseg.widgets.rows import row_of
 from sparseseg.widgets.text import text_label
@@ -28,6 +28,7 @@ from sparseseg.widgets.train_words import (
     advice_words,
     all_scores,
     class_words,
+    estimate_words,
     phase_words,
     score_words,
     shown_words,
@@ -35,6 +36,7 @@ from sparseseg.widgets.train_words import (
 )
 
 if TYPE_CHECKING:
+    from sparseseg.evaluation.estimate import DiceEstimate
     from sparseseg.project.models import ProjectModel
     from sparseseg.session import SharedArrays
     from sparseseg.session.events import Progress, ScoreReport, StepReport
@@ -51,6 +53,7 @@ class TrainPanel(QWidget):
     """
 
     models_wanted = Signal()
+    _estimate: "DiceEstimate | None" = None
 
     def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
         super().__init__()
@@ -161,6 +164,7 @@ class TrainPanel(QWidget):
         self._desk.project.models.curves = lambda: self.curves.history
         relay.step.connect(self._show_step)
         relay.score.connect(self._show_score)
+        relay.estimate.connect(self._show_estimate)
         relay.progress.connect(self._show_progress)
 
     def _train(self) -> None:
@@ -215,7 +219,7 @@ class TrainPanel(QWidget):
         return self._trained_on is None or arrays is self._trained_on
 
     def _forget(self) -> None:
-        self._scores, self._step = {}, None
+        self._scores, self._step, self._estimate = {}, None, None
         self.curves.clear()
         self.curves.hide()
 
@@ -226,6 +230,7 @@ class TrainPanel(QWidget):
         """Show the curves and scores of a model that a project has."""
         self._trained_on = self._desk.link.arrays
         self._scores = {report.method: report for report in reports_of(model.history)}
+        self._estimate = estimate_of(model.history)
         self._step = step_of(model.history, model.curves)
         self.curves.restore(model.curves)
         self.curves.setVisible(self._step is not None)
@@ -242,6 +247,10 @@ class TrainPanel(QWidget):
         self.curves.add_score(report)
         self._show_words(self._session.phase)
 
+    def _show_estimate(self, estimate: "DiceEstimate") -> None:
+        self._estimate = estimate
+        self._show_words(self._session.phase)
+
     def _show_progress(self, progress: "Progress") -> None:
         if progress.job == "train":
             self.progress.show_progress(progress)
@@ -253,11 +262,15 @@ class TrainPanel(QWidget):
         scores = self._scores if self._is_about_this else {}
         step = self._step if self._is_about_this else None
         table = self._desk.classes.table
-        lines = (score_words(scores), class_words(scores, table), step_words(step))
-        words = "\n".join(filter(None, lines))
+        found = self._estimate if self._is_about_this else None
+        held_out = (score_words(scores), class_words(scores, table))
+        estimated = estimate_words(found, table)
+        lines = (estimated,) if estimated else held_out
+        words = "\n".join(filter(None, (*lines, step_words(step))))
         first = self._desk.state.reason("train") if phase is Phase.IDLE else ""
         self.status.setText(words or first or phase_words(phase))
-        self.status.setToolTip(all_scores(scores, table))
+        details = (score_words(scores) if estimated else "", all_scores(scores, table))
+        self.status.setToolTip("\n".join(filter(None, details)))
         self.advice.setText(advice := advice_words(scores))
         self.advice.setVisible(bool(advice))
         self.shown.setText(shown_words(scores))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sparseseg.classes import ClassTable
+    from sparseseg.evaluation.estimate import DiceEstimate
     from sparseseg.session.events import ScoreReport, StepReport
 
 _PHASES = {
@@ -59,6 +60,22 @@ def score_words(scores: "Mapping[str, ScoreReport]") -> str:
         f"Held-out IoU {first.mean_iou:.2f} on {noun} {', '.join(first.slices)} "
         f"({METHODS[first.method]}), {_when(first)}"
     )
+
+
+def estimate_words(estimate: "DiceEstimate | None", table: "ClassTable") -> str:
+    """Say how good the prediction is between the slices, and the worst classes."""
+    if estimate is None or estimate.mean is None:
+        return ""
+    names = {c.number: c.name for c in table.classes}
+    known = [
+        (found.dice, names.get(number, f"class {number}"))
+        for number, found in estimate.classes.items()
+        if found is not None
+    ]
+    parts = [f"{name} {dice:.2f}" for dice, name in sorted(known)[:_MOST]]
+    more = [f"{len(known) - _MOST} more"] if len(known) > _MOST else []
+    worst = ", ".join([*parts, *more]) if len(known) > 1 else ""
+    return "\n".join(filter(None, (f"Dice {estimate}", worst)))
 
 
 def all_scores(scores: "Mapping[str, ScoreReport]", table: "ClassTable") -> str:

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from sparseseg.evaluation.estimate import (
+    OVERCONFIDENCE,
+    TRUST,
+    DiceEstimate,
     Evidence,
     Spread,
     estimate,
@@ -57,14 +60,19 @@ def test_nothing_is_said_of_two_slices_or_of_a_class_on_one():
 
 
 def test_what_is_expected_more_than_of_the_left_out_slices_is_added():
-    found = estimate(evidence(), {1: 0.9})
-    assert found.mean.dice == pytest.approx(0.8 + 0.9 - 0.85)
-    assert found.mean.low < 0.85 < found.mean.high
-    assert found.classes[1] == found.mean
+    found = estimate(evidence(), {1: 0.95})
+    added = TRUST * (0.95 - 0.85 - OVERCONFIDENCE)
+    assert found.mean.dice == pytest.approx(0.8 + added)
+    assert found.classes[1].dice == pytest.approx(0.8 + added)
 
 
-def test_a_class_that_is_not_predicted_stays_as_it_was_measured():
-    assert estimate(evidence(), {1: None}).mean.dice == pytest.approx(0.8)
+def test_a_small_surplus_is_self_confidence_alone():
+    found = estimate(evidence(), {1: 0.85 + OVERCONFIDENCE / 2})
+    assert found.mean.dice == pytest.approx(0.8)
+
+
+def test_a_class_that_is_not_predicted_has_a_dice_of_0():
+    assert estimate(evidence(), {1: None}).mean.dice == 0
 
 
 def test_a_large_correction_widens_the_interval():
@@ -81,7 +89,8 @@ def test_slices_that_differ_widen_the_interval():
 
 
 def test_an_interval_stays_within_0_and_1():
-    found = estimate(evidence(mean=Spread(0.97, 0.9, 0.5, 4)), {1: 0.95}).mean
+    spread = Spread(0.97, 0.9, 0.5, 4)
+    found = estimate(evidence(classes={1: spread}, mean=spread), {1: 1.0}).mean
     assert (found.dice, found.high) == (1.0, 1.0)
     assert found.low >= 0
 
@@ -92,17 +101,23 @@ def test_the_contract_of_the_estimate():
     assert set(told["classes"]["1"]) == {"dice", "low", "high"}
 
 
+def test_an_estimate_is_read_again_as_it_was_written():
+    found = estimate(evidence(), {1: 0.82})
+    assert DiceEstimate.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
 def test_where_nothing_can_be_said_there_is_a_reason():
     found = estimate(evidence(mean=None, slices=2), {1: 0.9})
     assert found.to_json() is None
     assert "3 annotated slices" in found.reason
 
 
-def test_a_class_that_is_not_known_is_named():
+def test_without_one_class_there_is_no_mean_and_the_class_is_named():
     known = evidence().classes
     found = estimate(evidence(classes={**known, 7: None}), {1: 0.8, 7: 0.4})
     assert found.classes[7] is None
-    assert found.to_json()["classes"]["7"] is None
+    assert found.classes[1] is not None
+    assert found.to_json() is None
     assert "class 7" in found.reason
 
 

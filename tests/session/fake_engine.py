@@ -14,6 +14,7 @@ from sparseseg.boxes import Box, Tile, tiles
 from sparseseg.classes import ClassTable
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.evaluation.estimate import DiceEstimate, Likely
 from sparseseg.progress import Method, Preparing, Score, Step
 from sparseseg.session.events import Depths
 from sparseseg.session.messages import Others
@@ -101,6 +102,11 @@ class Engine:
     @property
     def doubt(self) -> str:
         return "nothing was found" if self.volume.name == "empty" else ""
+
+    @property
+    def estimate(self) -> DiceEstimate | None:
+        likely = Likely(0.87, 0.83, 0.9)
+        return DiceEstimate(likely, {1: likely}) if self.step else None
 
     def keep_rules(self, lines: tuple[str, ...]) -> None:
         self._rules = lines

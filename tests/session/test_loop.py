@@ -10,6 +10,7 @@ import pytest
 from sparseseg.boxes import Box
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.session.events import (
     Depths,
     Painted,
@@ -255,6 +256,13 @@ def test_nothing_is_saved_or_predicted_before_the_first_step(bench: Bench) -> No
     replies = bench.run(train(1))
     told = next(reply for reply in replies if isinstance(reply, Told))
     assert told.text.startswith("there is no model yet")
+
+
+def test_a_whole_prediction_comes_with_its_estimate(bench: Bench) -> None:
+    bench.run(train(1))
+    bench.run(Predict())
+    (found,) = (reply for reply in bench.replies if isinstance(reply, DiceEstimate))
+    assert str(found) == "0.87 (0.83 to 0.90) between your slices"
 
 
 def test_every_method_is_scored_and_the_winner_is_named(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from sparseseg.evaluation.estimate import DiceEstimate, Likely
 from sparseseg.session.events import Phase, Progress, ScoreReport, StepReport
 from sparseseg.widgets.train_panel import TrainPanel
 
@@ -111,6 +112,29 @@ def test_interpolation_is_named_while_it_is_better(panel, session):
 
     assert panel.status.text().startswith("Held-out IoU 0.70 on slice z 50 (interpol")
     assert "until the network beats it" in panel.shown.text()
+
+
+def test_the_estimate_between_the_slices_is_the_score_and_the_held_out_one_a_detail(
+    panel, session
+):
+    session.becomes(Phase.TRAINING)
+    session.events.score.emit(score("network", 0.812, "network"))
+    likely = Likely(0.872, 0.831, 0.904)
+    session.events.estimate.emit(DiceEstimate(likely, {1: likely}))
+
+    assert panel.status.text().startswith(
+        "Dice 0.87 (0.83 to 0.90) between your slices"
+    )
+    assert "Held-out" not in panel.status.text()
+    assert "Held-out IoU 0.81" in panel.status.toolTip()
+
+
+def test_without_an_estimate_the_held_out_score_stays(panel, session):
+    session.becomes(Phase.TRAINING)
+    session.events.score.emit(score("network", 0.812, "network"))
+    session.events.estimate.emit(DiceEstimate(None, {}, "too few"))
+
+    assert panel.status.text().startswith("Held-out IoU 0.81")
 
 
 def test_before_a_score_the_loss_is_shown(panel, session):
