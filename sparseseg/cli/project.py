@@ -14,7 +14,7 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import settings
 from sparseseg.cli.inputs import add_numbering
 from sparseseg.cli.progress import note
-from sparseseg.cli.project_outputs import export, replay
+from sparseseg.cli.project_outputs import export, replay, report
 from sparseseg.cli.train import add_learning_flags, learn, trained
 from sparseseg.errors import UserError
 
@@ -42,6 +42,9 @@ def _add_flags(parser: ArgumentParser) -> None:
         added[name].add_argument(
             "-o", dest="output", type=Path, required=True, metavar="OUT"
         )
+    added["report"].add_argument(
+        "-o", dest="output", type=Path, required=True, metavar="FILE.html"
+    )
     added["replay"].add_argument(
         "--train",
         action="store_true",
@@ -56,6 +59,7 @@ _HELP = {
     "train": "learn a model from the annotated volumes of a project",
     "replay": "make the annotations again from the journal",
     "export": "write annotations, classes and models as plain files",
+    "report": "write volumes, work, models and scores as one HTML file",
     "open": "open a project in napari",
 }
 
@@ -198,6 +202,7 @@ _ACTIONS: dict[str, Callable[[Namespace], Answer]] = {
     "train": _train,
     "replay": replay,
     "export": export,
+    "report": report,
     "open": _open,
 }
 

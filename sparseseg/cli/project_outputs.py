@@ -99,6 +99,21 @@ def export(arguments: Namespace) -> Answer:
     return Answer(facts, str(arguments.output))
 
 
+def report(arguments: Namespace) -> Answer:
+    """Write the report of a project."""
+    from sparseseg.project.project import Project
+    from sparseseg.project.report import write_report
+
+    path = arguments.output
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"the report is an HTML file, got {path}: give FILE.html")
+    if not path.parent.is_dir():
+        raise UserError(f"there is no folder {path.parent}: make it, or choose another")
+    with Project(arguments.folder, read_only=True) as project:
+        write_report(project, path)
+    return Answer({"report": str(path)}, str(path))
+
+
 def _outputs(project: "Project", folder: Path) -> dict[str, Path]:
     """Return the file of each annotation, in the format of its image."""
     from sparseseg.data.atomic import make_folder

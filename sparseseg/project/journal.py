@@ -187,6 +187,17 @@ class Journal:
             )
             return [JournalEntry(*row) for row in rows]
 
+    def changes(self) -> Iterator[tuple[JournalEntry, list[Delta]]]:
+        """Yield all entries in their order, each with the planes that it changed."""
+        shapes = {name: self.shape(name) for name in self.volumes()}
+        for entry in self.entries():
+            with self._reading():
+                rows = self._connection.execute(
+                    f"SELECT {_PLANE} FROM change WHERE entry = ? ORDER BY rowid",
+                    (entry.number,),
+                ).fetchall()
+            yield entry, [_delta(row, shapes[entry.volume]) for row in rows]
+
     def annotation(self, volume: str) -> Labels:
         """Return a volume's annotation as it is: the newest snapshot and what followed."""
         shape = self.shape(volume)

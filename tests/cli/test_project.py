@@ -166,3 +166,13 @@ def test_replay_gives_the_model_its_rules_again(run, folder, tmp_path):
     arguments = ("project", "replay", folder, "-o", tmp_path / "b", "--train", "--json")
     answer = last_object(run(*arguments)[1])
     assert Model.load(answer["model"]).rules == ("fill holes of 1",)
+
+
+def test_the_report_is_one_file(run, folder, tmp_path):
+    path = tmp_path / "work.html"
+    code, stdout, _ = run("project", "report", folder, "-o", path, "--json")
+    assert (code, last_object(stdout)["report"]) == (0, str(path))
+    assert "<h2>Volumes</h2>" in path.read_text(encoding="utf-8")
+    code, _, stderr = run("project", "report", folder, "-o", tmp_path / "work.pdf")
+    assert code == 2
+    assert "give FILE.html" in stderr
