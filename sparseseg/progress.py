@@ -10,17 +10,19 @@ if TYPE_CHECKING:
 LeftOut = Literal["slices", "volume"]
 """What a score of "another volume, without slices" was measured on."""
 
-Method = Literal["network", "unguided", "mixed", "walker", "interpolation"]
+Method = Literal["network", "unguided", "forest", "mixed", "walker", "interpolation"]
 """What a prediction is made with.
 
 "network" follows the annotation of the volume, "unguided" is the same network that sees
-the image alone; the walker spreads the annotation along the image, and interpolation
+the image alone; "forest" is the mean of this one and a random forest, which judges each
+voxel by its filters; the walker spreads the annotation along the image, and interpolation
 fills in between annotated slices. "mixed" is the mean of network and walker.
 """
 
 METHODS: dict[Method, str] = {
     "network": "network",
     "unguided": "network without guidance",
+    "forest": "random forest and network without guidance",
     "mixed": "network and random walker",
     "walker": "random walker",
     "interpolation": "interpolation",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sparseseg.boxes import Box
 from sparseseg.engine.advice import NOT_WANTED, advice, reason
+from sparseseg.engine.mixing import mix_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.propagation import Walk, interpolated, mixed, walk
@@ -180,6 +181,8 @@ def _predicted(model: Model, scene: Scene, out: Slices, box: Box) -> Answers:
     if model.recipe.is_guided:
         bare = scene.without(scene.slices)
         answers["unguided"] = network_probabilities(model, bare, box)
+        if mix := mix_of("forest", model, bare, None):
+            answers["forest"] = mix(answers["unguided"], box)
     return answers
 
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from sparseseg.boxes import Box, Tile, Triple, tiles
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
+from sparseseg.engine.mixing import UNGUIDED, Mix, mix_of
 from sparseseg.engine.output import Output, Wanted, Workers
-from sparseseg.engine.propagation import Walk, interpolated, mixed, remembered
+from sparseseg.engine.propagation import Walk, interpolated, remembered
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
 from sparseseg.progress import Method
@@ -64,16 +65,17 @@ def predict(
     Raises `UserError` for a volume that does not fit the model.
     """
     scene = Scene.of(model.plan, volume, labels, device=model.device)
-    if method == "unguided":
+    if method in UNGUIDED:
         scene = scene.without(scene.slices)
     if method in _NEED_SLICES and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     out.check(volume)
     planned = plan_tiles(model, scene, box=box)
     walked = (yield from _walk(scene)) if method in _NEED_WALK else None
+    mix = mix_of(method, model, scene, walked)
     for tile in planned:
         if method in _NEED_NETWORK:
-            yield from _written(model, scene, out, tile, walked)
+            yield from _written(model, scene, out, tile, mix)
         else:
             found = walked(tile.write) if walked else interpolated(scene, tile.write)
             _write(model, out, tile.write, found.cpu().numpy())
@@ -143,7 +145,7 @@ def plan_tiles(
 
 
 _NEED_SLICES = ("mixed", "walker", "interpolation")
-_NEED_NETWORK = ("network", "unguided", "mixed")
+_NEED_NETWORK = ("network", "unguided", "forest", "mixed")
 _NEED_WALK = ("mixed", "walker")
 
 
@@ -222,7 +224,7 @@ _GB = 2**30
 
 
 def _written(
-    model: Predictor, scene: Scene, out: Output, tile: Tile, walked: Walk | None
+    model: Predictor, scene: Scene, out: Output, tile: Tile, mix: Mix | None
 ) -> Generator[Tile, None, None]:
     """Write a tile; where the memory does not suffice, write its halves."""
     try:
@@ -232,12 +234,12 @@ def _written(
         if not halves:
             raise
     else:
-        if walked:
-            probabilities = mixed(probabilities, walked(tile.write))
+        if mix:
+            probabilities = mix(probabilities, tile.write)
         _write(model, out, tile.write, probabilities.cpu().numpy())
         return
     for half in halves:
-        yield from _written(model, scene, out, half, walked)
+        yield from _written(model, scene, out, half, mix)
 
 
 def _halves(tile: Tile) -> list[Tile]:

@@ -58,17 +58,18 @@ class Walk:
         return found + share * (interpolated(self._scene, box) - found)
 
 
-def mixed(learned: Tensor, walked: Tensor) -> Tensor:
-    """Return the geometric mean of what a network and a walker say (k, z, y, x).
+def mixed(first: Tensor, second: Tensor) -> Tensor:
+    """Return the geometric mean of two answers (k, z, y, x); the first counts twice.
 
-    The network counts twice: it may know what no walker ever reaches.
+    A network comes before a walker, because it may know what no walker ever reaches. A
+    forest comes before a network: a network that knows a few slices is too sure.
     """
-    logs = (part.clamp_min(_DOUBT).log() for part in (learned, walked))
-    return (_LEARNED * next(logs) + (1 - _LEARNED) * next(logs)).softmax(0)
+    logs = (part.clamp_min(_DOUBT).log() for part in (first, second))
+    return (_FIRST * next(logs) + (1 - _FIRST) * next(logs)).softmax(0)
 
 
-_DOUBT = 1e-3  # whoever is sure may be wrong
-_LEARNED = 2 / 3
+_DOUBT = 1e-3  # an answer that is sure may be wrong
+_FIRST = 2 / 3
 
 
 def remembered(scene: Scene) -> Generator[None, None, Walk]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparseseg.nn.device import Precision, probe
+from sparseseg.nn.trees import Trees
 
 FOLDS = 9
 _LEAST = 1e-4
@@ -37,19 +38,27 @@ class GuidedUNet(nn.Module):
     the answer of the classifier that has not seen it, and in a prediction that of the
     one that has seen all (stacking, Wolpert, Neural Networks 1992). A prediction takes
     half of the correction, which is the geometric mean of both answers: a U-Net that
-    knows a few slices is too sure of what it has learned there. There is no
+    knows a few slices is too sure of what it has learned there. Trees, which see the
+    first `alone` channels, those without guidance, give an answer of their own. There is no
     normalisation layer: inputs are standardised by fixed numbers, so that a prediction
     does not depend on how it was tiled.
     """
 
     def __init__(
-        self, voxelwise: int, around: int, outputs: int, *, widths: Sequence[int]
+        self,
+        voxelwise: int,
+        around: int,
+        outputs: int,
+        *,
+        widths: Sequence[int],
+        alone: int | None = None,
     ) -> None:
         super().__init__()
         self._channels = voxelwise
         self.classifiers = nn.ModuleList(
             _classifier(voxelwise, outputs) for _ in range(FOLDS + 1)
         ).requires_grad_(requires_grad=False)
+        self.trees = Trees(voxelwise if alone is None else alone, outputs)
         sources = [outputs + voxelwise + around, *widths[:-1]]
         self.encoder = nn.ModuleList(
             _block(source, width) for source, width in zip(sources, widths, strict=True)
@@ -103,9 +112,10 @@ class GuidedUNet(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any
     ) -> None:
-        # Models of version 0.1 know no range.
-        for name in ("low", "high"):
-            state_dict.setdefault(prefix + name, getattr(self, name))
+        # Models of version 0.1 know no range and no trees.
+        trees = (f"trees.{name}" for name, _ in self.trees.named_buffers())
+        for name in ("low", "high", *trees):
+            state_dict.setdefault(prefix + name, self.get_buffer(name))
         super()._load_from_state_dict(state_dict, prefix, *others)
 
     def _unet(self, x: Tensor) -> Tensor:
@@ -127,7 +137,7 @@ class GuidedUNet(nn.Module):
         steps: int,
         rng: np.random.Generator,
     ) -> Iterator[float]:
-        """Fit the classifiers to pixels (n, c) of slices in `folds` (n), target (n).
+        """Fit classifiers and trees to pixels (n, c) of slices in `folds` (n), target (n).
 
         Yields how far it is; until it is at its end, the network answers as before.
         """
@@ -157,6 +167,7 @@ class GuidedUNet(nn.Module):
             buffer.copy_(number)
         self.classifiers.load_state_dict(fresh.state_dict())
         self.classifiers.eval()
+        self.trees.fit(pixels[:, : self.trees.channels], target, rng)
 
 
 @dataclass(frozen=True)

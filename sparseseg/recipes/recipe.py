@@ -171,8 +171,11 @@ class Answering(Protocol):
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box."""
 
+    def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Return what a random forest says (k, z, y, x), if the recipe is guided."""
+
     def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
-        """Return the same bit by bit, where a box takes long."""
+        """Return the probabilities bit by bit, where a box takes long."""
 
     def decided(
         self, plan: Plan, probabilities: NDArray[np.float32]
@@ -206,6 +209,10 @@ class Plain:
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box; each recipe has its own way."""
+        raise NotImplementedError
+
+    def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Have none: only guided recipes are asked."""
         raise NotImplementedError
 
     def tile_bytes(

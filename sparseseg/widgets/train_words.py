@@ -30,6 +30,10 @@ _SHOWN = {
         "Shown in the viewer: the network without guidance by your slices, which "
         "does better so far."
     ),
+    "forest": (
+        "Shown in the viewer: the mean of a random forest and of the network without "
+        "guidance, which does better so far."
+    ),
     "mixed": (
         "Shown in the viewer: the mean of the network and of a random walker from your "
         "slices."

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.engine.mixing import UNGUIDED
 from sparseseg.engine.model import Model
 from sparseseg.engine.propagation import Walk, interpolated, mixed, walk
 from sparseseg.engine.score.folds import folds, judged
@@ -78,7 +79,7 @@ def _learned(
     """Return (k, rows, columns) of the parts of a network that are blind to a slice."""
     if method in ("walker", "interpolation"):
         return None
-    guiding = () if method == "unguided" else blind.slices
+    guiding = () if method in UNGUIDED else blind.slices
     return model.recipe.unseen(model.network, scenes, place, guiding=guiding)
 
 

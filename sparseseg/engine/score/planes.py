@@ -7,9 +7,10 @@ from torch import Tensor
 
 from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
+from sparseseg.engine.mixing import UNGUIDED, mix_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
-from sparseseg.engine.propagation import Walk, interpolated, mixed, remembered
+from sparseseg.engine.propagation import Walk, interpolated, remembered
 from sparseseg.engine.score.evidence import between
 from sparseseg.evaluation.estimate import Evidence
 from sparseseg.progress import Method
@@ -72,6 +73,7 @@ def _answer(
         return interpolated(scene, box)
     if method == "walker" and walked is not None:
         return walked(box)
-    seen = scene.without(scene.slices) if method == "unguided" else scene
+    seen = scene.without(scene.slices) if method in UNGUIDED else scene
     learned = network_probabilities(model, seen, box)
-    return mixed(learned, walked(box)) if walked is not None else learned
+    mix = mix_of(method, model, seen, walked)
+    return mix(learned, box) if mix else learned

@@ -38,6 +38,7 @@ _FEWEST_STEPS = 1000
 _FILTERING = 0.3  # of the time of preparing
 _BANK_BYTES = 400 * 2**20  # while the filters of one part are made
 _TILE_VOXELS = 6_000_000
+_TREES_PIXELS = 50_000  # that the trees see at once
 
 
 class ThreeViewRecipe(Plain):
@@ -87,11 +88,13 @@ class ThreeViewRecipe(Plain):
         With `coordinates` it is told where in the foreground a voxel lies.
         """
         options = {"widths": views.WIDTHS, **options}
-        told = 1 + outputs + (3 if options.pop("coordinates", False) else 0)
+        alone = channels * filter_count()
+        alone += 3 if options.pop("coordinates", False) else 0
         return GuidedUNet(
-            channels * filter_count() + told,
+            alone + 1 + outputs,
             channels * len(features.NEIGHBOURS) + 1 + outputs,
             outputs,
+            alone=alone,
             **options,
         )
 
@@ -209,6 +212,19 @@ class ThreeViewRecipe(Plain):
         """Average the views of a box; of a single slice, take its own view alone."""
         assert isinstance(network, GuidedUNet)
         return views.averaged(network, scene, box)
+
+    def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+        """Ask the trees about the filters of each voxel, and where it lies."""
+        assert isinstance(network, GuidedUNet)
+        channels = features.features(scene, box), scene.coordinates(box)
+        bank, places = (
+            torch.split(part.flatten(1), _TREES_PIXELS, 1) for part in channels
+        )
+        found = [
+            network.trees(torch.cat([one.float(), other]).T.contiguous())
+            for one, other in zip(bank, places, strict=True)
+        ]
+        return torch.cat(found).T.reshape(-1, *box.shape)
 
 
 def _rule(channels: Sequence[NDArray[Any]], choice: GreyChoice) -> GreyRule:

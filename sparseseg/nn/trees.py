@@ -1,0 +1,148 @@
+"""Randomised trees: a forest that tells classes apart by single voxels."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+_TREES = 32
+_DEPTH = 10
+_SAMPLES = 20_000  # that each tree grows from
+_TRIED = 6  # cuts at each node
+_FEWEST = 5  # samples on each side of a cut
+_PRIOR = 1.0  # samples of which each leaf has the shares of all
+
+Pixels = NDArray[np.float32]
+Indices = NDArray[np.intp]
+
+
+class Trees(nn.Module):
+    """Extremely randomised trees (Geurts et al., Machine Learning 2006) of one depth.
+
+    A cut of a node lies between two of its samples, drawn at random; the best of a few
+    is taken. Nodes are numbered as in a heap, so that all trees are walked at once. A
+    node that is not cut sends everything to the left.
+    """
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self._outputs = outputs
+        nodes, leaves = 2**_DEPTH - 1, 2**_DEPTH
+        self.feature: Tensor
+        self.cut: Tensor
+        self.shares: Tensor
+        self.register_buffer("feature", torch.zeros(_TREES, nodes, dtype=torch.int16))
+        self.register_buffer("cut", torch.full((_TREES, nodes), torch.inf))
+        even = torch.full((_TREES, leaves, outputs), 1 / outputs, dtype=torch.float16)
+        self.register_buffer("shares", even)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the probabilities (n, k) of pixels (n, c)."""
+        total = pixels.new_zeros(len(pixels), self._outputs)
+        rows = torch.arange(len(pixels), device=pixels.device)
+        for feature, cut, shares in zip(
+            self.feature.long(), self.cut, self.shares, strict=True
+        ):
+            node = torch.zeros_like(rows)
+            for _ in range(_DEPTH):
+                right = pixels[rows, feature[node]] > cut[node]
+                node = 2 * node + 1 + right
+            total += shares[node - len(feature)]
+        return total / _TREES
+
+    def fit(self, pixels: Tensor, target: Tensor, rng: np.random.Generator) -> None:
+        """Grow all trees from pixels (n, c) and their target (n)."""
+        grown = _Grower(pixels.cpu().numpy(), target.cpu().numpy(), self._outputs, rng)
+        trees = [grown.tree() for _ in range(_TREES)]
+        kept = (self.feature, self.cut, self.shares)
+        for buffer, parts in zip(kept, zip(*trees, strict=True), strict=True):
+            buffer.copy_(torch.from_numpy(np.stack(parts)))
+
+
+class _Grower:
+    """Grow trees from pixels (n, c) and their target (n), level by level."""
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        target: NDArray[np.int64],
+        outputs: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self._pixels, self._target, self._rng = pixels, target, rng
+        self._outputs = outputs
+        self._all = np.bincount(target, minlength=outputs) / len(target)
+
+    def tree(self) -> tuple[Indices, Pixels, Pixels]:
+        """Return the features and cuts of all nodes, and the shares in all leaves."""
+        drawn = self._rng.permutation(len(self._target))[:_SAMPLES]
+        pixels, target = self._pixels[drawn], self._target[drawn]
+        place = np.zeros(len(drawn), np.intp)  # of the node, in its level
+        features, cuts = [], []
+        for level in range(_DEPTH):
+            feature, cut = self._cuts(pixels, target, place, 2**level)
+            right = pixels[np.arange(len(drawn)), feature[place]] > cut[place]
+            place = 2 * place + right
+            features.append(feature)
+            cuts.append(cut)
+        counts = self._counts(place, target, 2**_DEPTH) + _PRIOR * self._all
+        shares = counts / counts.sum(1, keepdims=True)
+        return np.concatenate(features), np.concatenate(cuts), shares
+
+    def _cuts(
+        self, pixels: Pixels, target: NDArray[np.int64], place: Indices, nodes: int
+    ) -> tuple[Indices, Pixels]:
+        """Return the best of a few random cuts of each node of a level."""
+        whole = self._counts(place, target, nodes)
+        members = _Members(place, nodes, self._rng)
+        rows = np.arange(len(place))
+        best = np.square(whole).sum(1) / np.maximum(whole.sum(1), 1) + 1e-6
+        feature = np.zeros(nodes, np.intp)
+        cut = np.full(nodes, np.inf, np.float32)
+        for _ in range(_TRIED):
+            tried = self._rng.integers(0, pixels.shape[1], nodes)
+            ends = [pixels[members.one(), tried] for _ in range(2)]
+            share = self._rng.random(nodes, np.float32)
+            between = ends[0] + share * (ends[1] - ends[0])
+            left = pixels[rows, tried[place]] <= between[place]
+            gain = _purity(self._counts(place[left], target[left], nodes), whole)
+            better = gain > best
+            best = np.where(better, gain, best)
+            feature = np.where(better, tried, feature)
+            cut = np.where(better, between, cut)
+        return feature, cut
+
+    def _counts(
+        self, place: Indices, target: NDArray[np.int64], nodes: int
+    ) -> NDArray[np.intp]:
+        """Return how many samples of each output are in each node (nodes, k)."""
+        size = nodes * self._outputs
+        counts = np.bincount(place * self._outputs + target, minlength=size)
+        return counts.reshape(nodes, self._outputs)
+
+
+class _Members:
+    """The samples of each node, to draw from; an empty node has any."""
+
+    def __init__(self, place: Indices, nodes: int, rng: np.random.Generator) -> None:
+        self._order = np.argsort(place, kind="stable")
+        self._sizes = np.bincount(place, minlength=nodes)
+        self._starts = np.cumsum(self._sizes) - self._sizes
+        self._rng = rng
+
+    def one(self) -> Indices:
+        """Draw one sample of each node."""
+        within = (self._rng.random(len(self._sizes)) * self._sizes).astype(np.intp)
+        drawn = np.minimum(self._starts + within, len(self._order) - 1)
+        found: Indices = self._order[drawn]
+        return found
+
+
+def _purity(left: NDArray[np.intp], whole: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return how pure both sides of a cut are (Gini), or -inf where one is too small."""
+    right = whole - left
+    sizes = left.sum(1), right.sum(1)
+    sides = zip((left, right), sizes, strict=True)
+    pure = sum(np.square(side).sum(1) / np.maximum(size, 1) for side, size in sides)
+    return np.where(np.minimum(*sizes) >= _FEWEST, pure, -np.inf)

@@ -1,0 +1,50 @@
+import numpy as np
+import torch
+
+from sparseseg.nn.guided_unet import GuidedUNet
+from sparseseg.nn.trees import Trees
+
+
+def grown(pixels, target, outputs=2):
+    trees = Trees(pixels.shape[1], outputs)
+    trees.fit(pixels, target, np.random.default_rng(0))
+    return trees
+
+
+def drawn(count=4000):
+    return torch.rand(count, 3, generator=torch.Generator().manual_seed(0))
+
+
+def test_trees_find_a_class_that_two_channels_tell_only_together():
+    pixels = drawn()
+    target = ((pixels[:, 0] > 0.5) != (pixels[:, 2] > 0.5)).long()
+    trees = grown(pixels[:3000], target[:3000])
+    found = trees(pixels[3000:]).argmax(1)
+    assert (found == target[3000:]).float().mean() > 0.9
+
+
+def test_beyond_all_that_was_seen_trees_say_what_they_say_at_its_end():
+    pixels = drawn()
+    trees = grown(pixels, (pixels[:, 1] > 0.5).long())
+    ends = torch.tensor([[0.5, 1.0, 0.5], [0.5, 100.0, 0.5]])
+    end, beyond = trees(ends)
+    assert torch.equal(end, beyond)
+    assert end[1] > 0.9
+
+
+def test_trees_say_the_share_of_each_class_where_nothing_tells_them_apart():
+    target = torch.tensor([0, 0, 0, 1]).repeat(1000)
+    found = grown(torch.ones(4000, 2), target)(torch.ones(1, 2))[0]
+    np.testing.assert_allclose(found, [0.75, 0.25], atol=1e-3)
+
+
+def test_trees_that_have_not_grown_say_nothing():
+    np.testing.assert_allclose(Trees(2, 4)(torch.zeros(3, 2)), 0.25)
+
+
+def test_a_network_of_a_version_without_trees_is_read():
+    network = GuidedUNet(6, 2, 2, widths=[2, 2], alone=3)
+    old = {k: v for k, v in network.state_dict().items() if "trees" not in k}
+    other = GuidedUNet(6, 2, 2, widths=[2, 2], alone=3)
+    other.load_state_dict(old)
+    assert torch.equal(other.head.weight, network.head.weight)
