@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sparseseg.data.volume import Volume
     from sparseseg.engine.model import Model
     from sparseseg.engine.prediction import predict
+    from sparseseg.engine.suggesting import suggest
     from sparseseg.engine.training import train
     from sparseseg.errors import UserError
     from sparseseg.evaluation import evaluate, evaluate_cases
@@ -46,6 +47,7 @@ __all__ = [
     "read",
     "recipes",
     "segment",
+    "suggest",
     "train",
     "write_labels",
 ]
@@ -69,6 +71,7 @@ _HOMES = {
     "read": "sparseseg.data.files:read",
     "recipes": "sparseseg.recipes",
     "segment": "sparseseg.starting:segment",
+    "suggest": "sparseseg.engine.suggesting:suggest",
     "train": "sparseseg.engine.training:train",
     "write_labels": "sparseseg.data.files:write_labels",
 }

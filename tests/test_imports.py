@@ -27,6 +27,7 @@ PUBLIC = {
     "read",
     "recipes",
     "segment",
+    "suggest",
     "train",
     "write_labels",
 }

@@ -25,6 +25,7 @@ from sparseseg.cli.predict import PREDICT
 from sparseseg.cli.progress import note
 from sparseseg.cli.project import PROJECT
 from sparseseg.cli.segment import SEGMENT
+from sparseseg.cli.suggest import SUGGEST
 from sparseseg.cli.train import TRAIN
 from sparseseg.errors import Note, UserError
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from sparseseg.cli.command import Answer
 
 COMMANDS = (
-    *(DEMO, TRAIN, SEGMENT, PREDICT, BATCH, DEPTHS, EVALUATE),
+    *(DEMO, TRAIN, SEGMENT, PREDICT, BATCH, DEPTHS, EVALUATE, SUGGEST),
     *(OBJECTS, MESH, MODELS, PROJECT, DOCTOR),
 )
 

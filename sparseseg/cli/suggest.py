@@ -1,0 +1,49 @@
+"""The command `suggest`: which slices to annotate next."""
+
+from argparse import ArgumentParser, Namespace
+
+from sparseseg.cli.command import Answer, Command
+from sparseseg.cli.flags import add_device
+from sparseseg.cli.inputs import add_numbering, read_annotation
+from sparseseg.errors import UserError
+
+
+def _add_flags(parser: ArgumentParser) -> None:
+    parser.add_argument("image", metavar="IMAGE", help="a volume")
+    parser.add_argument(
+        "annotation", metavar="ANNOTATION", help="its annotation so far"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="a file, or an id of `models`, whose expected errors count as well",
+    )
+    parser.add_argument(
+        "--count", type=int, default=3, metavar="N", help="how many slices (default: 3)"
+    )
+    add_numbering(parser)
+    add_device(parser)
+
+
+def _run(arguments: Namespace) -> Answer:
+    from sparseseg.data.files import read
+    from sparseseg.engine.suggesting import suggest
+    from sparseseg.models.opening import open_model
+    from sparseseg.nn.device import choose_device
+
+    if arguments.count < 1:
+        raise UserError(f"--count is 1 or more, got {arguments.count}")
+    volume = read(arguments.image)
+    labels = read_annotation(arguments.annotation, volume, arguments)
+    model = open_model(arguments.model) if arguments.model else None
+    if model is not None:
+        model.network.to(choose_device(arguments.device))
+    found = [
+        one.to_json()
+        for one in suggest(volume, labels, model=model, count=arguments.count)
+    ]
+    lines = [f"{one['axis']} {one['index']}: {one['reason']}" for one in found]
+    return Answer({"slices": found}, "\n".join(lines) or "every slice is annotated")
+
+
+SUGGEST = Command("suggest", "say which slices to annotate next", _add_flags, _run)
