@@ -27,6 +27,7 @@ from sparseseg.postprocessing.objects import (
     mesh_of,
 )
 
+_BODY = 500
 # The number whose objects are meant: of the ovule's cells the walls are the class.
 _CASES = {
     "fl_ovule_nuclei/n1135": 1,
@@ -119,7 +120,10 @@ def gallery(mask: NDArray) -> NDArray:
 
 
 def bodies(truth: NDArray, spacing: tuple[float, ...]) -> dict[str, float]:
-    """Return the ratio farthest from 1 of a surface's volume and its voxels'."""
+    """Return the ratio farthest from 1 of a surface's volume and its voxels'.
+
+    Objects of fewer voxels than `_BODY` are left out: they have no inside to speak of.
+    """
     like = Volume(truth[None], spacing, "um")
     wanted = {
         "plain": MeshSettings(),
@@ -129,11 +133,13 @@ def bodies(truth: NDArray, spacing: tuple[float, ...]) -> dict[str, float]:
     ratios: dict[str, list[float]] = {name: [] for name in wanted}
     numbers, counts = np.unique(truth[truth > 0], return_counts=True)
     for number, count in zip(numbers, counts, strict=True):
+        if count < _BODY:
+            continue
         for name, settings in wanted.items():
             held = mesh_of(truth == number, like, settings).volume
             ratios[name].append(held / (count * float(np.prod(spacing))))
     return {
-        name: round(max(values, key=lambda ratio: abs(ratio - 1)), 4)
+        name: round(float(max(values, key=lambda ratio: abs(ratio - 1))), 4)
         for name, values in ratios.items()
     }
 
