@@ -23,7 +23,7 @@ from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.engine.training import train
 from sparseseg.evaluation import estimate as estimates
 from sparseseg.evaluation import evaluate
-from sparseseg.evaluation.estimate import Evidence
+from sparseseg.evaluation.estimate import DiceEstimate, Evidence
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
 
@@ -45,10 +45,13 @@ def main() -> None:
                 row = _measured(key, args)
                 print(key, f"{row['told']} {row['true']:.3f}", flush=True)
                 records.append(args.out, key | row)
-    rows = [row for row in records.rows(args.out) if row["told"] is not None]
+    rows = [row | _told_now(row) for row in records.rows(args.out)]
+    rows = [row for row in rows if row["told"] is not None]
     print("\n".join(summary(rows)))
     if args.fit:
         print(f"width for {COVERAGE:.0%}: {fitted_width(rows):.2f}")
+        share = coverage_elsewhere(rows)
+        print(f"inside, with a width fitted to the other volumes: {share:.0%}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,6 +152,19 @@ def _compared(told: Row | None, true: float) -> Row:
     }
 
 
+def _told_now(row: Row) -> Row:
+    """Return what today's estimate says of the evidence of a row."""
+    if row["evidence"] is None:
+        return _compared(None, row["true"])
+    return _compared(_estimate(row).to_json(), row["true"])
+
+
+def _estimate(row: Row) -> DiceEstimate:
+    evidence = Evidence.from_json(row["evidence"])
+    expected = {int(n): dice for n, dice in row["expected"].items()}
+    return estimates.estimate(evidence, expected)
+
+
 def _held_out(model: Model, found: Segmentation) -> float | None:
     """Return the plain Dice of the held-out slice, of the method that predicts."""
     score = model.history.get("held_out") or {}
@@ -196,30 +212,29 @@ _KINDS = {
 
 
 def fitted_width(rows: Sequence[Row]) -> float:
-    """Return the width under which so many truths are inside, grouped by volume.
+    """Return the width that just holds so many of the truths."""
+    needed = [_needed(row) for row in rows]
+    return float(np.quantile(needed, COVERAGE, method="higher"))
 
-    It is the largest that is needed when each volume is left out: the conformal quantile
-    of the other volumes.
-    """
-    names = sorted({row["volume"] for row in rows})
-    quantiles = []
-    for name in names:
-        others = [_needed(row) for row in rows if row["volume"] != name]
-        count = len(others)
-        if not others:
-            continue
-        level = min(1.0, np.ceil((count + 1) * COVERAGE) / count)
-        quantiles.append(float(np.quantile(others, level, method="higher")))
-    return float(np.median(quantiles))
+
+def coverage_elsewhere(rows: Sequence[Row]) -> float:
+    """Return the share that is inside where the width was fitted to other volumes."""
+    inside = [
+        _needed(row) <= fitted_width(others)
+        for row in rows
+        if (others := [r for r in rows if r["volume"] != row["volume"]])
+    ]
+    return float(np.mean(inside)) if inside else float("nan")
 
 
 def _needed(row: Row) -> float:
     """Return the width that just holds the truth of a row."""
-    evidence = Evidence.from_json(row["evidence"])
-    told = estimates.estimate(evidence, {int(n): d for n, d in row["expected"].items()})
-    mean = told.mean
+    mean = _estimate(row).mean
     assert mean is not None
-    unit = (mean.high - mean.dice - estimates.LEAST_WIDTH) / estimates.WIDTH
+    half = max(
+        mean.high - mean.dice, mean.dice - mean.low
+    )  # one end may be cut at 0 or 1
+    unit = (half - estimates.LEAST_WIDTH) / estimates.WIDTH
     beyond = max(0.0, abs(row["true"] - mean.dice) - estimates.LEAST_WIDTH)
     return beyond / max(unit, 1e-6)
 

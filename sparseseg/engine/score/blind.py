@@ -18,8 +18,6 @@ from sparseseg.progress import Method
 from sparseseg.recipes import Scene
 
 _NEED_WALK = ("mixed", "walker")
-# So many slices are left out one at a time; a walk takes longer than all else.
-_FEW, _FEW_WALKS = 15, 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +45,7 @@ def blind_slices(
         return found
     first = 0
     for number, scene in enumerate(scenes):
-        single = _FEW_WALKS if method in _NEED_WALK else _FEW
-        dealt = folds(scene.slices, single=single)
+        dealt = folds(scene.slices)
         for place, fold in enumerate(dealt):
             blind = scene.without(fold)
             if not blind.planes:

@@ -10,7 +10,7 @@ from sparseseg.data.slices import AnnotatedSlice, annotate_slices
 from sparseseg.engine.model import Model
 from sparseseg.engine.score.blind import blind_slices
 from sparseseg.engine.score.evidence import evidence_of
-from sparseseg.engine.score.folds import folds as deal
+from sparseseg.engine.score.folds import folds
 from sparseseg.engine.score.gathering import gather
 from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.errors import UserError
@@ -39,10 +39,6 @@ def fitted(counts, **settings):
 
 def slices(*places):
     return [AnnotatedSlice(axis, index, 10, True) for axis, index in places]
-
-
-def folds(every):
-    return deal(every, single=6)
 
 
 def names(dealt):
