@@ -88,10 +88,11 @@ def table(rows: Iterable[Row]) -> list[str]:
         for case, by_method in cells.items()
     }
     ranked = sorted(means, key=lambda case: ahead(means[case]) or 0.0)
-    head = ["slices z,y,x", "volume", *METHODS, "ahead of the best other"]
+    methods = list(dict.fromkeys([*METHODS, *(m for c in means.values() for m in c)]))
+    head = ["slices z,y,x", "volume", *methods, "ahead of the best other"]
     lines = [head, ["---"] * len(head)]
     for case in ranked:
-        told = [_number(means[case].get(method)) for method in METHODS]
+        told = [_number(means[case].get(method)) for method in methods]
         lines.append([*case, *told, _number(ahead(means[case]), "+.3f")])
     known = [lead for case in ranked if (lead := ahead(means[case])) is not None]
     found = [f"| {' | '.join(line)} |" for line in lines]
@@ -100,7 +101,8 @@ def table(rows: Iterable[Row]) -> list[str]:
 
 def ahead(scores: dict[str, float]) -> float | None:
     """Return by how much sparseseg is ahead of the best other method."""
-    others = [score for method, score in scores.items() if method != "ours"]
+    peers = [method for method in METHODS if method != "ours"]
+    others = [scores[method] for method in peers if method in scores]
     return scores["ours"] - max(others) if "ours" in scores and others else None
 
 

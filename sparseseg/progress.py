@@ -16,7 +16,7 @@ Method = Literal["network", "unguided", "forest", "mixed", "walker", "interpolat
 "network" follows the annotation of the volume, "unguided" is the same network that sees
 the image alone; "forest" is the mean of this one and a random forest, which judges each
 voxel by its filters; the walker spreads the annotation along the image, and interpolation
-fills in between annotated slices. "mixed" is the mean of network and walker.
+fills in between annotated slices. "mixed" is the mean of network and walker; if there is a single slice, of the forest too.
 """
 
 METHODS: dict[Method, str] = {

@@ -37,6 +37,8 @@ def mix_of(
     if method == "forest":
         return partial(_with_forest, model, scene)
     if method == "mixed" and walked is not None:
+        if len(scene.slices) == 1:
+            return partial(_with_both, model, scene, walked)
         return partial(_with_walk, walked)
     return None
 
@@ -45,6 +47,17 @@ def _with_forest(model: Learned, scene: Scene, found: Tensor, box: Box) -> Tenso
     with torch.inference_mode():
         trees = model.recipe.forest(model.network, scene, box)
         return mixed(trees, found)
+
+
+def _with_both(
+    model: Learned, scene: Scene, walked: Walk, found: Tensor, box: Box
+) -> Tensor:
+    """Mix what is learned from a single slice, which is little, with a bit of a walk."""
+    learned = _with_forest(model, scene, found, box)
+    return mixed(learned, walked(box), share=_OF_ONE_SLICE)
+
+
+_OF_ONE_SLICE = 4 / 5
 
 
 def _with_walk(walked: Walk, found: Tensor, box: Box) -> Tensor:

@@ -58,18 +58,17 @@ class Walk:
         return found + share * (interpolated(self._scene, box) - found)
 
 
-def mixed(first: Tensor, second: Tensor) -> Tensor:
-    """Return the geometric mean of two answers (k, z, y, x); the first counts twice.
+def mixed(first: Tensor, second: Tensor, share: float = 2 / 3) -> Tensor:
+    """Return the geometric mean of two answers (k, z, y, x); `share` is the first's.
 
-    A network comes before a walker, because it may know what no walker ever reaches. A
+    The first counts twice. A network comes before a walker, because it may know what no walker ever reaches. A
     forest comes before a network: a network that knows a few slices is too sure.
     """
     logs = (part.clamp_min(_DOUBT).log() for part in (first, second))
-    return (_FIRST * next(logs) + (1 - _FIRST) * next(logs)).softmax(0)
+    return (share * next(logs) + (1 - share) * next(logs)).softmax(0)
 
 
 _DOUBT = 1e-3  # an answer that is sure may be wrong
-_FIRST = 2 / 3
 
 
 def remembered(scene: Scene) -> Generator[None, None, Walk]:

@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
 from sparseseg.boxes import Box
 from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.slices import annotate_slices
 from sparseseg.data.volume import Volume
+from sparseseg.engine.mixing import mix_of
 from sparseseg.engine.output import Output
 from sparseseg.engine.prediction import predict
-from sparseseg.engine.propagation import interpolated, remembered, walk
+from sparseseg.engine.propagation import interpolated, mixed, remembered, walk
 from sparseseg.engine.training import train
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import recipe, slices
@@ -143,3 +145,23 @@ def test_of_the_answers_the_best_on_what_was_left_out_is_shown(monkeypatch):
     assert step.score.best in ("walker", "interpolation")
     best = step.score.measures[step.score.best]["mean_iou"]
     assert best > step.score.measures["unguided"]["mean_iou"] + 0.2
+
+
+def test_what_one_slice_teaches_is_mixed_with_the_trees_and_a_bit_of_a_walk(few_steps):
+    volume, truth = tube()
+    labels = labels_of(truth, (1, 0, 0))
+    chosen = settings(steps=2)
+    model = create([(volume, labels)], chosen)
+    for _ in train(model, [(volume, labels)], chosen):
+        pass
+    box = Box.whole(SHAPE)
+    scene = Scene.of(model.plan, volume, labels)
+    walked = result_of(walk(scene))
+    mix = mix_of("mixed", model, scene, walked)
+    forest = mix_of("forest", model, scene, None)
+    even = torch.full((2, *SHAPE), 0.5)
+    assert mix is not None
+    assert forest is not None
+    np.testing.assert_allclose(
+        mix(even, box), mixed(forest(even, box), walked(box), share=0.8), atol=1e-6
+    )
