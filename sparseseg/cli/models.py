@@ -58,6 +58,28 @@ def _add_flags(parser: ArgumentParser) -> None:
     )
     importing.add_argument("path", type=Path, metavar="PATH")
     importing.add_argument("--id", default="", help="its name in the store")
+    exporting = actions.add_parser("export", help="write a model for another program")
+    exporting.add_argument("model", metavar="MODEL", help="a file, or an id")
+    exporting.add_argument(
+        "--format",
+        choices=("onnx",),
+        default="onnx",
+        help="of the file (default: onnx)",
+    )
+    exporting.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        required=True,
+        metavar="NAME.onnx",
+        help="the file",
+    )
+    exporting.add_argument(
+        "--patch",
+        default="32x64x64",
+        metavar="ZxYxX",
+        help="its fixed input, in voxels",
+    )
     for action in actions.choices.values():
         action.add_argument("--json", action="store_true", help="for machines")
 
@@ -175,11 +197,29 @@ def _remove(arguments: Namespace) -> Answer:
     return Answer({"id": arguments.id, "bytes": freed}, text)
 
 
+def _export(arguments: Namespace) -> Answer:
+    from sparseseg.models.exporting import export_onnx
+    from sparseseg.models.opening import open_model
+
+    sides = arguments.patch.lower().split("x")
+    if len(sides) != 3 or not all(side.isdecimal() for side in sides):
+        raise UserError(f"a patch is ZxYxX, such as 32x64x64, got {arguments.patch!r}")
+    z, y, x = map(int, sides)
+    found = export_onnx(open_model(arguments.model), arguments.output, (z, y, x))
+    data = {"path": str(arguments.output), **asdict(found)}
+    text = (
+        f"{arguments.output}: onnxruntime labels {found.differing} of {found.voxels} "
+        f"voxels otherwise, and probabilities differ by {found.probability:.1e} at most"
+    )
+    return Answer(data, text)
+
+
 _ACTIONS: dict[str, Callable[[Namespace], Answer]] = {
     "list": _list,
     "info": _info,
     "download": _download,
     "import": _import,
+    "export": _export,
     "verify": _verify,
     "remove": _remove,
 }

@@ -1,4 +1,4 @@
-"""Libraries that come with the extra `io`, asked for when they are needed."""
+"""Libraries that come with an extra such as `io`, asked for when they are needed."""
 
 from importlib import import_module
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from sparseseg.errors import UserError
 
 
-def library(module: str, files: str, package: str) -> Any:
+def library(module: str, files: str, package: str, *, extra: str = "io") -> Any:
     """Return an optional library, or raise `UserError` with what installs it."""
     try:
         return import_module(module)
     except ImportError as error:
         raise UserError(
-            f"{files} files need {package}: pip install sparseseg[io]"
+            f"{files} files need {package}: pip install sparseseg[{extra}]"
         ) from error

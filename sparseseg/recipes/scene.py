@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ class Scene:
     They are tensors on `device`, so that all that is made of them is made there.
     """
 
+    keeps: ClassVar[bool] = True
+    """Whether what is computed of the volume may be kept for the next time."""
     plan: Plan
     volume: Volume
     planes: tuple[GuidePlane, ...] = ()

@@ -18,6 +18,8 @@ _BANK_TILE = (64, 128, 128)
 
 def features(scene: Scene, box: Box) -> Tensor:
     """Return the filter bank (channels * filters, z, y, x) of a box, half precision."""
+    if not scene.keeps:
+        return _drained(_bank(scene, box))
     for _ in kept(scene):
         pass
     whole = _BANKS.get(scene.volume, _key(scene))
