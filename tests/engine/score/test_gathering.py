@@ -16,7 +16,7 @@ from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.errors import UserError
 from sparseseg.evaluation.estimate import estimate
 from sparseseg.recipes import Scene
-from tests.miniature import SHAPE, fresh_model, result_of, shrink
+from tests.miniature import SHAPE, blob_case, fresh_model, result_of, shrink
 
 METHODS = ["network", "unguided", "mixed", "walker", "interpolation"]
 
@@ -154,3 +154,22 @@ def test_distances_are_those_to_slices_of_other_folds():
         assert np.isfinite(one.distances).all()
         assert (one.distances == 0).any()  # where slices of other folds cross
         assert one.distances.max() > 1
+
+
+def test_several_volumes_are_judged_together():
+    cases = [sliced((2, 2, 2)), blob_case((10, 16, 18), seed=3)]
+    model = starting.fit(cases, steps=2, device="cpu")
+    found = evidence_of(model.history)
+    count = sum(len(labels.slices()) for _, labels in cases)
+    assert found.slices == count
+    assert set(found.now) <= set(model.table.numbers)
+
+
+def test_strokes_on_many_planes_are_judged_on_some():
+    volume, labels = sliced((1, 0, 0))
+    array = np.zeros_like(labels.array)
+    for z in range(12):
+        array[z, 2:5, 2:20] = 1
+        array[z, 10:13, 2:20] = 255
+    model = starting.fit([(volume, SparseLabels(array))], steps=2, device="cpu")
+    assert 3 <= evidence_of(model.history).slices <= 30
