@@ -18,7 +18,7 @@ from sparseseg.evaluation.estimate import estimate
 from sparseseg.recipes import Scene
 from tests.miniature import SHAPE, blob_case, fresh_model, result_of, shrink
 
-METHODS = ["network", "unguided", "mixed", "walker", "interpolation"]
+METHODS = ["network", "unguided", "forest", "mixed", "walker", "interpolation"]
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +173,12 @@ def test_strokes_on_many_planes_are_judged_on_some():
         array[z, 10:13, 2:20] = 255
     model = starting.fit([(volume, SparseLabels(array))], steps=2, device="cpu")
     assert 3 <= evidence_of(model.history).slices <= 30
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_an_expectation_of_its_own(method):
+    model, labelled = fitted((2, 2, 2))
+    scene = Scene.of(model.plan, *labelled)
+    found = result_of(gather(model, [scene], [labelled[1]], method))
+    assert found.method == method
+    assert all(0 <= dice <= 1 for dice in found.now.values())
