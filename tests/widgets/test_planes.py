@@ -191,6 +191,10 @@ def test_a_window_shows_the_planes_beside_its_canvas(
     QApplication.processEvents()
     assert len(dock.planes._views) == 2
     assert "Other planes" in viewer.window.dock_widgets
+    viewer.layers.remove(dock.desk.link.annotation)  # a list that changes meanwhile
+    QTest.qWait(50)
+    dock.classes.new.click()
+    QTest.qWait(50)
     twin = annotations(dock.planes, dock.desk)[1]
     twin.paint((3, 10, 10), 1)
     assert dock.desk.link.arrays.annotation[3, 10, 10] == 1

@@ -80,6 +80,12 @@ def line_layer(placement: "dict[str, Any]") -> Vectors:
     )
 
 
+def place(layer: Vectors, placement: "dict[str, Any]") -> None:
+    """Put lines where another image lies."""
+    for name in ("scale", "translate", "rotate", "shear", "affine", "units"):
+        setattr(layer, name, placement[name])
+
+
 def show(layer: Vectors, lines: Lines, zoom: float) -> None:
     """Draw other lines, for a canvas with so many pixels a unit; the same are left."""
     width = _PIXELS / (zoom * float(np.abs(layer.scale).min()))

@@ -15,7 +15,7 @@ from sparseseg.widgets.slices import point_in, visible_slice
 if TYPE_CHECKING:
     import napari.viewer
     from napari.components import ViewerModel
-    from napari.layers import Layer, Vectors
+    from napari.layers import Labels, Layer, Vectors
     from qtpy.QtWidgets import QDockWidget, QWidget
 
     from sparseseg.widgets.desk import Desk
@@ -44,6 +44,8 @@ class ThreePlanes(QObject):
         self.mirrors: list[Mirror] = []
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._draw_lines)
+        self._renewing = QTimer(self, singleShot=True, interval=0)
+        self._renewing.timeout.connect(self._renew_lines)
 
     @property
     def is_shown(self) -> bool:
@@ -82,12 +84,15 @@ class ThreePlanes(QObject):
         for event in self._main_events():
             event.connect(self._plan)
         self._on_annotation()
+        self._renewing.stop()
+        self._renew_lines()
 
     def hide(self) -> None:
         """Take the other planes away."""
         if not self.is_shown:
             return
         self._soon.stop()
+        self._renewing.stop()
         self._desk.ledger.counted.disconnect(self._plan)
         self._desk.link.annotation_changed.disconnect(self._on_annotation)
         for event in self._main_events():
@@ -135,9 +140,31 @@ class ThreePlanes(QObject):
         annotation = self._desk.link.annotation
         twins = [mirror.twin_of(annotation) for mirror in self.mirrors]
         self._desk.project.strokes.join([twin.layer for twin in twins if twin])
-        self._remove_lines()
-        if annotation is None:
-            return
+        # napari's list crashes if it is changed while it tells of a removal.
+        self._renewing.start()
+
+    def _renew_lines(self) -> None:
+        """Put the lines where the annotation lies; without one they are hidden.
+
+        The layers stay: a canvas may crash when it draws after its lines were removed.
+        """
+        annotation = self._desk.link.annotation
+        if annotation is not None and not self._has_lines:
+            self._remove_lines()
+            self._add_lines(annotation)
+        for _, layer in self._lines:
+            layer.visible = annotation is not None
+            if annotation is not None:
+                lines.place(layer, self._desk.link.placement)
+        self._draw_lines()
+
+    @property
+    def _has_lines(self) -> bool:
+        return bool(self._lines) and all(
+            layer in model.layers for model, layer in self._lines
+        )
+
+    def _add_lines(self, annotation: "Labels") -> None:
         placement, layers = self._desk.link.placement, self._desk.viewer.layers
         own, *others = [lines.line_layer(placement) for _ in range(3)]
         active, mode = layers.selection.active, annotation.mode
@@ -148,7 +175,6 @@ class ThreePlanes(QObject):
         for mirror, layer in zip(self.mirrors, others, strict=True):
             mirror.add(layer)
             self._lines.append((mirror.model, layer))
-        self._draw_lines()
 
     def _main_events(self) -> list[Any]:
         viewer = self._desk.viewer
