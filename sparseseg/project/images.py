@@ -10,6 +10,7 @@ from typing import Literal
 
 from sparseseg.data import formats
 from sparseseg.data.atomic import make_folder
+from sparseseg.data.parts import split_part
 from sparseseg.errors import UserError
 from sparseseg.project.content import Content, find
 from sparseseg.project.record import VolumeRecord
@@ -48,12 +49,23 @@ def find_images(given: Iterable[str | Path]) -> list[Path]:
     What is below a folder is not looked into. Raises `UserError` for a folder without
     images, and for a pattern that nothing fits.
     """
-    found = [path for one in given for path in _named(Path(one))]
+    found = [path for one in given for path in _named(_whole(one))]
     return list(dict.fromkeys(found))
 
 
+def _whole(name: str | Path) -> Path:
+    """Return a path; `UserError` for one part of a file, whose content is not known."""
+    path, part = split_part(name)
+    if part:
+        raise UserError(
+            f"{name} is a part of {path}, and a project holds whole files: save the part "
+            "as a file, or copy the series into a folder of its own"
+        )
+    return path
+
+
 def _named(path: Path) -> list[Path]:
-    if path.is_dir() and not ending_is_known(path):
+    if path.is_dir() and not (ending_is_known(path) or formats.is_image_folder(path)):
         there = [inner for inner in sorted(path.iterdir()) if _is_image(inner)]
         words = f"no image is in the folder {path}: give a folder of images"
     elif not path.exists() and any(mark in path.name for mark in "*?["):
