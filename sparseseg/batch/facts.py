@@ -45,6 +45,8 @@ def facts_of(
         "unit": volume.unit,
         "classes": classes,
         "estimated_dice": float(np.mean(told)) if told else None,
+        "estimate": found.estimate.to_json(),
+        "reason": found.estimate.reason,
         "is_calibrated": "temperature" in model.history,
         "prediction": item.prediction.name,
         "thumbnail": thumbnail(volume, labels, model.table),

@@ -83,6 +83,8 @@ def test_what_is_known_of_a_volume_is_in_physical_units(folder):
         liver["voxels"] * np.prod(volume.spacing), rel=1e-6
     )
     assert 0 < liver["estimated_dice"] < 1
+    assert facts["estimate"] is None
+    assert "no slice of this volume is annotated" in facts["reason"]
     assert facts["is_calibrated"] is False
     assert facts["thumbnail"].startswith("data:image/png;base64,")
 
