@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.components import ViewerModel
     from napari.layers import Labels, Layer, Vectors
+    from napari.utils.events import Event
     from qtpy.QtWidgets import QDockWidget, QWidget
 
     from sparseseg.widgets.desk import Desk
@@ -41,6 +42,7 @@ class ThreePlanes(QObject):
         self._views: list[QtViewer] = []
         self._lines: list[tuple[ViewerModel, Vectors]] = []
         self._is_refreshing = False
+        self._window: QWidget | None = None
         self.mirrors: list[Mirror] = []
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._draw_lines)
@@ -75,8 +77,11 @@ class ThreePlanes(QObject):
     def start(self) -> None:
         """Make the models of the two planes, and follow what they show."""
         viewer = self._desk.viewer
+        viewer.layers.events.removing.disconnect(self._keep_visual)
+        viewer.layers.events.removing.connect(self._keep_visual)
         self.mirrors = [Mirror(viewer, turn, self._on_changed) for turn in (1, 2)]
         for mirror in self.mirrors:
+            mirror.model.layers.events.removing.connect(self._keep_visual)
             mirror.model.dims.events.point.connect(self._plan)
             mirror.model.scene.camera.events.zoom.connect(self._plan)
         self._desk.ledger.counted.connect(self._plan)
@@ -158,6 +163,20 @@ class ThreePlanes(QObject):
                 lines.place(layer, self._desk.link.placement)
         self._draw_lines()
 
+    def _keep_visual(self, event: "Event") -> None:
+        """Let what draws a layer live as long as its canvas.
+
+        Where a second canvas was there, OpenGL may have the buffers of a visual bound
+        when vispy deletes them, and the next frame reads them: napari crashed when the
+        last layer was removed. Planes that are hidden again do not change that.
+        """
+        if self._window is None:  # a viewer without a window
+            return
+        layer = event.source[event.index]
+        for view in self._window.findChildren(QtViewer):
+            if (visual := view.canvas.layer_to_visual.get(layer)) is not None:
+                view.__dict__.setdefault("sparseseg_kept", []).append(visual.node)
+
     @property
     def _has_lines(self) -> bool:
         return bool(self._lines) and all(
@@ -213,6 +232,7 @@ class ThreePlanes(QObject):
         self._dock = dock = viewer.window.add_dock_widget(
             splitter, name=_TITLE, area="right", tabify=False
         )
+        self._window = dock.window()
         dock.destroyed.connect(self._on_destroyed)
         _put_left(dock, beside)
         dock.visibilityChanged.connect(self._on_visible)
