@@ -71,6 +71,19 @@ def mixed(first: Tensor, second: Tensor, share: float = 2 / 3) -> Tensor:
 _DOUBT = 1e-3  # an answer that is sure may be wrong
 
 
+def walked_through(
+    walking: Generator[None, None, Walk],
+) -> Generator[float, None, Walk]:
+    """Let a walk tell that it goes on, as work that cannot say how far it is."""
+    while True:
+        try:
+            next(walking)
+        except StopIteration as end:
+            found: Walk = end.value
+            return found
+        yield 0.0
+
+
 def remembered(scene: Scene) -> Generator[None, None, Walk]:
     """Return the walk of a scene, which is made anew only where something changed."""
     key = _key(scene)

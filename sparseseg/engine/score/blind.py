@@ -11,7 +11,13 @@ from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine.mixing import UNGUIDED
 from sparseseg.engine.model import Model
-from sparseseg.engine.propagation import Walk, interpolated, mixed, walk
+from sparseseg.engine.propagation import (
+    Walk,
+    interpolated,
+    mixed,
+    walk,
+    walked_through,
+)
 from sparseseg.engine.score.folds import folds, judged
 from sparseseg.evaluation.matching import Nearest
 from sparseseg.progress import Method
@@ -50,7 +56,11 @@ def blind_slices(
             blind = scene.without(fold)
             if not blind.planes:
                 continue
-            walked = (yield from _walked(blind)) if method in _NEED_WALK else None
+            walked = (
+                (yield from walked_through(walk(blind)))
+                if method in _NEED_WALK
+                else None
+            )
             for where in judged(fold):
                 yield (number + place / len(dealt)) / len(scenes)
                 at = first + scene.slices.index(where)
@@ -60,17 +70,6 @@ def blind_slices(
                     found.append(_of_pixels(scene, blind, where, answer))
         first += len(scene.slices)
     return found
-
-
-def _walked(scene: Scene) -> Generator[float, None, Walk]:
-    walking = walk(scene)
-    while True:
-        try:
-            next(walking)
-        except StopIteration as end:
-            found: Walk = end.value
-            return found
-        yield 0.0
 
 
 def _learned(

@@ -10,7 +10,12 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.mixing import UNGUIDED, mix_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
-from sparseseg.engine.propagation import Walk, interpolated, remembered
+from sparseseg.engine.propagation import (
+    Walk,
+    interpolated,
+    remembered,
+    walked_through,
+)
 from sparseseg.engine.score.evidence import between
 from sparseseg.evaluation.estimate import Evidence
 from sparseseg.progress import Method
@@ -33,7 +38,11 @@ def expected_now(
     found: dict[int, list[float]] = {}
     for number, (scene, own) in enumerate(zip(scenes, labels, strict=True)):
         tally = between(scene, own, evidence)
-        walked = (yield from _walked(scene)) if method in ("mixed", "walker") else None
+        walked = (
+            (yield from walked_through(remembered(scene)))
+            if method in ("mixed", "walker")
+            else None
+        )
         for box in _spread(scene):
             yield number / len(scenes)
             answer = _answer(model, scene, box, method, walked).cpu().numpy()
@@ -42,17 +51,6 @@ def expected_now(
             if place and dice is not None:
                 found.setdefault(place, []).append(dice)
     return {place: float(np.mean(values)) for place, values in found.items()}
-
-
-def _walked(scene: Scene) -> Generator[float, None, Walk]:
-    walking = remembered(scene)
-    while True:
-        try:
-            next(walking)
-        except StopIteration as end:
-            found: Walk = end.value
-            return found
-        yield 0.0
 
 
 def _spread(scene: Scene) -> Iterator[Box]:
