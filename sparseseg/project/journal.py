@@ -40,6 +40,7 @@ Tool = Literal[
     "threshold",
     "growing",
     "layer",
+    "file",
     "proposal",
 ]
 """What changed an annotation. Those from "prediction" on are accepted proposals."""

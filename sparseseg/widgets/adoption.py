@@ -1,17 +1,12 @@
 """Labels made elsewhere, put into the annotation while the window goes on."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import product
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
-from sparseseg.boxes import Box
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.errors import UserError
 from sparseseg.widgets.background import Background
@@ -21,54 +16,42 @@ from sparseseg.widgets.label_files import classes_of
 from sparseseg.widgets.layer_kinds import ANNOTATION, name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.layers import Layer
     from numpy.typing import NDArray
 
     from sparseseg.widgets.class_model import ClassModel
     from sparseseg.widgets.layers import LayerLink
-
-_VOXELS = 2**17  # napari takes about 10 ms to write as many
-_TURN = 0.02
-"""Seconds to write in before Qt has its turn."""
-
-
-@dataclass(slots=True)
-class _Copy:
-    """An annotation's layer, what it becomes, and how far that is."""
-
-    layer: Labels
-    labels: "NDArray[np.uint8]" = field(default_factory=lambda: np.empty(0, np.uint8))
-    boxes: Iterator[Box] = field(default_factory=lambda: iter(()))
-    history: ExitStack = field(default_factory=ExitStack)
-    changed: int = 0
+    from sparseseg.widgets.writing import Writing
 
 
 class Adoption(QObject):
     """Put whole arrays of labels into the annotation of the chosen image.
 
-    They are read and checked in a thread, and written in small parts between the events
-    of the window, as one step that napari can undo.
+    They are read and checked in a thread.
     """
 
     done = Signal(int)
     """How many voxels changed."""
     failed = Signal(str)
 
-    def __init__(self, link: "LayerLink", classes: "ClassModel") -> None:
+    def __init__(
+        self, link: "LayerLink", classes: "ClassModel", writing: "Writing"
+    ) -> None:
         super().__init__()
         self._link = link
         self._classes = classes
+        self._writing = writing
+        self._target: Labels | None = None
         self._reading = Background("adoption")
         self._reading.done.connect(self._write)
         self._reading.failed.connect(self._fail)
-        self._timer = QTimer(self, interval=0)
-        self._timer.timeout.connect(self._go_on)
-        self._copy: _Copy | None = None
 
     @property
     def is_busy(self) -> bool:
         """Whether labels are being read or written."""
-        return self._copy is not None
+        return self._target is not None or self._writing.is_busy
 
     def adopt(self, source: "Layer | None") -> None:
         """Start to copy a Labels layer, with the class names that it or its file has.
@@ -81,7 +64,7 @@ class Adoption(QObject):
             raise UserError("Select a Labels layer in the layer list first.")
         if link.image is None:
             raise UserError("Choose the image that these labels belong to first.")
-        self._check_free()
+        self.check_free()
         check_image(link.image)
         shape = link.image.data.shape[-3:]
         check_shape(source, shape)
@@ -92,57 +75,36 @@ class Adoption(QObject):
 
     def start(self, read: "Callable[[], tuple[NDArray[np.uint8], ClassTable]]") -> None:
         """Start to put in the labels that `read` returns, and their class names if any."""
-        self._check_free()
-        layer = self._link.annotate()
-        layer.mode = "pan_zoom"  # a stroke would become part of this step
-        self._copy = _Copy(layer)
+        self.check_free()
+        self._target = layer = self._link.annotate()
+        layer.mode = "pan_zoom"  # a stroke would be overwritten
         self._reading.start(lambda: _with_numbers(*read()))
 
     def close(self) -> None:
-        """Write no more; what was written stays, and can be undone."""
+        """Read no more, and put nothing in any more."""
         self._reading.close()
-        self._end()
+        self._target = None
 
-    def _check_free(self) -> None:
+    def check_free(self) -> None:
+        """Raise `UserError` while labels are being read or written."""
         if self.is_busy:
             raise UserError("Other labels are being copied. Try again in a moment.")
 
     def _write(self, found: "tuple[NDArray[np.uint8], ClassTable, set[int]]") -> None:
-        copy = self._copy
-        assert copy is not None, "labels are read for a copy"
-        copy.labels, table, numbers = found
+        layer, self._target = self._target, None
+        assert layer is not None, "labels are read for a layer"
+        labels, table, numbers = found
         if table.classes:
             self._classes.replace(table)
         self._classes.include(numbers)
-        copy.boxes = _boxes(copy.labels.shape)
-        copy.history.enter_context(copy.layer.block_history())
-        self._timer.start()
-
-    def _go_on(self) -> None:
-        copy = self._copy
-        assert copy is not None, "the timer runs while something is copied"
-        if all(copy.layer is not seat.annotation for seat in self._link.seats):
-            self._fail("The annotation was removed while labels were copied into it.")
-            return
-        until = time.perf_counter() + _TURN
-        for box in copy.boxes:
-            copy.changed += replace_labels(copy.layer, copy.labels, box)
-            if time.perf_counter() > until:
-                return
-        self._end()
-        self.done.emit(copy.changed)
+        change = partial(replace_labels, layer, labels)
+        self._writing.start(layer, change, tool="import", ended=self.done.emit)
 
     def _fail(self, complaint: str) -> None:
-        self._end()
+        layer, self._target = self._target, None
+        if layer is not None:
+            layer.mode = "paint"
         self.failed.emit(complaint)
-
-    def _end(self) -> None:
-        self._timer.stop()
-        copy, self._copy = self._copy, None
-        if copy is not None:
-            copy.history.close()
-            copy.layer.refresh()
-            copy.layer.mode = "paint"
 
 
 def _with_numbers(
@@ -151,11 +113,3 @@ def _with_numbers(
     """Return labels and their class names, and the classes that they show."""
     shown = set[int]().union(*(np.unique(plane).tolist() for plane in labels))
     return labels, table, shown - {UNLABELLED, BACKGROUND}
-
-
-def _boxes(shape: tuple[int, ...]) -> Iterator[Box]:
-    """Cut an annotation into parts of whole rows that are written one by one."""
-    depth, rows, columns = shape
-    step = max(1, _VOXELS // columns)
-    for z, y in product(range(depth), range(0, rows, step)):
-        yield Box((z, y, 0), (z + 1, min(y + step, rows), columns))

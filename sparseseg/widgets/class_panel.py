@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
+from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.class_table import ClassTableView
 from sparseseg.widgets.rows import row_of
@@ -13,6 +14,7 @@ from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from qtpy.QtGui import QCloseEvent
 
     from sparseseg.widgets.adoption import Adoption
     from sparseseg.widgets.class_model import ClassModel
@@ -42,6 +44,7 @@ class ClassPanel(QWidget):
         self._classes = classes
         self._painter = painter
         self._messages = messages
+        self._counting = Background("class")
         self.table = ClassTableView()
         self.add = self._button("Add class", "Add one more class", self._add)
         self.remove = self._button("Remove class", _REMOVE, self._remove)
@@ -51,6 +54,11 @@ class ClassPanel(QWidget):
         self._build()
         self._connect()
         self.table.show_table(classes.table)
+
+    def closeEvent(self, event: "QCloseEvent") -> None:
+        """End the thread with its panel."""
+        self._counting.close()
+        super().closeEvent(event)
 
     def _button(
         self, text: str, tip: str, action: Callable[[], object], role: str = ""
@@ -71,6 +79,8 @@ class ClassPanel(QWidget):
         self.table.recoloured.connect(self._classes.recolour)
         self._classes.changed.connect(self.table.show_table)
         self._painter.label_changed.connect(self.table.show_picked)
+        self._counting.done.connect(self._take_away)
+        self._counting.failed.connect(self._messages.error)
         self._adoption.done.connect(self._say_adopted)
         self._adoption.failed.connect(self._messages.error)
         self._link.annotation_changed.connect(self._show_new)
@@ -85,7 +95,14 @@ class ClassPanel(QWidget):
     def _remove(self) -> None:
         number = self.table.number
         if number not in (None, BACKGROUND, UNLABELLED):
-            self._classes.remove(number, painted=self._link.count(number))
+            self._counting.start(lambda: (number, self._link.count(number)))
+
+    def _take_away(self, counted: tuple[int, int]) -> None:
+        number, painted = counted
+        if number not in self._classes.table.numbers:
+            return
+        with self._messages.catching():
+            self._classes.remove(number, painted=painted)
             self._on_picked(self._classes.table.numbers[0])
 
     def _adopt(self) -> None:

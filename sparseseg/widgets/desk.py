@@ -22,6 +22,7 @@ from sparseseg.widgets.recovery import Autosave, ModelFolder
 from sparseseg.widgets.relay import Relay
 from sparseseg.widgets.result_layers import ResultLayers
 from sparseseg.widgets.state import State
+from sparseseg.widgets.writing import Writing
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -47,9 +48,10 @@ class Desk:
         session.name_classes(self.classes.table)
         self.classes.changed.connect(session.name_classes)
         self.link = LayerLink(viewer, session, self.classes)
-        self.adoption = Adoption(self.link, self.classes)
         self.results = ResultLayers(viewer, self.link, self.classes)
         self.painter = Painter(viewer, self.link)
+        self.writing = Writing(self.link, self.painter)
+        self.adoption = Adoption(self.link, self.classes, self.writing)
         self.ledger = LedgerWatch()
         self.background = Background("window")
         self.state = State()
@@ -85,7 +87,7 @@ class Desk:
         """See what was painted, and that it was painted where it counts."""
         self.link.look()
         self.ledger.look()
-        if not self.adoption.is_busy:  # what it writes is one step of the project
+        if not self.writing.is_busy:  # what it writes is one step of the project
             self.project.look()
         self._look_at_state()
 
@@ -105,6 +107,7 @@ class Desk:
             return
         self._is_open = False
         self.adoption.close()
+        self.writing.close()
         self.project.close()
         self.relay.close()
         self.session.close()

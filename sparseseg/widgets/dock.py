@@ -106,6 +106,7 @@ class SegmentationDock(QWidget):
         if self.picker is not None:
             self.picker.close()
         self.clean.close()
+        self.classes.close()
         self.proposals.close()
         unregister(self.actions)
         self.planes.hide()
@@ -201,6 +202,7 @@ class SegmentationDock(QWidget):
         link.opened.connect(self._fold_image)
         self.desk.painter.view_changed.connect(self._show_view)
         relay.failed.connect(self.messages.error)
+        self.desk.writing.failed.connect(self.messages.error)
         relay.phase.connect(self._on_phase)
         relay.noted.connect(self.messages.note)
         link.warned.connect(self.messages.warning)

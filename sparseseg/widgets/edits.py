@@ -43,10 +43,19 @@ def take(
     return int(np.count_nonzero(is_free))
 
 
+def take_class(
+    layer: "Labels", labels: "NDArray[np.uint8]", number: int, box: Box
+) -> int:
+    """Label what is unlabelled in a box and has a class in `labels`, not yet shown."""
+    wanted = (labels[box.slices] == number) & (layer.data[box.slices] == UNLABELLED)
+    index = _index_of(wanted, box)
+    layer.data_setitem(index, number, refresh=False)
+    return int(index[0].size)
+
+
 def replace_labels(layer: "Labels", labels: "NDArray[np.uint8]", box: Box) -> int:
     """Overwrite a part of an annotation, not yet shown; return how many voxels changed."""
-    within = np.nonzero(layer.data[box.slices] != labels[box.slices])
-    index = tuple(found + first for found, first in zip(within, box.start, strict=True))
+    index = _index_of(layer.data[box.slices] != labels[box.slices], box)
     layer.data_setitem(index, labels[index], refresh=False)
     return int(index[0].size)
 
@@ -69,6 +78,12 @@ def checked_labels(layer: "Labels", shape: tuple[int, ...]) -> "NDArray[np.uint8
             f"0 unlabelled, 1 to 254 classes and 255 background."
         )
     return labels.astype(np.uint8)
+
+
+def _index_of(mask: "NDArray[np.bool_]", box: Box) -> "tuple[NDArray[np.intp], ...]":
+    """Return the index into a volume of the voxels that a mask of a box has."""
+    within = np.nonzero(mask)
+    return tuple(found + first for found, first in zip(within, box.start, strict=True))
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -1,8 +1,6 @@
 """The slow parts of opening and making a project, free of Qt: they run in a thread."""
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +10,9 @@ import numpy as np
 from sparseseg.classes import BACKGROUND, ClassTable
 from sparseseg.data.files import read
 from sparseseg.data.labels import SparseLabels
-from sparseseg.errors import Note, UserError
+from sparseseg.errors import UserError
 from sparseseg.project.project import Project
+from sparseseg.widgets.noting import noting
 from sparseseg.widgets.readers import layer_of
 
 if TYPE_CHECKING:
@@ -21,16 +20,6 @@ if TYPE_CHECKING:
 
     from sparseseg.data.labels import Ledger
     from sparseseg.data.volume import Volume
-
-
-@contextmanager
-def noting() -> Iterator[list[str]]:
-    """Collect the notes of the block, which Python would print where nobody looks."""
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", Note)
-        yield notes
-    notes += [str(w.message) for w in caught if isinstance(w.message, Note)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,38 +1,42 @@
 """Step 2, folded: let something propose labels, and accept them part by part."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from napari.layers import Labels
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
+    QFileDialog,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
-from sparseseg.classes import UNLABELLED
-from sparseseg.data.proposals import between_slices, grown, of_prediction, threshold
-from sparseseg.errors import UserError
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button
-from sparseseg.widgets.edits import checked_labels
 from sparseseg.widgets.fold import FoldButton
 from sparseseg.widgets.picking import RegionPicker
+from sparseseg.widgets.proposal_sources import (
+    FILE,
+    GROWING,
+    SOURCES,
+    THRESHOLD,
+    Asked,
+    ProposalSources,
+)
 from sparseseg.widgets.proposals import Proposals, Proposed
 from sparseseg.widgets.rows import row_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from qtpy.QtGui import QCloseEvent
 
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
 
 _LARGEST = 1e9
+_PROPOSE, _WORKING = "Propose", "Proposing\N{HORIZONTAL ELLIPSIS}"
 
 
 class ProposalPanel(QWidget):
@@ -47,15 +51,16 @@ class ProposalPanel(QWidget):
         self._messages = messages
         self._worker = Background("proposal")
         self.proposals = Proposals(desk)
+        self.sources = ProposalSources(desk)
         self.fold = FoldButton("Proposals", _FOLD)
         self.source = QComboBox()
-        self.source.addItems(list(self._sources()))
+        self.source.addItems(SOURCES)
         self.source.setToolTip(_SOURCE)
         self.source.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.low, self.high = _number(_LOW), _number(_HIGH)
         self.spread = _number(_SPREAD)
         self.spread.setValue(2.0)
-        self.make = self._button("Propose", _MAKE, self._propose)
+        self.make = self._button(_PROPOSE, _MAKE, self._propose)
         self.slice = self._button("Accept slice", _SLICE, self._accept_slice)
         self.label = self._button("Accept class", _CLASS, self._accept_class)
         self.discard = self._button("Discard", _DISCARD, self._discard)
@@ -67,8 +72,9 @@ class ProposalPanel(QWidget):
         self.source.currentTextChanged.connect(self._show_values)
         self.pick.toggled.connect(self._turn_picking)
         self._worker.done.connect(self._take)
-        self._worker.failed.connect(messages.error)
+        self._worker.failed.connect(self._fail)
         desk.link.opened.connect(self._show_limits)
+        desk.link.image_changed.connect(self._forget)
         self._show_values()
 
     def closeEvent(self, event: "QCloseEvent") -> None:
@@ -94,75 +100,46 @@ class ProposalPanel(QWidget):
         layout.addWidget(body)
         self.fold.fold(body)
 
-    def _sources(self) -> "dict[str, Callable[[], Callable[[], Proposed]]]":
-        """Return what prepares each kind of work in Qt's thread, for another one."""
-        return {
-            "Prediction": self._from_prediction,
-            "Between slices": self._from_slices,
-            "Threshold": self._from_threshold,
-            "Grow from class": self._from_growing,
-            "Selected layer": self._from_layer,
-        }
-
     def _propose(self) -> None:
+        source = self.source.currentText()
+        file = self._ask_for_file() if source == FILE else None
+        if source == FILE and file is None:
+            return
         self._desk.link.open()
-        self._worker.start(self._sources()[self.source.currentText()]())
+        asked = Asked(self.low.value(), self.high.value(), self.spread.value(), file)
+        self._worker.start(self.sources.work(source, asked))
+        self._show_working(True)
+
+    def _ask_for_file(self) -> Path | None:
+        path, _ = QFileDialog.getOpenFileName(self, "Labels to propose")
+        return Path(path) if path else None
 
     def _take(self, proposed: Proposed) -> None:
+        self._show_working(False)
         with self._messages.catching():
             self.pick.setChecked(False)
             self.proposals.show(proposed)
+        for words in proposed.notes:
+            self._messages.note(words)
 
-    def _from_prediction(self) -> Callable[[], Proposed]:
-        prediction = self._arrays()[1]
-        return lambda: Proposed(of_prediction(prediction), "prediction")
+    def _fail(self, words: str) -> None:
+        self._show_working(False)
+        self._messages.error(words)
 
-    def _from_slices(self) -> Callable[[], Proposed]:
-        annotation, axis = self._arrays()[0], self._desk.painter.visible().axis
-        return lambda: Proposed(between_slices(annotation, axis), "interpolation")
+    def _forget(self, _image: object) -> None:
+        """Drop what is under way: it belongs to another image."""
+        self._worker.forget()
+        self._show_working(False)
 
-    def _from_threshold(self) -> Callable[[], Proposed]:
-        image, number = self._grey(), self._number()
-        low, high = self.low.value(), self.high.value()
-        if low > high:
-            raise UserError(f"{low:g} is above {high:g}: give the lower value first.")
-        return lambda: Proposed(threshold(image, low, high, number), "threshold")
-
-    def _from_growing(self) -> Callable[[], Proposed]:
-        image, number, spread = self._grey(), self._number(), self.spread.value()
-        annotation = self._arrays()[0]
-        return lambda: Proposed(grown(image, annotation, number, spread), "growing")
-
-    def _from_layer(self) -> Callable[[], Proposed]:
-        layer = self._desk.viewer.layers.selection.active
-        if not isinstance(layer, Labels) or layer is self._desk.link.annotation:
-            raise UserError(
-                "Select the Labels layer to propose in the layer list first."
-            )
-        shape = self._arrays()[0].shape
-        return lambda: Proposed(checked_labels(layer, shape), "layer")
-
-    def _arrays(self) -> "tuple[NDArray[np.uint8], NDArray[np.uint8]]":
-        arrays = self._desk.link.arrays
-        assert arrays is not None, "the image was opened before"
-        return arrays.annotation, arrays.prediction
-
-    def _grey(self) -> "NDArray[np.generic]":
-        volume = self._desk.link.volume
-        assert volume is not None, "the image was opened before"
-        return np.asarray(volume.array[0])
-
-    def _number(self) -> int:
-        number = self._desk.painter.label
-        if number in (None, UNLABELLED):
-            raise UserError("Choose the class to propose in the list of classes first.")
-        return number
+    def _show_working(self, is_working: bool) -> None:
+        self.make.setEnabled(not is_working)
+        self.make.setText(_WORKING if is_working else _PROPOSE)
 
     def _accept_slice(self) -> None:
         self._confirm(self.proposals.accept_slice())
 
     def _accept_class(self) -> None:
-        self._confirm(self.proposals.accept_class(self._number()))
+        self.proposals.accept_class(self.sources.number(), self._confirm)
 
     def _discard(self) -> None:
         self.pick.setChecked(False)
@@ -186,9 +163,9 @@ class ProposalPanel(QWidget):
 
     def _show_values(self) -> None:
         source = self.source.currentText()
-        self.low.setVisible(source == "Threshold")
-        self.high.setVisible(source == "Threshold")
-        self.spread.setVisible(source == "Grow from class")
+        self.low.setVisible(source == THRESHOLD)
+        self.high.setVisible(source == THRESHOLD)
+        self.spread.setVisible(source == GROWING)
 
     def _show_limits(self, arrays: object) -> None:
         image = self._desk.link.image
@@ -210,7 +187,8 @@ _FOLD = "Labels that something proposes, for you to accept or to correct"
 _SOURCE = (
     "What proposes: the prediction of the model; the outlines between complete slices "
     "across the visible axis; all grey values in a range; what touches the class that you "
-    "paint with and looks like it; or the Labels layer that is selected in the layer list"
+    "paint with and looks like it; the Labels layer that is selected in the layer list; or "
+    "a file of labels for this image, in which 0 proposes nothing"
 )
 _MAKE = "Show a proposal as outlines, in place of the one before"
 _SLICE = "Label what is still unlabelled on the visible slice as proposed"

@@ -1,18 +1,21 @@
 """The proposal of the chosen image: a layer whose labels are accepted part by part."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from sparseseg.classes import UNLABELLED
+from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
+from sparseseg.data.labels import SparseLabels
 from sparseseg.data.proposals import region_at
 from sparseseg.errors import UserError
-from sparseseg.widgets.edits import take
+from sparseseg.widgets.edits import take, take_class
 from sparseseg.widgets.layer_kinds import PROPOSAL, prediction_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari.layers import Labels
     from numpy.typing import NDArray
@@ -27,6 +30,27 @@ class Proposed:
 
     labels: "NDArray[np.uint8]"
     origin: "Tool"
+    numbers: frozenset[int]
+    """The values of the labels, besides 0."""
+    table: ClassTable = field(default_factory=ClassTable)
+    """The names of the classes, where something tells them."""
+    notes: tuple[str, ...] = ()
+    """What was decided for the user, or found out."""
+
+    @classmethod
+    def of(
+        cls,
+        labels: "NDArray[np.uint8]",
+        origin: "Tool",
+        *,
+        table: ClassTable | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> "Proposed":
+        """Look which values are proposed; raises `UserError` if there are none."""
+        numbers = frozenset(SparseLabels(labels).counts())
+        if not numbers:
+            raise UserError("Nothing is proposed: take another source or other values.")
+        return cls(labels, origin, numbers, table or ClassTable(), notes)
 
 
 class Proposals:
@@ -37,7 +61,7 @@ class Proposals:
 
     def __init__(self, desk: "Desk") -> None:
         self._desk = desk
-        self._shown: Proposed | None = None
+        self._shown: WeakKeyDictionary[Labels, Proposed] = WeakKeyDictionary()
 
     @property
     def layer(self) -> "Labels | None":
@@ -47,13 +71,12 @@ class Proposals:
         return layer if layer in self._desk.viewer.layers else None
 
     def show(self, proposed: Proposed) -> None:
-        """Show a proposal in place of the one before; raises `UserError` if it is empty."""
-        if not proposed.labels.any():
-            raise UserError("Nothing is proposed: take another source or other values.")
+        """Show a proposal in place of the one before, with its class names if possible."""
         self.discard()
         seat = self._desk.link.seat
         assert seat is not None, "what is proposed belongs to an open image"
-        self._desk.classes.include(set(np.unique(proposed.labels).tolist()) - {0, 255})
+        self._desk.take_classes(proposed.table)
+        self._desk.classes.include(proposed.numbers - {BACKGROUND})
         seat.proposal = prediction_layer(
             proposed.labels,
             self._desk.classes.table,
@@ -61,7 +84,7 @@ class Proposals:
             image=seat.name,
             kind=PROPOSAL,
         )
-        self._shown = proposed
+        self._shown[seat.proposal] = proposed
         self._desk.results.insert(seat.proposal)
 
     def discard(self) -> None:
@@ -70,7 +93,6 @@ class Proposals:
             self._desk.viewer.layers.remove(layer)
         if self._desk.link.seat is not None:
             self._desk.link.seat.proposal = None
-        self._shown = None
 
     def accept_slice(self) -> int:
         """Label the rest of the visible slice as proposed; return how many voxels."""
@@ -90,10 +112,22 @@ class Proposals:
             raise UserError("Nothing is proposed there: point at a coloured region.")
         return self._take(view.index_of(region), plane[region])
 
-    def accept_class(self, number: int) -> int:
-        """Take over a class in the whole volume; return how many voxels."""
-        index = np.nonzero(self._layer().data == number)
-        return self._take(index, np.full(index[0].size, number, np.uint8))
+    def accept_class(self, number: int, ended: "Callable[[int], object]") -> None:
+        """Begin to take over a class in the whole volume, while the window goes on.
+
+        `ended` is told how many voxels were labelled. Raises `UserError` where the class
+        is not proposed, and while other labels are being written.
+        """
+        shown = self._shown[self._layer()]
+        if number not in shown.numbers:
+            raise UserError(
+                f"Class {number} is not proposed: choose one of "
+                f"{', '.join(map(str, sorted(shown.numbers)))} in the list of classes."
+            )
+        self._desk.adoption.check_free()
+        layer = self._desk.link.annotate()
+        change = partial(take_class, layer, shown.labels, number)
+        self._desk.writing.start(layer, change, tool=shown.origin, ended=ended)
 
     def _take(
         self, index: "tuple[NDArray[np.intp], ...]", values: "NDArray[np.uint8]"
@@ -101,8 +135,7 @@ class Proposals:
         wanted = values != UNLABELLED
         index = tuple(places[wanted] for places in index)
         annotation = self._desk.link.annotate()
-        origin = "proposal" if self._shown is None else self._shown.origin
-        with self._desk.painter.using(origin):
+        with self._desk.painter.using(self._shown[self._layer()].origin):
             return take(annotation, index, values[wanted])
 
     def _plane(self) -> "NDArray[np.uint8]":

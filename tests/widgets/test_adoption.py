@@ -9,7 +9,7 @@ from napari.layers._source import layer_source
 from sparseseg.classes import ClassTable, LabelClass
 from sparseseg.data.files import write_labels
 from sparseseg.errors import UserError
-from sparseseg.widgets import adoption
+from sparseseg.widgets import adoption, writing
 from sparseseg.widgets.layer_kinds import CLASSES
 
 SHAPE = (6, 30, 40)
@@ -120,8 +120,8 @@ def test_labels_are_compared_in_a_thread(opened, viewer, adopt, monkeypatch):
 
 
 def test_many_small_parts_are_one_step_to_undo(opened, viewer, adopt, monkeypatch):
-    monkeypatch.setattr(adoption, "_VOXELS", 80)
-    monkeypatch.setattr(adoption, "_TURN", 0)
+    monkeypatch.setattr(writing, "_VOXELS", 80)
+    monkeypatch.setattr(writing, "_TURN", 0)
     labels = np.arange(6 * 30 * 40, dtype=np.uint8).reshape(SHAPE)
 
     changed = adopt(opened, viewer.add_labels(labels))
@@ -154,12 +154,12 @@ def test_one_copy_is_made_after_the_other(opened, viewer, qtbot):
 
 
 def test_removing_the_annotation_ends_the_copy(opened, viewer, qtbot, monkeypatch):
-    monkeypatch.setattr(adoption, "_VOXELS", 40)
-    monkeypatch.setattr(adoption, "_TURN", 0)
+    monkeypatch.setattr(writing, "_VOXELS", 40)
+    monkeypatch.setattr(writing, "_TURN", 0)
     layer = opened.link.annotation
     source = viewer.add_labels(np.ones(SHAPE, np.uint8))
 
-    with qtbot.waitSignal(opened.adoption.failed) as failed:
+    with qtbot.waitSignal(opened.writing.failed) as failed:
         opened.adoption.adopt(source)
         qtbot.waitUntil(lambda: layer.data[0, 0].all())
         viewer.layers.remove(layer)

@@ -12,7 +12,8 @@ def panel(qtbot, viewer, desk, messages) -> ClassPanel:
         viewer, desk.link, desk.adoption, desk.classes, desk.painter, messages
     )
     qtbot.addWidget(panel)
-    return panel
+    yield panel
+    panel.close()
 
 
 def rows(panel: ClassPanel) -> list[tuple[str, str]]:
@@ -94,21 +95,23 @@ def test_a_label_picked_in_napari_marks_its_row(panel, opened, number):
     assert panel.table.number == number
 
 
-def test_a_class_that_is_not_painted_is_removed(panel, opened):
+def test_a_class_that_is_not_painted_is_removed(panel, opened, qtbot):
     panel.add.click()
 
     panel.remove.click()
 
+    qtbot.waitUntil(lambda: len(rows(panel)) == 3)
     assert rows(panel) == [("class 1", "⇧1"), *FIXED]
     assert opened.link.annotation.selected_label == 1
 
 
-def test_a_painted_class_is_not_removed(panel, opened, messages):
+def test_a_painted_class_is_not_removed(panel, opened, messages, qtbot):
     panel.add.click()
     opened.link.annotation.paint((2, 10, 10), 2)
 
     panel.remove.click()
 
+    qtbot.waitUntil(lambda: bool(messages.texts))
     assert ("class 2", "⇧2") in rows(panel)
     assert "'class 2' is painted" in messages.texts[0]
 

@@ -4,7 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QFileDialog
 
+from sparseseg.classes import ClassTable, LabelClass
+from sparseseg.data.files import write_labels
+from sparseseg.data.volume import Volume
 from sparseseg.widgets.proposal_panel import ProposalPanel
 from sparseseg.widgets.slices import SliceView
 from tests.widgets.conftest import SHAPE
@@ -73,10 +77,100 @@ def test_a_class_is_accepted_in_the_whole_volume(panel, opened, qtbot):
     labels[1] = 2
     propose(panel, qtbot, "Selected layer")
     opened.painter.select(2)
-    panel.label.click()
     array = opened.link.arrays.annotation
-    assert (array[1] == 2).all()
+    array[1, 0, 0] = 255  # a correction
+    panel.label.click()
+    qtbot.waitUntil(lambda: not opened.writing.is_busy)
+    assert (array[1] == 2).sum() == labels[1].size - 1
+    assert array[1, 0, 0] == 255
     assert not (array == 1).any()
+    opened.link.annotation.undo()
+    assert not (array == 2).any()
+
+
+def test_a_class_that_is_not_proposed_is_named_with_those_that_are(
+    panel, opened, messages, qtbot
+):
+    layer_of(opened, LEFT)
+    propose(panel, qtbot, "Selected layer")
+    opened.painter.select(255)
+    panel.label.click()
+    assert "Class 255 is not proposed: choose one of 1 in" in messages.texts[0]
+    assert not opened.writing.is_busy
+
+
+def test_a_class_is_not_accepted_while_labels_are_copied(
+    panel, opened, messages, qtbot
+):
+    layer_of(opened, LEFT)
+    propose(panel, qtbot, "Selected layer")
+    with qtbot.waitSignal(opened.adoption.done):
+        opened.adoption.adopt(opened.viewer.add_labels(np.zeros(SHAPE, np.uint8)))
+        panel.label.click()
+        assert "Try again in a moment" in messages.texts[0]
+
+
+def test_each_image_keeps_its_own_proposal(panel, opened, qtbot):
+    first = opened.link.image
+    layer_of(opened, LEFT)
+    propose(panel, qtbot, "Selected layer")
+    other = opened.viewer.add_image(np.zeros((4, 8, 8), np.uint8), name="other")
+    opened.link.choose(other)
+    opened.link.annotate()
+    opened.viewer.add_labels(np.full((4, 8, 8), 3, np.uint8))
+    propose(panel, qtbot, "Selected layer")
+    opened.link.choose(first)
+    opened.painter.select(1)
+    panel.label.click()
+    qtbot.waitUntil(lambda: not opened.writing.is_busy)
+    assert (opened.link.arrays.annotation[3][LEFT] == 1).all()
+
+
+def choose_file(monkeypatch, path) -> None:
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileName", lambda *_, **__: (str(path), "")
+    )
+
+
+def test_a_file_of_labels_is_proposed_with_its_class_names(
+    panel, opened, qtbot, tmp_path, monkeypatch
+):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[3][LEFT] = 2
+    path = tmp_path / "elsewhere.tif"
+    table = ClassTable((LabelClass(2, "nucleus", "#112233"),))
+    write_labels(path, labels, opened.link.volume, table=table)
+    choose_file(monkeypatch, path)
+    propose(panel, qtbot, "Label file")
+    assert opened.classes.table == table
+    opened.painter.go_to(SliceView(0, 3))
+    panel.slice.click()
+    np.testing.assert_array_equal(opened.link.arrays.annotation, labels)
+
+
+def test_a_file_of_another_shape_proposes_nothing(
+    panel, opened, messages, qtbot, tmp_path, monkeypatch
+):
+    path = tmp_path / "small.tif"
+    like = Volume.from_array(np.zeros((2, 3, 4), np.uint8))
+    write_labels(path, np.ones((2, 3, 4), np.uint8), like)
+    choose_file(monkeypatch, path)
+    panel.source.setCurrentText("Label file")
+    panel.make.click()
+    qtbot.waitUntil(lambda: bool(messages.texts))
+    assert "has shape (2, 3, 4), the image has (6, 30, 40)" in messages.texts[0]
+    assert panel.proposals.layer is None
+    assert panel.make.isEnabled()
+
+
+def test_a_choice_of_a_file_that_is_stopped_changes_nothing(
+    panel, opened, messages, monkeypatch
+):
+    choose_file(monkeypatch, "")
+    panel.source.setCurrentText("Label file")
+    panel.make.click()
+    assert not messages.texts
+    assert panel.make.isEnabled()
 
 
 def test_what_is_accepted_has_its_origin_as_tool(panel, opened, qtbot):
