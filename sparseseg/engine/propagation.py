@@ -8,6 +8,7 @@ grid so coarse that it takes seconds; near a slice the outlines of the slice are
 
 import zlib
 from collections.abc import Generator, Hashable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -185,23 +186,28 @@ def _met(
     x = np.repeat(seeds[:, fixed].mean(1)[None], len(free), 0)
     residue = rows[:, fixed] @ seeds[:, fixed].T - (degree * x - inner @ x)
     step = residue / degree
-    norm = (residue * step).sum(0)
+    norm = _products(residue, step)
     enough = _TOLERANCE**2 * norm
     for number in range(_MOST_ROUNDS):
         if number % _ROUNDS == 0:
             yield
         ahead = degree * step - inner @ step
-        length = norm / np.maximum((step * ahead).sum(0), 1e-30)
+        length = norm / np.maximum(_products(step, ahead), 1e-30)
         x += length * step
         residue -= length * ahead
         turned = residue / degree
-        last, norm = norm, (residue * turned).sum(0)
+        last, norm = norm, _products(residue, turned)
         if (norm <= enough).all():
             break
         step = turned + norm / np.maximum(last, 1e-30) * step
     found[:, free] = x.T.clip(0, 1)
     found /= np.maximum(found.sum(0), 1e-6)
     return found
+
+
+def _products(one: NDArray[np.float32], other: NDArray[np.float32]) -> Any:
+    """Return the inner product of each class's column (nodes, k), by one pass."""
+    return np.einsum("nk,nk->k", one, other)
 
 
 def _along(found: Tensor, axis: int, start: int, stop: int, cell: int) -> Tensor:

@@ -103,6 +103,7 @@ def test_training_never_sees_the_held_out_slice(monkeypatch):
     assert fed == [{"z 2", "z 10", "x 12"}, {"z 2", "z 6", "z 10", "x 12"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("is_ahead", "scored"), [(True, [1, 2, 3]), (False, [1, 2, 3, 4, 5])]
 )

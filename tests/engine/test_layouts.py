@@ -73,6 +73,7 @@ def test_what_is_painted_is_predicted_there(few_steps, layout):
         assert agreement(volume, labels, model, method) >= 0.95, method
 
 
+@pytest.mark.slow
 def test_a_single_slice_teaches_no_trust_in_guidance(few_steps):
     volume, truth = tube()
     labels = labels_of(truth, (1, 0, 0))
@@ -133,6 +134,7 @@ def test_a_walk_is_made_anew_only_where_something_is_painted():
     assert result_of(remembered(scene.seeing(labels))).found is not first.found
 
 
+@pytest.mark.slow
 def test_of_the_answers_the_best_on_what_was_left_out_is_shown(monkeypatch):
     # Grey values that mean nothing: the place alone tells where the class is.
     monkeypatch.setattr(recipe, "_FIT_STEPS", 10)
@@ -147,6 +149,7 @@ def test_of_the_answers_the_best_on_what_was_left_out_is_shown(monkeypatch):
     assert best > step.score.measures["unguided"]["mean_iou"] + 0.2
 
 
+@pytest.mark.slow
 def test_what_one_slice_teaches_is_mixed_with_the_trees_and_a_bit_of_a_walk(few_steps):
     volume, truth = tube()
     labels = labels_of(truth, (1, 0, 0))

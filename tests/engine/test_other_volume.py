@@ -42,6 +42,7 @@ def test_one_volume_is_scored_without_guidance_on_its_held_out_slices():
     assert found["mean_iou"] == history["held_out"]["unguided"]["mean_iou"]
 
 
+@pytest.mark.slow
 def test_of_several_volumes_one_is_left_out():
     history = history_of([sliced(0), sliced(1)])
     assert history["other_volume"]["left_out"] == "volume"

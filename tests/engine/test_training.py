@@ -134,6 +134,7 @@ def test_two_volumes_are_trained_on_together_and_know_the_classes_of_both():
     assert np.isfinite(found).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_losses():
     first, again, other = (losses(blob_case(), steps=3, seed=s) for s in (1, 1, 2))
     assert first == again

@@ -1,5 +1,6 @@
 """A volume that is unlike those of the training is told with both values."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -24,15 +25,23 @@ def few_pixels(monkeypatch):
     shrink(monkeypatch)
 
 
-@pytest.fixture
-def model():
-    """A model that has seen one volume, and knows how it looks."""
-    return fit([blob_case()], device="cpu", steps=1)
+@pytest.fixture(scope="module")
+def trained():
+    """Models that have seen one volume, and know how it looks."""
+    with pytest.MonkeyPatch.context() as patching:
+        shrink(patching)
+        kinds = ({}, {"grey": "fixed"})
+        return [fit([blob_case()], device="cpu", steps=1, options=o) for o in kinds]
 
 
 @pytest.fixture
-def fixed():
-    return fit([blob_case()], device="cpu", steps=1, options={"grey": "fixed"})
+def model(trained):
+    return deepcopy(trained[0])
+
+
+@pytest.fixture
+def fixed(trained):
+    return trained[1]
 
 
 def changed(volume: Volume, array: np.ndarray) -> Volume:

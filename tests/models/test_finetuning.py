@@ -127,6 +127,7 @@ def test_the_encoder_learns_as_was_chosen(encoder, moves):
     assert any(n.startswith("decoder.") for n in changed)
 
 
+@pytest.mark.slow
 def test_a_second_channel_is_taken_in():
     volume = read(image(0))
     two = Volume(np.repeat(volume.array, 2, 0), volume.spacing, volume.unit)
@@ -198,6 +199,7 @@ def test_a_parent_that_is_not_there_is_said_so():
         starting.create([(volume, painted(volume))], settings("gone"))
 
 
+@pytest.mark.slow
 def test_the_network_of_mlperf_learns_too():
     volume = read(image(0))
     case = (volume, painted(volume))

@@ -49,6 +49,7 @@ def test_the_encoder_is_densenet_161_without_its_classifier():
     assert sum(p.numel() for n, p in names if n.startswith(encoder)) == 26_472_000
 
 
+@pytest.mark.slow
 def test_the_sizes_of_the_paper_come_out_as_they_went_in():
     with torch.device("meta"):
         features, logits = part("2d", 1, 3)(torch.empty(2, 3, 224, 224))

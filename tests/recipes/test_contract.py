@@ -180,6 +180,7 @@ def test_unlabelled_voxels_never_matter(recipe, scene):
     assert one == two
 
 
+@pytest.mark.slow
 def test_gradient_reaches_every_weight_that_a_stage_trains(recipe, scene, network):
     share = weights(recipe, scene)
     for place, stage in enumerate(recipe.stages(scene.plan)):
@@ -226,6 +227,7 @@ def test_probabilities_of_a_box_sum_to_one(recipe, scene, network):
     torch.testing.assert_close(found.sum(0), torch.ones(box.shape))
 
 
+@pytest.mark.slow
 def test_a_slice_larger_than_a_tile_is_labelled_whole(recipe, name):
     shape = (3, 70, 60)
     painted = np.full(shape, 255, np.uint8)
@@ -244,6 +246,7 @@ def test_a_tile_has_voxels_along_each_axis(recipe, scene, shape):
     assert min(recipe.tile(scene.plan, shape)) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [0, -1])
 def test_an_answer_depends_on_nothing_but_what_the_tile_reads(recipe, stage):
     case = blob_case((6, 16, 400))

@@ -60,6 +60,7 @@ def test_only_several_volumes_show_what_a_place_means():
     assert create([one, two], settings()).plan.network["coordinates"]
 
 
+@pytest.mark.slow
 def test_a_model_of_several_volumes_predicts_others_and_can_be_saved(
     monkeypatch, tmp_path
 ):

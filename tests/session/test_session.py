@@ -156,6 +156,7 @@ def test_a_killed_process_is_told_and_replaced(
     assert ear.wait("step").loss == 1
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_does_not_come_back(
     session: Session, ear: Ear, volume: Volume
 ) -> None:
@@ -261,6 +262,7 @@ def test_rules_are_saved_with_a_model_and_told_when_it_is_loaded(
     assert ear.wait("rules") == Rules(("keep 1 largest of 1",))
 
 
+@pytest.mark.slow
 def test_rules_outlive_the_process(
     session: Session, ear: Ear, volume: Volume, tmp_path: Path
 ) -> None:
@@ -289,6 +291,7 @@ def test_a_model_that_cannot_be_read_or_written_is_told(
     assert "cannot write" in ear.wait("failed")
 
 
+@pytest.mark.slow
 def test_another_volume_takes_the_place_of_the_first(
     session: Session, ear: Ear, volume: Volume
 ) -> None:
@@ -349,6 +352,7 @@ def test_a_volume_that_is_refused_leaves_the_open_one_alone(
     ear.wait("step")
 
 
+@pytest.mark.slow
 def test_a_listener_that_fails_does_not_silence_the_session(
     session: Session, ear: Ear, volume: Volume
 ) -> None:
@@ -435,6 +439,7 @@ def run_script(path: Path, end: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+@pytest.mark.slow
 @needs_posix
 def test_the_training_process_ends_with_its_window(tmp_path: Path) -> None:
     kill = "os.kill(os.getpid(), signal.SIGKILL)"
@@ -444,6 +449,7 @@ def test_the_training_process_ends_with_its_window(tmp_path: Path) -> None:
         SharedMemory(out.split()[-1])
 
 
+@pytest.mark.slow
 def test_a_script_without_guard_runs_once_and_may_forget_to_close(
     tmp_path: Path,
 ) -> None:
@@ -462,6 +468,7 @@ def trained(session: Session, ear: Ear) -> int:
     return int(session.current.prediction.max())
 
 
+@pytest.mark.slow
 def test_the_model_goes_along_to_another_volume_and_back(
     session: Session, ear: Ear, volume: Volume
 ) -> None:
@@ -491,6 +498,7 @@ def test_a_volume_that_is_let_go_gives_its_memory_back(
     first.annotation[0] = 1  # a layer may still show it
 
 
+@pytest.mark.slow
 def test_a_model_that_was_not_saved_stays_in_the_folder(
     volume: Volume, tmp_path: Path
 ) -> None:
@@ -525,6 +533,7 @@ def test_another_recipe_would_replace_a_model_that_was_not_saved(
     assert not session.replaces_model(other)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_forgotten_is_not_trained_further(
     session: Session, ear: Ear, volume: Volume
 ) -> None:

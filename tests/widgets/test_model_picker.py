@@ -53,6 +53,7 @@ def test_filters_narrow_the_list(picker):
     assert picker.card.text() == "No model fits these filters."
 
 
+@pytest.mark.slow
 def test_three_slices_are_tried_before_the_whole(picker, session):
     offered = []
     picker.classes_offered.connect(offered.append)

@@ -1,4 +1,6 @@
 import json
+from copy import deepcopy
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,8 +35,13 @@ def sliced(counts):
 
 
 def fitted(counts, **settings):
-    labelled = sliced(counts)
-    return starting.fit([labelled], steps=2, device="cpu", **settings), labelled
+    model = deepcopy(trained(counts, **settings))
+    return model, sliced(counts)
+
+
+@cache
+def trained(counts, **settings):
+    return starting.fit([sliced(counts)], steps=2, device="cpu", **settings)
 
 
 def slices(*places):
