@@ -18,6 +18,7 @@ SCRATCH = Path(tempfile.mkdtemp(prefix="sparseseg-tests-"))
 atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 os.environ["NAPARI_CONFIG"] = str(SCRATCH / "napari.yaml")
 os.environ.setdefault("XDG_RUNTIME_DIR", str(SCRATCH))
+os.environ["SPARSESEG_LANGUAGE"] = "en"
 os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 

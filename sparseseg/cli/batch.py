@@ -12,6 +12,7 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import pair
 from sparseseg.cli.progress import bar, note
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from sparseseg.batch.items import Item
@@ -65,12 +66,14 @@ def _add_flags(parser: ArgumentParser) -> None:
         "--settings",
         type=Path,
         metavar="FILE",
-        help="settings of an earlier batch; flags replace the values in it",
+        help=say("settings of an earlier batch; flags replace the values in it"),
     )
     parser.add_argument(
         "--lines",
         action="store_true",
-        help="print one JSON object a line while the batch runs, for other programs",
+        help=say(
+            "print one JSON object a line while the batch runs, for other programs"
+        ),
     )
 
 
@@ -91,8 +94,10 @@ def _run(arguments: Namespace) -> Answer:
     try:
         _go_through(model, items, settings, entries, lines=arguments.lines)
     except KeyboardInterrupt:
-        words = (
-            f"{len(entries)} of {len(items)} volumes are done; run it again to continue"
+        words = say(
+            "{count} of {count_items} volumes are done; run it again to continue",
+            count=len(entries),
+            count_items=len(items),
         )
         raise KeyboardInterrupt(words) from None
     finally:
@@ -121,7 +126,7 @@ def _go_through(
     """Run the batch, tell what happens, and collect what became of each volume."""
     from sparseseg.batch.run import run
 
-    with bar("batch") as show:
+    with bar(say("batch")) as show:
         for report in run(model, items, settings):
             show((len(entries) + report.done) / len(items), report.item.name)
             _tell(report, len(items), lines=lines)
@@ -146,7 +151,7 @@ def _answer(entries: "dict[str, VolumeEntry]", page: Path) -> Answer:
     states = Counter(entry.state for entry in entries.values())
     counts = {state: states[state] for state in ("done", "skipped", "failed")}
     scores = {"global_dice": pooled_dice(entries.values())}
-    words = ", ".join(f"{count} {state}" for state, count in counts.items())
+    words = say("{done} done, {skipped} skipped, {failed} failed", **counts)
     code = 2 if counts["failed"] else 0
     data = {**counts, "report": str(page), **scores}
     return Answer(data, f"{words}; {page}", code)
@@ -168,10 +173,11 @@ def _settings(arguments: Namespace) -> BatchSettings:
     missing = [n for n in ("model", "folder", "output") if not chosen.get(n)]
     if missing:
         raise UserError(
-            f"a batch needs {' and '.join(missing)}: sparseseg batch MODEL IN_FOLDER "
-            "-o OUT_FOLDER, or --settings FILE"
+            "a batch needs {missing}: sparseseg batch MODEL IN_FOLDER "
+            "-o OUT_FOLDER, or --settings FILE",
+            missing=", ".join(missing),
         )
-    return BatchSettings.from_json(chosen, "the command line")
+    return BatchSettings.from_json(chosen, say("the command line"))
 
 
 def _tell(report: "Report", count: int, *, lines: bool) -> None:
@@ -196,5 +202,5 @@ def _tell(report: "Report", count: int, *, lines: bool) -> None:
     print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
-BATCH = Command("batch", "apply a model to a folder of volumes", _add_flags, _run)
+BATCH = Command("batch", say("apply a model to a folder of volumes"), _add_flags, _run)
 """Interrupted at any time, the same command goes on where it was."""

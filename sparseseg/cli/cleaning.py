@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +26,12 @@ def add_clean(parser: ArgumentParser, help: str) -> None:  # noqa: A002
     )
 
 
-PREDICTING = (
+PREDICTING = say(
     "clean up the prediction by a rule, such as 'keep 2 largest of 1', or by the rules "
     "of a recipe's paper, such as mssunet; may be repeated; without it the rules of the "
     "model apply, and with 'none' no rule"
 )
-TRAINING = (
+TRAINING = say(
     "a rule that cleans up the predictions of this model, such as 'keep 2 largest of "
     "1', or the rules of a recipe's paper, such as mssunet; may be repeated"
 )
@@ -46,7 +47,7 @@ def rules_for(
     try:
         check_rules(rules, volume.unit)
     except UserError as error:
-        raise UserError(f"{volume.name}: {error}") from error
+        raise UserError("{name}: {error}", name=volume.name, error=error) from error
     return rules
 
 

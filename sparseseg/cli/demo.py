@@ -14,6 +14,7 @@ from sparseseg.cli.progress import note
 from sparseseg.cli.scores import as_table
 from sparseseg.cli.train import training_facts
 from sparseseg.data.atomic import make_folder
+from sparseseg.language import say
 from sparseseg.settings.training import TrainSettings
 
 if TYPE_CHECKING:
@@ -31,17 +32,17 @@ def _add_flags(parser: ArgumentParser) -> None:
         type=Path,
         default=Path("demo-result"),
         metavar="FOLDER",
-        help="where the results go (default: demo-result)",
+        help=say("where the results go (default: demo-result)"),
     )
     parser.add_argument(
         "--minutes",
         type=float,
         default=_MINUTES,
         metavar="M",
-        help=f"training time in minutes (default: {_MINUTES})",
+        help=say("training time in minutes (default: {minutes})", minutes=_MINUTES),
     )
     parser.add_argument(
-        "--no-window", action="store_true", help="do not open the result in napari"
+        "--no-window", action="store_true", help=say("do not open the result in napari")
     )
 
 
@@ -54,7 +55,7 @@ def _run(arguments: Namespace) -> Answer:
     sample = samples.ovule_nuclei()
     model, scores = _work(sample, settings, folder)
     if not arguments.no_window and _is_watched():
-        note("the result opens in napari; close its window to end the demo")
+        note(say("the result opens in napari; close its window to end the demo"))
         show = [sys.executable, "-m", "sparseseg.widgets.show", str(folder)]
         subprocess.run(show, check=False)
     names = ("prediction.tif", "model.safetensors", "overlay.png")
@@ -103,4 +104,4 @@ def _is_watched() -> bool:
     return has_display and not is_virtual
 
 
-DEMO = Command("demo", "segment the shipped sample, end to end", _add_flags, _run)
+DEMO = Command("demo", say("segment the shipped sample, end to end"), _add_flags, _run)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device
 from sparseseg.cli.progress import bar
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
 
 def as_table(rows: "Sequence[DepthCost]") -> str:
     """Return a line for each depth."""
-    head = f"{'depth':<7}{'parameters':>12}{'seconds':>9}{'memory':>10}{'Dice':>8}"
+    head = (
+        f"{say('depth'):<7}{say('parameters'):>12}{say('seconds'):>9}"
+        f"{say('memory'):>10}{'Dice':>8}"
+    )
     lines = [
         f"L{row.depth:<6}{row.parameters:>12,}{row.seconds:>9.2f}"
         f"{_mebibytes(row.memory):>10}{_score(row.held_out_dice):>8}"
         for row in rows
     ]
-    note = "Dice: mean on the held-out slices, before they joined the training"
+    note = say("Dice: mean on the held-out slices, before they joined the training")
     return "\n".join([head, *lines, note])
 
 
@@ -35,8 +39,10 @@ def _score(dice: float | None) -> str:
 
 
 def _add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a UNet++ that sparseseg saved")
-    parser.add_argument("image", metavar="IMAGE", help="the volume to predict")
+    parser.add_argument(
+        "model", metavar="MODEL", help=say("a UNet++ that sparseseg saved")
+    )
+    parser.add_argument("image", metavar="IMAGE", help=say("the volume to predict"))
     add_device(parser)
 
 
@@ -51,7 +57,7 @@ def _run(arguments: Namespace) -> Answer:
     volume = read(arguments.image)
     count = len(model.recipe.depths(model.plan)) or 1
     rows = []
-    with bar("predicting") as show:
+    with bar(say("predicting")) as show:
         for row in depth_table(model, volume):
             rows.append(row)
             show(len(rows) / count, f"L{row.depth}")
@@ -59,5 +65,5 @@ def _run(arguments: Namespace) -> Answer:
 
 
 DEPTHS = Command(
-    "depths", "what each depth of a UNet++ costs on a volume", _add_flags, _run
+    "depths", say("what each depth of a UNet++ costs on a volume"), _add_flags, _run
 )

@@ -9,6 +9,7 @@ from importlib import metadata
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.remarks import OPTIONAL, QT_BINDINGS, Facts, remarks
 from sparseseg.cli.speed import measure_speeds
+from sparseseg.language import say
 
 _PACKAGES = ("sparseseg", "torch", "numpy", "scipy", *OPTIONAL, *QT_BINDINGS)
 
@@ -21,7 +22,7 @@ def _run(arguments: Namespace) -> Answer:
     facts = _facts()
     found = remarks(facts)
     lines = [*_lines(facts), *(f"! {remark}" for remark in found)]
-    closing = [] if found else ["nothing is known to be bad"]
+    closing = [] if found else [say("nothing is known to be bad")]
     return Answer(asdict(facts) | {"remarks": found}, "\n".join([*lines, *closing]))
 
 
@@ -64,17 +65,24 @@ def _lines(facts: Facts) -> Iterator[str]:
         if version is not None:
             yield f"{name} {version}"
     if facts.device is not None:
-        yield f"computes on {facts.device}, {facts.threads} CPU threads"
+        yield say(
+            "computes on {device}, {threads} CPU threads",
+            device=facts.device,
+            threads=facts.threads,
+        )
     if (speeds := facts.speeds) is not None:
-        yield (
-            f"3-D convolution {speeds.conv3d:.0f} GFLOP/s, in bfloat16 "
-            f"{speeds.conv3d_bfloat16:.0f}, matrix product {speeds.matmul:.0f}"
+        yield say(
+            "3-D convolution {conv3d:.0f} GFLOP/s, in bfloat16 "
+            "{conv3d_bfloat16:.0f}, matrix product {matmul:.0f}",
+            conv3d=speeds.conv3d,
+            conv3d_bfloat16=speeds.conv3d_bfloat16,
+            matmul=speeds.matmul,
         )
 
 
 DOCTOR = Command(
     "doctor",
-    "say what is installed and what is known to be bad",
+    say("say what is installed and what is known to be bad"),
     _add_flags,
     _run,
 )

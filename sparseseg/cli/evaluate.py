@@ -13,6 +13,7 @@ from sparseseg.cli.scores import (
     distances_in_words,
 )
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         "volumes",
         nargs="+",
         metavar="PREDICTION TRUTH",
-        help="predictions and their dense truths, 0..254",
+        help=say("predictions and their dense truths, 0..254"),
     )
     parser.add_argument(
         "--annotation",
@@ -35,13 +36,15 @@ def _add_flags(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ANNOTATION",
-        help="score only the voxels that are unlabelled in it; once for each pair",
+        help=say("score only the voxels that are unlabelled in it; once for each pair"),
     )
     parser.add_argument(
         "--tolerance",
         type=float,
         metavar="D",
-        help="give surface Dice at this distance, in the unit of the volume, such as mm",
+        help=say(
+            "give surface Dice at this distance, in the unit of the volume, such as mm"
+        ),
     )
     parser.add_argument(
         "--within",
@@ -49,13 +52,17 @@ def _add_flags(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="A:B",
-        help="class A, a tumour, lies within class B, an organ, and counts there too",
+        help=say(
+            "class A, a tumour, lies within class B, an organ, and counts there too"
+        ),
     )
     parser.add_argument(
         "--burden",
         type=_two_classes,
         metavar="A:B",
-        help="give the error of the tumour burden, the share of tumour A in organ B with it",
+        help=say(
+            "give the error of the tumour burden, the share of tumour A in organ B with it"
+        ),
     )
     add_numbering(parser)
 
@@ -63,7 +70,9 @@ def _add_flags(parser: ArgumentParser) -> None:
 def _two_classes(words: str) -> tuple[int, int]:
     first, _, second = words.partition(":")
     if not (first.isdecimal() and second.isdecimal()):
-        raise UserError(f"two classes are given as A:B, like 2:1, got {words!r}")
+        raise UserError(
+            "two classes are given as A:B, like 2:1, got {words!r}", words=words
+        )
     return int(first), int(second)
 
 
@@ -98,7 +107,7 @@ class _Reader:
     unit: str = field(default="", init=False)
 
     def pairs(self) -> "Iterator[Pair]":
-        files = pairs_of(self.arguments.volumes, "prediction needs its truth")
+        files = pairs_of(self.arguments.volumes, say("each prediction needs its truth"))
         annotations = self._annotations(len(files))
         for (prediction, truth), annotation in zip(files, annotations, strict=True):
             yield self._pair(prediction, truth, annotation)
@@ -107,8 +116,10 @@ class _Reader:
         given = self.arguments.annotations
         if given and len(given) != number:
             raise UserError(
-                f"there are {number} pairs and {len(given)} annotations: give "
-                "--annotation once for each pair, in their order"
+                "there are {number} pairs and {count} annotations: give "
+                "--annotation once for each pair, in their order",
+                number=number,
+                count=len(given),
             )
         return given or [None] * number
 
@@ -133,13 +144,16 @@ class _Reader:
         chosen = found if true.unit == PIXEL else true
         if self.unit not in ("", chosen.unit):
             raise UserError(
-                f"distances of {true.name} are in {chosen.unit}, those before in "
-                f"{self.unit}: evaluate volumes of one unit together"
+                "distances of {name} are in {unit}, those before in "
+                "{this_unit}: evaluate volumes of one unit together",
+                name=true.name,
+                unit=chosen.unit,
+                this_unit=self.unit,
             )
         self.unit = chosen.unit
         return chosen.spacing
 
 
 EVALUATE = Command(
-    "evaluate", "score predictions against dense truths", _add_flags, _run
+    "evaluate", say("score predictions against dense truths"), _add_flags, _run
 )

@@ -6,6 +6,7 @@ from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import read_options
 from sparseseg.settings.training import TrainSettings
@@ -107,7 +108,7 @@ def pair(words: str) -> tuple[str, str]:
     """Read NAME=VALUE."""
     name, equals, value = words.partition("=")
     if not equals:
-        raise UserError(f"an option is NAME=VALUE, got {words!r}")
+        raise UserError("an option is NAME=VALUE, got {words!r}", words=words)
     return name.strip(), value.strip()
 
 
@@ -116,7 +117,9 @@ def _flag(name: str) -> str:
 
 
 def _help(words: str, default: object) -> str:
-    return words if default is None else f"{words} (default: {default})"
+    if default is None:
+        return words
+    return say("{words} (default: {default})", words=words, default=default)
 
 
 def _reading(kind: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,21 +16,28 @@ if TYPE_CHECKING:
 
 def add_numbering(parser: ArgumentParser) -> None:
     """Let annotations come in any numbering."""
-    for name, default in (("unlabelled", UNLABELLED), ("background", BACKGROUND)):
-        parser.add_argument(
-            f"--{name}",
-            type=int,
-            default=default,
-            metavar="V",
-            help=f"the value of {name} voxels in the annotation (default: {default})",
-        )
+    unlabelled = say(
+        "the value of unlabelled voxels in the annotation (default: {default})",
+        default=UNLABELLED,
+    )
+    background = say(
+        "the value of background voxels in the annotation (default: {default})",
+        default=BACKGROUND,
+    )
+    for flag, default, words in (
+        ("--unlabelled", UNLABELLED, unlabelled),
+        ("--background", BACKGROUND, background),
+    ):
+        parser.add_argument(flag, type=int, default=default, metavar="V", help=words)
 
 
 def pairs_of(files: "Sequence[str]", need: str) -> list[tuple[str, str]]:
     """Return files in pairs; `UserError`, with what is needed, for an odd number."""
     if len(files) % 2:
         raise UserError(
-            f"each {need}, got {len(files)} files: give them one after the other"
+            "{need}, got {count} files: give them one after the other",
+            need=need,
+            count=len(files),
         )
     return list(zip(files[::2], files[1::2], strict=True))
 
@@ -44,9 +52,10 @@ def read_case(
     labels = read_annotation(annotation, volume, arguments)
     if arguments.background == BACKGROUND and set(labels.counts()) == {BACKGROUND}:
         raise UserError(
-            f"{annotation} holds no class, only 255, which is background here: if 255 is "
+            "{annotation} holds no class, only 255, which is background here: if 255 is "
             "the object of a mask, give --background 0 --unlabelled -1; if all is "
-            "background so far, label an object too"
+            "background so far, label an object too",
+            annotation=annotation,
         )
     return volume, labels
 

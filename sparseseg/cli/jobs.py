@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparseseg.cli.progress import bar, note
+from sparseseg.language import say, say_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def train(
 
     steps = 0
     try:
-        with bar("training") as show:
+        with bar(say("training")) as show:
             for item in training.work(model, cases, settings):
                 if isinstance(item, Step):
                     steps = item.step
@@ -39,7 +40,11 @@ def train(
         if not steps:
             raise
         save(model, rescue)
-        message = f"the model after step {steps} was saved to {rescue}"
+        message = say(
+            "the model after step {steps} was saved to {rescue}",
+            steps=steps,
+            rescue=rescue,
+        )
         raise KeyboardInterrupt(message) from None
 
 
@@ -56,8 +61,11 @@ def save(model: "Model", path: Path) -> None:
         place = _saved_elsewhere(model, path.name)
         if place is None:
             raise
-        words = f"{error}; the model is not lost, it was saved as {place}"
-        raise UserError(words) from error
+        raise UserError(
+            "{error}; the model is not lost, it was saved as {place}",
+            error=error,
+            place=place,
+        ) from error
 
 
 def _saved_elsewhere(model: "Model", name: str) -> Path | None:
@@ -83,7 +91,7 @@ def segment(
     from sparseseg.engine import segment as engine
 
     work = engine.segment(model, volume, job, labels=labels)
-    with bar("predicting") as show:
+    with bar(say("predicting")) as show:
         found = engine.finished(
             work, lambda tile: show(tile.done / tile.total, volume.name)
         )
@@ -97,10 +105,16 @@ def _explain(model: "Model", method: "Method") -> None:
     score = model.history.get("held_out") or {}
     if method != "network" and {method, "network"} <= set(score):
         note(
-            f"the prediction uses {METHODS[method]}, because on the held-out "
-            f"{_slices(score['slices'])} it had a mean IoU of "
-            f"{score[method]['mean_iou']:.2f} and the network "
-            f"{score['network']['mean_iou']:.2f}"
+            say(
+                "the prediction uses {method}, because on the held-out "
+                "{slices} it had a mean IoU of "
+                "{mean_iou:.2f} and the network "
+                "{network_mean_iou:.2f}",
+                method=METHODS[method],
+                slices=_slices(score["slices"]),
+                mean_iou=score[method]["mean_iou"],
+                network_mean_iou=score["network"]["mean_iou"],
+            )
         )
 
 
@@ -113,9 +127,10 @@ def say_what_would_help(model: "Model") -> None:
 
 
 def _slices(names: "Sequence[str]") -> str:
-    noun = "slice" if len(names) == 1 else "slices"
-    return f"{noun} {', '.join(names)}"
+    return say_count(
+        "slice {names}", "slices {names}", len(names), names=", ".join(names)
+    )
 
 
 def _words(step: "Step") -> str:
-    return f"step {step.step}, loss {step.loss:.3f}"
+    return say("step {step}, loss {loss:.3f}", step=step.step, loss=step.loss)

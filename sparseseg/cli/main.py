@@ -1,5 +1,6 @@
 """The parser of the command line, and what becomes of errors."""
 
+import gettext
 import json
 import os
 import sys
@@ -8,11 +9,12 @@ import traceback
 import warnings
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import sparseseg
+from sparseseg import language
 from sparseseg.cli.batch import BATCH
 from sparseseg.cli.demo import DEMO
 from sparseseg.cli.depths import DEPTHS
@@ -28,6 +30,7 @@ from sparseseg.cli.segment import SEGMENT
 from sparseseg.cli.suggest import SUGGEST
 from sparseseg.cli.train import TRAIN
 from sparseseg.errors import Note, UserError
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from sparseseg.cli.command import Answer
@@ -37,7 +40,7 @@ COMMANDS = (
     *(OBJECTS, MESH, MODELS, PROJECT, DOCTOR),
 )
 
-_ABOUT = "Volumetric segmentation learned from a few annotated slices."
+_ABOUT = say("Volumetric segmentation learned from a few annotated slices.")
 _BUG, _MENDABLE, _INTERRUPTED, _PIPE_CLOSED = 1, 2, 130, 141
 
 
@@ -48,30 +51,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     the reader of the output has gone. Results go to stdout, all else to stderr.
     """
     try:
+        _speak()
         with _printed_notes():
             return _run(arguments)
     except UserError as error:
         note(str(error))
         return _MENDABLE
     except KeyboardInterrupt as stop:
-        note(f"stopped: {str(stop) or 'nothing was saved'}")
+        note(say("stopped: {stop}", stop=str(stop) or say("nothing was saved")))
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001  # no traceback is shown to a user
         return _report(error)
+
+
+def _speak() -> None:
+    """Let the words of argparse itself come from our catalogue, as it asks `gettext`."""
+    gettext.bindtextdomain(language.DOMAIN, language.CATALOGUES)
+    gettext.textdomain(language.DOMAIN)
+    os.environ["LANGUAGE"] = language.chosen()
+    if asked := language.unknown():
+        raise UserError(
+            "there is no language {asked!r}: set {variable} to one of {names}",
+            asked=asked,
+            variable=language.VARIABLE,
+            names=", ".join(language.LANGUAGES),
+        )
 
 
 def parser() -> ArgumentParser:
     """Return the parser of all commands."""
     root = _Parser(prog="sparseseg", description=_ABOUT)
     version = f"%(prog)s {sparseseg.__version__}"
-    root.add_argument("--version", action="version", version=version)
+    words = say("show program's version number and exit")
+    root.add_argument("--version", action="version", version=version, help=words)
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         sub = commands.add_parser(
-            command.name, help=command.help, description=f"{command.help}."
+            command.name,
+            help=command.help,
+            description=say("{help}.", help=command.help),
         )
         command.add_flags(sub)
-        words = "print one JSON object as the last line"
+        words = say("print one JSON object as the last line")
         sub.add_argument("--json", action="store_true", help=words)
         sub.set_defaults(run=command.run)
     return root
@@ -81,12 +102,14 @@ class _Parser(ArgumentParser):
     """A parser that answers a mistake with one line instead of its whole usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see {self.prog} --help")
+        raise UserError("{message}; see {prog} --help", message=message, prog=self.prog)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     chosen = parser().parse_args(arguments)
-    answer: Answer = chosen.run(chosen)
+    # What other programs read is English; an error is told in the language of the user.
+    with language.speaking(language.ENGLISH) if chosen.json else nullcontext():
+        answer: Answer = chosen.run(chosen)
     try:
         print(json.dumps(answer.data) if chosen.json else answer.text, flush=True)
     except BrokenPipeError:
@@ -116,11 +139,22 @@ def _show(
 
 def _report(error: Exception) -> int:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        note("there is not enough memory: crop the volume, or train with --device cpu")
+        note(
+            say(
+                "there is not enough memory: crop the volume, or train with --device cpu"
+            )
+        )
         return _MENDABLE
     with tempfile.NamedTemporaryFile(
         "w", prefix="sparseseg-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
         traceback.print_exception(error, file=log)
-    note(f"bug, please report it with {log.name} ({type(error).__name__}: {error})")
+    note(
+        say(
+            "bug, please report it with {name} ({kind}: {error})",
+            name=log.name,
+            kind=type(error).__name__,
+            error=error,
+        )
+    )
     return _BUG

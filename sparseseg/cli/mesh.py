@@ -8,6 +8,7 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_fields, fields
 from sparseseg.cli.progress import bar
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.settings.objects import MESH_ENDINGS, MeshSettings
 
 if TYPE_CHECKING:
@@ -17,14 +18,18 @@ _FORMATS = tuple(ending[1:] for ending in MESH_ENDINGS)
 
 
 def _add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("labels", metavar="LABELS", help="a segmentation, or objects")
+    parser.add_argument(
+        "labels", metavar="LABELS", help=say("a segmentation, or objects")
+    )
     parser.add_argument(
         "-o",
         dest="output",
         type=Path,
         required=True,
         metavar="FILE_OR_FOLDER",
-        help="NAME.stl, .ply or .obj for one surface, or a folder for one of each number",
+        help=say(
+            "NAME.stl, .ply or .obj for one surface, or a folder for one of each number"
+        ),
     )
     parser.add_argument(
         "--number",
@@ -33,13 +38,13 @@ def _add_flags(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="N",
-        help="a class or an object; without it all but 0",
+        help=say("a class or an object; without it all but 0"),
     )
     parser.add_argument(
         "--format",
         choices=_FORMATS,
         default="stl",
-        help="of the files in a folder (default: stl)",
+        help=say("of the files in a folder (default: stl)"),
     )
     add_fields(parser, MeshSettings)
 
@@ -57,11 +62,30 @@ def _run(arguments: Namespace) -> Answer:
         make_folder(path.parent)
     written = _written(volume, groups, settings)
     lines = [
-        f"{path}: {entry['volume']:.6g} {volume.unit}3, {entry['triangles']} triangles"
+        say(
+            "{path}: {volume:.6g} {unit}3, {triangles} triangles",
+            path=path,
+            volume=entry["volume"],
+            unit=volume.unit,
+            triangles=entry["triangles"],
+        )
         for path, entry in written.items()
     ]
     data = {"surfaces": written, "unit": volume.unit}
     return Answer(data, "\n".join(lines))
+
+
+def _nothing_to_write(labels: str, missing: set[int], there: list[int]) -> UserError:
+    if not there:
+        return UserError(
+            "{labels} holds no number but 0: nothing to write", labels=labels
+        )
+    return UserError(
+        "{labels} holds no number {wanted}: those in it are {listed}",
+        labels=labels,
+        wanted=", ".join(map(str, sorted(missing))),
+        listed=", ".join(map(str, there[:8])),
+    )
 
 
 def _groups(volume: "Volume", arguments: Namespace) -> dict[Path, list[int]]:
@@ -72,18 +96,16 @@ def _groups(volume: "Volume", arguments: Namespace) -> dict[Path, list[int]]:
     there = [int(number) for number in np.unique(labels) if number != 0]
     missing = set(arguments.numbers) - set(there)
     if missing or not there:
-        listed = ", ".join(map(str, there[:8])) or "none"
-        wanted = ", ".join(map(str, sorted(missing))) or "at all"
-        raise UserError(
-            f"{arguments.labels} holds no number {wanted}: those in it are {listed}"
-        )
+        raise _nothing_to_write(arguments.labels, missing, there)
     numbers = arguments.numbers or there
     output: Path = arguments.output
     if output.suffix.lower() in MESH_ENDINGS:
         return {output: numbers}
     if output.suffix and not output.is_dir():
         raise UserError(
-            f"cannot write {output}: use {', '.join(MESH_ENDINGS)} or a folder"
+            "cannot write {output}: use {mesh_endings} or a folder",
+            output=output,
+            mesh_endings=", ".join(MESH_ENDINGS),
         )
     ending = f".{arguments.format}"
     return {output / f"{number:04}{ending}": [number] for number in numbers}
@@ -98,7 +120,7 @@ def _written(
 
     labels = volume.array[:][0]
     written: dict[str, dict[str, float]] = {}
-    with bar("surfaces") as show:
+    with bar(say("surfaces")) as show:
         for done, (path, numbers) in enumerate(groups.items(), 1):
             mesh = mesh_of(np.isin(labels, numbers), volume, settings)
             mesh.write(path)
@@ -111,4 +133,4 @@ def _written(
     return written
 
 
-MESH = Command("mesh", "write surfaces of labels as triangles", _add_flags, _run)
+MESH = Command("mesh", say("write surfaces of labels as triangles"), _add_flags, _run)

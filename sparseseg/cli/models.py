@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.progress import bar, note
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.progress import uses_in_words
 
 if TYPE_CHECKING:
@@ -23,22 +24,27 @@ _MEGA = 2**20
 
 def _add_flags(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="list the models")
+    listing = actions.add_parser("list", help=say("list the models"))
     listing.add_argument(
-        "--organ", default="", help="only models with this organ or class"
+        "--organ", default="", help=say("only models with this organ or class")
     )
     listing.add_argument(
-        "--modality", default="", help="only models for this kind of image"
+        "--modality", default="", help=say("only models for this kind of image")
     )
     listing.add_argument(
-        "--commercial", default="", choices=("yes", "no", "unclear"), help="use allowed"
+        "--commercial",
+        default="",
+        choices=("yes", "no", "unclear"),
+        help=say("use allowed"),
     )
-    listing.add_argument("--here", action="store_true", help="only models in the store")
+    listing.add_argument(
+        "--here", action="store_true", help=say("only models in the store")
+    )
     for name, words in (
-        ("info", "show what is known about a model"),
-        ("download", "download a model into the store"),
-        ("verify", "check that a model in the store is complete"),
-        ("remove", "remove a model from the store"),
+        ("info", say("show what is known about a model")),
+        ("download", say("download a model into the store")),
+        ("verify", say("check that a model in the store is complete")),
+        ("remove", say("remove a model from the store")),
     ):
         action = actions.add_parser(name, help=words)
         action.add_argument("id", metavar="ID")
@@ -46,25 +52,27 @@ def _add_flags(parser: ArgumentParser) -> None:
             action.add_argument(
                 "--lines",
                 action="store_true",
-                help="print one JSON object a line during the download",
+                help=say("print one JSON object a line during the download"),
             )
             action.add_argument(
                 "--accept-licence",
                 action="store_true",
-                help="accept that the model is not for commercial use",
+                help=say("accept that the model is not for commercial use"),
             )
     importing = actions.add_parser(
-        "import", help="put a file or folder that you downloaded into the store"
+        "import", help=say("put a file or folder that you downloaded into the store")
     )
     importing.add_argument("path", type=Path, metavar="PATH")
-    importing.add_argument("--id", default="", help="its name in the store")
-    exporting = actions.add_parser("export", help="write a model for another program")
-    exporting.add_argument("model", metavar="MODEL", help="a file, or an id")
+    importing.add_argument("--id", default="", help=say("its name in the store"))
+    exporting = actions.add_parser(
+        "export", help=say("write a model for another program")
+    )
+    exporting.add_argument("model", metavar="MODEL", help=say("a file, or an id"))
     exporting.add_argument(
         "--format",
         choices=("onnx",),
         default="onnx",
-        help="of the file (default: onnx)",
+        help=say("of the file (default: onnx)"),
     )
     exporting.add_argument(
         "-o",
@@ -72,16 +80,16 @@ def _add_flags(parser: ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="NAME.onnx",
-        help="the file",
+        help=say("the file"),
     )
     exporting.add_argument(
         "--patch",
         default="32x64x64",
         metavar="ZxYxX",
-        help="its fixed input, in voxels",
+        help=say("its fixed input, in voxels"),
     )
     for action in actions.choices.values():
-        action.add_argument("--json", action="store_true", help="for machines")
+        action.add_argument("--json", action="store_true", help=say("for machines"))
 
 
 def _run(arguments: Namespace) -> Answer:
@@ -106,7 +114,7 @@ def _list(arguments: Namespace) -> Answer:
     rows += [row for row in own if word in " ".join(row["classes"].values()).lower()]
     if arguments.here:
         rows = [row for row in rows if row["here"]]
-    lines = [_line(row) for row in rows] or ["no model fits"]
+    lines = [_line(row) for row in rows] or [say("no model fits")]
     return Answer({"models": rows}, "\n".join(lines))
 
 
@@ -119,8 +127,8 @@ def _info(arguments: Namespace) -> Answer:
     known = entries().get(arguments.id)
     if known is None and here is None:
         raise UserError(
-            f"there is no model {arguments.id!r}: `sparseseg models list` shows the "
-            "models"
+            "there is no model {id!r}: `sparseseg models list` shows the models",
+            id=arguments.id,
         )
     data = _row(known, here) if known else _own_row(here) if here else {}
     more: dict[str, Any] = asdict(known) if known else {}
@@ -139,25 +147,36 @@ def _download(arguments: Namespace) -> Answer:
     wanted = entry(arguments.id)
     if wanted.licence.commercial == "no" and not arguments.accept_licence:
         raise UserError(
-            f"{wanted.id} is not for commercial use (weights: {wanted.licence.weights}; "
-            f"data: {wanted.licence.data}): add --accept-licence if you accept this"
+            "{id} is not for commercial use (weights: {weights}; "
+            "data: {data}): add --accept-licence if you accept this",
+            id=wanted.id,
+            weights=wanted.licence.weights,
+            data=wanted.licence.data,
         )
     if wanted.licence.commercial == "unclear":
         note(
-            f"it is not clear if you may use {wanted.id} commercially: weights "
-            f"{wanted.licence.weights}, data {wanted.licence.data}"
+            say(
+                "it is not clear if you may use {id} commercially: weights "
+                "{weights}, data {data}",
+                id=wanted.id,
+                weights=wanted.licence.weights,
+                data=wanted.licence.data,
+            )
         )
     path = path_of(wanted.id)
     if path.is_file():
-        words = f"{wanted.id} is at {path} already"
+        words = say("{id} is at {path} already", id=wanted.id, path=path)
         return Answer({"id": wanted.id, "path": str(path)}, words)
-    with bar("fetching") as show:
+    with bar(say("fetching")) as show:
         for fetched in install(wanted):
             share = fetched.done / fetched.total if fetched.total else 0.0
             show(share, f"{fetched.done / _MEGA:.0f} MB")
             if arguments.lines:
                 _tell(fetched)
-    return Answer({"id": wanted.id, "path": str(path)}, f"{wanted.id} is at {path}")
+    return Answer(
+        {"id": wanted.id, "path": str(path)},
+        say("{id} is at {path}", id=wanted.id, path=path),
+    )
 
 
 def _tell(fetched: "Fetched") -> None:
@@ -176,7 +195,12 @@ def _import(arguments: Namespace) -> Answer:
     name = arguments.id or (fitting[0].id if fitting else _id_for(path))
     model = import_file(path, name, known.get(name))
     classes = {entry.number: entry.name for entry in model.table.classes}
-    text = f"{name}: {', '.join(model.table.names)}, {model.parameters} parameters"
+    text = say(
+        "{name}: {names}, {parameters} parameters",
+        name=name,
+        names=", ".join(model.table.names),
+        parameters=model.parameters,
+    )
     facts = {"id": name, "path": str(path_of(name)), "classes": classes}
     return Answer(facts, text)
 
@@ -186,14 +210,23 @@ def _verify(arguments: Namespace) -> Answer:
 
     model = verify(arguments.id)
     data = {"id": arguments.id, "parameters": model.parameters}
-    return Answer(data, f"{arguments.id} is whole: {model.parameters} parameters")
+    return Answer(
+        data,
+        say(
+            "{id} is whole: {parameters} parameters",
+            id=arguments.id,
+            parameters=model.parameters,
+        ),
+    )
 
 
 def _remove(arguments: Namespace) -> Answer:
     from sparseseg.models.store.folder import remove
 
     freed = remove(arguments.id)
-    text = f"{arguments.id} is removed, {freed / _MEGA:.1f} MB are free"
+    text = say(
+        "{id} is removed, {freed:.1f} MB are free", id=arguments.id, freed=freed / _MEGA
+    )
     return Answer({"id": arguments.id, "bytes": freed}, text)
 
 
@@ -203,13 +236,19 @@ def _export(arguments: Namespace) -> Answer:
 
     sides = arguments.patch.lower().split("x")
     if len(sides) != 3 or not all(side.isdecimal() for side in sides):
-        raise UserError(f"a patch is ZxYxX, such as 32x64x64, got {arguments.patch!r}")
+        raise UserError(
+            "a patch is ZxYxX, such as 32x64x64, got {patch!r}", patch=arguments.patch
+        )
     z, y, x = map(int, sides)
     found = export_onnx(open_model(arguments.model), arguments.output, (z, y, x))
     data = {"path": str(arguments.output), **asdict(found)}
-    text = (
-        f"{arguments.output}: onnxruntime labels {found.differing} of {found.voxels} "
-        f"voxels otherwise, and probabilities differ by {found.probability:.1e} at most"
+    text = say(
+        "{output}: onnxruntime labels {differing} of {voxels} "
+        "voxels otherwise, and probabilities differ by {probability:.1e} at most",
+        output=arguments.output,
+        differing=found.differing,
+        voxels=found.voxels,
+        probability=found.probability,
     )
     return Answer(data, text)
 
@@ -242,7 +281,10 @@ def _own_row(here: "Stored") -> dict[str, Any]:
     licence = here.history.get("derived_from", {}).get("licence", {})
     return {
         "id": here.id,
-        "title": f"your model, {here.description.get('plan', {}).get('recipe', '?')}",
+        "title": say(
+            "your model, {recipe}",
+            recipe=here.description.get("plan", {}).get("recipe", "?"),
+        ),
         "modality": "",
         "classes": here.classes,
         "commercial": licence.get("commercial", "yours"),
@@ -253,28 +295,46 @@ def _own_row(here: "Stored") -> dict[str, Any]:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    place = "here  " if row["here"] else "online"
+    place = say("here") if row["here"] else say("online")
     size = f"{row['bytes'] / _MEGA:6.0f} MB" if row["bytes"] else "     ? MB"
-    use = f"commercial: {row['commercial']}"
-    return f"{place} {row['id']:34} {size}  {use:20} {row['title']}"
+    use = say("commercial: {commercial}", commercial=_allowed(row["commercial"]))
+    return f"{place:6} {row['id']:34} {size}  {use:20} {row['title']}"
+
+
+def _allowed(commercial: str) -> str:
+    words = {
+        "yes": say("yes"),
+        "no": say("no"),
+        "unclear": say("unclear"),
+        "yours": say("yours"),
+    }
+    return words.get(commercial, commercial)
 
 
 def _facts(facts: Mapping[str, Any]) -> list[str]:
     licence = facts.get("licence") or {}
     spacing = facts.get("spacing")
+    yours = say("yours")
     lines = [
         f"{facts['id']}: {facts['title']}",
-        f"classes: {', '.join(f'{n} {name}' for n, name in facts['classes'].items())}",
-        f"voxels z, y, x: {spacing} mm" if spacing else "voxels: as its file says",
-        f"licence of the weights: {licence.get('weights', 'yours')}",
-        f"licence of the data: {licence.get('data', 'yours')}",
-        f"commercial use: {facts['commercial']}",
-        f"status: {facts['status'] or 'yours'}",
-        *(f"cite: {words}" for words in facts.get("citation", ())),
-        *(f"from: {file['url']}" for file in facts.get("files", ())),
+        say(
+            "classes: {items}",
+            items=", ".join(f"{n} {name}" for n, name in facts["classes"].items()),
+        ),
+        say("voxels z, y, x: {spacing} mm", spacing=spacing)
+        if spacing
+        else say("voxels: as its file says"),
+        say("licence of the weights: {weights}", weights=licence.get("weights", yours)),
+        say("licence of the data: {data}", data=licence.get("data", yours)),
+        say("commercial use: {commercial}", commercial=_allowed(facts["commercial"])),
+        say("status: {status}", status=facts["status"] or yours),
+        *(say("cite: {words}", words=words) for words in facts.get("citation", ())),
+        *(say("from: {url}", url=file["url"]) for file in facts.get("files", ())),
         *uses_in_words(facts.get("history", {})),
         facts.get("notes", ""),
-        f"at: {facts['path']}" if "path" in facts else "not here yet",
+        say("at: {path}", path=facts["path"])
+        if "path" in facts
+        else say("not here yet"),
     ]
     return [line for line in lines if line]
 
@@ -282,10 +342,10 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
 def _id_for(path: Path) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
     if len(words) < 2:
-        raise UserError(f"{path.name!r} gives no id: give one with --id NAME")
+        raise UserError("{name!r} gives no id: give one with --id NAME", name=path.name)
     return words[:60]
 
 
 MODELS = Command(
-    "models", "find, download and keep pretrained models", _add_flags, _run
+    "models", say("find, download and keep pretrained models"), _add_flags, _run
 )

@@ -9,6 +9,7 @@ from sparseseg.cli.flags import add_fields, fields
 from sparseseg.cli.outputs import check_image_name, make_room
 from sparseseg.cli.progress import bar
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.settings.objects import ObjectSettings
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ _FINDING = 0.5
 
 
 def _add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("labels", metavar="LABELS", help="a segmentation")
+    parser.add_argument("labels", metavar="LABELS", help=say("a segmentation"))
     parser.add_argument(
         "-o",
         dest="output",
         type=Path,
         required=True,
         metavar="OBJECTS",
-        help="the file for the objects, each with a number of its own",
+        help=say("the file for the objects, each with a number of its own"),
     )
     parser.add_argument(
         "--class",
@@ -37,17 +38,22 @@ def _add_flags(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="N",
-        help="a class whose objects are found; without it all but 0",
+        help=say("a class whose objects are found; without it all but 0"),
     )
     add_fields(parser, ObjectSettings)
     parser.add_argument(
-        "--table", type=Path, metavar="CSV", help="measure all objects into this file"
+        "--table",
+        type=Path,
+        metavar="CSV",
+        help=say("measure all objects into this file"),
     )
     parser.add_argument(
-        "--image", metavar="IMAGE", help="also measure the grey values of this image"
+        "--image",
+        metavar="IMAGE",
+        help=say("also measure the grey values of this image"),
     )
     parser.add_argument(
-        "--truth", metavar="OBJECTS", help="score the objects against true ones"
+        "--truth", metavar="OBJECTS", help=say("score the objects against true ones")
     )
 
 
@@ -59,7 +65,7 @@ def _run(arguments: Namespace) -> Answer:
     volume = read_dense(arguments.labels)
     truth = read_truth(arguments.truth, like=volume) if arguments.truth else None
     image = _image(arguments.image, volume) if arguments.image else None
-    with bar("objects") as show:
+    with bar(say("objects")) as show:
         found = _found(volume, settings, arguments.classes, show)
         table = _measured(found, volume, image, show) if arguments.table else None
     write_labels(arguments.output, found.instances, like=volume)
@@ -69,11 +75,17 @@ def _run(arguments: Namespace) -> Answer:
         "unit": volume.unit,
         "output": str(arguments.output),
     }
-    lines = [f"{len(found.classes)} objects in {arguments.output}"]
+    lines = [
+        say(
+            "{count} objects in {output}",
+            count=len(found.classes),
+            output=arguments.output,
+        )
+    ]
     if table is not None:
         table.write(arguments.table)
         data["table"] = str(arguments.table)
-        lines.append(f"measurements in {arguments.table}")
+        lines.append(say("measurements in {table}", table=arguments.table))
     if truth is not None:
         lines.append(_scored(found, truth, data))
     return Answer(data, "\n".join(lines))
@@ -82,7 +94,9 @@ def _run(arguments: Namespace) -> Answer:
 def _check_outputs(arguments: Namespace) -> None:
     check_image_name(arguments.output)
     if arguments.table and arguments.table.suffix.lower() != ".csv":
-        raise UserError(f"a table is written as NAME.csv, got {arguments.table.name!r}")
+        raise UserError(
+            "a table is written as NAME.csv, got {name!r}", name=arguments.table.name
+        )
     if arguments.image and not arguments.table:
         raise UserError("--image is measured into a table: give --table NAME.csv too")
     results = [path for path in (arguments.output, arguments.table) if path]
@@ -96,7 +110,7 @@ def _image(name: str, labels: "Volume") -> "Volume":
     try:
         return aligned(read(name), labels)
     except UserError as error:
-        raise UserError(f"{name}: {error}") from error
+        raise UserError("{name}: {error}", name=name, error=error) from error
 
 
 def _found(
@@ -136,15 +150,19 @@ def _scored(found: "Found", truth: Any, data: dict[str, Any]) -> str:
 
     scores = score_objects(found.instances, truth)
     data["scores"] = scores
-    return (
-        f"of {scores['true']} true objects: average precision {scores['ap50']:.3f} at "
-        f"IoU 0.5, {scores['ap75']:.3f} at 0.75, panoptic quality {scores['pq']:.3f}"
+    return say(
+        "of {true} true objects: average precision {ap50:.3f} at "
+        "IoU 0.5, {ap75:.3f} at 0.75, panoptic quality {pq:.3f}",
+        true=scores["true"],
+        ap50=scores["ap50"],
+        ap75=scores["ap75"],
+        pq=scores["pq"],
     )
 
 
 OBJECTS = Command(
     "objects",
-    "tell the objects of a segmentation apart and measure them",
+    say("tell the objects of a segmentation apart and measure them"),
     _add_flags,
     _run,
 )

@@ -12,7 +12,11 @@ MODEL_SUFFIX = ".safetensors"
 def check_model_name(path: Path) -> None:
     """Raise `UserError` for a name that no model can be saved as."""
     if path.suffix != MODEL_SUFFIX:
-        raise UserError(f"a model is saved as NAME{MODEL_SUFFIX}, got {path.name!r}")
+        raise UserError(
+            "a model is saved as NAME{model_suffix}, got {name!r}",
+            model_suffix=MODEL_SUFFIX,
+            name=path.name,
+        )
 
 
 def check_image_name(path: Path) -> None:
@@ -35,5 +39,5 @@ def make_room(outputs: Sequence[Path], *, inputs: Iterable[str | Path | None]) -
     check_overwrites(outputs, [name for name in inputs if name])
     for path in outputs:
         if path.is_dir() and not is_zarr(path):
-            raise UserError(f"{path} is a folder: give the name of a file")
+            raise UserError("{path} is a folder: give the name of a file", path=path)
         make_folder(path.parent)

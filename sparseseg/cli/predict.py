@@ -14,6 +14,7 @@ from sparseseg.cli.outputs import check_image_name, make_room
 from sparseseg.cli.progress import note
 from sparseseg.cli.scores import estimate_facts, estimate_in_words
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.memory import check_memory, parse_size
 
 if TYPE_CHECKING:
@@ -27,8 +28,12 @@ _EXTRAS: "tuple[Extra, ...]" = ("probabilities", "uncertainty")
 
 
 def _add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a file, or an id of `models`")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="volumes to predict")
+    parser.add_argument(
+        "model", metavar="MODEL", help=say("a file, or an id of `models`")
+    )
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help=say("volumes to predict")
+    )
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="FILE_OR_FOLDER"
     )
@@ -44,25 +49,28 @@ def _add_extras(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--probabilities",
         action="store_true",
-        help="write NAME-probabilities next to each prediction, one channel for each class",
+        help=say(
+            "write NAME-probabilities next to each prediction, one channel for each class"
+        ),
     )
     parser.add_argument(
         "--uncertainty",
         action="store_true",
-        help="write NAME-uncertainty next to each prediction, 0 (sure) to 1",
+        help=say("write NAME-uncertainty next to each prediction, 0 (sure) to 1"),
     )
 
 
 def _add_choices(parser: ArgumentParser) -> None:
     """Let the prediction follow, leave out or save something."""
     parser.add_argument(
-        "--annotation", help="the annotation of the image, which the prediction follows"
+        "--annotation",
+        help=say("the annotation of the image, which the prediction follows"),
     )
     parser.add_argument(
         "--depth",
         type=int,
         metavar="K",
-        help="predict with head K of a UNet++ only, which is faster",
+        help=say("predict with head K of a UNet++ only, which is faster"),
     )
     parser.add_argument(
         "--option",
@@ -71,20 +79,24 @@ def _add_choices(parser: ArgumentParser) -> None:
         default=[],
         type=pair,
         metavar="NAME=VALUE",
-        help="an option of the model's recipe, such as mirror=false",
+        help=say("an option of the model's recipe, such as mirror=false"),
     )
     parser.add_argument(
         "--memory",
         type=parse_size,
         metavar="SIZE",
-        help="the maximum memory for the process, such as 4GB; a volume larger than a tenth of it "
-        "stays on disk",
+        help=say(
+            "the maximum memory for the process, such as 4GB; a volume larger than a tenth of it "
+            "stays on disk"
+        ),
     )
     parser.add_argument(
         "--inside",
         metavar="FILE",
-        help="a coarse segmentation of the image: predict only its box, a tenth larger on "
-        "each side; the rest is background",
+        help=say(
+            "a coarse segmentation of the image: predict only its box, a tenth larger on "
+            "each side; the rest is background"
+        ),
     )
 
 
@@ -96,7 +108,9 @@ def _run(arguments: Namespace) -> Answer:
     arguments.images = [one for image in arguments.images for one in frames(image)]
     for flag in ("annotation", "inside"):
         if getattr(arguments, flag) and len(arguments.images) > 1:
-            raise UserError(f"--{flag} takes one image: predict the others separately")
+            raise UserError(
+                "--{flag} takes one image: predict the others separately", flag=flag
+            )
     if arguments.memory is not None:
         check_memory(arguments.memory)
     targets = _targets(arguments.images, arguments.output)
@@ -111,7 +125,11 @@ def _run(arguments: Namespace) -> Answer:
         try:
             estimates.append(_predict(model, image, target, arguments))
         except KeyboardInterrupt:
-            message = f"{done} of {len(targets)} predictions were written"
+            message = say(
+                "{done} of {count} predictions were written",
+                done=done,
+                count=len(targets),
+            )
             raise KeyboardInterrupt(message) from None
     written = [str(target) for target in targets]
     data: dict[str, Any] = {"predictions": written}
@@ -163,7 +181,7 @@ def _box_of(path: str, volume: "Volume") -> "Box":
     found = find_objects((read_truth(path, like=volume) != 0).view("u1"))
     if not found:
         raise UserError(
-            f"{path} is empty: leave --inside out to predict the whole volume"
+            "{path} is empty: leave --inside out to predict the whole volume", path=path
         )
     z, y, x = found[0]
     box = Box((z.start, y.start, x.start), (z.stop, y.stop, x.stop))
@@ -178,15 +196,18 @@ def _targets(images: Sequence[str], output: Path) -> list[Path]:
     if ending_of(output) or (output.suffix and not output.is_dir()):
         if len(images) > 1:
             raise UserError(
-                f"{len(images)} images need a folder, and {output} is the name of one "
-                "file: give -o FOLDER"
+                "{count} images need a folder, and {output} is the name of one "
+                "file: give -o FOLDER",
+                count=len(images),
+                output=output,
             )
         return [output]
     targets = [output / _name_for(Path(image)) for image in images]
     for target in targets:
         if targets.count(target) > 1:
             raise UserError(
-                f"two images are called {target.name}: predict them into two folders"
+                "two images are called {name}: predict them into two folders",
+                name=target.name,
             )
     return targets
 
@@ -232,4 +253,4 @@ def _beside(target: Path, word: str) -> Path:
     return target.with_name(f"{target.name[: -len(ending)]}-{word}{ending}")
 
 
-PREDICT = Command("predict", "apply a model to volumes", _add_flags, _run)
+PREDICT = Command("predict", say("apply a model to volumes"), _add_flags, _run)

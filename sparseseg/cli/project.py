@@ -17,6 +17,7 @@ from sparseseg.cli.progress import note
 from sparseseg.cli.project_outputs import export, replay, report
 from sparseseg.cli.train import add_learning_flags, learn, trained
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from sparseseg.project.project import Project
@@ -28,7 +29,9 @@ def _add_flags(parser: ArgumentParser) -> None:
     for name, words in _HELP.items():
         added[name] = actions.add_parser(name, help=words, description=f"{words}.")
         added[name].add_argument("folder", type=Path, metavar="FOLDER")
-        added[name].add_argument("--json", action="store_true", help="for machines")
+        added[name].add_argument(
+            "--json", action="store_true", help=say("for machines")
+        )
     _add_image_flags(added["add"])
     add_learning_flags(added["train"])
     added["train"].add_argument(
@@ -36,7 +39,9 @@ def _add_flags(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="train on this volume; may be repeated (default: all annotated volumes)",
+        help=say(
+            "train on this volume; may be repeated (default: all annotated volumes)"
+        ),
     )
     for name in ("replay", "export"):
         added[name].add_argument(
@@ -48,19 +53,19 @@ def _add_flags(parser: ArgumentParser) -> None:
     added["replay"].add_argument(
         "--train",
         action="store_true",
-        help="train the newest model again too, with its settings",
+        help=say("train the newest model again too, with its settings"),
     )
 
 
 _HELP = {
-    "new": "make an empty project in a new folder",
-    "add": "add volumes to a project",
-    "info": "show what is in a project",
-    "train": "learn a model from the annotated volumes of a project",
-    "replay": "make the annotations again from the journal",
-    "export": "write annotations, classes and models as plain files",
-    "report": "write volumes, work, models and scores as one HTML file",
-    "open": "open a project in napari",
+    "new": say("make an empty project in a new folder"),
+    "add": say("add volumes to a project"),
+    "info": say("show what is in a project"),
+    "train": say("learn a model from the annotated volumes of a project"),
+    "replay": say("make the annotations again from the journal"),
+    "export": say("write annotations, classes and models as plain files"),
+    "report": say("write volumes, work, models and scores as one HTML file"),
+    "open": say("open a project in napari"),
 }
 
 
@@ -69,11 +74,15 @@ def _add_image_flags(parser: ArgumentParser) -> None:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="the file of a volume, a folder of volumes, or a pattern such as 'scans/*.tif'",
+        help=say(
+            "the file of a volume, a folder of volumes, or a pattern such as 'scans/*.tif'"
+        ),
     )
-    parser.add_argument("--annotation", metavar="FILE", help="its annotation so far")
     parser.add_argument(
-        "--copy", action="store_true", help="copy the image into the project"
+        "--annotation", metavar="FILE", help=say("its annotation so far")
+    )
+    parser.add_argument(
+        "--copy", action="store_true", help=say("copy the image into the project")
     )
     add_numbering(parser)
 
@@ -96,8 +105,9 @@ def _add(arguments: Namespace) -> Answer:
     found = find_images(arguments.images)
     if arguments.annotation is not None and len(found) > 1:
         raise UserError(
-            f"--annotation belongs to one image, and {len(found)} are given: add that "
-            "image by itself"
+            "--annotation belongs to one image, and {count} are given: add that "
+            "image by itself",
+            count=len(found),
         )
     with Project(arguments.folder) as project:
         # One image that cannot be added must not keep the others of a folder out.
@@ -146,24 +156,48 @@ def _info(arguments: Namespace) -> Answer:
     return Answer(facts, "\n".join(_lines(facts)))
 
 
+_STATES = {
+    "here": say("here"),
+    "moved": say("moved"),
+    "changed": say("changed"),
+    "gone": say("gone"),
+}
+
+
 def _lines(facts: dict[str, Any]) -> list[str]:
     names = ", ".join(f"{c['number']} {c['name']}" for c in facts["classes"])
-    lines = [f"classes: {names or 'none yet'}"]
+    lines = [say("classes: {names}", names=names or say("none yet"))]
     for volume in facts["volumes"]:
         slices = facts["slices"][volume["name"]]
         complete = sum(found["complete"] for found in slices)
         size = " x ".join(map(str, volume["shape"]))
         lines.append(
-            f"{volume['name']}: {size} voxels, {len(slices)} slices annotated, "
-            f"{complete} complete ({volume['path']}, {volume['state']})"
+            say(
+                "{name}: {size} voxels, {count} slices annotated, "
+                "{complete} complete ({path}, {state})",
+                name=volume["name"],
+                size=size,
+                count=len(slices),
+                complete=complete,
+                path=volume["path"],
+                state=_STATES[volume["state"]],
+            )
         )
     for model in facts["models"]:
         score = facts["scores"][model["name"]]
         words = (
-            "no score" if score is None else f"mean IoU {score:.3f} on held-out slices"
+            say("no score")
+            if score is None
+            else say("mean IoU {score:.3f} on held-out slices", score=score)
         )
         lines.append(
-            f"{model['name']}: {model['recipe']}, {model['step']} steps, {words}"
+            say(
+                "{name}: {recipe}, {step} steps, {words}",
+                name=model["name"],
+                recipe=model["recipe"],
+                step=model["step"],
+                words=words,
+            )
         )
     return lines
 
@@ -207,5 +241,8 @@ _ACTIONS: dict[str, Callable[[Namespace], Answer]] = {
 }
 
 PROJECT = Command(
-    "project", "keep volumes, annotations and models in one folder", _add_flags, _run
+    "project",
+    say("keep volumes, annotations and models in one folder"),
+    _add_flags,
+    _run,
 )

@@ -10,6 +10,7 @@ from sparseseg.cli import jobs
 from sparseseg.cli.command import Answer
 from sparseseg.cli.train import training_facts
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from sparseseg.engine.model import Model
@@ -38,7 +39,9 @@ def replay(arguments: Namespace) -> Answer:
             facts |= {"model": str(path), **training_facts(model)}
             text = f"{text}\n{path}"
     if differ:
-        words = f"not the annotation that is there now: {', '.join(differ)}"
+        words = say(
+            "not the annotation that is there now: {differ}", differ=", ".join(differ)
+        )
         return Answer(facts, f"{text}\n{words}", code=2)
     return Answer(facts, text)
 
@@ -52,8 +55,9 @@ def _train_again(project: "Project", folder: Path) -> "tuple[Model, Path]":
     known = project.models
     if not known or "settings" not in known[-1].history:
         raise UserError(
-            f"{project.folder} has no model to train again: leave --train out, or train "
-            "one with `sparseseg project train`"
+            "{folder} has no model to train again: leave --train out, or train "
+            "one with `sparseseg project train`",
+            folder=project.folder,
         )
     given = known[-1].history["settings"]
     fields = {field.name for field in dataclasses.fields(TrainSettings)}
@@ -106,9 +110,14 @@ def report(arguments: Namespace) -> Answer:
 
     path = arguments.output
     if path.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"the report is an HTML file, got {path}: give FILE.html")
+        raise UserError(
+            "the report is an HTML file, got {path}: give FILE.html", path=path
+        )
     if not path.parent.is_dir():
-        raise UserError(f"there is no folder {path.parent}: make it, or choose another")
+        raise UserError(
+            "there is no folder {parent}: make it, or choose another",
+            parent=path.parent,
+        )
     with Project(arguments.folder, read_only=True) as project:
         write_report(project, path)
     return Answer({"report": str(path)}, str(path))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sparseseg.cli.speed import Speeds
+from sparseseg.language import say
 
 QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5")
 # Each optional package, and the extra of ours that brings it.
@@ -45,22 +46,24 @@ def remarks(facts: Facts) -> list[str]:
 def _torch(facts: Facts) -> Iterator[str]:
     version = facts.packages["torch"]
     if version is None or facts.device is None:
-        yield "torch cannot be imported: install it again, see https://pytorch.org"
+        yield say("torch cannot be imported: install it again, see https://pytorch.org")
         return
     if _release(version) < _FIRST_SAFE_TORCH:
-        yield (
-            f"torch {version} may run code from foreign model files (CVE-2026-24747): "
-            'pip install "torch>=2.10"'
+        yield say(
+            "torch {version} may run code from foreign model files (CVE-2026-24747): "
+            'pip install "torch>=2.10"',
+            version=version,
         )
     if facts.cudnn is None:
         return
     if _release(version) == _LEAKY_TORCH and facts.cudnn < _MENDED_CUDNN:
-        yield (
-            f"torch {version} with this cuDNN takes far too much GPU memory for 3-D "
-            'convolutions: pip install "torch>=2.10"'
+        yield say(
+            "torch {version} with this cuDNN takes far too much GPU memory for 3-D "
+            'convolutions: pip install "torch>=2.10"',
+            version=version,
         )
     if facts.cudnn == _WRONG_CUDNN:
-        yield (
+        yield say(
             "cuDNN 9.10.2 computes wrong 3-D convolutions in bfloat16: "
             "update torch, which brings a newer one"
         )
@@ -68,20 +71,22 @@ def _torch(facts: Facts) -> Iterator[str]:
 
 def _hardware(facts: Facts) -> Iterator[str]:
     if (facts.system, facts.machine) == ("Darwin", "x86_64"):
-        yield "the last torch for Intel Macs is 2.2.2, too old: use another machine"
+        yield say(
+            "the last torch for Intel Macs is 2.2.2, too old: use another machine"
+        )
     if facts.device == "mps":
-        yield "3-D convolutions are slow on Apple's GPU: compare with --device cpu"
+        yield say("3-D convolutions are slow on Apple's GPU: compare with --device cpu")
     speeds = facts.speeds
     if facts.device == "cpu" and speeds and speeds.conv3d_bfloat16 <= speeds.conv3d:
-        yield "this CPU is not faster in bfloat16: plain float32 is best here"
+        yield say("this CPU is not faster in bfloat16: plain float32 is best here")
 
 
 def _qt(facts: Facts) -> Iterator[str]:
     bindings = [name for name in QT_BINDINGS if facts.packages[name]]
     if facts.packages["napari"] and not bindings:
-        yield 'napari has no Qt to show a window: pip install "sparseseg[pyqt6]"'
+        yield say('napari has no Qt to show a window: pip install "sparseseg[pyqt6]"')
     if bindings == ["PyQt5"]:
-        yield (
+        yield say(
             "napari announces the end of PyQt5: "
             'pip uninstall PyQt5, then pip install "sparseseg[pyqt6]"'
         )
@@ -90,7 +95,11 @@ def _qt(facts: Facts) -> Iterator[str]:
 def _missing(facts: Facts) -> Iterator[str]:
     for package, extra in OPTIONAL.items():
         if facts.packages[package] is None:
-            yield f'{package} is not installed: pip install "sparseseg[{extra}]"'
+            yield say(
+                '{package} is not installed: pip install "sparseseg[{extra}]"',
+                package=package,
+                extra=extra,
+            )
 
 
 def _release(version: str) -> tuple[int, int]:

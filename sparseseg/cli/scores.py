@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sparseseg.language import say
+
 if TYPE_CHECKING:
     from sparseseg.evaluation.estimate import DiceEstimate
 
@@ -21,7 +23,10 @@ _NAME, _COLUMN = 16, 8
 
 def as_table(scores: Mapping[str, Any], names: Mapping[int, str] | None = None) -> str:
     """Return the scores of each class, by its name, and the voxels that they are of."""
-    scored = f"on the {1 - scores['annotated']:.1%} of the voxels not annotated"
+    scored = say(
+        "on the {annotated:.1%} of the voxels not annotated",
+        annotated=1 - scores["annotated"],
+    )
     return "\n".join([*_table(scores, names or {}), scored])
 
 
@@ -29,7 +34,7 @@ def estimate_in_words(estimate: "DiceEstimate") -> str:
     """Say how good a prediction is between the slices, or why nothing can be said."""
     if estimate.mean is None:
         return estimate.reason
-    words = f"estimated mean Dice {estimate}"
+    words = say("estimated mean Dice {estimate}", estimate=estimate)
     return "; ".join(filter(None, (words, estimate.reason)))
 
 
@@ -43,11 +48,11 @@ def as_tables(scores: Mapping[str, Any]) -> str:
     """Return the mean over several volumes and the scores of all voxels as one."""
     number = len(scores["cases"])
     lines = [
-        f"per case, mean over {number} cases",
+        say("per case, mean over {number} cases", number=number),
         *_table(scores["per_case"], {}),
         *_left_out(scores["counted"], number),
         "",
-        "global, all voxels as one volume",
+        say("global, all voxels as one volume"),
         *_table(scores["global"], {}),
     ]
     return "\n".join(lines)
@@ -55,17 +60,29 @@ def as_tables(scores: Mapping[str, Any]) -> str:
 
 def distances_in_words(unit: str, tolerance: float | None) -> str:
     """Return what the distances in a table are, and their unit."""
-    words = f"ASSD, HD95, max: mean, 95th percentile and largest distance in {unit}"
+    words = say(
+        "ASSD, HD95, max: mean, 95th percentile and largest distance in {unit}",
+        unit=unit,
+    )
     if tolerance is None:
         return words
-    return f"{words}\nsDice: share of the surfaces within {tolerance:g} {unit}"
+    return say(
+        "{words}\nsDice: share of the surfaces within {tolerance:g} {unit}",
+        words=words,
+        tolerance=tolerance,
+        unit=unit,
+    )
 
 
 def burden_in_words(burden: Mapping[str, Any]) -> str:
     """Return the error of the tumour burden, and over how many cases it is."""
     if burden["rmse"] is None:
-        return "tumour burden: no case has the organ"
-    return f"tumour burden: RMSE {burden['rmse']:.4f} over {burden['counted']} cases"
+        return say("tumour burden: no case has the organ")
+    return say(
+        "tumour burden: RMSE {rmse:.4f} over {counted} cases",
+        rmse=burden["rmse"],
+        counted=burden["counted"],
+    )
 
 
 def _table(scores: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[str]:
@@ -75,7 +92,7 @@ def _table(scores: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[str]
         name = names.get(number, _plain(number))[: _NAME - 1]
         yield _line(name, [_cell(scores[m].get(number, "")) for m in measures])
     means = [scores.get(f"mean_{name}", "") for name in measures]
-    yield _line("mean of classes", [_cell(mean) for mean in means])
+    yield _line(say("mean of classes"), [_cell(mean) for mean in means])
 
 
 def _line(name: str, cells: list[str]) -> str:
@@ -94,8 +111,14 @@ def _left_out(counted: Mapping[str, Mapping[int, int]], number: int) -> Iterator
     for measure, of_class in counted.items():
         for c, cases in of_class.items():
             if cases < number:
-                yield f"{_HEADS[measure]} of {_plain(c)}: {cases} of {number} cases"
+                yield say(
+                    "{measure} of {plain}: {cases} of {number} cases",
+                    measure=_HEADS[measure],
+                    plain=_plain(c),
+                    cases=cases,
+                    number=number,
+                )
 
 
 def _plain(number: int) -> str:
-    return f"class {number}" if number else "background"
+    return say("class {number}", number=number) if number else "background"

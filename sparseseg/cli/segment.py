@@ -23,11 +23,12 @@ from sparseseg.cli.train import (
     training_facts,
 )
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 
 def _add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="a volume")
-    parser.add_argument("annotation", metavar="ANNOTATION", help="its annotation")
+    parser.add_argument("image", metavar="IMAGE", help=say("a volume"))
+    parser.add_argument("annotation", metavar="ANNOTATION", help=say("its annotation"))
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="PREDICTION"
     )
@@ -35,10 +36,10 @@ def _add_flags(parser: ArgumentParser) -> None:
         "--model-out",
         type=Path,
         metavar=f"MODEL{MODEL_SUFFIX}",
-        help="keep the model as well",
+        help=say("keep the model as well"),
     )
     parser.add_argument(
-        "--truth", help="a dense segmentation to score the prediction with"
+        "--truth", help=say("a dense segmentation to score the prediction with")
     )
     add_training_flags(parser)
 
@@ -66,7 +67,7 @@ def _run(arguments: Namespace) -> Answer:
     except UserError:
         if not arguments.model_out:  # what was learned can predict again
             jobs.save(model, _rescue(arguments))
-            note(f"the model was saved to {_rescue(arguments)}")
+            note(say("the model was saved to {rescue}", rescue=_rescue(arguments)))
         raise
     data = {"prediction": str(arguments.output), "method": found.method}
     data |= training_facts(model)
@@ -98,5 +99,5 @@ def _rescue(arguments: Namespace) -> Path:
 
 
 SEGMENT = Command(
-    "segment", "train on one annotated volume and predict it", _add_flags, _run
+    "segment", say("train on one annotated volume and predict it"), _add_flags, _run
 )

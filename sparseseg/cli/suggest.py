@@ -6,20 +6,25 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device
 from sparseseg.cli.inputs import add_numbering, read_annotation
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 
 def _add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="a volume")
+    parser.add_argument("image", metavar="IMAGE", help=say("a volume"))
     parser.add_argument(
-        "annotation", metavar="ANNOTATION", help="its annotation so far"
+        "annotation", metavar="ANNOTATION", help=say("its annotation so far")
     )
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="a file, or an id of `models`, whose expected errors count as well",
+        help=say("a file, or an id of `models`, whose expected errors count as well"),
     )
     parser.add_argument(
-        "--count", type=int, default=3, metavar="N", help="how many slices (default: 3)"
+        "--count",
+        type=int,
+        default=3,
+        metavar="N",
+        help=say("how many slices (default: 3)"),
     )
     add_numbering(parser)
     add_device(parser)
@@ -32,7 +37,7 @@ def _run(arguments: Namespace) -> Answer:
     from sparseseg.nn.device import choose_device
 
     if arguments.count < 1:
-        raise UserError(f"--count is 1 or more, got {arguments.count}")
+        raise UserError("--count is 1 or more, got {count}", count=arguments.count)
     volume = read(arguments.image)
     labels = read_annotation(arguments.annotation, volume, arguments)
     model = open_model(arguments.model) if arguments.model else None
@@ -43,7 +48,9 @@ def _run(arguments: Namespace) -> Answer:
         for one in suggest(volume, labels, model=model, count=arguments.count)
     ]
     lines = [f"{one['axis']} {one['index']}: {one['reason']}" for one in found]
-    return Answer({"slices": found}, "\n".join(lines) or "every slice is annotated")
+    return Answer(
+        {"slices": found}, "\n".join(lines) or say("every slice is annotated")
+    )
 
 
-SUGGEST = Command("suggest", "say which slices to annotate next", _add_flags, _run)
+SUGGEST = Command("suggest", say("say which slices to annotate next"), _add_flags, _run)

@@ -14,6 +14,7 @@ from sparseseg.cli.outputs import check_model_name, make_room
 from sparseseg.cli.progress import note
 from sparseseg.cli.scores import estimate_facts
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.progress import uses_in_words
 
 if TYPE_CHECKING:
@@ -49,8 +50,11 @@ def learn(arguments: Namespace, cases: "Sequence[Case]", *, rescue: Path) -> "Mo
     recipe = getattr(arguments, "recipe", model.plan.recipe)
     if recipe != model.plan.recipe:
         raise UserError(
-            f"{chosen.parent} follows the recipe {model.plan.recipe} and cannot go "
-            f"on with {recipe}: leave --recipe out"
+            "{parent} follows the recipe {recipe} and cannot go "
+            "on with {recipe_2}: leave --recipe out",
+            parent=chosen.parent,
+            recipe=model.plan.recipe,
+            recipe_2=recipe,
         )
     chosen = dataclasses.replace(chosen, recipe=recipe)
     model.rules = chosen_rules(arguments.clean, model.rules)
@@ -77,7 +81,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         "volumes",
         nargs="+",
         metavar="IMAGE ANNOTATION",
-        help="volumes and their annotations",
+        help=say("volumes and their annotations"),
     )
     parser.add_argument(
         "-o", dest="output", type=Path, required=True, metavar="MODEL.safetensors"
@@ -89,7 +93,7 @@ def _run(arguments: Namespace) -> Answer:
     output = arguments.output
     check_model_name(output)
     settings(arguments)  # complains, if it has to, before anything is read
-    pairs = pairs_of(arguments.volumes, "image needs its annotation")
+    pairs = pairs_of(arguments.volumes, say("each image needs its annotation"))
     cases = [read_case(*pair, arguments) for pair in pairs]
     check_lines(arguments, cases)
     make_room([output], inputs=[*arguments.volumes, parent_of(arguments)])
@@ -101,7 +105,12 @@ def _run(arguments: Namespace) -> Answer:
 def trained(model: "Model", output: Path) -> Answer:
     """Say where a model is, and what it took."""
     facts = training_facts(model)
-    text = f"{output}: {facts['step']} steps in {facts['seconds']:.0f} s"
+    text = say(
+        "{output}: {step} steps in {seconds:.0f} s",
+        output=output,
+        step=facts["step"],
+        seconds=facts["seconds"],
+    )
     estimate = _estimate(model)
     lines = [text, estimate.reason, *uses_in_words(model.history)]
     data = {"model": str(output), **facts, **estimate_facts(estimate)}
@@ -114,8 +123,10 @@ def _estimate(model: "Model") -> "DiceEstimate":
 
     found = evidence_of(model.history)
     if found is None:
-        return DiceEstimate(None, {}, "no estimate: no slices were left out in turn")
+        return DiceEstimate(
+            None, {}, say("no estimate: no slices were left out in turn")
+        )
     return estimate(found)
 
 
-TRAIN = Command("train", "learn a model from annotated volumes", _add_flags, _run)
+TRAIN = Command("train", say("learn a model from annotated volumes"), _add_flags, _run)

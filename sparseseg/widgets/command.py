@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QObject, QProcess, Signal
+from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
 
 class CommandProcess(QObject):
@@ -36,6 +36,9 @@ class CommandProcess(QObject):
         process = self._process = QProcess(self)
         process.readyReadStandardOutput.connect(self._read)
         process.finished.connect(self._finish)
+        environment = QProcessEnvironment.systemEnvironment()
+        environment.insert("PYTHONIOENCODING", "utf-8")
+        process.setProcessEnvironment(environment)
         process.start(sys.executable, ["-m", "sparseseg", *words])
 
     def stop(self) -> None:
@@ -65,7 +68,7 @@ class CommandProcess(QObject):
         self._read()
         process, self._process = self._process, None
         assert process is not None
-        said = bytes(process.readAllStandardError()).decode(errors="replace")
+        said = bytes(process.readAllStandardError()).decode("utf-8", "replace")
         words = said.strip().splitlines()[-1:] or ["it ended without a message"]
         process.deleteLater()
         failed = code != 0 and not self._is_stopped
