@@ -79,8 +79,8 @@ def covered_files() -> list[Path]:
 def extracted() -> Catalog:
     """Return every text that a person is told."""
     found = Catalog()
-    for text in OF_ARGPARSE:
-        found.add(text, locations=[("argparse", 0)])
+    for words in OF_ARGPARSE:
+        found.add(words, locations=[("argparse", 0)])
     for file in covered_files():
         name = file.relative_to(PACKAGE.parent).as_posix()
         for _, text, _, _ in extract_from_file("python", file, KEYWORDS):
@@ -138,9 +138,8 @@ def untranslated(catalogue: Catalog) -> Iterator[Message]:
     """Give the texts that have no translation."""
     for message in catalogue:
         words = message.string
-        if message.id and not (
-            words if isinstance(words, str) else words and all(words)
-        ):
+        forms = [words] if isinstance(words, str) else words or [""]
+        if message.id and not all(forms):
             yield message
 
 
