@@ -24,6 +24,9 @@ from sparseseg.errors import UserError
 
 AXES = "zyx"
 
+# A slice with fewer labels than this share is no reason to leave its neighbours out.
+_WELL_LABELLED = 0.1
+
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.intp]
 Share = NDArray[np.float64]
@@ -78,6 +81,18 @@ def survey(annotation: NDArray[np.uint8]) -> Survey:
     share = _shares(_tally(strays, shape), complete)
     owned = _tally(strays, shape, share)
     return Survey(complete, share, tuple(_annotated(owned, complete)))
+
+
+def well_labelled(
+    slices: Sequence[AnnotatedSlice], shape: tuple[int, int, int]
+) -> list[tuple[int, int]]:
+    """Return axis and index of the slices of a volume that hold more than a few strokes."""
+    areas = [prod(shape) // length for length in shape]
+    return [
+        (where.axis, where.index)
+        for where in slices
+        if where.complete or where.voxels >= _WELL_LABELLED * areas[where.axis]
+    ]
 
 
 def annotate_slices(

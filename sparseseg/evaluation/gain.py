@@ -1,7 +1,7 @@
 """How much a further annotated slice would tell, by what lies far from all others."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,26 +48,25 @@ class CoarseGrid:
 
 
 def best_planes(
+    grid: CoarseGrid,
     error: NDArray[np.floating] | None,
-    shape: tuple[int, int, int],
-    sides: Sequence[float],
     known: Sequence[Plane],
     count: int,
 ) -> list[Plane]:
     """Return the slices to annotate next, the best first.
 
     A slice teaches a voxel at distance d as much as exp(-d / l); a voxel needs it as
-    much as its expected `error` (z, y, x), 1 everywhere without one. The gain of a slice
-    is what it adds to the nearest slice that is there, over all voxels. After each choice
-    the gains are computed again, so that two neighbours are never chosen for one gap.
-    `sides` are those of a voxel, and l is a sixth of the longest side of the volume, or
-    the mean distance to the known slices if that is shorter.
+    much as its expected `error` (z, y, x, by cell), 1 everywhere without one. The gain of
+    a slice is what it adds to the nearest slice that is there, over all voxels. After each
+    choice the gains are computed again, so that two neighbours are never chosen for one
+    gap. l is a sixth of the longest side of the volume, or the mean distance to the known
+    slices if that is shorter.
     """
-    grid = CoarseGrid.of(shape, sides)
-    worth = np.ones((1, 1, 1)) if error is None else error[np.ix_(*grid.cells)]
-    reach = max(n * side for n, side in zip(shape, sides, strict=True)) / 6
+    worth = np.ones((1, 1, 1)) if error is None else error
+    sides = zip(grid.shape, grid.sides, strict=True)
+    reach = max(length * side for length, side in sides) / 6
     if known:
-        reach = min(reach, max(min(sides), float(grid.away(known).mean())))
+        reach = min(reach, max(min(grid.sides), float(grid.away(known).mean())))
     chosen: list[Plane] = []
     for _ in range(count):
         plane = _best(grid, worth, [*known, *chosen], reach)
@@ -77,16 +76,11 @@ def best_planes(
     return chosen
 
 
-def distance_of(
-    plane: Plane,
-    shape: tuple[int, int, int],
-    sides: Sequence[float],
-    known: Sequence[Plane],
-) -> float:
+def distance_of(plane: Plane, grid: CoarseGrid, known: Sequence[Plane]) -> float:
     """Return how far the voxels of a slice are from all known ones, on average."""
-    cells = [_spread(length) for length in shape]
+    cells = list(grid.cells)
     cells[plane[0]] = np.array([plane[1]])
-    return float(CoarseGrid(shape, sides, tuple(cells)).away(known).mean())
+    return float(replace(grid, cells=tuple(cells)).away(known).mean())
 
 
 def _spread(length: int) -> NDArray[np.intp]:

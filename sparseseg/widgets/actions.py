@@ -36,8 +36,6 @@ class PaintActions:
         self._planes = planes
         self._messages = messages
         self._hidden: list[Layer] = []
-        self.suggestions: Callable[[], list[SliceView]] = list
-        """Gives the slices that are worth annotating next, the best first."""
 
     def owns(self, layer: "Layer") -> bool:
         """Tell whether keys on a layer are for this dock."""
@@ -65,9 +63,9 @@ class PaintActions:
 
     def next_suggested(self) -> None:
         """Go to the slice that is worth annotating next."""
-        found = self.suggestions()
+        found = self._desk.suggestions.views
         if not found:
-            raise UserError("No slice is suggested yet: train first.")
+            raise UserError("No slice is suggested yet: complete a slice first.")
         view = self._desk.painter.view
         place = found.index(view) + 1 if view in found else 0
         self._desk.painter.go_to(found[place % len(found)])

@@ -22,6 +22,7 @@ from sparseseg.widgets.recovery import Autosave, ModelFolder
 from sparseseg.widgets.relay import Relay
 from sparseseg.widgets.result_layers import ResultLayers
 from sparseseg.widgets.state import State
+from sparseseg.widgets.suggestions import Suggestions
 from sparseseg.widgets.writing import Writing
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Desk:
         self.adoption = Adoption(self.link, self.classes, self.writing)
         self.ledger = LedgerWatch()
         self.background = Background("window")
+        self.suggestions = Suggestions(self)
         self.state = State()
         self._is_painted = False
         self._autosave: Autosave | None = None
@@ -115,6 +117,7 @@ class Desk:
         self._end_autosave()
         self.ledger.close()
         self.background.close()
+        self.suggestions.close()
         self.painter.close()
         self.link.close()
         self.state_changed.disconnect()

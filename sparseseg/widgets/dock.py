@@ -197,6 +197,7 @@ class SegmentationDock(QWidget):
         relay, link = self.desk.relay, self.desk.link
         self.desk.state_changed.connect(self._show_state)
         self.desk.project.changed.connect(self._show_locked)
+        self.desk.suggestions.changed.connect(self.paint.ledger.show_suggested)
         self.paint.planes.clicked.connect(self._turn_planes)
         self.planes.shown.connect(self.paint.planes.setChecked)
         link.opened.connect(self._fold_image)

@@ -33,6 +33,9 @@ class KeyAction:
         return f"sparseseg:{self.name}"
 
 
+NEXT_SUGGESTED = KeyAction(
+    "next_suggested", "S", "Next suggested slice", PaintActions.next_suggested
+)
 ACTIONS = (
     KeyAction(
         "previous_annotated",
@@ -48,9 +51,7 @@ ACTIONS = (
         lambda a: a.next_annotated(),
         is_repeatable=True,
     ),
-    KeyAction(
-        "next_suggested", "S", "Next suggested slice", PaintActions.next_suggested
-    ),
+    NEXT_SUGGESTED,
     KeyAction(
         "change_plane", "R", "Slices across the next axis", PaintActions.change_plane
     ),

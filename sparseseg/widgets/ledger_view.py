@@ -6,11 +6,15 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QWidget
 
 from sparseseg.data.slices import AXES, AnnotatedSlice
+from sparseseg.widgets.keys import NEXT_SUGGESTED, key_of
 from sparseseg.widgets.slice_strip import SliceStrip
 from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sparseseg.evaluation.suggesting import Suggestion
     from sparseseg.widgets.ledger import LedgerCount
 
 
@@ -25,8 +29,10 @@ class LedgerView(QWidget):
         self._count: LedgerCount | None = None
         self._view: SliceView | None = None
         self._locked: frozenset[tuple[int, int]] = frozenset()
+        self._suggested: Sequence[Suggestion] = ()
         self.coverage = text_label(role="hint")
         self.visible = text_label()
+        self.next = text_label(role="hint")
         self.strips = [SliceStrip(axis) for axis in range(3)]
         self.totals = [text_label(role="hint", wrap=False) for _ in range(3)]
         self._build()
@@ -42,6 +48,13 @@ class LedgerView(QWidget):
         self._locked = slices
         for axis, strip in enumerate(self.strips):
             strip.show_locked(frozenset(i for a, i in slices if a == axis))
+        self._show()
+
+    def show_suggested(self, found: "Sequence[Suggestion]") -> None:
+        """Mark the slices that are worth annotating next, and say which is the first."""
+        self._suggested = found
+        for axis, strip in enumerate(self.strips):
+            strip.show_suggested(tuple(s.index for s in found if s.axis == axis))
         self._show()
 
     def show_view(self, view: SliceView | None) -> None:
@@ -63,7 +76,8 @@ class LedgerView(QWidget):
             grid.addWidget(total, axis, 2)
         grid.setColumnStretch(1, 1)
         grid.addWidget(self.visible, 3, 0, 1, 3)
-        grid.addWidget(self.coverage, 4, 0, 1, 3)
+        grid.addWidget(self.next, 4, 0, 1, 3)
+        grid.addWidget(self.coverage, 5, 0, 1, 3)
 
     def _show(self) -> None:
         count = self._count
@@ -80,6 +94,8 @@ class LedgerView(QWidget):
         words = _visible(count, view)
         self.visible.setText(f"{words}, locked" if words and is_locked else words)
         self.visible.setHidden(not self.visible.text())
+        self.next.setText(_next(self._suggested, view))
+        self.next.setHidden(not self.next.text())
 
 
 def _total(slices: list[AnnotatedSlice]) -> str:
@@ -94,6 +110,19 @@ def _coverage(count: "LedgerCount | None") -> str:
     if count is None:
         return "No annotation yet."
     return f"{count.ledger.share:.1%} of all voxels are labelled."
+
+
+def _next(found: "Sequence[Suggestion]", view: SliceView | None) -> str:
+    """Say why the visible slice is suggested, or else which slice comes first."""
+    if not found:
+        return ""
+    for one in found:
+        if view == SliceView(one.axis, one.index):
+            return f"Suggested: {one.reason}."
+    first = found[0]
+    where = SliceView(first.axis, first.index)
+    key = key_of(NEXT_SUGGESTED)
+    return f"Next{f' (key {key})' if key else ''}: slice {where}, {first.reason}."
 
 
 def _visible(count: "LedgerCount | None", view: SliceView | None) -> str:

@@ -28,6 +28,8 @@ class Seat:
     uncertainty: "Image | None" = None
     cleaned: "Labels | None" = None
     proposal: "Labels | None" = None
+    is_predicted: bool = False
+    """Whether the whole volume was predicted."""
 
     @property
     def name(self) -> str:

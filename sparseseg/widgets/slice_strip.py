@@ -13,8 +13,8 @@ from sparseseg.widgets.slices import SliceView
 if TYPE_CHECKING:
     from qtpy.QtGui import QMouseEvent, QPaintEvent
 
-# Two of Okabe and Ito's colours: they differ for every eye, on dark and on light.
-COMPLETE, PARTIAL = QColor("#009e73"), QColor("#e69f00")
+# Three of Okabe and Ito's colours: they differ for every eye, on dark and on light.
+COMPLETE, PARTIAL, SUGGESTED = QColor("#009e73"), QColor("#e69f00"), QColor("#56b4e9")
 _INSET = 5
 _REACH = 4
 
@@ -31,10 +31,12 @@ class SliceStrip(QWidget):
         self._slices: list[AnnotatedSlice] = []
         self._shown: int | None = None
         self._locked: frozenset[int] = frozenset()
+        self._suggested: tuple[int, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "Tall green ticks are complete slices, short orange ones are begun, the "
-            "triangle is the visible slice, a padlock means locked; click to go to a slice"
+            "Tall green ticks are complete slices, short orange ones are begun, blue rings "
+            "are suggested, the triangle is the visible slice, a padlock means locked; "
+            "click to go to a slice"
         )
 
     def sizeHint(self) -> QSize:
@@ -54,8 +56,14 @@ class SliceStrip(QWidget):
             self._locked = indices
             self.update()
 
+    def show_suggested(self, indices: tuple[int, ...]) -> None:
+        """Mark the slices that are worth annotating next."""
+        if indices != self._suggested:
+            self._suggested = indices
+            self.update()
+
     def mousePressEvent(self, event: "QMouseEvent") -> None:
-        """Ask for the slice under the pointer, or the annotated one close to it."""
+        """Ask for the slice under the pointer, or the marked one close to it."""
         if self._length:
             index = self._index_at(event.pos().x())
             self.asked.emit(SliceView(self._axis, index))
@@ -71,6 +79,8 @@ class SliceStrip(QWidget):
         painter.drawLine(QPointF(2, middle), QPointF(self.width() - 2, middle))
         for found in self._slices:
             self._draw_tick(painter, found)
+        for index in self._suggested if self._length else ():
+            self._draw_ring(painter, self._position(index))
         for index in self._locked if self._length else ():
             frame = QRectF(self._position(index) - 4, 0, 8, 10)
             draw_padlock(painter, frame, self.palette().text().color())
@@ -84,6 +94,11 @@ class SliceStrip(QWidget):
         colour = COMPLETE if found.complete else PARTIAL
         painter.fillRect(QRectF(x - 1.5, middle - half, 3, 2 * half), colour)
 
+    def _draw_ring(self, painter: QPainter, x: float) -> None:
+        painter.setPen(QPen(SUGGESTED, 2))
+        painter.setBrush(self.palette().window())
+        painter.drawEllipse(QPointF(x, self.height() / 2), 3.5, 3.5)
+
     def _draw_marker(self, painter: QPainter, x: float) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self.palette().text())
@@ -95,9 +110,8 @@ class SliceStrip(QWidget):
         return _INSET + (self.width() - 2 * _INSET) * index / max(1, self._length - 1)
 
     def _index_at(self, x: int) -> int:
-        near = [
-            s.index for s in self._slices if abs(self._position(s.index) - x) <= _REACH
-        ]
+        marked = [*(s.index for s in self._slices), *self._suggested]
+        near = [index for index in marked if abs(self._position(index) - x) <= _REACH]
         if near:
             return min(near, key=lambda index: abs(self._position(index) - x))
         share = (x - _INSET) / max(1, self.width() - 2 * _INSET)

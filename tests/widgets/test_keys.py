@@ -5,6 +5,7 @@ import pytest
 from napari.layers import Labels
 from napari.utils.action_manager import action_manager
 
+from sparseseg.evaluation.suggesting import Suggestion
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.keys import ACTIONS, key_of
 from sparseseg.widgets.slices import SliceView
@@ -81,7 +82,7 @@ def test_the_overlay_goes_and_comes_back_as_it_was(dock):
 def test_the_suggested_slices_are_visited_in_their_order(dock):
     press(dock, "S")
     assert "No slice is suggested yet" in dock.messages.texts[0]
-    dock.actions.suggestions = lambda: [SliceView(1, 7), SliceView(0, 3)]
+    dock.desk.suggestions.found = [Suggestion(1, 7, ""), Suggestion(0, 3, "")]
     seen = []
     for _ in range(3):
         press(dock, "S")
