@@ -141,7 +141,7 @@ class HeldOut:
         begin = time.perf_counter()
         turns = left_out_in_turn(scenes) if self._wanted else []
         measures: dict[Method, Any] = {}
-        if model.recipe.is_guided and turns:
+        if model.recipe.has_classifiers and turns:
             pairs = [(scenes[number], frozenset([where])) for number, where in turns]
             yield from self._walk(pairs)
             blind = partial(_blind, scenes)
@@ -181,7 +181,8 @@ def _predicted(model: Model, scene: Scene, out: Slices, box: Box) -> Answers:
     if model.recipe.is_guided:
         bare = scene.without(scene.slices)
         answers["unguided"] = network_probabilities(model, bare, box)
-        if mix := mix_of("forest", model, bare, None):
+        mix = mix_of("forest", model, bare, None)
+        if mix and model.recipe.has_classifiers:
             answers["forest"] = mix(answers["unguided"], box)
     return answers
 

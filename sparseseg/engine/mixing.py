@@ -37,7 +37,7 @@ def mix_of(
     if method == "forest":
         return partial(_with_forest, model, scene)
     if method == "mixed" and walked is not None:
-        if len(scene.slices) == 1:
+        if len(scene.slices) == 1 and model.recipe.has_classifiers:
             return partial(_with_both, model, scene, walked)
         return partial(_with_walk, walked)
     return None

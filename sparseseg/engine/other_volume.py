@@ -35,7 +35,7 @@ def by_volume(
     Returns None where a recipe learns by steps alone, or where no volume can be spared.
     """
     place = spared_volume(scenes)
-    if place is None or not model.recipe.is_guided:
+    if place is None or not model.recipe.has_classifiers:
         return None
     learned = [scene for number, scene in enumerate(scenes) if number != place]
     stand_in = Model(model.plan, model.table)

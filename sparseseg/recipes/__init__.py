@@ -22,6 +22,7 @@ from sparseseg.recipes.recipe import (
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import ThreeViewRecipe
 from sparseseg.recipes.unet3d import UNet3dRecipe
+from sparseseg.recipes.unet3d_guided import GuidedUNet3dRecipe
 from sparseseg.recipes.unetplusplus import UNetPlusPlusRecipe
 from sparseseg.settings.cards import CARDS, card
 
@@ -46,6 +47,7 @@ _RECIPES: dict[str, Recipe] = {
     for recipe in (
         ThreeViewRecipe(),
         UNet3dRecipe(),
+        GuidedUNet3dRecipe(),
         UNetPlusPlusRecipe(),
         MSSUNetRecipe(),
         HDenseUNetRecipe(),

@@ -35,6 +35,9 @@ class Batch:
     """(n, ...), int64: the index of the output, or IGNORE where unlabelled."""
     fold: int | None = None
     """The fold of the slices in this batch, if the recipe fits in folds."""
+    asked: Tensor | None = None
+    """(m), the indices of the outputs that are asked for, if those are not all; then a
+    target is an index into them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,9 @@ class Answering(Protocol):
     """Whether it predicts in single precision, to equal the library it came from."""
     is_guided: bool
     """Whether the annotation of a volume leads the prediction of that volume."""
+    has_classifiers: bool
+    """Whether voxel-wise classifiers stand beside the network: a forest, and those that
+    are blind to a slice that is learned from."""
 
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network alone, for so many image channels."""
@@ -172,7 +178,7 @@ class Answering(Protocol):
         """Return (k, z, y, x) for a box."""
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
-        """Return what a random forest says (k, z, y, x), if the recipe is guided."""
+        """Return what a random forest says (k, z, y, x), if there are classifiers."""
 
     def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
         """Return the probabilities bit by bit, where a box takes long."""
@@ -206,13 +212,14 @@ class Plain:
     card: Card
     is_exact = False
     is_guided = False
+    has_classifiers = False
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box; each recipe has its own way."""
         raise NotImplementedError
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
-        """Have none: only guided recipes are asked."""
+        """Have none: only recipes with classifiers are asked."""
         raise NotImplementedError
 
     def tile_bytes(

@@ -16,10 +16,15 @@ def draw_case(scenes: Sequence[Scene], rng: np.random.Generator) -> Scene:
 
 def draw_place(scene: Scene, rng: np.random.Generator) -> Triple:
     """Draw a class that is there, then one of its labelled voxels; z, y, x."""
+    return place_of(scene, *draw_labelled(scene, rng))
+
+
+def draw_labelled(scene: Scene, rng: np.random.Generator) -> tuple[int, int]:
+    """Draw a class that is there, then a plane and the flat index of a pixel of it."""
     kind = rng.choice(np.flatnonzero(scene.counts))
     sizes = np.array([len(places[kind]) for places in scene.places])
     plane = int(rng.choice(len(sizes), p=sizes / sizes.sum()))
-    return place_of(scene, plane, int(rng.choice(scene.places[plane][kind])))
+    return plane, int(rng.choice(scene.places[plane][kind]))
 
 
 def place_of(scene: Scene, plane: int, flat: int) -> Triple:

@@ -222,6 +222,17 @@ CARDS = {
             options=PatchOptions,
         ),
         Card(
+            "unet3d-guided",
+            "Guided 3-D U-Net",
+            "A small 3-D network that follows what you paint; for a GPU and many steps.\n"
+            "Asked for one class at a time; kernels follow the voxel size.",
+            "sparseseg; after Çiçek et al., MICCAI 2016",
+            651_769,
+            0.2,
+            wants_gpu=True,
+            options=ThreeViewOptions,
+        ),
+        Card(
             "unetplusplus",
             "UNet++ (2018)",
             "One training, four networks: choose speed or accuracy afterwards.\n"

@@ -26,10 +26,11 @@ SMALL = {
     "mssunet": {"width": 2},
     "hdenseunet": {"connections": True},
     "lungnet": {"dims": 2, "width": 3},
+    "unet3d-guided": {"anisotropy": [1.0, 1.0, 1.0], "widths": [3, 4, 5, 6]},
 }
 
 # All others average planes of all three views, each of which is shown whole.
-READS_A_PART = {"three-view", "unet3d", "mssunet"}
+READS_A_PART = {"three-view", "unet3d", "unet3d-guided", "mssunet"}
 
 # nnU-Net gives its coarsest head no weight in the loss.
 WEIGHTLESS = {"pretrained": {"folds.0.heads.0.weight", "folds.0.heads.0.bias"}}

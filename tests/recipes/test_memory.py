@@ -73,7 +73,11 @@ def test_what_is_kept_for_the_backward_pass_is_counted_by_hand():
 @pytest.mark.parametrize("name", [name for name in CARDS if name != "three-view"])
 def test_the_card_tells_what_the_published_patch_takes(name):
     recipe, plan = plan_of(name, shape=(120, 260, 260))
-    shapes = {"unetplusplus": (4, 1, 96, 96), "lungnet": (1, 1, 256, 256)}
+    shapes = {
+        "unetplusplus": (4, 1, 96, 96),
+        "lungnet": (1, 1, 256, 256),
+        "unet3d-guided": (2, 1 + 1 + 2, 40, 40, 40),
+    }
     gigabytes = training_bytes(recipe, plan, shapes.get(name)) / GB
     assert recipe.card.training_gb == pytest.approx(gigabytes, rel=0.12, abs=0.05)
 

@@ -13,6 +13,7 @@ CASES = {
     "mssunet": (1, 3),
     "hdenseunet": (1, 3),
     "lungnet": (1, 6),
+    "unet3d-guided": (1, 2),
 }
 
 

@@ -47,7 +47,7 @@ def blind_slices(
     the model has learned from. Returns nothing for a recipe without such parts.
     """
     found: list[BlindSlice] = []
-    if not model.recipe.is_guided:
+    if not model.recipe.has_classifiers:
         return found
     first = 0
     for number, scene in enumerate(scenes):

@@ -5,29 +5,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from sparseseg.boxes import Box, Triple
-from sparseseg.data.intensity import (
-    AS_STORED,
-    GreyRule,
-    equalising,
-    is_ct,
-    own_scale,
-)
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.nn import losses
 from sparseseg.nn.filters import filter_count, filter_grid
 from sparseseg.nn.guided_unet import GuidedUNet
+from sparseseg.recipes.balanced import balanced_curves, rules_for
 from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features, slices, views
-from sparseseg.settings.cards import GreyChoice, ThreeViewOptions, card
+from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import Options
 
 _RATE = 2e-3
@@ -55,6 +48,7 @@ class ThreeViewRecipe(Plain):
 
     card = card("three-view")
     is_guided = True
+    has_classifiers = True
 
     def plan(
         self, cases: Sequence[Case], outputs: Sequence[int], options: Options
@@ -62,19 +56,13 @@ class ThreeViewRecipe(Plain):
         """Fit grey curves that give each annotated class its share of the contrast."""
         assert isinstance(options, ThreeViewOptions)
         volume = cases[0][0]
-        rules = tuple(
-            _rule([volume.array[channel] for volume, _ in cases], options.grey)
-            for channel in range(volume.channels)
-        )
+        rules = rules_for(cases, options.grey)
         return Plan(
             recipe=self.card.name,
             outputs=tuple(outputs),
             spacing=volume.spacing,
             unit=volume.unit,
-            curves=tuple(
-                equalising([_balanced(case, channel, outputs, rule) for case in cases])
-                for channel, rule in enumerate(rules)
-            ),
+            curves=balanced_curves(cases, outputs, rules),
             grey=rules,
             patch=(slices.CROP, slices.CROP, slices.CROP),
             # Where things lie in one volume may not hold for another: two have to show it.
@@ -225,29 +213,3 @@ class ThreeViewRecipe(Plain):
             for one, other in zip(bank, places, strict=True)
         ]
         return torch.cat(found).T.reshape(-1, *box.shape)
-
-
-def _rule(channels: Sequence[NDArray[Any]], choice: GreyChoice) -> GreyRule:
-    """Return the rule that was chosen; "auto" keeps Hounsfield units as they are."""
-    if choice == "auto":
-        return "fixed" if all(map(is_ct, channels)) else "volume"
-    return choice
-
-
-def _balanced(
-    case: Case, channel: int, outputs: Sequence[int], rule: GreyRule
-) -> NDArray[np.float64]:
-    """Return as many grey values of the whole volume as of each class, by a rule."""
-    volume, labels = case
-    rng = np.random.default_rng(0)
-    grey, painted = volume.array[channel], labels.array
-    parts = [grey.reshape(-1)[rng.integers(0, grey.size, _SAMPLES)]]
-    for value in outputs:
-        members = grey[painted == value]
-        if members.size:
-            parts.append(members[rng.integers(0, members.size, _SAMPLES)])
-    scale = own_scale(volume.array, channel) if rule == "volume" else AS_STORED
-    return scale(np.concatenate(parts))
-
-
-_SAMPLES = 50_000
