@@ -95,6 +95,10 @@ class Score:
         }
 
 
+Ending = Literal["finished", "known by heart", "stopped"]
+"""Why a training ended: its budget is spent, more steps would only lose, or by its user."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of training; `done` (0..1) is None when training has no end."""
@@ -106,6 +110,8 @@ class Step:
     score: Score | None
     estimate: "DiceEstimate | None" = None
     """How good the prediction is between the slices, now and then."""
+    ending: "Ending | None" = None
+    """Why this is the last step; None for all steps before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from sparseseg.progress import Ending
 from sparseseg.recipes import Stage
 from sparseseg.settings.training import TrainSettings
 
@@ -66,9 +67,27 @@ class Schedule:
             return min(1.0, self.steps / self._settings.steps)
         if self._settings.minutes is None:
             return None
-        time = self._clock.now() / (60 * self._settings.minutes)
-        learned = self.steps / self._enough if self._enough else 0.0
-        return min(1.0, max(time, learned))
+        return min(1.0, max(self._spent, self._learned))
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why the training is at its end; None while it is not."""
+        if self.done is None or self.done < 1:
+            return None
+        is_timed = self._settings.steps is None
+        is_early = is_timed and self._spent < 1
+        return "known by heart" if is_early else "finished"
+
+    @property
+    def _spent(self) -> float:
+        """The share of the minutes that are spent."""
+        assert self._settings.minutes is not None
+        return self._clock.now() / (60 * self._settings.minutes)
+
+    @property
+    def _learned(self) -> float:
+        """The share of the steps after which the labels are known by heart."""
+        return self.steps / self._enough if self._enough else 0.0
 
     @property
     def stage(self) -> Stage:

@@ -91,13 +91,13 @@ def _items(
         done = schedule.done
         scoring = trainee.held_out.score(model, trainee.seen, count, clock.now())
         score = last or (yield from _timed(clock, scoring))
-        model.history["stage"] = schedule.stage.name
-        _record(model, settings, count, clock.now(), score)
-        is_last = done is not None and done >= 1
-        found = yield from _timed(clock, trainee.sum_up(clock.now(), is_last))
+        ending = schedule.ending if done == 1 else None
+        step = Step(count, clock.now(), loss, done, score, ending=ending)
+        _record(model, settings, step, schedule.stage)
+        found = yield from _timed(clock, trainee.sum_up(step.seconds, done == 1))
         with clock.stopped():
-            yield Step(count, clock.now(), loss, done, score, found)
-        if is_last:
+            yield replace(step, seconds=clock.now(), estimate=found)
+        if done == 1:
             return
 
 
@@ -128,17 +128,16 @@ def _stages_left(model: Model) -> tuple[Stage, ...]:
     return tuple(replace(stage, share=stage.share / whole) for stage in left)
 
 
-def _record(
-    model: Model,
-    settings: TrainSettings,
-    step: int,
-    seconds: float,
-    score: Score | None,
-) -> None:
+def _record(model: Model, settings: TrainSettings, step: Step, stage: Stage) -> None:
     model.history.update(
-        settings=settings.to_json(), step=step, seconds=round(seconds, 1)
+        settings=settings.to_json(),
+        step=step.step,
+        seconds=round(step.seconds, 1),
+        stage=stage.name,
+        # Whoever drops the generator before its last step has stopped it.
+        ending=step.ending or "stopped",
     )
-    if score is not None:
-        model.history["held_out"] = score.to_json()
-        if (found := other_volume.by_slices(score)) is not None:
+    if step.score is not None:
+        model.history["held_out"] = step.score.to_json()
+        if (found := other_volume.by_slices(step.score)) is not None:
             model.history["other_volume"] = found

@@ -9,7 +9,7 @@ from psygnal import Signal, SignalGroup
 
 from sparseseg.boxes import Box
 from sparseseg.evaluation.estimate import DiceEstimate
-from sparseseg.progress import Method, Score
+from sparseseg.progress import Ending, Method, Score
 
 Job = Literal["train", "predict", "preview"]
 
@@ -33,6 +33,8 @@ class StepReport:
     step: int
     seconds: float
     loss: float
+    ending: Ending | None = None
+    """Why it is the last one, if it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -289,4 +289,4 @@ def telling_failures(send: Callable[[Reply], None], *, log: Path) -> Iterator[No
 
 
 def _step_report(step: Step) -> StepReport:
-    return StepReport(step.step, step.seconds, step.loss)
+    return StepReport(step.step, step.seconds, step.loss, step.ending)

@@ -11,14 +11,13 @@ from sparseseg.errors import UserError
 from sparseseg.session.events import Phase
 from sparseseg.widgets import recovery
 from sparseseg.widgets.actions import PaintActions
-from sparseseg.widgets.background import Background
 from sparseseg.widgets.cheat_sheet import CheatSheet
 from sparseseg.widgets.class_keys import ClassKeys
 from sparseseg.widgets.class_panel import ClassPanel
 from sparseseg.widgets.clean_panel import CleanPanel
 from sparseseg.widgets.closing import CloseGuard
 from sparseseg.widgets.desk import Desk
-from sparseseg.widgets.endings import predicted_words, trained_words
+from sparseseg.widgets.endings import Endings
 from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.image_panel import ImagePanel
 from sparseseg.widgets.keys import register, unregister
@@ -72,10 +71,7 @@ class SegmentationDock(QWidget):
         self.picker: ModelPicker | None = None
         self.sections: list[Section] = []
         self._timers: list[QTimer] = []
-        self._phase = Phase.IDLE
-        self._ended = ""
-        self._counting = Background("counting")
-        self._counting.done.connect(self._show_ending)
+        self._endings = Endings(self.desk, self.messages)
         self._make_panels()
         desk = self.desk
         PreviewWatch(desk.session, desk.relay, desk.results, desk.painter, parent=self)
@@ -111,7 +107,7 @@ class SegmentationDock(QWidget):
         unregister(self.actions)
         self.planes.hide()
         self.train.recipe.close()
-        self._counting.close()
+        self._endings.close()
         self.desk.close()
         super().closeEvent(event)
 
@@ -254,26 +250,10 @@ class SegmentationDock(QWidget):
             image.fold_up()
 
     def _on_phase(self, phase: Phase) -> None:
-        """Take away what failed before once something runs, and say how it ended."""
-        before, self._phase = self._phase, phase
+        """Take away what failed before once something runs."""
         if phase in (Phase.TRAINING, Phase.PREDICTING):
             self.messages.settle()
-        is_idle = phase is Phase.IDLE
-        self.sections[_TRAIN].summarise("" if is_idle else phase)
-        seat = self.desk.link.seat
-        if is_idle and before is Phase.TRAINING:
-            has_model = self.desk.state.has_model
-            self._show_ending(trained_words(self.train.newest_step, has_model))
-        if is_idle and before is Phase.PREDICTING and seat is not None:
-            table = self.desk.classes.table
-            self._counting.start(partial(predicted_words, seat, table))
-
-    def _show_ending(self, words: str) -> None:
-        """Say how it ended, in the place of how it ended before."""
-        if words:
-            self.messages.withdraw(self._ended)
-            self._ended = words
-            self.messages.note(words)
+        self.sections[_TRAIN].summarise("" if phase is Phase.IDLE else phase)
 
     def _offer_recovery(self, image: "Image | None") -> None:
         link = self.desk.link

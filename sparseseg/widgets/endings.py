@@ -1,30 +1,103 @@
 """What is said when a training or a prediction has ended, and what to do next."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.QtCore import QObject
 
 from sparseseg.data.units import PIXEL
+from sparseseg.progress import Ending
+from sparseseg.session.events import Phase
+from sparseseg.widgets.background import Background
 from sparseseg.widgets.job_progress import duration
 
 if TYPE_CHECKING:
     from sparseseg.classes import ClassTable
     from sparseseg.session.events import StepReport
+    from sparseseg.widgets.desk import Desk
+    from sparseseg.widgets.messages import MessageArea
     from sparseseg.widgets.seat import Seat
 
 _THOUSAND = 1000
 _SYMBOLS = {"um": "\N{MICRO SIGN}m"}
 
 
-def trained_words(step: "StepReport | None", has_model: bool) -> str:
-    """Say how long a training went on, and what to do with its model."""
-    if step is None or not has_model:
-        return ""
-    return (
-        f"The training has ended after {duration(step.seconds)}, {_steps(step.step)}. "
-        "Next: look at slices far from those you painted, correct them and train "
-        "again; or press Predict volume."
-    )
+class Endings(QObject):
+    """Say at the end of a training or of a prediction how it ended, in one message."""
+
+    def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
+        super().__init__()
+        self._desk = desk
+        self._messages = messages
+        self._phase = Phase.IDLE
+        self._step: StepReport | None = None
+        self._has_failed = False
+        self._told = ""
+        self._counting = Background("counting")
+        self._counting.done.connect(self._show)
+        desk.relay.step.connect(self._on_step)
+        desk.relay.failed.connect(self._on_failed)
+        desk.relay.phase.connect(self._on_phase)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._counting.close()
+
+    def _on_step(self, step: "StepReport") -> None:
+        self._step, self._has_failed = step, False
+
+    def _on_failed(self, _words: str) -> None:
+        self._has_failed = True
+
+    def _on_phase(self, phase: Phase) -> None:
+        before, self._phase = self._phase, phase
+        if phase is Phase.PREPARING:
+            self._step = None
+        elif phase is Phase.IDLE and before in (Phase.TRAINING, Phase.PAUSED):
+            self._end_training()
+        elif phase is Phase.IDLE and before is Phase.PREDICTING:
+            self._end_prediction()
+
+    def _end_training(self) -> None:
+        if self._step is not None and self._desk.state.has_model:
+            self._show(trained_words(self._step, has_failed=self._has_failed))
+
+    def _end_prediction(self) -> None:
+        seat, table = self._desk.link.seat, self._desk.classes.table
+        if seat is not None:
+            self._counting.start(partial(predicted_words, seat, table))
+
+    def _show(self, words: str) -> None:
+        """Show words in the place of those that told of the ending before."""
+        self._messages.withdraw(self._told)
+        self._told = words
+        self._messages.note(words)
+
+
+def trained_words(step: "StepReport", *, has_failed: bool) -> str:
+    """Say how long a training went on, why it ended, and what to do next."""
+    took = f"after {duration(step.seconds)}, {_steps(step.step)}"
+    if has_failed:
+        return (
+            f"The training failed {took}. The model of that step is kept: press Train to "
+            "go on with it."
+        )
+    return f"{_ENDED[step.ending or 'stopped'].format(took=took)} {_NEXT}"
+
+
+_ENDED: dict[Ending, str] = {
+    "finished": "The training has ended {took}: its time is over.",
+    "known by heart": (
+        "The training has ended early, {took}: the model knows your slices by heart, and "
+        "more steps would only lose. Another slice helps more than another training."
+    ),
+    "stopped": "You stopped the training {took}.",
+}
+_NEXT = (
+    "Next: look at slices far from those you painted, correct them and train again; or "
+    "press Predict volume."
+)
 
 
 def predicted_words(seat: "Seat", table: "ClassTable") -> str:

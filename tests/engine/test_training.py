@@ -150,6 +150,7 @@ def test_a_budget_of_steps_ends_exactly_and_is_told_as_it_is_spent():
     found = steps(blob_case(), steps=4, held_out=False)
     assert [step.step for step in found] == [1, 2, 3, 4]
     assert [step.done for step in found] == [0.25, 0.5, 0.75, 1.0]
+    assert [step.ending for step in found] == [None, None, None, "finished"]
 
 
 def test_training_without_a_budget_has_no_end():
@@ -207,11 +208,23 @@ def test_a_budget_ends_early_once_the_labels_teach_nothing_more(monkeypatch):
     monkeypatch.setattr(RECIPE, "enough", lambda *_: 4)
     found = steps(blob_case(), steps=None, minutes=60.0)
     assert [step.done for step in found] == [0.25, 0.5, 0.75, 1.0]
+    assert [step.ending for step in found] == [None, None, None, "known by heart"]
 
 
 def test_a_number_of_steps_is_taken_whatever_the_labels_teach(monkeypatch):
     monkeypatch.setattr(RECIPE, "enough", lambda *_: 2)
-    assert len(steps(blob_case(), steps=5)) == 5
+    found = steps(blob_case(), steps=5)
+    assert [step.ending for step in found] == [None] * 4 + ["finished"]
+
+
+def test_a_model_knows_why_its_training_ended():
+    labelled = blob_case()
+    model = fresh_model(labelled)
+    work = train(model, [labelled], settings(steps=2))
+    next(work)
+    assert model.history["ending"] == "stopped"
+    next(work)
+    assert model.history["ending"] == "finished"
 
 
 def test_without_an_end_the_rate_falls_until_strokes_join():

@@ -192,14 +192,35 @@ def test_what_failed_is_not_shown_any_longer_than_it_is_true(dock, session):
     assert dock.messages.texts == ()
 
 
-def test_the_end_of_a_training_is_told_with_what_to_do_next(annotated, session):
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        ("finished", "ended after 3 min 10 s, 300 steps: its time is over"),
+        ("known by heart", "ended early, after 3 min 10 s, 300 steps: the model knows"),
+        (None, "You stopped the training after 3 min 10 s, 300 steps"),
+    ],
+)
+def test_the_end_of_a_training_is_told_with_why_and_what_to_do_next(
+    annotated, session, ending, words
+):
+    session.becomes(Phase.TRAINING)
+    session.has_model = True
+    session.events.step.emit(StepReport(300, 190.0, 0.5, ending))
+    session.becomes(Phase.IDLE)
+
+    assert words in annotated.messages.texts[0]
+    assert "Predict volume" in annotated.messages.texts[0]
+
+
+def test_a_training_that_failed_is_not_told_as_one_that_was_stopped(annotated, session):
     session.becomes(Phase.TRAINING)
     session.has_model = True
     session.events.step.emit(StepReport(300, 190.0, 0.5))
+    session.events.failed.emit("The loss is not a number.")
     session.becomes(Phase.IDLE)
 
-    assert "ended after 3 min 10 s, 300 steps" in annotated.messages.texts[0]
-    assert "Predict volume" in annotated.messages.texts[0]
+    assert "failed after 3 min 10 s" in annotated.messages.texts[0]
+    assert "model of that step is kept" in annotated.messages.texts[0]
 
 
 def test_the_end_of_a_prediction_is_told_in_voxels_and_volume(
