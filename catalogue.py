@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po, write_po
 from sparseseg.language import CATALOGUES, DOMAIN, ENGLISH, LANGUAGES
 
 PACKAGE = Path(__file__).parent / "sparseseg"
-COVERED = ("cli",)
+COVERED = ("cli", "settings", "widgets")
 """The parts of the package whose texts are translated."""
 
 ERRORS = (
@@ -30,7 +30,7 @@ ERRORS = (
     "TimeSeriesError",
     "BatchInterruptedError",
 )
-KEYWORDS = {"say": None, "say_count": (1, 2), **dict.fromkeys(ERRORS)}
+KEYWORDS = {"say": None, "template": None, "say_count": (1, 2), **dict.fromkeys(ERRORS)}
 OF_ARGPARSE = (
     "usage: ",
     "positional arguments",

@@ -13,13 +13,45 @@ from sparseseg import language
 from sparseseg.cli.main import main
 from sparseseg.errors import Note, UserError
 from sparseseg.language import LANGUAGES, say, say_count, speaking
+from sparseseg.settings.cards import CARDS, PRETRAINED
+from sparseseg.widgets.style import _SHEET
 from tests.texts import names_in, templates, untold
 
 OTHERS = [name for name in LANGUAGES if name != language.ENGLISH]
 HINT = "run `python catalogue.py`, and translate what it lists"
 
-NOT_FOR_PEOPLE: dict[str, set[str]] = {}
-"""Words that other programs read, and names."""
+NOT_FOR_PEOPLE = {
+    # The names of papers.
+    "settings/cards.py": {c.paper for c in (*CARDS.values(), PRETRAINED)},
+    # Keys of the metadata of layers, and names of layers.
+    "widgets/channels.py": {"sparseseg channels"},
+    "widgets/file_facts.py": {"sparseseg file"},
+    "widgets/geometry.py": {"sparseseg placement before"},
+    "widgets/layer_kinds.py": {
+        "prediction, cleaned up",
+        "sparseseg classes",
+        "sparseseg result",
+    },
+    "widgets/planes/lines.py": {"annotated slices", "sparseseg lines"},
+    "widgets/samples.py": {"ovule nuclei"},
+    "widgets/show.py": {"demo result", "Sparse segmentation"},
+    "widgets/show_project.py": {"Sparse segmentation"},
+    # Rules, as the command line and the model have them.
+    "widgets/common_rules.py": {
+        "drop below {} voxels",
+        "fill holes of",
+        "fill holes of {}",
+        "keep 1 largest of",
+        "keep 1 largest of {}",
+    },
+    # HTML and style sheets.
+    "widgets/cheat_sheet.py": {
+        "<table><tr><td>{}</td><td width=24></td><td>{}</td></tr></table><p>{}</p>"
+    },
+    "widgets/curves.py": {'<span style="color: {}">{}</span>'},
+    "widgets/style.py": {_SHEET.template},
+}
+"""What looks like words for a person and is not: names, and what programs read."""
 
 
 @pytest.fixture

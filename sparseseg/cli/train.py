@@ -51,10 +51,10 @@ def learn(arguments: Namespace, cases: "Sequence[Case]", *, rescue: Path) -> "Mo
     if recipe != model.plan.recipe:
         raise UserError(
             "{parent} follows the recipe {recipe} and cannot go "
-            "on with {recipe_2}: leave --recipe out",
+            "on with {other}: leave --recipe out",
             parent=chosen.parent,
             recipe=model.plan.recipe,
-            recipe_2=recipe,
+            other=recipe,
         )
     chosen = dataclasses.replace(chosen, recipe=recipe)
     model.rules = chosen_rules(arguments.clean, model.rules)

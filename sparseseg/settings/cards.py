@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.settings.options import Options
 
 GreyChoice = Literal["auto", "volume", "fixed"]
@@ -16,9 +17,11 @@ class ThreeViewOptions(Options):
     grey: Annotated[
         GreyChoice,
         {
-            "label": "Grey values",
-            "help": "volume: each volume has its own scale; fixed: the same in all, as in "
-            "CT; auto looks whether they are Hounsfield units",
+            "label": say("Grey values"),
+            "help": say(
+                "volume: each volume has its own scale; fixed: the same in all, as in "
+                "CT; auto looks whether they are Hounsfield units"
+            ),
         },
     ] = "auto"
 
@@ -30,9 +33,11 @@ class PatchOptions(Options):
     patch: Annotated[
         str,
         {
-            "label": "Patch (z x y x x)",
-            "help": "sides z x y x x of a training patch in 3-D, as 48x128x128; the paper's "
-            "if empty",
+            "label": say("Patch (z x y x x)"),
+            "help": say(
+                "sides z x y x x of a training patch in 3-D, as 48x128x128; the paper's "
+                "if empty"
+            ),
         },
     ] = ""
 
@@ -43,11 +48,17 @@ class PlanarOptions(PatchOptions):
 
     dims: Annotated[
         Literal[2, 3],
-        {"label": "Dimensions", "help": "2 looks at planes, 3 at blocks of voxels"},
+        {
+            "label": say("Dimensions"),
+            "help": say("2 looks at planes, 3 at blocks of voxels"),
+        },
     ] = 2
     views: Annotated[
         Literal["all", "z"],
-        {"label": "Planes", "help": "planes across all annotated axes, or z alone"},
+        {
+            "label": say("Planes"),
+            "help": say("planes across all annotated axes, or z alone"),
+        },
     ] = "all"
 
 
@@ -58,22 +69,26 @@ class UNetPlusPlusOptions(PlanarOptions):
     deep_supervision: Annotated[
         bool,
         {
-            "label": "Head at each depth",
-            "help": "train a head at each depth, so that it can be pruned afterwards",
+            "label": say("Head at each depth"),
+            "help": say(
+                "train a head at each depth, so that it can be pruned afterwards"
+            ),
         },
     ] = True
     mode: Annotated[
         Literal["accurate", "fast"],
         {
-            "label": "Prediction",
-            "help": "predict with the mean of all heads, or with the deepest alone",
+            "label": say("Prediction"),
+            "help": say(
+                "predict with the mean of all heads, or with the deepest alone"
+            ),
         },
     ] = "accurate"
     window: Annotated[
         Literal["auto", "ct", "range"],
         {
-            "label": "Grey values",
-            "help": "-200 to 250 HU, or the range of the image; auto looks at it",
+            "label": say("Grey values"),
+            "help": say("-200 to 250 HU, or the range of the image; auto looks at it"),
         },
     ] = "auto"
     dropout: Annotated[
@@ -82,8 +97,8 @@ class UNetPlusPlusOptions(PlanarOptions):
             "min": 0.0,
             "max": 0.9,
             "step": 0.05,
-            "label": "Dropout",
-            "help": "share of features that is dropped",
+            "label": say("Dropout"),
+            "help": say("share of features that is dropped"),
         },
     ] = 0.5
 
@@ -95,8 +110,10 @@ class MSSUNetOptions(PatchOptions):
     mirror: Annotated[
         bool,
         {
-            "label": "Mirrored copies",
-            "help": "average the prediction over 8 mirrored copies: 8 times slower",
+            "label": say("Mirrored copies"),
+            "help": say(
+                "average the prediction over 8 mirrored copies: 8 times slower"
+            ),
         },
     ] = True
     exponent: Annotated[
@@ -105,8 +122,8 @@ class MSSUNetOptions(PatchOptions):
             "min": 0.05,
             "max": 1.0,
             "step": 0.05,
-            "label": "Exponent of the loss",
-            "help": "of -log Dice in the loss",
+            "label": say("Exponent of the loss"),
+            "help": say("of -log Dice in the loss"),
         },
     ] = 0.3
 
@@ -118,43 +135,43 @@ class HDenseUNetOptions(PatchOptions):
     part: Annotated[
         Literal["2d", "hybrid"],
         {
-            "label": "Network",
-            "help": "stop after the 2-D network, or continue with 3-D",
+            "label": say("Network"),
+            "help": say("stop after the 2-D network, or continue with 3-D"),
         },
     ] = "hybrid"
     slices: Annotated[
         Literal[8, 12],
         {
-            "label": "Slices of a patch",
-            "help": "of a 3-D patch: 12 in the paper, 8 in its code",
+            "label": say("Slices of a patch"),
+            "help": say("of a 3-D patch: 12 in the paper, 8 in its code"),
         },
     ] = 12
     connections: Annotated[
         bool,
         {
-            "label": "U-connections",
-            "help": "U-connections: the paper has them, its hybrid code does not",
+            "label": say("U-connections"),
+            "help": say("U-connections: the paper has them, its hybrid code does not"),
         },
     ] = True
     nearest: Annotated[
         bool,
         {
-            "label": "Repeat when enlarging",
-            "help": "up-sample by repeating, as the code does, not linearly",
+            "label": say("Repeat when enlarging"),
+            "help": say("up-sample by repeating, as the code does, not linearly"),
         },
     ] = False
     window: Annotated[
         Literal["auto", "ct", "range"],
         {
-            "label": "Grey values",
-            "help": "-200 to 250 HU, or the range of the image; auto looks at it",
+            "label": say("Grey values"),
+            "help": say("-200 to 250 HU, or the range of the image; auto looks at it"),
         },
     ] = "auto"
     encoder: Annotated[
         str,
         {
-            "label": "Encoder weights",
-            "help": "a file of torchvision's DenseNet-161 weights to start from",
+            "label": say("Encoder weights"),
+            "help": say("a file of torchvision's DenseNet-161 weights to start from"),
         },
     ] = ""
 
@@ -166,15 +183,19 @@ class PretrainedOptions(Options):
     mirror: Annotated[
         bool,
         {
-            "label": "Mirrored copies",
-            "help": "average mirrored copies if the model allows it: up to 8 x slower",
+            "label": say("Mirrored copies"),
+            "help": say(
+                "average mirrored copies if the model allows it: up to 8 x slower"
+            ),
         },
     ] = True
     encoder: Annotated[
         Literal["full", "slow", "frozen"],
         {
-            "label": "Encoder learns",
-            "help": "the encoder learns like the rest, ten times slower, or not at all",
+            "label": say("Encoder learns"),
+            "help": say(
+                "the encoder learns like the rest, ten times slower, or not at all"
+            ),
         },
     ] = "full"
 
@@ -201,9 +222,11 @@ CARDS = {
     for card in (
         Card(
             "three-view",
-            "Three-view U-Net",
-            "Learns within a minute from a few slices, on a CPU as well: the default.\n"
-            "Three views with 3-D filters; follows what you paint in this volume.",
+            say("Three-view U-Net"),
+            say(
+                "Learns within a minute from a few slices, on a CPU as well: the default.\n"
+                "Three views with 3-D filters; follows what you paint in this volume."
+            ),
             "sparseseg; after Çiçek et al., MICCAI 2016",
             322_310,
             1.0,
@@ -213,8 +236,10 @@ CARDS = {
         Card(
             "unet3d",
             "3D U-Net (2016)",
-            "The published network, slow and large: for a GPU and for comparison.\n"
-            "Reads 132 x 132 x 116 voxels to label 44 x 44 x 28.",
+            say(
+                "The published network, slow and large: for a GPU and for comparison.\n"
+                "Reads 132 x 132 x 116 voxels to label 44 x 44 x 28."
+            ),
             "Çiçek et al., MICCAI 2016, arXiv:1606.06650",
             19_069_955,
             2.9,
@@ -223,9 +248,11 @@ CARDS = {
         ),
         Card(
             "unet3d-guided",
-            "Guided 3-D U-Net",
-            "A small 3-D network that follows what you paint; for a GPU and many steps.\n"
-            "Asked for one class at a time; kernels follow the voxel size.",
+            say("Guided 3-D U-Net"),
+            say(
+                "A small 3-D network that follows what you paint; for a GPU and many steps.\n"
+                "Asked for one class at a time; kernels follow the voxel size."
+            ),
             "sparseseg; after Çiçek et al., MICCAI 2016",
             651_769,
             0.2,
@@ -235,8 +262,10 @@ CARDS = {
         Card(
             "unetplusplus",
             "UNet++ (2018)",
-            "One training, four networks: choose speed or accuracy afterwards.\n"
-            "Nested skip connections with a head at each depth, L1 to L4.",
+            say(
+                "One training, four networks: choose speed or accuracy afterwards.\n"
+                "Nested skip connections with a head at each depth, L1 to L4."
+            ),
             "Zhou et al., DLMIA 2018 and TMI 2020, arXiv:1912.05074",
             9_041_700,
             0.6,
@@ -246,8 +275,10 @@ CARDS = {
         Card(
             "mssunet",
             "MSS U-Net (2019)",
-            "For organs and tumours in CT, supervised at five scales; large.\n"
-            "Follows the 2019 entry to the kidney tumour challenge KiTS.",
+            say(
+                "For organs and tumours in CT, supervised at five scales; large.\n"
+                "Follows the 2019 entry to the kidney tumour challenge KiTS."
+            ),
             "Zhao and Zeng 2019, arXiv:1908.03204",
             29_642_540,
             5.2,
@@ -257,8 +288,10 @@ CARDS = {
         Card(
             "hdenseunet",
             "H-DenseUNet (2018)",
-            "For liver and tumours in CT: planes first, then volumes; very large.\n"
-            "Can start from DenseNet-161 weights; its 3-D part needs a GPU.",
+            say(
+                "For liver and tumours in CT: planes first, then volumes; very large.\n"
+                "Can start from DenseNet-161 weights; its 3-D part needs a GPU."
+            ),
             "Li et al., TMI 2018, arXiv:1709.07330",
             65_866_777,
             7.6,
@@ -268,8 +301,10 @@ CARDS = {
         Card(
             "lungnet",
             "LungNet (2019)",
-            "Small, without pooling; can also learn from unlabelled voxels.\n"
-            "For textures in planes: each pixel sees 287 x 287 around it.",
+            say(
+                "Small, without pooling; can also learn from unlabelled voxels.\n"
+                "For textures in planes: each pixel sees 287 x 287 around it."
+            ),
             "Anthimopoulos et al., JBHI 2019, arXiv:1803.06167",
             130_056,
             0.6,
@@ -282,9 +317,11 @@ CARDS = {
 
 PRETRAINED = Card(
     "pretrained",
-    "Pretrained model",
-    "Starts from an existing model, and learns your classes from a few slices.\n"
-    "Applied as its own library does: nnU-Net, MLPerf.",
+    say("Pretrained model"),
+    say(
+        "Starts from an existing model, and learns your classes from a few slices.\n"
+        "Applied as its own library does: nnU-Net, MLPerf."
+    ),
     "Isensee et al., Nature Methods 2021, for most",
     31_195_594,
     4.0,
@@ -314,5 +351,9 @@ def card(name: str) -> Card:
     if name == PRETRAINED.name:
         return PRETRAINED
     if name not in CARDS:
-        raise UserError(f"there is no recipe {name!r}: choose {', '.join(CARDS)}")
+        raise UserError(
+            "there is no recipe {name!r}: choose {names}",
+            name=name,
+            names=", ".join(CARDS),
+        )
     return CARDS[name]

@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Annotated, Literal
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 MESH_ENDINGS = (".stl", ".ply", ".obj")
 
@@ -21,24 +22,34 @@ class ObjectSettings:
     method: Annotated[
         Method,
         {
-            "help": "'parts' takes what hangs together, 'touching' also divides what "
-            "touches, such as nuclei, and 'slices' joins the parts of each slice along z"
+            "help": say(
+                "'parts' takes what hangs together, 'touching' also divides what "
+                "touches, such as nuclei, and 'slices' joins the parts of each slice along z"
+            )
         },
     ] = "touching"
     size: Annotated[
         float,
-        {"help": "the usual diameter of an object, for 'touching'; 0 estimates it"},
+        {
+            "help": say(
+                "the usual diameter of an object, for 'touching'; 0 estimates it"
+            )
+        },
     ] = 0.0
     smoothness: Annotated[
         float,
-        {"help": "how much of a dent, in diameters, does not divide an object"},
+        {"help": say("how much of a dent, in diameters, does not divide an object")},
     ] = 0.1
     overlap: Annotated[
         float,
-        {"help": "for 'slices': the share of the smaller part that has to overlap"},
+        {
+            "help": say(
+                "for 'slices': the share of the smaller part that has to overlap"
+            )
+        },
     ] = 0.5
     smallest: Annotated[
-        float, {"help": "the volume below which an object is left out"}
+        float, {"help": say("the volume below which an object is left out")}
     ] = 0.0
 
     def __post_init__(self) -> None:
@@ -54,20 +65,30 @@ class MeshSettings:
 
     smooth: Annotated[
         float,
-        {"help": "by how much the surface is smoothed, in the unit of the volume"},
+        {"help": say("by how much the surface is smoothed, in the unit of the volume")},
     ] = 0.0
     keep: Annotated[
-        float, {"help": "the share of the triangles that is kept, above 0 up to 1"}
+        float, {"help": say("the share of the triangles that is kept, above 0 up to 1")}
     ] = 1.0
 
     def __post_init__(self) -> None:
         if not (self.smooth >= 0 and isfinite(self.smooth)):
-            raise UserError(f"smooth must be 0 or more, got {self.smooth:g}")
+            raise UserError(
+                "smooth must be 0 or more, got {smooth:g}", smooth=self.smooth
+            )
         if not 0 < self.keep <= 1:
-            raise UserError(f"keep must be above 0 and at most 1, got {self.keep:g}")
+            raise UserError(
+                "keep must be above 0 and at most 1, got {keep:g}", keep=self.keep
+            )
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
     if not (low <= value <= high and isfinite(value)):
-        limit = f"from {low:g} to {high:g}" if isfinite(high) else f"{low:g} or more"
-        raise UserError(f"{name} must be {limit}, got {value:g}")
+        limit = (
+            say("from {low:g} to {high:g}", low=low, high=high)
+            if isfinite(high)
+            else say("{low:g} or more", low=low)
+        )
+        raise UserError(
+            "{name} must be {limit}, got {value:g}", name=name, limit=limit, value=value
+        )

@@ -14,6 +14,7 @@ from typing import (
 )
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 _YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -32,8 +33,8 @@ class Options:
             "min": 0.0,
             "max": 1.0,
             "step": 0.05,
-            "label": "Use unlabelled",
-            "help": "weight of the entropy on unlabelled voxels in the loss",
+            "label": say("Use unlabelled"),
+            "help": say("weight of the entropy on unlabelled voxels in the loss"),
         },
     ] = 0.0
 
@@ -55,7 +56,9 @@ def read_options(kind: type[Chosen], given: Mapping[str, Any]) -> Chosen:
     for name in given:
         if name not in names:
             raise UserError(
-                f"there is no option {name!r} here: choose from {', '.join(names)}"
+                "there is no option {name!r} here: choose from {names}",
+                name=name,
+                names=", ".join(names),
             )
     return kind(**{name: _read(name, given[name], hints[name]) for name in given})
 
@@ -68,11 +71,20 @@ def _read(name: str, value: Any, hint: Any) -> Any:
         read = _YES[str(value).lower()] if kind is bool else kind(value)
     except (KeyError, TypeError, ValueError):
         raise UserError(
-            f"option {name} takes {_kind_in_words(kind)}, got {value!r}"
+            "option {name} takes {kind}, got {value!r}",
+            name=name,
+            kind=_kind_in_words(kind),
+            value=value,
         ) from None
     low, high = declared.get("min", read), declared.get("max", read)
     if not low <= read <= high:
-        raise UserError(f"option {name} goes from {low} to {high}, got {read}")
+        raise UserError(
+            "option {name} goes from {low} to {high}, got {read}",
+            name=name,
+            low=low,
+            high=high,
+            read=read,
+        )
     return read
 
 
@@ -80,10 +92,19 @@ def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     found = [choice for choice in choices if str(choice) == str(value)]
     if not found:
         words = ", ".join(map(str, choices))
-        raise UserError(f"option {name} is one of {words}, got {value!r}")
+        raise UserError(
+            "option {name} is one of {words}, got {value!r}",
+            name=name,
+            words=words,
+            value=value,
+        )
     return found[0]
 
 
 def _kind_in_words(kind: type) -> str:
-    words = {bool: "true or false", int: "a whole number", float: "a number"}
+    words = {
+        bool: say("true or false"),
+        int: say("a whole number"),
+        float: say("a number"),
+    }
     return words.get(kind, "words")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.settings.cards import current_name, default_recipe
 
 LARGEST_SEED = 2**63 - 1  # of torch
@@ -18,34 +19,42 @@ class TrainSettings:
     The dictionaries are read by the form and by the command line: bounds and help.
     """
 
-    recipe: Annotated[str, {"help": "the recipe to train"}] = default_recipe()
+    recipe: Annotated[str, {"help": say("the recipe to train")}] = default_recipe()
     parent: Annotated[
-        str, {"help": "a model to start from: a file, or an id of `sparseseg models`"}
+        str,
+        {"help": say("a model to start from: a file, or an id of `sparseseg models`")},
     ] = ""
     minutes: Annotated[
-        float | None, {"min": 0.0, "help": "training time in minutes"}
+        float | None, {"min": 0.0, "help": say("training time in minutes")}
     ] = 3.0
     steps: Annotated[
-        int | None, {"min": 1, "help": "number of training steps, instead of minutes"}
+        int | None,
+        {"min": 1, "help": say("number of training steps, instead of minutes")},
     ] = None
-    device: Annotated[Device, {"help": "the device to compute on"}] = "auto"
-    seed: Annotated[int, {"min": 0, "help": "the seed of all random choices"}] = 0
+    device: Annotated[Device, {"help": say("the device to compute on")}] = "auto"
+    seed: Annotated[int, {"min": 0, "help": say("the seed of all random choices")}] = 0
     options: Annotated[
         Mapping[str, Any],
-        {"help": "an option of the recipe; may be repeated"},
+        {"help": say("an option of the recipe; may be repeated")},
     ] = field(default_factory=dict)
     held_out: Annotated[
-        bool, {"help": "hold a slice out, to measure how good the model is"}
+        bool, {"help": say("hold a slice out, to measure how good the model is")}
     ] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recipe", current_name(self.recipe))
         if self.minutes is not None and not 0 < self.minutes < float("inf"):
-            raise UserError(f"minutes must be more than 0, got {self.minutes:g}")
+            raise UserError(
+                "minutes must be more than 0, got {minutes:g}", minutes=self.minutes
+            )
         if self.steps is not None and self.steps < 1:
-            raise UserError(f"steps must be at least 1, got {self.steps}")
+            raise UserError("steps must be at least 1, got {steps}", steps=self.steps)
         if not 0 <= self.seed <= LARGEST_SEED:
-            raise UserError(f"seed must be 0 to {LARGEST_SEED}, got {self.seed}")
+            raise UserError(
+                "seed must be 0 to {largest}, got {seed}",
+                largest=LARGEST_SEED,
+                seed=self.seed,
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as a plain dictionary."""

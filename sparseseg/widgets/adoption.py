@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.edits import check_shape, checked_labels, replace_labels
 from sparseseg.widgets.geometry import check_image
@@ -69,7 +70,7 @@ class Adoption(QObject):
         shape = link.image.data.shape[-3:]
         check_shape(source, shape)
         if source.name == name_of(link.image.name, ANNOTATION):
-            source.name = f"{source.name} (original)"
+            source.name = say("{name} (original)", name=source.name)
         source.visible = False
         self.start(lambda: (checked_labels(source, shape), classes_of(source)))
 

@@ -6,30 +6,34 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from sparseseg.language import say
+
 if TYPE_CHECKING:
     from sparseseg.widgets.desk import Desk
 
 ENDING = ".safetensors"
-MODEL_FILES = f"Model (*{ENDING})"
+MODEL_FILES = say("Model (*{ending})", ending=ENDING)
 _SAVING_MS = 30_000
 
 
 def ask_where_to_save(parent: QWidget, image: str) -> Path | None:
     """Ask for the file of a model, proposed after the image; None if that was stopped."""
     proposed = str(Path.home() / f"{Path(image).stem or 'model'}{ENDING}")
-    path, _ = QFileDialog.getSaveFileName(parent, "Save model", proposed, MODEL_FILES)
+    path, _ = QFileDialog.getSaveFileName(
+        parent, say("Save model"), proposed, MODEL_FILES
+    )
     return Path(path.removesuffix(ENDING) + ENDING) if path else None
 
 
-def may_lose_model(parent: QWidget, desk: "Desk", intent: str) -> bool:
-    """Offer to save a model that is not saved; return whether to go on."""
+def may_lose_model(parent: QWidget, desk: "Desk", question: str) -> bool:
+    """Ask to save a model that is not saved; return whether to go on."""
     if not desk.state.is_worth_asking:
         return True
     buttons = QMessageBox.StandardButton
     answer = QMessageBox.question(
         parent,
-        "The model is not saved",
-        f"The model that you trained is not saved. Save it before you {intent}?",
+        say("The model is not saved"),
+        question,
         buttons.Save | buttons.Discard | buttons.Cancel,
         buttons.Save,
     )

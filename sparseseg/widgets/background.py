@@ -8,6 +8,7 @@ from contextlib import suppress
 from qtpy.QtCore import QObject, Signal
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Background(QObject):
             complaint = str(error)
         except Exception:  # noqa: BLE001  # it would vanish in the thread
             _LOG.exception("work in a thread failed")
-            complaint = "That failed for an unexpected reason; see the log."
+            complaint = say("That failed for an unexpected reason; see the log.")
         with suppress(RuntimeError):  # the window is gone
             self._ended.emit(turn, result, complaint)
 

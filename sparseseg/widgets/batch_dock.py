@@ -31,6 +31,7 @@ from sparseseg.batch.settings import BatchSettings
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import read
 from sparseseg.errors import UserError
+from sparseseg.language import say, template
 from sparseseg.models.store.folder import stored
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button
@@ -50,7 +51,13 @@ if TYPE_CHECKING:
 
     from sparseseg.data.volume import Volume
 
-_COLUMNS = ("volume", "state", "done", "seconds", "note")
+_COLUMNS = {
+    "volume": say("volume"),
+    "state": say("state"),
+    "done": say("done"),
+    "seconds": say("seconds"),
+    "note": say("note"),
+}
 _ROLE = Qt.ItemDataRole.UserRole
 _ENDINGS = ("", ".nii.gz", ".tif", ".ome.tif", ".nrrd", ".h5", ".zarr")
 
@@ -77,14 +84,14 @@ class BatchDock(QWidget):
         self.folder, self.output, self.truth = QLineEdit(), QLineEdit(), QLineEdit()
         self.pattern, self.memory = QLineEdit("*"), QLineEdit("4GB")
         self.ending = QComboBox()
-        self.uncertainty = QCheckBox("uncertainty as well")
-        self.anew = QCheckBox("predict all again")
+        self.uncertainty = QCheckBox(say("uncertainty as well"))
+        self.anew = QCheckBox(say("predict all again"))
         self.table = QTableWidget(0, len(_COLUMNS))
         self.bar = QProgressBar()
-        self.start = self._button("Start", _START, self._start, "primary")
-        self.cancel = self._button("Cancel", _CANCEL, self.command.stop)
-        self.open = self._button("Open result", _OPEN, self._open)
-        self.report = self._button("Report", _REPORT, self._report)
+        self.start = self._button(say("Start"), _START, self._start, "primary")
+        self.cancel = self._button(say("Cancel"), _CANCEL, self.command.stop)
+        self.open = self._button(say("Open result"), _OPEN, self._open)
+        self.report = self._button(say("Report"), _REPORT, self._report)
         self._build()
         self.refresh_models()
         self._show_state()
@@ -102,7 +109,7 @@ class BatchDock(QWidget):
         }
         for name, value in given.items():
             if not value:
-                raise UserError(f"choose the {_WORDS[name]} first")
+                raise UserError(_WANTED[name])
         return BatchSettings(
             **given,
             pattern=self.pattern.text().strip() or "*",
@@ -137,25 +144,29 @@ class BatchDock(QWidget):
 
     def _build(self) -> None:
         for ending in _ENDINGS:
-            self.ending.addItem(ending or "as the image", ending)
+            self.ending.addItem(ending or say("as the image"), ending)
         form = QFormLayout()
-        form.addRow("Model", _beside(self.model, self._browse(self.model, files=True)))
-        form.addRow("Volumes", _beside(self.folder, self._browse(self.folder)))
-        form.addRow("Pattern", self.pattern)
-        form.addRow("Predictions", _beside(self.output, self._browse(self.output)))
-        form.addRow("Written as", self.ending)
-        form.addRow("Truths", _beside(self.truth, self._browse(self.truth)))
-        form.addRow("Memory", self.memory)
+        form.addRow(
+            say("Model"), _beside(self.model, self._browse(self.model, files=True))
+        )
+        form.addRow(say("Volumes"), _beside(self.folder, self._browse(self.folder)))
+        form.addRow(say("Pattern"), self.pattern)
+        form.addRow(say("Predictions"), _beside(self.output, self._browse(self.output)))
+        form.addRow(say("Written as"), self.ending)
+        form.addRow(say("Truths"), _beside(self.truth, self._browse(self.truth)))
+        form.addRow(say("Memory"), self.memory)
         form.addRow("", _beside(self.uncertainty, self.anew))
-        self.truth.setPlaceholderText("optional; with truths, the report has scores")
+        self.truth.setPlaceholderText(
+            say("optional; with truths, the report has scores")
+        )
         for name, widget in (
             ("pattern", self.pattern),
             ("memory", self.memory),
             ("truth", self.truth),
         ):
             widget.setToolTip(_TIPS[name])
-        self.anew.setToolTip("Predict all volumes again, also those that are done")
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        self.anew.setToolTip(say("Predict all volumes again, also those that are done"))
+        self.table.setHorizontalHeaderLabels(list(_COLUMNS.values()))
         self.table.verticalHeader().hide()
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -174,14 +185,14 @@ class BatchDock(QWidget):
     def _browse(self, target: Any, *, files: bool = False) -> QPushButton:
         def choose() -> None:
             if files:
-                path, _ = QFileDialog.getOpenFileName(self, "Model", "", _MODELS)
+                path, _ = QFileDialog.getOpenFileName(self, say("Model"), "", _MODELS)
             else:
-                path = QFileDialog.getExistingDirectory(self, "Folder")
+                path = QFileDialog.getExistingDirectory(self, say("Folder"))
             if path:
                 setter = target.setEditText if files else target.setText
                 setter(path)
 
-        return self._button("\N{HORIZONTAL ELLIPSIS}", "Choose", choose)
+        return self._button("\N{HORIZONTAL ELLIPSIS}", say("Choose"), choose)
 
     def _start(self) -> None:
         settings = self.settings()
@@ -207,9 +218,9 @@ class BatchDock(QWidget):
             "seconds": f"{told['seconds']:.0f}",
         }
         for name, words in cells.items():
-            self.table.item(row, _COLUMNS.index(name)).setText(words)
+            self.table.item(row, list(_COLUMNS).index(name)).setText(words)
         if note:
-            cell = self.table.item(row, _COLUMNS.index("note"))
+            cell = self.table.item(row, list(_COLUMNS).index("note"))
             cell.setText(note)
             cell.setToolTip(note)
         self.table.item(row, 0).setData(_ROLE, told)
@@ -230,10 +241,17 @@ class BatchDock(QWidget):
         count = max(1, int(told["count"]))
         share = sum(self._totals.values()) / count
         left = told["seconds_left"]
-        rest = "" if left is None else f", {duration(left)} left"
+        rest = "" if left is None else say(", {duration} left", duration=duration(left))
         self.bar.setRange(0, 1000)
         self.bar.setValue(round(1000 * share))
-        self.bar.setFormat(f"{len(self._totals)} of {count}{rest}")
+        self.bar.setFormat(
+            say(
+                "{begun} of {count}{rest}",
+                begun=len(self._totals),
+                count=count,
+                rest=rest,
+            )
+        )
 
     def _forget_settings(self) -> None:
         """Remove the file that the command has read by now."""
@@ -247,7 +265,9 @@ class BatchDock(QWidget):
         if failure:
             self.messages.error(failure)
         elif self._totals:
-            self.messages.confirm("The batch has ended: the report is in the folder.")
+            self.messages.confirm(
+                say("The batch has ended: the report is in the folder.")
+            )
         self._show_state()
 
     def _show_state(self) -> None:
@@ -325,18 +345,20 @@ def _beside(*widgets: QWidget) -> QWidget:
     return row
 
 
-_WORDS = {
-    "model": "model",
-    "folder": "folder with the volumes",
-    "output": "folder for the predictions",
+_WANTED = {
+    "model": template("choose the model first"),
+    "folder": template("choose the folder with the volumes first"),
+    "output": template("choose the folder for the predictions first"),
 }
-_MODELS = "Models (*.safetensors *.zip *.pth);;All files (*)"
+_MODELS = say("Models (*.safetensors *.zip *.pth);;All files (*)")
 _TIPS = {
-    "pattern": "The names of the volumes, such as *.nii.gz or **/*.tif",
-    "memory": "The maximum memory, such as 4GB; large volumes stay on disk",
-    "truth": "A folder with dense truths of the same names, to score the predictions",
+    "pattern": say("The names of the volumes, such as *.nii.gz or **/*.tif"),
+    "memory": say("The maximum memory, such as 4GB; large volumes stay on disk"),
+    "truth": say(
+        "A folder with dense truths of the same names, to score the predictions"
+    ),
 }
-_START = "Predict all volumes that are not done yet"
-_CANCEL = "Stop; finished predictions stay, and another start continues from there"
-_OPEN = "Add the volume and its prediction to the viewer"
-_REPORT = "Open the report: volumes, pictures, estimated quality, worst first"
+_START = say("Predict all volumes that are not done yet")
+_CANCEL = say("Stop; finished predictions stay, and another start continues from there")
+_OPEN = say("Add the volume and its prediction to the viewer")
+_REPORT = say("Open the report: volumes, pictures, estimated quality, worst first")

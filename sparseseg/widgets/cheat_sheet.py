@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QDialog, QLabel, QShortcut, QVBoxLayout
 
+from sparseseg.language import say
 from sparseseg.widgets.class_model import keys_of
 from sparseseg.widgets.keys import ACTIONS, key_of
 
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
 
 KEY = "?"
 _OF_NAPARI = (
-    ("1 or E", "Eraser"),
-    ("2 or P", "Brush"),
-    ("3", "Polygon"),
-    ("4 or F", "Fill"),
-    ("[ and ]", "Smaller and larger brush"),
-    ("Space, held", "Move the picture"),
-    ("Left and right arrow", "Previous and next slice"),
-    ("Ctrl+Z, Ctrl+Shift+Z", "Undo, redo"),
+    (say("1 or E"), say("Eraser")),
+    (say("2 or P"), say("Brush")),
+    ("3", say("Polygon")),
+    (say("4 or F"), say("Fill")),
+    (say("[ and ]"), say("Smaller and larger brush")),
+    (say("Space, held"), say("Move the picture")),
+    (say("Left and right arrow"), say("Previous and next slice")),
+    ("Ctrl+Z, Ctrl+Shift+Z", say("Undo, redo")),
+)
+_HINTS = (
+    say("Change them in napari: File > Preferences > Shortcuts, Labels layer."),
+    say("They work while an annotation is selected in the layer list."),
 )
 
 
@@ -34,7 +39,7 @@ class CheatSheet(QDialog):
     def __init__(self, parent: "QWidget", classes: "ClassModel") -> None:
         super().__init__(parent)
         self._classes = classes
-        self.setWindowTitle("Keys")
+        self.setWindowTitle(say("Keys"))
         self.page = QLabel()
         self.page.setTextFormat(Qt.TextFormat.RichText)
         layout = QVBoxLayout(self)
@@ -53,22 +58,24 @@ class CheatSheet(QDialog):
         self.raise_()
 
     def _text(self) -> str:
-        own = [(key_of(action) or "no key", action.words) for action in ACTIONS]
-        own.append((KEY, "This page"))
+        own = [(key_of(action) or say("no key"), action.words) for action in ACTIONS]
+        own.append((KEY, say("This page")))
         table = self._classes.table
         keys = keys_of(table)
-        named = {**{c.number: c.name for c in table.classes}, 255: "background"}
+        named = {**{c.number: c.name for c in table.classes}, 255: say("background")}
         painted = [
-            (keys[number], f"Paint {name}")
+            (keys[number], say("Paint {name}", name=name))
             for number, name in named.items()
             if number in keys
         ]
-        left = _table("While you annotate", own)
-        right = _table("Classes", painted) + _table("napari's own", _OF_NAPARI)
+        left = _table(say("While you annotate"), own)
+        right = _table(say("Classes"), painted) + _table(
+            say("napari's own"), _OF_NAPARI
+        )
+        hints = "<br>".join(escape(hint) for hint in _HINTS)
         return (
             f"<table><tr><td>{left}</td><td width=24></td><td>{right}</td></tr></table>"
-            "<p>Change them in napari: File &gt; Preferences &gt; Shortcuts, Labels layer."
-            "<br>They work while an annotation is selected in the layer list.</p>"
+            f"<p>{hints}</p>"
         )
 
 

@@ -37,7 +37,8 @@ class ClassModel:
         free = set(range(1, _LARGEST + 1)) - set(self._table.numbers)
         if not free:
             raise UserError(
-                f"There are already {_LARGEST} classes, the most there can be."
+                "There are already {largest} classes, the most there can be.",
+                largest=_LARGEST,
             )
         self.include([min(free)])
         return min(free)
@@ -55,10 +56,14 @@ class ClassModel:
         named = self._table[number].name
         if painted:
             raise UserError(
-                f"{named!r} is painted on {painted:,} voxels: erase them, then remove it."
+                "{named!r} is painted on {painted:,} voxels: erase them, then remove it.",
+                named=named,
+                painted=painted,
             )
         if len(self._table.classes) == 1:
-            raise UserError(f"{named!r} is the only class: rename it instead.")
+            raise UserError(
+                "{named!r} is the only class: rename it instead.", named=named
+            )
         self.replace(self._table.without(number))
 
     def rename(self, number: int, name: str) -> None:

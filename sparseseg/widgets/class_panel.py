@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
+from sparseseg.language import say
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.class_table import ClassTableView
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sparseseg.widgets.messages import MessageArea
     from sparseseg.widgets.painting import Painter
 
-_NEW, _AGAIN = "New annotation", "Show annotation"
+_NEW, _AGAIN = say("New annotation"), say("Show annotation")
 
 
 class ClassPanel(QWidget):
@@ -46,10 +47,10 @@ class ClassPanel(QWidget):
         self._messages = messages
         self._counting = Background("class")
         self.table = ClassTableView()
-        self.add = self._button("Add class", "Add one more class", self._add)
-        self.remove = self._button("Remove class", _REMOVE, self._remove)
+        self.add = self._button(say("Add class"), say("Add one more class"), self._add)
+        self.remove = self._button(say("Remove class"), _REMOVE, self._remove)
         self.new = self._button(_NEW, _NEW_TIP, link.annotate, role="primary")
-        self.use = self._button("Use selected layer", _USE_TIP, self._adopt)
+        self.use = self._button(say("Use selected layer"), _USE_TIP, self._adopt)
         self.hint = text_label(_HINT, "hint")
         self._build()
         self._connect()
@@ -110,7 +111,10 @@ class ClassPanel(QWidget):
 
     def _say_adopted(self, changed: int) -> None:
         self._messages.confirm(
-            f"{changed:,} voxels of the annotation were replaced; Ctrl+Z undoes that."
+            say(
+                "{changed:,} voxels of the annotation were replaced; Ctrl+Z undoes that.",
+                changed=changed,
+            )
         )
 
     def _on_picked(self, number: int) -> None:
@@ -131,13 +135,13 @@ class ClassPanel(QWidget):
         self.hint.setHidden(is_there)
 
 
-_HINT = (
+_HINT = say(
     "Unlabelled is what you have not painted: it never counts as background. "
     "Paint background too, at least a little."
 )
-_REMOVE = "Remove the selected class; only one that is not painted anywhere"
-_NEW_TIP = "Add an empty annotation on the chosen image and pick up the brush"
-_USE_TIP = (
+_REMOVE = say("Remove the selected class; only one that is not painted anywhere")
+_NEW_TIP = say("Add an empty annotation on the chosen image and pick up the brush")
+_USE_TIP = say(
     "Copy the Labels layer that is selected in the layer list into the annotation: "
     "0 stays unlabelled, 1 to 254 are classes, 255 is background"
 )

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
+from sparseseg.language import say
 from sparseseg.widgets.class_model import keys_of
 from sparseseg.widgets.padlock import padlock_icon
 
@@ -38,7 +39,7 @@ class ClassTableView(QTableWidget):
         super().__init__(0, 3, parent)
         self._table = ClassTable()
         self._locked: frozenset[int] = frozenset()
-        self.setHorizontalHeaderLabels(["", "Class", "Key"])
+        self.setHorizontalHeaderLabels(["", say("Class"), say("Key")])
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         self.setShowGrid(False)
@@ -63,7 +64,7 @@ class ClassTableView(QTableWidget):
         selected = self.number
         self._table = table
         rows = [(c.number, c.name) for c in table.classes]
-        rows += [(BACKGROUND, "background"), (UNLABELLED, "eraser")]
+        rows += [(BACKGROUND, say("background")), (UNLABELLED, say("eraser"))]
         with signals_blocked(self):
             self.setRowCount(len(rows))
             for row, (number, name) in enumerate(rows):
@@ -103,18 +104,24 @@ class ClassTableView(QTableWidget):
         swatch = QTableWidgetItem(swatch_icon(colour), "")
         swatch.setData(Qt.ItemDataRole.UserRole, number)
         swatch.setFlags(plain)
-        swatch.setToolTip(_FIXED.get(number, "Click to choose another colour"))
+        swatch.setToolTip(_FIXED.get(number, say("Click to choose another colour")))
         title = QTableWidgetItem(name)
         title.setFlags(plain | Qt.ItemFlag.ItemIsEditable if is_class else plain)
-        tip = f"{name}: number {number}; double-click to rename"
+        tip = say(
+            "{name}: number {number}; double-click to rename", name=name, number=number
+        )
         title.setToolTip(_FIXED.get(number, tip))
         if number in self._locked:
             title.setIcon(padlock_icon(self.palette().text().color()))
-            title.setToolTip(f"{name} is locked: it neither loses nor gains a voxel")
+            title.setToolTip(
+                say("{name} is locked: it neither loses nor gains a voxel", name=name)
+            )
         key = _ERASER_KEY if number == UNLABELLED else self._key(number)
         key_item = QTableWidgetItem(key.replace("Shift+", _SHIFT))
         key_item.setFlags(plain)
-        key_item.setToolTip(f"Press {key} to paint with it" if key else "No key")
+        key_item.setToolTip(
+            say("Press {key} to paint with it", key=key) if key else say("No key")
+        )
         for column, item in enumerate((swatch, title, key_item)):
             self.setItem(row, column, item)
 
@@ -140,7 +147,7 @@ class ClassTableView(QTableWidget):
         if column == _COLOUR and number not in _FIXED:
             old = QColor(self._table.colour_of(number))
             new = QColorDialog.getColor(
-                old, self, f"Colour of {self._table[number].name}"
+                old, self, say("Colour of {name}", name=self._table[number].name)
             )
             if new.isValid():
                 self.recoloured.emit(number, new.name())
@@ -148,8 +155,10 @@ class ClassTableView(QTableWidget):
 
 _ERASER_KEY = "1"  # napari's own
 _FIXED = {
-    BACKGROUND: "Voxels that belong to no class; they become 0 in every prediction",
-    UNLABELLED: "Make voxels unlabelled again",
+    BACKGROUND: say(
+        "Voxels that belong to no class; they become 0 in every prediction"
+    ),
+    UNLABELLED: say("Make voxels unlabelled again"),
 }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
 from sparseseg.errors import UserError
+from sparseseg.language import say, template
 from sparseseg.postprocessing import (
     FORMS,
     check_rules,
@@ -46,16 +47,16 @@ class CleanPanel(QWidget):
         self._desk = desk
         self._messages = messages
         self._worker = Background("clean")
-        self.fold = FoldButton("Clean up by rules", _FOLD)
+        self.fold = FoldButton(say("Clean up by rules"), _FOLD)
         self.common = CommonRules()
         self.rules = QPlainTextEdit()
         self.rules.setPlaceholderText(
-            f"Other rules, one a line:\n{FORMS[0]}\n{FORMS[2]}"
+            "\n".join((say("Other rules, one a line:"), FORMS[0], FORMS[2]))
         )
         self.rules.setToolTip(_TIP)
         self.rules.setFixedHeight((_LINES + 1) * self.rules.fontMetrics().lineSpacing())
         self.apply = action_button(
-            "Clean up the prediction", _APPLY, self._clean, messages=messages
+            say("Clean up the prediction"), _APPLY, self._clean, messages=messages
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -92,7 +93,7 @@ class CleanPanel(QWidget):
 
     def _read(self) -> "tuple[Rule, ...]":
         if not self.lines:
-            raise UserError(f"Tick or write a rule first, like: {FORMS[0]}.")
+            raise UserError("Tick or write a rule first, like: {rule}.", rule=FORMS[0])
         rules = read_rules(self.lines, self._desk.classes.table)
         if needs_probabilities(rules):
             raise UserError(
@@ -107,8 +108,12 @@ class CleanPanel(QWidget):
         if cleaned.arrays is self._desk.link.arrays:
             self._desk.results.show_cleaned(cleaned.labels)
             self._messages.confirm(
-                f"{cleaned.dropped:,} voxels were dropped and {cleaned.filled:,} filled; "
-                "the result is a layer of its own, and the rules are saved with the model."
+                say(
+                    "{dropped:,} voxels were dropped and {filled:,} filled; "
+                    "the result is a layer of its own, and the rules are saved with the model.",
+                    dropped=cleaned.dropped,
+                    filled=cleaned.filled,
+                )
             )
 
     def _show_failure(self, words: str) -> None:
@@ -145,10 +150,10 @@ def _cleaned(
     return _Cleaned(arrays, after, dropped, changed - dropped)
 
 
-_NOTHING = "There is no prediction yet: press Predict volume first."
-_APPLY = (
-    "Apply the rules to what is predicted so far: press Predict volume first. The result is a layer of its own, and the "
-    "model is saved with the rules"
+_NOTHING = template("There is no prediction yet: press Predict volume first.")
+_APPLY = say(
+    "Apply the rules to what is predicted so far: press Predict volume first. The "
+    "result is a layer of its own, and the model is saved with the rules"
 )
-_FOLD = "Show or hide the rules that clean the prediction up"
-_TIP = "One rule a line, with names or numbers of classes:\n" + "\n".join(FORMS)
+_FOLD = say("Show or hide the rules that clean the prediction up")
+_TIP = say("One rule a line, with names or numbers of classes:\n") + "\n".join(FORMS)

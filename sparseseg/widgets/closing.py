@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject
 
+from sparseseg.language import say
 from sparseseg.widgets.asking import may_lose_model
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ class CloseGuard(QObject):
         """Keep the window open where the user wants to keep the model."""
         is_closing = event.type() == QEvent.Type.Close
         is_ours = is_closing and watched is self._dock.window()
-        if is_ours and not may_lose_model(self._dock, self._dock.desk, "close"):
+        if is_ours and not may_lose_model(self._dock, self._dock.desk, _BEFORE_CLOSING):
             event.ignore()
             return True
         return bool(super().eventFilter(watched, event))
+
+
+_BEFORE_CLOSING = say(
+    "The model that you trained is not saved. Save it before you close the window?"
+)

@@ -7,6 +7,8 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
+from sparseseg.language import say
+
 
 class CommandProcess(QObject):
     """Run `sparseseg ...`, so that a window has no second way of doing things.
@@ -69,7 +71,7 @@ class CommandProcess(QObject):
         process, self._process = self._process, None
         assert process is not None
         said = bytes(process.readAllStandardError()).decode("utf-8", "replace")
-        words = said.strip().splitlines()[-1:] or ["it ended without a message"]
+        words = said.strip().splitlines()[-1:] or [say("it ended without a message")]
         process.deleteLater()
         failed = code != 0 and not self._is_stopped
         self.ended.emit(words[0].removeprefix("sparseseg: ") if failed else "")

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QSpinBox, QWidget
 
+from sparseseg.language import say
+
 _PIECES = re.compile(r"drop below (\d+) voxels")
 _FEWEST, _USUAL, _MOST = 2, 50, 1_000_000
 
@@ -14,15 +16,17 @@ class CommonRules(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.specks = QCheckBox("Smallest piece (voxels)")
-        self.specks.setToolTip("Remove connected pieces with fewer voxels")
+        self.specks = QCheckBox(say("Smallest piece (voxels)"))
+        self.specks.setToolTip(say("Remove connected pieces with fewer voxels"))
         self.size = QSpinBox()
         self.size.setRange(_FEWEST, _MOST)
         self.size.setValue(_USUAL)
-        self.largest = QCheckBox("Keep the largest piece of a class")
-        self.largest.setToolTip("For each class; use it for organs that exist once")
-        self.holes = QCheckBox("Fill holes of a class")
-        self.holes.setToolTip("Fill what a class encloses on all sides")
+        self.largest = QCheckBox(say("Keep the largest piece of a class"))
+        self.largest.setToolTip(
+            say("For each class; use it for organs that exist once")
+        )
+        self.holes = QCheckBox(say("Fill holes of a class"))
+        self.holes.setToolTip(say("Fill what a class encloses on all sides"))
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.addWidget(self.specks, 0, 0)

@@ -8,6 +8,8 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from sparseseg.language import say
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -30,6 +32,11 @@ _ON_LIGHT = {
     "interpolation": "#a04a7f",
 }
 _SCORES = ("shown", "network", "interpolation")
+_NAMES = {
+    "shown": say("shown"),
+    "network": say("network"),
+    "interpolation": say("interpolation"),
+}
 
 
 @dataclass(slots=True)
@@ -121,11 +128,13 @@ class TrainingCurves(QWidget):
             curve.setSymbolSize(5)
             curve.setSymbolBrush(colours[name])
             curve.setSymbolPen(None)
-        answers = ", ".join(_title(name, colours[name]) for name in _SCORES)
-        self.loss.setTitle(_title("loss", colours["loss"]), color=text, size="8pt")
-        self.iou.setTitle(f"held-out IoU: {answers}", color=text, size="8pt")
+        answers = ", ".join(_title(_NAMES[name], colours[name]) for name in _SCORES)
+        self.loss.setTitle(_title(say("loss"), colours["loss"]), color=text, size="8pt")
+        self.iou.setTitle(
+            say("held-out IoU: {answers}", answers=answers), color=text, size="8pt"
+        )
         self.iou.setLabel(
-            "bottom", "seconds of training", color=text, **{"font-size": "8pt"}
+            "bottom", say("seconds of training"), color=text, **{"font-size": "8pt"}
         )
         for axis in (p.getAxis(s) for p in (self.loss, self.iou) for s in _SIDES):
             axis.setPen(pg.mkPen(text, width=1))

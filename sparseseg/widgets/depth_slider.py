@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QSlider, QWidget
 from superqt.utils import signals_blocked
 
+from sparseseg.language import say
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class DepthSlider(QWidget):
         self.table = text_label(role="hint")
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(text_label("Depth", wrap=False), 0, 0)
+        layout.addWidget(text_label(say("Depth"), wrap=False), 0, 0)
         layout.addWidget(self.slider, 0, 1)
         layout.addWidget(self.words, 0, 2)
         layout.addWidget(self.table, 1, 0, 1, 3)
@@ -56,7 +57,9 @@ class DepthSlider(QWidget):
         with signals_blocked(self.slider):
             self.slider.setRange(0, whole)
             self.slider.setValue(place)
-        self.words.setText("whole" if depths.chosen is None else f"L{depths.chosen}")
+        self.words.setText(
+            say("whole") if depths.chosen is None else f"L{depths.chosen}"
+        )
         self.table.setText("\n".join(_lines(depths)))
         self.setVisible(whole > 1)
 
@@ -64,24 +67,34 @@ class DepthSlider(QWidget):
 def _lines(depths: "Depths") -> list[str]:
     """Say of each depth how large it is, and how well it did."""
     return [
-        f"L{depth}: {_size(parameters)} weights"
-        + (f", held-out Dice {dice:.2f}" if dice is not None else "")
+        _line(depth, _size(parameters), dice)
         for depth, parameters, dice in zip(
             depths.available, depths.parameters, depths.held_out, strict=False
         )
     ]
 
 
+def _line(depth: int, size: str, dice: float | None) -> str:
+    if dice is None:
+        return say("L{depth}: {size} weights", depth=depth, size=size)
+    return say(
+        "L{depth}: {size} weights, held-out Dice {dice:.2f}",
+        depth=depth,
+        size=size,
+        dice=dice,
+    )
+
+
 def _size(parameters: int) -> str:
     if parameters < _MILLION:
-        return f"{parameters / 1000:.0f} thousand"
-    return f"{parameters / _MILLION:.1f} million"
+        return say("{parameters:.0f} thousand", parameters=parameters / 1000)
+    return say("{parameters:.1f} million", parameters=parameters / _MILLION)
 
 
 _MILLION = 1_000_000
 
 
-_TIP = (
+_TIP = say(
     "Predict, and save, with a part of the network: L1 is small and fast, "
     "the right end is the whole network"
 )

@@ -8,6 +8,7 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.session.events import Phase
 from sparseseg.widgets import recovery
 from sparseseg.widgets.actions import PaintActions
@@ -35,6 +36,7 @@ from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.style import style_sheet
 from sparseseg.widgets.tabs import join_tabs, mark_as_dock
 from sparseseg.widgets.train_panel import TrainPanel
+from sparseseg.widgets.train_words import PHASE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,10 +169,10 @@ class SegmentationDock(QWidget):
         steps.setContentsMargins(6, 6, 6, 6)
         steps.setSpacing(6)
         bodies = {
-            "Image": (self.image,),
-            "Annotate": (self.classes, self.locks, self.paint, self.proposals),
-            "Train": (self.train,),
-            "Result": (self.result, self.clean),
+            say("Image"): (self.image,),
+            say("Annotate"): (self.classes, self.locks, self.paint, self.proposals),
+            say("Train"): (self.train,),
+            say("Result"): (self.result, self.clean),
         }
         for number, (title, panels) in enumerate(bodies.items(), 1):
             self.sections.append(Section(number, title, *panels))
@@ -253,23 +255,28 @@ class SegmentationDock(QWidget):
         """Take away what failed before once something runs."""
         if phase in (Phase.TRAINING, Phase.PREDICTING):
             self.messages.settle()
-        self.sections[_TRAIN].summarise("" if phase is Phase.IDLE else phase)
+        self.sections[_TRAIN].summarise(
+            "" if phase is Phase.IDLE else PHASE_NAMES[phase]
+        )
 
     def _offer_recovery(self, image: "Image | None") -> None:
         link = self.desk.link
         if image is None or link.seat is not None:
             return
         if link.left_over is not None:
-            words = f"{image.name!r} has an annotation from before."
-            self.messages.offer(words, "Go on with it", link.annotate)
+            words = say("{name!r} has an annotation from before.", name=image.name)
+            self.messages.offer(words, say("Go on with it"), link.annotate)
             return
         with suppress(UserError):
             check_image(image)
             found = recovery.find(recovery.content_of(image.data))
             if found is not None:
                 self.messages.offer(
-                    f"An earlier annotation of this image was kept ({found}).",
-                    "Recover",
+                    say(
+                        "An earlier annotation of this image was kept ({found}).",
+                        found=found,
+                    ),
+                    say("Recover"),
                     partial(self.desk.recover, found),
                 )
 
@@ -277,15 +284,18 @@ class SegmentationDock(QWidget):
         found = self.desk.models.left()
         if found is not None and not self.desk.state.has_model:
             self.messages.offer(
-                f"A model that was not saved was kept ({found}).",
-                "Load it",
+                say("A model that was not saved was kept ({found}).", found=found),
+                say("Load it"),
                 partial(self.desk.load_model, found.path, is_saved=False),
             )
 
     def _offer_image(self, seat: "Seat") -> None:
         self.messages.offer(
-            f"{seat.name!r} was removed from the window. What was painted on it is kept.",
-            "Bring it back",
+            say(
+                "{name!r} was removed from the window. What was painted on it is kept.",
+                name=seat.name,
+            ),
+            say("Bring it back"),
             partial(self.desk.link.bring_back, seat),
         )
 

@@ -8,6 +8,7 @@ from sparseseg.boxes import Box
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.data.proposals import of_prediction
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -30,7 +31,7 @@ def accept(layer: "Labels", view: "SliceView", prediction: "NDArray[np.uint8]") 
     """
     plane = of_prediction(prediction[view.selection])
     if not plane.any():
-        raise UserError(f"Nothing is predicted on slice {view} yet.")
+        raise UserError("Nothing is predicted on slice {view} yet.", view=view)
     return take(layer, view.index_of(plane != UNLABELLED), plane[plane != UNLABELLED])
 
 
@@ -63,8 +64,13 @@ def replace_labels(layer: "Labels", labels: "NDArray[np.uint8]", box: Box) -> in
 def check_shape(layer: "Labels", shape: tuple[int, ...]) -> None:
     """Raise `UserError` for a Labels layer that has not the shape of an image."""
     if layer.multiscale or layer.data.shape != shape:
-        own = "multiscale" if layer.multiscale else _times(layer.data.shape)
-        raise UserError(f"{layer.name!r} is {own}, but the image is {_times(shape)}.")
+        own = say("multiscale") if layer.multiscale else _times(layer.data.shape)
+        raise UserError(
+            "{name!r} is {own}, but the image is {times}.",
+            name=layer.name,
+            own=own,
+            times=_times(shape),
+        )
 
 
 def checked_labels(layer: "Labels", shape: tuple[int, ...]) -> "NDArray[np.uint8]":
@@ -74,8 +80,11 @@ def checked_labels(layer: "Labels", shape: tuple[int, ...]) -> "NDArray[np.uint8
     low, high = int(labels.min()), int(labels.max())
     if low < UNLABELLED or high > BACKGROUND:
         raise UserError(
-            f"{layer.name!r} has values from {low} to {high}; an annotation has "
-            f"0 unlabelled, 1 to 254 classes and 255 background."
+            "{name!r} has values from {low} to {high}; an annotation has "
+            "0 unlabelled, 1 to 254 classes and 255 background.",
+            name=layer.name,
+            low=low,
+            high=high,
         )
     return labels.astype(np.uint8)
 

@@ -7,6 +7,7 @@ import numpy as np
 from qtpy.QtCore import QObject
 
 from sparseseg.data.units import PIXEL
+from sparseseg.language import say, say_count, template
 from sparseseg.progress import Ending
 from sparseseg.session.events import Phase
 from sparseseg.widgets.background import Background
@@ -77,24 +78,30 @@ class Endings(QObject):
 
 def trained_words(step: "StepReport", *, has_failed: bool) -> str:
     """Say how long a training went on, why it ended, and what to do next."""
-    took = f"after {duration(step.seconds)}, {_steps(step.step)}"
+    took = say(
+        "after {duration}, {steps}",
+        duration=duration(step.seconds),
+        steps=say_count("{count:,} step", "{count:,} steps", step.step),
+    )
     if has_failed:
-        return (
-            f"The training failed {took}. The model of that step is kept: press Train to "
-            "go on with it."
+        return say(
+            "The training failed {took}. The model of that step is kept: press Train to "
+            "go on with it.",
+            took=took,
         )
-    return f"{_ENDED[step.ending or 'stopped'].format(took=took)} {_NEXT}"
+    ended = say(_ENDED[step.ending or "stopped"], took=took)
+    return f"{ended} {_NEXT}"
 
 
 _ENDED: dict[Ending, str] = {
-    "finished": "The training has ended {took}: its time is over.",
-    "known by heart": (
+    "finished": template("The training has ended {took}: its time is over."),
+    "known by heart": template(
         "The training has ended early, {took}: the model knows your slices by heart, and "
         "more steps would only lose. Another slice helps more than another training."
     ),
-    "stopped": "You stopped the training {took}.",
+    "stopped": template("You stopped the training {took}."),
 }
-_NEXT = (
+_NEXT = say(
     "Next: look at slices far from those you painted, correct them and train again; or "
     "press Predict volume."
 )
@@ -107,15 +114,13 @@ def predicted_words(seat: "Seat", table: "ClassTable") -> str:
     unit = seat.volume.unit
     cubic = f" {_SYMBOLS.get(unit, unit)}\N{SUPERSCRIPT THREE}"
     parts = [
-        f"{counts[c.number]:,} voxels of {c.name}"
+        say("{counts:,} voxels of {name}", counts=counts[c.number], name=c.name)
         + ("" if unit == PIXEL else f" ({_number(counts[c.number] * voxel)}{cubic})")
         for c in table.classes
     ]
-    return f"{seat.name!r} is predicted: {'; '.join(parts)}."
-
-
-def _steps(number: int) -> str:
-    return "1 step" if number == 1 else f"{number:,} steps"
+    return say(
+        "{name!r} is predicted: {parts}.", name=seat.name, parts="; ".join(parts)
+    )
 
 
 def _number(value: float) -> str:

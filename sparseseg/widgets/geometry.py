@@ -8,6 +8,7 @@ from napari.utils.transforms import CompositeAffine
 from sparseseg.data.units import PIXEL, Spacing, in_one_unit
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.language import template
 from sparseseg.widgets.channels import channel_layers, has_time, needs_naming
 from sparseseg.widgets.file_facts import FACTS, facts_in
 
@@ -42,36 +43,40 @@ def check_image(layer: "Image") -> None:
         (not is_straight(layer), _SLANTED),
     ):
         if is_wrong:
-            raise UserError(f"{layer.name!r} {complaint.format(shape=shape)}")
+            raise UserError(
+                complaint, name=layer.name, shape=shape, most=_MOST_CHANNELS
+            )
 
 
-_MULTISCALE = (
-    "is a multiscale pyramid, which cannot be painted on: "
+_MULTISCALE = template(
+    "{name!r} is a multiscale pyramid, which cannot be painted on: "
     "add its full resolution as a layer of its own."
 )
-_RGB = (
-    "is an RGB picture: split it into channels first "
+_RGB = template(
+    "{name!r} is an RGB picture: split it into channels first "
     "(right-click the layer, Split RGB), then choose one."
 )
-_FLAT = "is 2-D ({shape}): sparseseg learns from a stack of slices (z, y, x)."
-_MANY_AXES = (
-    "has the axes {shape}, more than channels, z, y and x: "
+_FLAT = template(
+    "{name!r} is 2-D ({shape}): sparseseg learns from a stack of slices (z, y, x)."
+)
+_MANY_AXES = template(
+    "{name!r} has the axes {shape}, more than channels, z, y and x: "
     "cut it down to one time point or position."
 )
-_TIME = (
-    "has a time axis ({shape}): take one time point out "
+_TIME = template(
+    "{name!r} has a time axis ({shape}): take one time point out "
     "(right-click the layer, Split Stack), then choose that."
 )
-_LONG = (
-    f"has the axes {{shape}}: the first is too long for channels (at most "
-    f"{_MOST_CHANNELS}) and looks like time; right-click the layer, Split Stack."
+_LONG = template(
+    "{name!r} has the axes {shape}: the first is too long for channels (at most "
+    "{most}) and looks like time; right-click the layer, Split Stack."
 )
-_UNNAMED = (
-    "has the axes {shape}: say in step 1 whether the first one holds channels or time "
+_UNNAMED = template(
+    "{name!r} has the axes {shape}: say in step 1 whether the first one holds channels or time "
     "points."
 )
-_SLANTED = (
-    "is rotated or sheared by its layer's transform, so that slices of the window are "
+_SLANTED = template(
+    "{name!r} is rotated or sheared by its layer's transform, so that slices of the window are "
     "not slices of its voxels: press Show in voxel axes in step 1."
 )
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QLabel, QMenu, QToolButton
 
+from sparseseg.language import say
 from sparseseg.widgets.text import text_label
 from sparseseg.widgets.voxel_size import VoxelSizeField
 
@@ -27,7 +28,7 @@ class ImageCard(QFrame):
         super().__init__()
         self.setProperty("role", "card")
         self.size_field = VoxelSizeField()
-        self.add_channels = QToolButton(text="Add layers")
+        self.add_channels = QToolButton(text=say("Add layers"))
         self.channel_menu = QMenu(self)
         self.values = {name: text_label(wrap=name == "Channels") for name in _ROWS}
         self._labels: dict[str, QLabel] = {}
@@ -76,14 +77,14 @@ class ImageCard(QFrame):
         self.add_channels.setMenu(self.channel_menu)
         self.add_channels.setToolTip(_ADD)
         self._add("Shape", self.values["Shape"])
-        self._form.addRow(self._hint("Voxel size (z, y, x)", _SIZE))
+        self._form.addRow(self._hint(say("Voxel size (z, y, x)"), _SIZE))
         self._form.addRow(self.size_field)
         self._add("Channels", self.values["Channels"], self.add_channels)
         self._add("Orientation", self.values["Orientation"])
 
     def _add(self, name: str, value: QLabel, button: "QWidget | None" = None) -> None:
         value.setToolTip(_ROWS[name])
-        self._labels[name] = self._hint(name, _ROWS[name])
+        self._labels[name] = self._hint(_TITLES[name], _ROWS[name])
         row = QHBoxLayout()
         row.addWidget(value, 1)
         if button is not None:
@@ -97,11 +98,18 @@ class ImageCard(QFrame):
         return label
 
 
-_ROWS = {
-    "Shape": "Voxels along z, y and x",
-    "Channels": "How many colours or stains; the network sees all of them",
-    "Orientation": "How x, y and z run through the patient, as the file says",
+_TITLES = {
+    "Shape": say("Shape"),
+    "Channels": say("Channels"),
+    "Orientation": say("Orientation"),
 }
-_SIZE = "Length of one voxel along z, y and x; type what the file does not say"
-_ADD = "Take other image layers, of the same shape and place, as channels of this image"
-_LOCKED = "The annotation was begun with this voxel size"
+_ROWS = {
+    "Shape": say("Voxels along z, y and x"),
+    "Channels": say("How many colours or stains; the network sees all of them"),
+    "Orientation": say("How x, y and z run through the patient, as the file says"),
+}
+_SIZE = say("Length of one voxel along z, y and x; type what the file does not say")
+_ADD = say(
+    "Take other image layers, of the same shape and place, as channels of this image"
+)
+_LOCKED = say("The annotation was begun with this voxel size")

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from sparseseg.language import say
+
 _MOST_PLANES = 64
 """Looked at in arrays that are not in memory."""
 
@@ -22,13 +24,18 @@ class GreyValues:
     def complaints(self) -> Iterator[str]:
         """What a user should know before painting, each in a sentence."""
         if self.low > self.high:
-            yield "No voxel holds a number (all are NaN): open the image from its source."
+            yield say(
+                "No voxel holds a number (all are NaN): open the image from its source."
+            )
         elif self.low == self.high:
-            yield f"All voxels are {self.low:g}: there is nothing to learn from."
+            yield say(
+                "All voxels are {low:g}: there is nothing to learn from.", low=self.low
+            )
         if self.missing > 0 and self.low <= self.high:
-            yield (
-                f"{max(self.missing, 1e-4):.2%} of the voxels are not numbers (NaN): "
-                "they count as the darkest grey."
+            yield say(
+                "{share:.2%} of the voxels are not numbers (NaN): "
+                "they count as the darkest grey.",
+                share=max(self.missing, 1e-4),
             )
 
 

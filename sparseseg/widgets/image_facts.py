@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparseseg.data.units import PIXEL
+from sparseseg.language import say
 from sparseseg.widgets.channels import channel_layers
 from sparseseg.widgets.file_facts import facts_in
 from sparseseg.widgets.geometry import channel_names, spacing_of
@@ -57,15 +58,20 @@ def _orientation(anatomy: "Anatomy") -> str:
 
 def _in_words(anatomy: "Anatomy") -> str:
     axes = zip("zyx", anatomy.words, anatomy.planes, strict=True)
-    lines = [f"{axis} runs from {way}: slices are {name}" for axis, way, name in axes]
-    hand = _hand(anatomy)
-    return "\n".join(
-        [*lines, f"{anatomy.stored} is the order for x, y, z; it is {hand}"]
+    lines = [
+        say("{axis} runs from {way}: slices are {name}", axis=axis, way=way, name=name)
+        for axis, way, name in axes
+    ]
+    order = say(
+        "{stored} is the order for x, y, z; it is {hand}",
+        stored=anatomy.stored,
+        hand=_hand(anatomy),
     )
+    return "\n".join([*lines, order])
 
 
 def _hand(anatomy: "Anatomy") -> str:
-    return "right-handed" if anatomy.right_handed else "left-handed"
+    return say("right-handed") if anatomy.right_handed else say("left-handed")
 
 
 def _remarks(layer: "Image", anatomy: "Anatomy | None") -> Iterator[str]:
@@ -74,14 +80,16 @@ def _remarks(layer: "Image", anatomy: "Anatomy | None") -> Iterator[str]:
         axis for axis, n in zip("zyx", layer.data.shape[-3:], strict=True) if n == 1
     ]
     if flat:
-        yield (
-            f"The image has a single slice across {' and '.join(flat)}: there is nothing "
-            "between slices to predict."
+        yield say(
+            "The image has a single slice across {flat}: there is nothing "
+            "between slices to predict.",
+            flat=", ".join(flat),
         )
     if anatomy is not None and anatomy.tilt > _TILTED:
-        yield (
-            f"The scan is tilted by {anatomy.tilt:.0f}\N{DEGREE SIGN} against the "
-            "patient. It is shown along its own slices; saved files keep the tilt."
+        yield say(
+            "The scan is tilted by {tilt:.0f}\N{DEGREE SIGN} against the "
+            "patient. It is shown along its own slices; saved files keep the tilt.",
+            tilt=anatomy.tilt,
         )
 
 
@@ -89,12 +97,13 @@ def _remarks_on_size(layer: "Image") -> Iterator[str]:
     spacing, unit = spacing_of(layer)
     names = {str(name) for name in layer.units[-_SPATIAL:]}
     if unit == PIXEL and len(names) > 1:
-        yield (
-            f"The axes have different units ({', '.join(sorted(names))}), so their "
-            "spacing is left out: choose one unit above."
+        yield say(
+            "The axes have different units ({names}), so their "
+            "spacing is left out: choose one unit above.",
+            names=", ".join(sorted(names)),
         )
     elif unit == PIXEL and len(set(spacing)) == 1:
-        yield (
+        yield say(
             "No voxel size is known, so voxels count as cubes. If they are not, type the "
             "size above before you annotate."
         )

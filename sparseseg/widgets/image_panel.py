@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QComboBox, QSizePolicy, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.widgets.channels import (
     channel_layers,
     choose_channels,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sparseseg.widgets.background import Background
     from sparseseg.widgets.layers import LayerLink
 
-_EMPTY = "Open a 3-D image: drop a file here, or File > Open Sample > Sparseseg."
+_EMPTY = say("Open a 3-D image: drop a file here, or File > Open Sample > Sparseseg.")
 
 
 class ImagePanel(QWidget):
@@ -44,7 +45,9 @@ class ImagePanel(QWidget):
         self._link = link
         self._values: GreyValues | None = None
         self.choice = QComboBox()
-        self.choice.setToolTip("The image to segment: any 3-D image layer of the list")
+        self.choice.setToolTip(
+            say("The image to segment: any 3-D image layer of the list")
+        )
         # Else the longest name would widen the whole column.
         self.choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.card = ImageCard()

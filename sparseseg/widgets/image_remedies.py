@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from sparseseg.language import say
 from sparseseg.widgets.channels import CHANNEL, TIME, name_first_axis, needs_naming
 from sparseseg.widgets.geometry import (
     is_straight,
@@ -25,13 +26,15 @@ class Remedies(QWidget):
         self._image: Image | None = None
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
-        self.channels = self._button("It holds channels", _CHANNELS, self._is_channels)
-        self.time = self._button("It holds time points", _TIME, self._is_time)
+        self.channels = self._button(
+            say("It holds channels"), _CHANNELS, self._is_channels
+        )
+        self.time = self._button(say("It holds time points"), _TIME, self._is_time)
         self.straighten = self._button(
-            "Show in voxel axes", _STRAIGHTEN, self._straighten
+            say("Show in voxel axes"), _STRAIGHTEN, self._straighten
         )
         self.turn_back = self._button(
-            "Show rotated as before", _TURN_BACK, self._turn_back
+            say("Show rotated as before"), _TURN_BACK, self._turn_back
         )
 
     def show_for(self, image: "Image | None", *, is_open: bool) -> None:
@@ -70,10 +73,10 @@ class Remedies(QWidget):
             turn_back(self._image)
 
 
-_CHANNELS = "The network sees all channels at once"
-_TIME = "sparseseg works on one time point: then take one out with Split Stack"
-_STRAIGHTEN = (
+_CHANNELS = say("The network sees all channels at once")
+_TIME = say("sparseseg works on one time point: then take one out with Split Stack")
+_STRAIGHTEN = say(
     "Show the layer along the axes of its voxels, with its voxel size and without its "
     "rotation; the voxels stay as they are, and a button undoes it"
 )
-_TURN_BACK = "Give the layer the rotation back that it had"
+_TURN_BACK = say("Give the layer the rotation back that it had")

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QProgressBar
 
+from sparseseg.language import say
+
 if TYPE_CHECKING:
     from sparseseg.session.events import Progress
 
@@ -23,7 +25,7 @@ class JobProgress(QProgressBar):
         percent = round(100 * progress.done)
         self.setValue(percent)
         left = progress.seconds_left
-        rest = "" if left is None else f", {duration(left)} left"
+        rest = "" if left is None else say(", {duration} left", duration=duration(left))
         self.setFormat(f"{percent} %{rest}")
         self.show()
 
@@ -32,9 +34,11 @@ def duration(seconds: float) -> str:
     """Return a time in words, such as "48 s" or "3 min 20 s"."""
     whole = round(seconds)
     if whole < _MINUTE:
-        return f"{whole} s"
+        return say("{seconds} s", seconds=whole)
     minutes, rest = divmod(whole, _MINUTE)
     if minutes < _MINUTE:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+        if not rest:
+            return say("{minutes} min", minutes=minutes)
+        return say("{minutes} min {rest} s", minutes=minutes, rest=rest)
     hours, minutes = divmod(minutes, _MINUTE)
-    return f"{hours} h {minutes} min"
+    return say("{hours} h {minutes} min", hours=hours, minutes=minutes)

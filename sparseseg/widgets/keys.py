@@ -13,6 +13,7 @@ from napari.layers import Labels
 from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 
+from sparseseg.language import say
 from sparseseg.widgets.actions import PaintActions
 
 
@@ -34,71 +35,77 @@ class KeyAction:
 
 
 NEXT_SUGGESTED = KeyAction(
-    "next_suggested", "S", "Next suggested slice", PaintActions.next_suggested
+    "next_suggested", "S", say("Next suggested slice"), PaintActions.next_suggested
 )
 ACTIONS = (
     KeyAction(
         "previous_annotated",
         "Q",
-        "Previous annotated slice",
+        say("Previous annotated slice"),
         lambda a: a.next_annotated(-1),
         is_repeatable=True,
     ),
     KeyAction(
         "next_annotated",
         "W",
-        "Next annotated slice",
+        say("Next annotated slice"),
         lambda a: a.next_annotated(),
         is_repeatable=True,
     ),
     NEXT_SUGGESTED,
     KeyAction(
-        "change_plane", "R", "Slices across the next axis", PaintActions.change_plane
+        "change_plane",
+        "R",
+        say("Slices across the next axis"),
+        PaintActions.change_plane,
     ),
     KeyAction(
-        "go_to_pointer", "C", "All planes to the pointer", PaintActions.go_to_pointer
+        "go_to_pointer",
+        "C",
+        say("All planes to the pointer"),
+        PaintActions.go_to_pointer,
     ),
-    KeyAction("next_class", "A", "Next class", lambda a: a.next_class()),
+    KeyAction("next_class", "A", say("Next class"), lambda a: a.next_class()),
     KeyAction(
-        "previous_class", "Shift-A", "Previous class", lambda a: a.next_class(-1)
+        "previous_class", "Shift-A", say("Previous class"), lambda a: a.next_class(-1)
     ),
     KeyAction(
         "larger_brush",
         "Shift-W",
-        "Larger brush",
+        say("Larger brush"),
         lambda a: a.resize_brush(1),
         is_repeatable=True,
     ),
     KeyAction(
         "smaller_brush",
         "Shift-Q",
-        "Smaller brush",
+        say("Smaller brush"),
         lambda a: a.resize_brush(-1),
         is_repeatable=True,
     ),
     KeyAction(
         "complete",
         "D",
-        "Mark the slice complete (fill the rest)",
+        say("Mark the slice complete (fill the rest)"),
         PaintActions.complete,
     ),
-    KeyAction("lock", "Shift-D", "Lock or unlock the slice", PaintActions.lock),
+    KeyAction("lock", "Shift-D", say("Lock or unlock the slice"), PaintActions.lock),
     KeyAction(
         "accept_region",
         "G",
-        "Accept the proposed region at the pointer",
+        say("Accept the proposed region at the pointer"),
         PaintActions.accept_region,
     ),
     KeyAction(
         "accept_slice",
         "Shift-G",
-        "Accept the slice as proposed or predicted",
+        say("Accept the slice as proposed or predicted"),
         PaintActions.accept_slice,
     ),
     KeyAction(
         "toggle_overlay",
         "T",
-        "Show the image alone, or all again",
+        say("Show the image alone, or all again"),
         PaintActions.toggle_overlay,
     ),
 )

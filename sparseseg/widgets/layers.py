@@ -8,6 +8,7 @@ from psygnal import Signal
 
 from sparseseg.classes import BACKGROUND, ClassTable
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.session.events import Phase
 from sparseseg.widgets.class_model import ClassModel, colormap_of
 from sparseseg.widgets.edits import checked_labels
@@ -140,8 +141,10 @@ class LayerLink:
             raise UserError("Open an image first: drop a 3-D image onto the window.")
         if self.working_on:
             raise UserError(
-                f"sparseseg works on {self.working_on!r} now. Press Stop, or wait until "
-                f"that has ended, to change to {self.image.name!r}."
+                "sparseseg works on {working_on!r} now. Press Stop, or wait until "
+                "that has ended, to change to {name!r}.",
+                working_on=self.working_on,
+                name=self.image.name,
             )
         seat = self.seat
         if seat is None:
@@ -346,11 +349,11 @@ class LayerLink:
                 self._session.let_go(seat.arrays)
 
 
-_ANNOTATION_REMOVED = (
+_ANNOTATION_REMOVED = say(
     "The annotation's layer was removed, but nothing painted is lost: "
     "Show annotation brings it back."
 )
-_CONVERTED = (
+_CONVERTED = say(
     "The annotation's layer had been converted to another type. What you painted was "
     "taken over; strokes before that cannot be undone any more."
 )

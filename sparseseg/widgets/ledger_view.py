@@ -6,6 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QWidget
 
 from sparseseg.data.slices import AXES, AnnotatedSlice
+from sparseseg.language import say, say_count
 from sparseseg.widgets.keys import NEXT_SUGGESTED, key_of
 from sparseseg.widgets.slice_strip import SliceStrip
 from sparseseg.widgets.slices import SliceView
@@ -92,7 +93,9 @@ class LedgerView(QWidget):
         view = self._view
         is_locked = view is not None and (view.axis, view.index) in self._locked
         words = _visible(count, view)
-        self.visible.setText(f"{words}, locked" if words and is_locked else words)
+        self.visible.setText(
+            say("{words}, locked", words=words) if words and is_locked else words
+        )
         self.visible.setHidden(not self.visible.text())
         self.next.setText(_next(self._suggested, view))
         self.next.setHidden(not self.next.text())
@@ -100,16 +103,20 @@ class LedgerView(QWidget):
 
 def _total(slices: list[AnnotatedSlice]) -> str:
     if not slices:
-        return "none"
+        return say("none")
     complete = sum(s.complete for s in slices)
-    noun = "slice" if len(slices) == 1 else "slices"
-    return f"{len(slices)} {noun}, {complete} complete"
+    return say_count(
+        "{count} slice, {complete} complete",
+        "{count} slices, {complete} complete",
+        len(slices),
+        complete=complete,
+    )
 
 
 def _coverage(count: "LedgerCount | None") -> str:
     if count is None:
-        return "No annotation yet."
-    return f"{count.ledger.share:.1%} of all voxels are labelled."
+        return say("No annotation yet.")
+    return say("{share:.1%} of all voxels are labelled.", share=count.ledger.share)
 
 
 def _next(found: "Sequence[Suggestion]", view: SliceView | None) -> str:
@@ -118,11 +125,18 @@ def _next(found: "Sequence[Suggestion]", view: SliceView | None) -> str:
         return ""
     for one in found:
         if view == SliceView(one.axis, one.index):
-            return f"Suggested: {one.reason}."
+            return say("Suggested: {reason}.", reason=one.reason)
     first = found[0]
     where = SliceView(first.axis, first.index)
     key = key_of(NEXT_SUGGESTED)
-    return f"Next{f' (key {key})' if key else ''}: slice {where}, {first.reason}."
+    if not key:
+        return say("Next: slice {where}, {reason}.", where=where, reason=first.reason)
+    return say(
+        "Next (key {key}): slice {where}, {reason}.",
+        key=key,
+        where=where,
+        reason=first.reason,
+    )
 
 
 def _visible(count: "LedgerCount | None", view: SliceView | None) -> str:
@@ -132,8 +146,12 @@ def _visible(count: "LedgerCount | None", view: SliceView | None) -> str:
         s for s in count.ledger.slices if (s.axis, s.index) == (view.axis, view.index)
     ]
     if not found:
-        return f"Slice {view}: not annotated"
+        return say("Slice {view}: not annotated", view=view)
     if found[0].complete:
-        return f"Slice {view}: complete"
+        return say("Slice {view}: complete", view=view)
     sides = [n for axis, n in enumerate(count.shape) if axis != view.axis]
-    return f"Slice {view}: {found[0].voxels / (sides[0] * sides[1]):.0%} labelled"
+    return say(
+        "Slice {view}: {voxels:.0%} labelled",
+        view=view,
+        voxels=found[0].voxels / (sides[0] * sides[1]),
+    )

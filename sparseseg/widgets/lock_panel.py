@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QShortcut, QVBoxLayout, QWidget
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.data.slices import AXES
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.paint_over import PaintOver
 from sparseseg.widgets.rows import row_of
@@ -34,8 +35,8 @@ class LockPanel(QWidget):
         self._project = desk.project
         self._messages = messages
         self.over = PaintOver()
-        self.slice = self._button("Lock slice", _SLICE, self._lock_slice)
-        self.label = self._button("Lock class", _CLASS, self._lock_class)
+        self.slice = self._button(say("Lock slice"), _SLICE, self._lock_slice)
+        self.label = self._button(say("Lock class"), _CLASS, self._lock_class)
         self.locked = text_label(role="hint")
         self._build()
         self._connect()
@@ -49,7 +50,7 @@ class LockPanel(QWidget):
     def _build(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row_of(text_label("Paint over", wrap=False), self.over))
+        layout.addLayout(row_of(text_label(say("Paint over"), wrap=False), self.over))
         layout.addLayout(row_of(self.slice, self.label))
         layout.addWidget(self.locked)
         shortcut = QShortcut(QKeySequence(KEY), self)
@@ -83,18 +84,22 @@ class LockPanel(QWidget):
         self.setVisible(self._project.folder is not None)
         guard, view = self._project.locks.guard, self._desk.painter.view
         is_locked = view is not None and (view.axis, view.index) in guard.slices
-        self.slice.setText("Unlock slice" if is_locked else "Lock slice")
+        self.slice.setText(say("Unlock slice") if is_locked else say("Lock slice"))
         is_locked = self._desk.painter.label in guard.classes
-        self.label.setText("Unlock class" if is_locked else "Lock class")
+        self.label.setText(say("Unlock class") if is_locked else say("Lock class"))
         names = {c.number: c.name for c in self._desk.classes.table.classes}
-        names[BACKGROUND] = "background"
+        names[BACKGROUND] = say("background")
         words = [names.get(number, str(number)) for number in sorted(guard.classes)]
         words += [f"{AXES[axis]} {index}" for axis, index in sorted(guard.slices)]
-        self.locked.setText(f"Locked: {', '.join(words)}" if words else "")
+        self.locked.setText(
+            say("Locked: {words}", words=", ".join(words)) if words else ""
+        )
         self.locked.setVisible(bool(words))
 
 
-_SLICE = f"Let nothing change the visible slice; press again to unlock it ({KEY})"
-_CLASS = (
+_SLICE = say(
+    "Let nothing change the visible slice; press again to unlock it ({key})", key=KEY
+)
+_CLASS = say(
     "Let the class that you paint with neither lose nor gain a voxel, in all volumes"
 )

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.widgets.text import text_label
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class MessageArea(QWidget):
             self.error(str(error))
         except Exception:  # noqa: BLE001  # nothing above the window could mend it
             _LOG.exception("an action of the dock failed")
-            self.error("That failed for an unexpected reason; see the log.")
+            self.error(say("That failed for an unexpected reason; see the log."))
 
     def settle(self) -> None:
         """Take away what went wrong before, because something went well since."""
@@ -121,7 +122,7 @@ class Message(QFrame):
         self.level = level
         self.setProperty("level", level)
         self.dismiss = QToolButton(text="\N{MULTIPLICATION SIGN}")
-        self.dismiss.setToolTip("Dismiss this message")
+        self.dismiss.setToolTip(say("Dismiss this message"))
         self.button = QPushButton(verb)
         self.button.setVisible(bool(verb))
         row = QHBoxLayout(self)

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from sparseseg.classes import ClassTable
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.store.entries import entries
 from sparseseg.models.store.folder import path_of, remove, stored
 from sparseseg.widgets.buttons import action_button
@@ -57,16 +58,16 @@ class ModelPicker(QDialog):
         self, session: "Session", link: "LayerLink", parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Models")
+        self.setWindowTitle(say("Models"))
         self._session = session
         self._link = link
         self._picks: dict[str, Pick] = {}
         self.messages = MessageArea()
         self.command = CommandProcess(self)
-        self.word = QLineEdit(placeholderText="organ, class or name")
-        self.modality = _choice(_MODALITIES, "The kind of image")
-        self.commercial = _choice(_USES, "Is commercial use allowed?")
-        self.here = QCheckBox("here only")
+        self.word = QLineEdit(placeholderText=say("organ, class or name"))
+        self.modality = _choice(_MODALITIES, say("The kind of image"))
+        self.commercial = _choice(_USES, say("Is commercial use allowed?"))
+        self.here = QCheckBox(say("here only"))
         self.list = QListWidget()
         self.card = text_label(role="hint")
         self.fit = text_label(role="plain")
@@ -99,22 +100,22 @@ class ModelPicker(QDialog):
         super().closeEvent(event)
 
     def _make_buttons(self) -> None:
-        self.download = self._button("Download", _DOWNLOAD, self._download)
-        self.cancel = self._button("Cancel", _CANCEL, self.command.stop)
+        self.download = self._button(say("Download"), _DOWNLOAD, self._download)
+        self.cancel = self._button(say("Cancel"), _CANCEL, self.command.stop)
         self.importing = self._button(
-            "Import\N{HORIZONTAL ELLIPSIS}", _IMPORT, self._import
+            say("Import\N{HORIZONTAL ELLIPSIS}"), _IMPORT, self._import
         )
-        self.remove = self._button("Remove", _REMOVE, self._remove)
-        self.try_out = self._button("Try on three slices", _TRY, self._try)
-        self.predict = self._button("Predict volume", _PREDICT, self._predict)
-        self.start = self._button("Start training from it", _START, self._start)
+        self.remove = self._button(say("Remove"), _REMOVE, self._remove)
+        self.try_out = self._button(say("Try on three slices"), _TRY, self._try)
+        self.predict = self._button(say("Predict volume"), _PREDICT, self._predict)
+        self.start = self._button(say("Start training from it"), _START, self._start)
 
     def _button(self, text: str, tip: str, action: Callable[[], object]) -> QPushButton:
         return action_button(text, tip, action, messages=self.messages)
 
     def _build(self) -> None:
-        self.here.setToolTip("Only models that are in the store")
-        self.word.setToolTip("Show models with this organ, class or name")
+        self.here.setToolTip(say("Only models that are in the store"))
+        self.word.setToolTip(say("Show models with this organ, class or name"))
         self.bar.hide()
         filters = QHBoxLayout()
         for widget in (self.word, self.modality, self.commercial, self.here):
@@ -170,7 +171,7 @@ class ModelPicker(QDialog):
 
     def _show(self) -> None:
         pick = self.chosen
-        self.card.setText(card(pick) if pick else "No model fits these filters.")
+        self.card.setText(card(pick) if pick else say("No model fits these filters."))
         words, warns = ("", False) if pick is None else fit_words(pick, *self._image())
         self.fit.setText(words)
         self.fit.setProperty("role", "remark" if warns else "plain")
@@ -212,19 +213,21 @@ class ModelPicker(QDialog):
         if pick.commercial == "yes" or pick.entry is None:
             return True
         licence = pick.entry.licence
-        question = (
-            f"{pick.title}\n\nWeights: {licence.weights}\nData: {licence.data}\n\n"
-            + (
-                "This model is not for commercial use. Do you accept this?"
-                if pick.commercial == "no"
-                else "It is unclear if you may use it commercially. Download it?"
-            )
+        question = say(
+            "{title}\n\nWeights: {weights}\nData: {data}\n\n",
+            title=pick.title,
+            weights=licence.weights,
+            data=licence.data,
+        ) + (
+            say("This model is not for commercial use. Do you accept this?")
+            if pick.commercial == "no"
+            else say("It is unclear if you may use it commercially. Download it?")
         )
-        answer = QMessageBox.question(self, "Licence", question)
+        answer = QMessageBox.question(self, say("Licence"), question)
         return bool(answer == QMessageBox.StandardButton.Yes)
 
     def _import(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Import a model", "", _FILES)
+        path, _ = QFileDialog.getOpenFileName(self, say("Import a model"), "", _FILES)
         if path:
             # Of nnU-Net any file of its folder stands for all of it.
             known = {"plans.json", "dataset.json", "plans.pkl"}
@@ -242,7 +245,7 @@ class ModelPicker(QDialog):
         assert volume is not None
         z, y, x = (side // 2 for side in volume.shape)
         self._session.predict(at=(z, y, x))
-        self.messages.note("Three slices through the middle are being predicted.")
+        self.messages.note(say("Three slices through the middle are being predicted."))
 
     def _predict(self) -> None:
         self._load()
@@ -252,7 +255,7 @@ class ModelPicker(QDialog):
         if self.chosen is not None:
             self.classes_offered.emit(self.chosen.table)
             self.parent_chosen.emit(self.chosen.id, self.chosen.recipe)
-            self.messages.confirm("The next training starts from this model.")
+            self.messages.confirm(say("The next training starts from this model."))
 
     def _load(self) -> None:
         pick = self.chosen
@@ -271,7 +274,13 @@ class ModelPicker(QDialog):
         if told.get("total"):
             self.bar.setRange(0, 1000)
             self.bar.setValue(round(1000 * told["done"] / told["total"]))
-            self.bar.setFormat(f"{told['done'] >> 20} of {told['total'] >> 20} MB")
+            self.bar.setFormat(
+                say(
+                    "{done} of {total} MB",
+                    done=told["done"] >> 20,
+                    total=told["total"] >> 20,
+                )
+            )
 
     def _show_end(self, failure: str) -> None:
         self.bar.hide()
@@ -288,16 +297,23 @@ def _choice(entries_: dict[str, str], tip: str) -> QComboBox:
     return box
 
 
-_MODALITIES = {"": "all images", "CT": "CT", "MR": "MR", "EM": "EM"}
-_USES = {"": "any licence", "yes": "commercial", "unclear": "unclear", "no": "research"}
-_FILES = "Models (*.safetensors *.zip *.pth plans.json plans.pkl);;All files (*)"
-_DOWNLOAD = "Download the model into the store; an interrupted download continues"
-_CANCEL = "Stop the download; the part that came stays, and another download continues"
-_IMPORT = (
+_MODALITIES = {"": say("all images"), "CT": "CT", "MR": "MR", "EM": "EM"}
+_USES = {
+    "": say("any licence"),
+    "yes": "commercial",
+    "unclear": "unclear",
+    "no": "research",
+}
+_FILES = say("Models (*.safetensors *.zip *.pth plans.json plans.pkl);;All files (*)")
+_DOWNLOAD = say("Download the model into the store; an interrupted download continues")
+_CANCEL = say(
+    "Stop the download; the part that came stays, and another download continues"
+)
+_IMPORT = say(
     "Put a model that you downloaded into the store: a file, an archive, or "
     "plans.json in the folder of an nnU-Net"
 )
-_REMOVE = "Remove the model from the store"
-_TRY = "Predict the three slices through the middle, before the whole volume"
-_PREDICT = "Predict every voxel of the volume with this model"
-_START = "Let the next training begin with this model's weights"
+_REMOVE = say("Remove the model from the store")
+_TRY = say("Predict the three slices through the middle, before the whole volume")
+_PREDICT = say("Predict every voxel of the volume with this model")
+_START = say("Let the next training begin with this model's weights")

@@ -6,21 +6,24 @@ from typing import Any
 
 from sparseseg.classes import ClassTable
 from sparseseg.data.units import PIXEL, Spacing, convert
+from sparseseg.language import say, say_count
 from sparseseg.models.store.entries import ModelEntry
 from sparseseg.models.store.folder import Stored
 from sparseseg.progress import uses_in_words
 
 _FAR = 1.5
 _BADGES = {
-    "yes": "commercial use allowed",
-    "no": "not for commercial use",
-    "unclear": "commercial use unclear",
-    "yours": "your own model",
+    "yes": say("commercial use allowed"),
+    "no": say("not for commercial use"),
+    "unclear": say("commercial use unclear"),
+    "yours": say("your own model"),
 }
 _STATUS = {
-    "format-verified": "reader checked against the library, these weights never run by us",
-    "weights-verified": "these very weights were run",
-    "unverified": "not checked",
+    "format-verified": say(
+        "reader checked against the library, these weights never run by us"
+    ),
+    "weights-verified": say("these very weights were run"),
+    "unverified": say("not checked"),
 }
 _FORMATS = {
     "nnunet-v1": "nnU-Net 1",
@@ -92,9 +95,11 @@ class Pick:
         trained = history.get("trained", {})
         if trained.get("format") in _FORMATS:
             words = [_FORMATS[trained["format"]], *map(str, _told(trained))]
-            return f"Written by {', '.join(words)}."
+            return say("Written by {words}.", words=", ".join(words))
         recipe = self.recipe
-        return f"Trained here with the recipe {recipe}." if recipe else ""
+        if not recipe:
+            return ""
+        return say("Trained here with the recipe {recipe}.", recipe=recipe)
 
     @property
     def recipe(self) -> str:
@@ -116,7 +121,9 @@ def _told(trained: Mapping[str, Any]) -> list[Any]:
     names = ("dataset", "trainer", "configuration")
     found = [trained[name] for name in names if trained.get(name)]
     folds = trained.get("folds")
-    return [*found, f"{folds} fold{'s' if folds != 1 else ''}"] if folds else found
+    if not isinstance(folds, int) or not folds:
+        return found
+    return [*found, say_count("{count} fold", "{count} folds", folds)]
 
 
 def fits(pick: Pick, *, word: str, modality: str, commercial: str, here: bool) -> bool:
@@ -146,7 +153,13 @@ def card(pick: Pick) -> str:
         lines.append(pick.origin)
     if entry:
         lines.append(f"{_STATUS[entry.status].capitalize()}.")
-        lines.append(f"Weights: {entry.licence.weights}. Data: {entry.licence.data}.")
+        lines.append(
+            say(
+                "Weights: {weights}. Data: {data}.",
+                weights=entry.licence.weights,
+                data=entry.licence.data,
+            )
+        )
         lines += entry.citation
         lines += [entry.notes] if entry.notes else []
     if pick.stored:
@@ -162,21 +175,36 @@ def fit_words(
 ) -> tuple[str, bool]:
     """Compare a model with an image: words, and whether they are a warning."""
     if spacing is None:
-        return "Open an image to see whether the model fits it.", False
+        return say("Open an image to see whether the model fits it."), False
     told, warns = [], False
     known = pick.spacing
     if known is None:
-        told.append("The file of the model contains its voxel size: download it first.")
+        told.append(
+            say("The file of the model contains its voxel size: download it first.")
+        )
     elif PIXEL in (unit, pick.unit):
-        told.append(f"The model was trained on voxels of {_times(known)} {pick.unit}.")
-        told.append("Your image has no voxel size: set the layer's scale and units.")
+        told.append(
+            say(
+                "The model was trained on voxels of {times} {unit}.",
+                times=_times(known),
+                unit=pick.unit,
+            )
+        )
+        told.append(
+            say("Your image has no voxel size: set the layer's scale and units.")
+        )
         warns = True
     else:
         own = [convert(side, unit, pick.unit) for side in spacing]
         ratios = [a / b for a, b in zip(own, known, strict=True)]
         warns = max(*ratios, *(1 / ratio for ratio in ratios)) > _FAR
         told.append(
-            f"Voxels z, y, x: yours {_times(own)}, the model's {_times(known)} {pick.unit}."
+            say(
+                "Voxels z, y, x: yours {times}, the model's {model} {unit}.",
+                times=_times(own),
+                model=_times(known),
+                unit=pick.unit,
+            )
         )
     if grey is not None and pick.range is not None:
         low, high = pick.range
@@ -185,11 +213,17 @@ def fit_words(
         )
         warns = warns or outside
         told.append(
-            f"Grey values: yours {grey[0]:g} to {grey[1]:g}, the model's "
-            f"{low:g} to {high:g}."
+            say(
+                "Grey values: yours {darkest:g} to {brightest:g}, the model's "
+                "{low:g} to {high:g}.",
+                darkest=grey[0],
+                brightest=grey[1],
+                low=low,
+                high=high,
+            )
         )
     if warns:
-        told.append("These do not match: try three slices before you trust it.")
+        told.append(say("These do not match: try three slices before you trust it."))
     return "\n".join(told), warns
 
 
@@ -203,7 +237,11 @@ def _times(sides: Any) -> str:
 
 def _size(pick: Pick) -> str:
     if pick.stored:
-        return f"here, {pick.stored.bytes / _MEGA:.0f} MB"
+        return say("here, {bytes:.0f} MB", bytes=pick.stored.bytes / _MEGA)
     known = pick.entry.files[0].bytes if pick.entry and pick.entry.files else None
-    size = f"{known / _MEGA:.0f} MB to fetch" if known else "size not known"
-    return f"online, {size}"
+    size = (
+        say("{known:.0f} MB to fetch", known=known / _MEGA)
+        if known
+        else say("size not known")
+    )
+    return say("online, {size}", size=size)

@@ -7,12 +7,13 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QMenu, QPushButton, QSizePolicy, QWidgetAction
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
+from sparseseg.language import say
 from sparseseg.project.guard import ONLY_UNLABELLED
 
 if TYPE_CHECKING:
     from sparseseg.classes import ClassTable
 
-_EVERYTHING, _UNLABELLED = "everything", "only unlabelled"
+_EVERYTHING, _UNLABELLED = say("everything"), say("only unlabelled")
 
 
 class PaintOver(QPushButton):
@@ -28,13 +29,17 @@ class PaintOver(QPushButton):
         self._names: dict[int, str] = {}
         self._choices = QMenu(self)
         self.setMenu(self._choices)
-        self.setToolTip("What a stroke may replace; other voxels stay as they are")
+        self.setToolTip(say("What a stroke may replace; other voxels stay as they are"))
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def show_classes(self, table: "ClassTable") -> None:
         """Offer these classes; one that is gone may not be replaced any more."""
         named = {c.number: c.name for c in table.classes}
-        self._names = {UNLABELLED: "unlabelled", **named, BACKGROUND: "background"}
+        self._names = {
+            UNLABELLED: say("unlabelled"),
+            **named,
+            BACKGROUND: say("background"),
+        }
         self._fill()
         if self.values is not None:
             self.choose(self.values)
@@ -55,7 +60,7 @@ class PaintOver(QPushButton):
         menu.clear()
         menu.addAction(_EVERYTHING, partial(self.choose, None))
         menu.addAction(_UNLABELLED, partial(self.choose, ONLY_UNLABELLED))
-        menu.addSection("only what is ticked")
+        menu.addSection(say("only what is ticked"))
         self.boxes = {}
         for number, name in self._names.items():
             box = self.boxes[number] = QCheckBox(name)
@@ -77,4 +82,7 @@ class PaintOver(QPushButton):
             return _EVERYTHING
         if self.values == ONLY_UNLABELLED:
             return _UNLABELLED
-        return f"only {', '.join(self._names[n] for n in sorted(self.values))}"
+        return say(
+            "only {values}",
+            values=", ".join(self._names[n] for n in sorted(self.values)),
+        )

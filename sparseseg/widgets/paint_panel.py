@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
 )
 
 from sparseseg.data.slices import AXES
+from sparseseg.language import say
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.ledger_view import LedgerView
 from sparseseg.widgets.slices import SliceView
@@ -37,13 +38,15 @@ class PaintPanel(QWidget):
         self._ledger = ledger
         self._messages = messages
         self.axes = QButtonGroup(self)
-        self.planes = QPushButton("3 planes")
+        self.planes = QPushButton(say("3 planes"))
         self.planes.setCheckable(True)
         self.planes.setToolTip(_PLANES)
         self.fill = action_button(
-            "Fill rest of slice with background",
-            "Mark what is still unlabelled on the visible slice as background, which "
-            "completes it; Ctrl+Z undoes it",
+            say("Fill rest of slice with background"),
+            say(
+                "Mark what is still unlabelled on the visible slice as background, which "
+                "completes it; Ctrl+Z undoes it"
+            ),
             self._fill,
             messages=messages,
         )
@@ -66,11 +69,11 @@ class PaintPanel(QWidget):
 
     def _axis_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.addWidget(text_label("Slices across", wrap=False))
+        row.addWidget(text_label(say("Slices across"), wrap=False))
         for axis, name in enumerate(AXES):
             button = QPushButton(name)
             button.setCheckable(True)
-            button.setToolTip(f"Show and paint slices across {name}")
+            button.setToolTip(say("Show and paint slices across {name}", name=name))
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             self.axes.addButton(button, axis)
             row.addWidget(button, 1)
@@ -92,7 +95,9 @@ class PaintPanel(QWidget):
         filled = self._painter.fill_rest()
         self._ledger.look()
         if not filled:
-            self._messages.confirm(f"Slice {self._painter.view} is complete already.")
+            self._messages.confirm(
+                say("Slice {view} is complete already.", view=self._painter.view)
+            )
 
     def _show_caution(self, text: str) -> None:
         self.caution.setText(text)
@@ -104,6 +109,6 @@ class PaintPanel(QWidget):
         self.ledger.show_view(view)
 
 
-_PLANES = (
+_PLANES = say(
     "Show the other two planes beside the visible slice, and paint in each of them"
 )

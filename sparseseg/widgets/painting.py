@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from sparseseg.errors import UserError
+from sparseseg.language import say, template
 from sparseseg.widgets.edits import accept, fill_rest
 from sparseseg.widgets.slices import SliceView, go_to, roll_to, visible_slice
 
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
     from sparseseg.project.journal import Tool
     from sparseseg.widgets.layers import LayerLink
 
-_NO_LAYER = "Show the annotation first: New annotation, or Show annotation, in step 2."
-_BALL = (
+_NO_LAYER = template(
+    "Show the annotation first: New annotation, or Show annotation, in step 2."
+)
+_BALL = say(
     "The brush paints a ball through several slices (n edit dim is 3): "
     "those slices will count as annotated."
 )
-_IN_3D = "In the 3-D display strokes land on surfaces: turn to 2-D to paint slices."
+_IN_3D = say(
+    "In the 3-D display strokes land on surfaces: turn to 2-D to paint slices."
+)
 
 
 class Painter:

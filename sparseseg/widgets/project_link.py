@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from sparseseg.language import say
 from sparseseg.project.keeper import Failed, Keeper, Refused, Turned
 from sparseseg.project.project import Project
 from sparseseg.session.events import Rules
@@ -32,6 +33,7 @@ from sparseseg.widgets.project_work import (
 )
 from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.strokes import Strokes
+from sparseseg.widgets.tool_names import turned_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -250,7 +252,13 @@ class ProjectLink(QObject):
 
     def _take_added(self, seat: "Seat", name: str) -> None:
         self._follow(seat, name)
-        self.told.emit(f"{seat.name!r} was added to the project as {name!r}.")
+        self.told.emit(
+            say(
+                "{name!r} was added to the project as {own!r}.",
+                name=seat.name,
+                own=name,
+            )
+        )
         self.refresh()
 
     def _follow_layer(self, layer: Any) -> None:
@@ -269,7 +277,10 @@ class ProjectLink(QObject):
         self._follow_layer(self._desk.link.annotation)
         self.refresh()
         self.told.emit(
-            f"The project is saved in {project.folder}. From now on every stroke is kept."
+            say(
+                "The project is saved in {folder}. From now on every stroke is kept.",
+                folder=project.folder,
+            )
         )
 
     def _keep(self, project: Project) -> Keeper:
@@ -346,14 +357,18 @@ class ProjectLink(QObject):
         if self._desk.link.annotation is not None:
             self._desk.link.annotation.refresh()
         self.told.emit(
-            f"{event.voxels:,} voxels of {event.volume!r} stay as they were: {event.reason}."
+            say(
+                "{voxels:,} voxels of {volume!r} stay as they were: {reason}.",
+                voxels=event.voxels,
+                volume=event.volume,
+                reason=event.reason,
+            )
         )
 
     def _show_turned(self, event: Turned) -> None:
         axis, index = event.where
         view = SliceView(axis, index)
-        verb = "undone" if event.action == "undo" else "made again"
-        self.told.emit(f"{event.tool} on slice {view} of {event.volume!r} was {verb}.")
+        self.told.emit(turned_words(event.action, event.tool, view, event.volume))
         layer = self._desk.link.annotation
         if event.volume == self.current and layer is not None:
             layer.refresh()

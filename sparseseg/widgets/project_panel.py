@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from sparseseg.language import say
 from sparseseg.widgets.asking import may_lose_model
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.rows import row_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _ROW_HEIGHT = 22
 _MOST_ROWS = 4
-_COLUMNS = ("Volume", "Slices", "Classes", "Score")
+_COLUMNS = (say("Volume"), say("Slices"), say("Classes"), say("Score"))
 
 
 class ProjectPanel(QWidget):
@@ -42,10 +43,14 @@ class ProjectPanel(QWidget):
         self._project = desk.project
         self._messages = messages
         dots = "\N{HORIZONTAL ELLIPSIS}"
-        self.save = self._button(f"Save project{dots}", _SAVE, self._save)
-        self.open = self._button(f"Open project{dots}", _OPEN, self._open)
-        self.undo = self._button("Undo", _UNDO, lambda: self._project.turn("undo"))
-        self.redo = self._button("Redo", _REDO, lambda: self._project.turn("redo"))
+        self.save = self._button(
+            say("Save project{dots}", dots=dots), _SAVE, self._save
+        )
+        self.open = self._button(
+            say("Open project{dots}", dots=dots), _OPEN, self._open
+        )
+        self.undo = self._button(say("Undo"), _UNDO, lambda: self._project.turn("undo"))
+        self.redo = self._button(say("Redo"), _REDO, lambda: self._project.turn("redo"))
         self.title = text_label(role="hint", wrap=False)
         self.volumes = QTableWidget(0, len(_COLUMNS))
         self._build()
@@ -85,14 +90,14 @@ class ProjectPanel(QWidget):
     def _save(self) -> None:
         proposed = str(Path.home() / "project")
         path, _ = QFileDialog.getSaveFileName(
-            self, "Save project in a new folder", proposed
+            self, say("Save project in a new folder"), proposed
         )
         if path:
             self._project.create(Path(path))
 
     def _open(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Open project")
-        if path and may_lose_model(self, self._desk, "open a project"):
+        path = QFileDialog.getExistingDirectory(self, say("Open project"))
+        if path and may_lose_model(self, self._desk, _BEFORE_OPENING):
             self._project.open(Path(path))
 
     def _go(self) -> None:
@@ -104,7 +109,7 @@ class ProjectPanel(QWidget):
     def _show(self) -> None:
         folder, rows = self._project.folder, self._project.rows
         is_open = folder is not None
-        self.title.setText(f"Project: {folder.name}" if folder else "")
+        self.title.setText(say("Project: {name}", name=folder.name) if folder else "")
         self.title.setToolTip(str(folder or ""))
         self.save.setHidden(is_open)
         for widget in (self.title, self.undo, self.redo):
@@ -127,16 +132,24 @@ class ProjectPanel(QWidget):
         for column, text in enumerate(words):
             item = QTableWidgetItem(text)
             item.setToolTip(
-                f"{name}: {row.slices} slices annotated, {row.complete} complete; click to "
-                "go there. The score is the mean IoU on held-out slices."
+                say(
+                    "{name}: {slices} slices annotated, {complete} complete; click to "
+                    "go there. The score is the mean IoU on held-out slices.",
+                    name=name,
+                    slices=row.slices,
+                    complete=row.complete,
+                )
             )
             self.volumes.setItem(number, column, item)
 
 
-_SAVE = (
+_SAVE = say(
     "Save images, annotations and models as a project in a new folder; from then on every "
     "change is kept by itself"
 )
-_OPEN = "Open a project with its volumes, annotations, classes, model and view"
-_UNDO = "Take back the newest change, on whichever slice or volume (Ctrl+Z)"
-_REDO = "Make the change again that was taken back last (Ctrl+Shift+Z)"
+_BEFORE_OPENING = say(
+    "The model that you trained is not saved. Save it before you open a project?"
+)
+_OPEN = say("Open a project with its volumes, annotations, classes, model and view")
+_UNDO = say("Take back the newest change, on whichever slice or volume (Ctrl+Z)")
+_REDO = say("Make the change again that was taken back last (Ctrl+Shift+Z)")

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from sparseseg.language import say
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.fold import FoldButton
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from sparseseg.widgets.messages import MessageArea
 
 _LARGEST = 1e9
-_PROPOSE, _WORKING = "Propose", "Proposing\N{HORIZONTAL ELLIPSIS}"
+_PROPOSE, _WORKING = say("Propose"), say("Proposing\N{HORIZONTAL ELLIPSIS}")
 
 
 class ProposalPanel(QWidget):
@@ -52,7 +53,7 @@ class ProposalPanel(QWidget):
         self._worker = Background("proposal")
         self.proposals = Proposals(desk)
         self.sources = ProposalSources(desk)
-        self.fold = FoldButton("Proposals", _FOLD)
+        self.fold = FoldButton(say("Proposals"), _FOLD)
         self.source = QComboBox()
         self.source.addItems(SOURCES)
         self.source.setToolTip(_SOURCE)
@@ -61,10 +62,10 @@ class ProposalPanel(QWidget):
         self.spread = _number(_SPREAD)
         self.spread.setValue(2.0)
         self.make = self._button(_PROPOSE, _MAKE, self._propose)
-        self.slice = self._button("Accept slice", _SLICE, self._accept_slice)
-        self.label = self._button("Accept class", _CLASS, self._accept_class)
-        self.discard = self._button("Discard", _DISCARD, self._discard)
-        self.pick = QPushButton("Pick regions")
+        self.slice = self._button(say("Accept slice"), _SLICE, self._accept_slice)
+        self.label = self._button(say("Accept class"), _CLASS, self._accept_class)
+        self.discard = self._button(say("Discard"), _DISCARD, self._discard)
+        self.pick = QPushButton(say("Pick regions"))
         self.pick.setCheckable(True)
         self.pick.setToolTip(_PICK)
         self.picker = RegionPicker(desk, self.proposals, messages)
@@ -111,7 +112,7 @@ class ProposalPanel(QWidget):
         self._show_working(True)
 
     def _ask_for_file(self) -> Path | None:
-        path, _ = QFileDialog.getOpenFileName(self, "Labels to propose")
+        path, _ = QFileDialog.getOpenFileName(self, say("Labels to propose"))
         return Path(path) if path else None
 
     def _take(self, proposed: Proposed) -> None:
@@ -148,9 +149,9 @@ class ProposalPanel(QWidget):
     def _confirm(self, taken: int) -> None:
         self._desk.ledger.look()
         self._messages.confirm(
-            f"{taken:,} voxels were labelled as proposed."
+            say("{taken:,} voxels were labelled as proposed.", taken=taken)
             if taken
-            else "Everything that is proposed there has a label already."
+            else say("Everything that is proposed there has a label already.")
         )
 
     def _turn_picking(self, is_on: bool) -> None:
@@ -183,19 +184,24 @@ def _number(tip: str) -> QDoubleSpinBox:
     return field
 
 
-_FOLD = "Labels that something proposes, for you to accept or to correct"
-_SOURCE = (
+_FOLD = say("Labels that something proposes, for you to accept or to correct")
+_SOURCE = say(
     "What proposes: the prediction of the model; the outlines between complete slices "
     "across the visible axis; all grey values in a range; what touches the class that you "
     "paint with and looks like it; the Labels layer that is selected in the layer list; or "
     "a file of labels for this image, in which 0 proposes nothing"
 )
-_MAKE = "Show a proposal as outlines, in place of the one before"
-_SLICE = "Label what is still unlabelled on the visible slice as proposed"
-_CLASS = (
+_MAKE = say("Show a proposal as outlines, in place of the one before")
+_SLICE = say("Label what is still unlabelled on the visible slice as proposed")
+_CLASS = say(
     "Label what is unlabelled and proposed as the brush's class, in the whole volume"
 )
-_PICK = "Each click on a proposed region of the visible slice labels that region"
-_DISCARD = "Take the proposal away; what you accepted stays"
-_LOW, _HIGH = "The lowest grey value to propose", "The highest grey value to propose"
-_SPREAD = "How many standard deviations a grey value may differ from those of the class"
+_PICK = say("Each click on a proposed region of the visible slice labels that region")
+_DISCARD = say("Take the proposal away; what you accepted stays")
+_LOW, _HIGH = (
+    say("The lowest grey value to propose"),
+    say("The highest grey value to propose"),
+)
+_SPREAD = say(
+    "How many standard deviations a grey value may differ from those of the class"
+)

@@ -13,6 +13,7 @@ from sparseseg.classes import UNLABELLED
 from sparseseg.data.files import read_annotation
 from sparseseg.data.proposals import between_slices, grown, of_prediction, threshold
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.widgets.edits import check_shape, checked_labels
 from sparseseg.widgets.label_files import classes_of
 from sparseseg.widgets.noting import noting
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 
 Work = Callable[[], Proposed]
 """Makes a proposal, in a thread; raises `UserError` for an empty one."""
-PREDICTION, SLICES, THRESHOLD = "Prediction", "Between slices", "Threshold"
-GROWING, LAYER, FILE = "Grow from class", "Selected layer", "Label file"
+PREDICTION, SLICES, THRESHOLD = (
+    say("Prediction"),
+    say("Between slices"),
+    say("Threshold"),
+)
+GROWING, LAYER, FILE = say("Grow from class"), say("Selected layer"), say("Label file")
 SOURCES = (PREDICTION, SLICES, THRESHOLD, GROWING, LAYER, FILE)
 
 
@@ -77,7 +82,11 @@ class ProposalSources:
         image, number = self._grey(), self.number()
         low, high = asked.low, asked.high
         if low > high:
-            raise UserError(f"{low:g} is above {high:g}: give the lower value first.")
+            raise UserError(
+                "{low:g} is above {high:g}: give the lower value first.",
+                low=low,
+                high=high,
+            )
         return lambda: Proposed.of(threshold(image, low, high, number), "threshold")
 
     def _from_growing(self, asked: Asked) -> Work:

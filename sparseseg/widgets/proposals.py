@@ -121,8 +121,10 @@ class Proposals:
         shown = self._shown[self._layer()]
         if number not in shown.numbers:
             raise UserError(
-                f"Class {number} is not proposed: choose one of "
-                f"{', '.join(map(str, sorted(shown.numbers)))} in the list of classes."
+                "Class {number} is not proposed: choose one of "
+                "{numbers} in the list of classes.",
+                number=number,
+                numbers=", ".join(map(str, sorted(shown.numbers))),
             )
         self._desk.adoption.check_free()
         layer = self._desk.link.annotate()
@@ -142,7 +144,7 @@ class Proposals:
         view = self._desk.painter.visible()
         plane = np.asarray(self._layer().data[view.selection])
         if not plane.any():
-            raise UserError(f"Nothing is proposed on slice {view}.")
+            raise UserError("Nothing is proposed on slice {view}.", view=view)
         return plane
 
     def _layer(self) -> "Labels":

@@ -8,6 +8,7 @@ from magicgui.widgets import create_widget
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
+from sparseseg.language import say
 from sparseseg.settings.cards import CARDS, PRETRAINED, Card
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.fold import FoldButton
@@ -35,10 +36,10 @@ class RecipePanel(QWidget):
         self.recipe = QComboBox()
         for card in CARDS.values():
             self.recipe.addItem(card.title, card.name)
-        self.recipe.setToolTip("The published network and schedule to train with")
+        self.recipe.setToolTip(say("The published network and schedule to train with"))
         self.card = text_label(role="hint")
         self.fold = FoldButton(
-            "Options", "Show or hide what can be chosen of this recipe"
+            say("Options"), say("Show or hide what can be chosen of this recipe")
         )
         self.form = OptionsForm(CARDS[self.name])
         self._layout = QVBoxLayout(self)
@@ -91,13 +92,19 @@ class RecipePanel(QWidget):
 def first_words(card: Card, machine: Machine) -> str:
     """Say what a recipe is for, and where it does not suit this machine, that too."""
     purpose = card.summary.splitlines()[0]
-    return purpose if _suits(card, machine) else f"{purpose}\nIt {_fit(card, machine)}."
+    if _suits(card, machine):
+        return purpose
+    return "\n".join((purpose, say("It {fit}.", fit=_fit(card, machine))))
 
 
 def card_words(card: Card, machine: Machine) -> str:
     """Say in lines what a recipe is for, its size, whether it fits, and the paper."""
-    size = f"{card.parameters / _MILLION:.2g} million parameters"
-    return f"{card.summary}\n{size}; {_fit(card, machine)}.\n{card.paper}"
+    size = say(
+        "{millions:.2g} million parameters; {fit}.",
+        millions=card.parameters / _MILLION,
+        fit=_fit(card, machine),
+    )
+    return "\n".join((card.summary, size, card.paper))
 
 
 def _suits(card: Card, machine: Machine) -> bool:
@@ -107,14 +114,23 @@ def _suits(card: Card, machine: Machine) -> bool:
 
 def _fit(card: Card, machine: Machine) -> str:
     """Say whether a device has the memory that a step of training takes."""
-    place = "GPU" if machine.has_gpu else "computer"
-    needs = f"takes about {card.training_gb:.1f} GB to train"
+    needs = say("takes about {need:.1f} GB to train", need=card.training_gb)
+    has = _memory_of(machine)
     if card.training_gb > machine.gigabytes:
-        mend = "choose a smaller patch" if _has_patch(card) else "choose another"
-        return f"{needs}, and this {place} has {machine.gigabytes:.0f} GB: {mend}"
+        is_cut = _has_patch(card)
+        mend = say("choose a smaller patch") if is_cut else say("choose another")
+        return say("{needs}, and {has}: {mend}", needs=needs, has=has, mend=mend)
     if card.wants_gpu and not machine.has_gpu:
-        return f"{needs}; slow here: it needs a GPU, and none was found"
-    return f"{needs}, and this {place} has {machine.gigabytes:.0f} GB"
+        return say(
+            "{needs}; slow here: it needs a GPU, and none was found", needs=needs
+        )
+    return say("{needs}, and {has}", needs=needs, has=has)
+
+
+def _memory_of(machine: Machine) -> str:
+    if machine.has_gpu:
+        return say("this GPU has {size:.0f} GB", size=machine.gigabytes)
+    return say("this computer has {size:.0f} GB", size=machine.gigabytes)
 
 
 def _has_patch(card: Card) -> bool:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from sparseseg.language import say
 from sparseseg.session.events import Phase
 from sparseseg.widgets.asking import MODEL_FILES, ask_where_to_save, may_lose_model
 from sparseseg.widgets.buttons import action_button, show_reason
@@ -35,12 +36,16 @@ class ResultPanel(QWidget):
         self._session = desk.session
         self._painter = desk.painter
         self._messages = messages
-        self.predict = self._button("Predict volume", _PREDICT, self._predict)
+        self.predict = self._button(say("Predict volume"), _PREDICT, self._predict)
         self.accept = self._button(
-            "Accept prediction on this slice", _ACCEPT, self._accept
+            say("Accept prediction on this slice"), _ACCEPT, self._accept
         )
-        self.save = self._button("Save model\N{HORIZONTAL ELLIPSIS}", _SAVE, self._save)
-        self.load = self._button("Load model\N{HORIZONTAL ELLIPSIS}", _LOAD, self._load)
+        self.save = self._button(
+            say("Save model\N{HORIZONTAL ELLIPSIS}"), _SAVE, self._save
+        )
+        self.load = self._button(
+            say("Load model\N{HORIZONTAL ELLIPSIS}"), _LOAD, self._load
+        )
         self.depth = DepthSlider(desk.session, desk.relay, messages)
         self.progress = JobProgress()
         self._build()
@@ -73,16 +78,18 @@ class ResultPanel(QWidget):
         taken = self._painter.accept()
         view = self._painter.view
         if not taken:
-            self._messages.confirm(f"Slice {view} has no unlabelled voxels left.")
+            self._messages.confirm(
+                say("Slice {view} has no unlabelled voxels left.", view=view)
+            )
 
     def _save(self) -> None:
         if (path := ask_where_to_save(self, self._desk.state.image)) is not None:
             self._session.save(path)
 
     def _load(self) -> None:
-        if not may_lose_model(self, self._desk, "load another one"):
+        if not may_lose_model(self, self._desk, _BEFORE_LOADING):
             return
-        path, _ = QFileDialog.getOpenFileName(self, "Load model", "", MODEL_FILES)
+        path, _ = QFileDialog.getOpenFileName(self, say("Load model"), "", MODEL_FILES)
         if path:
             self._desk.load_model(Path(path))
 
@@ -98,17 +105,20 @@ class ResultPanel(QWidget):
             self.progress.show_progress(progress)
 
     def _show_saved(self, path: str) -> None:
-        self._messages.confirm(f"The model was saved to {path}.")
+        self._messages.confirm(say("The model was saved to {path}.", path=path))
 
 
-_HINT = (
+_HINT = say(
     "While there is a model, the visible slice is predicted again and again. "
     "The uncertainty layer is hidden until you show it."
 )
-_PREDICT = "Predict every voxel of the volume into the prediction layer"
-_ACCEPT = (
+_PREDICT = say("Predict every voxel of the volume into the prediction layer")
+_ACCEPT = say(
     "Label what is still unlabelled on the visible slice as predicted, then correct "
     "it by hand; Ctrl+Z undoes it"
 )
-_SAVE = "Write the model to a .safetensors file"
-_LOAD = "Read a model from a .safetensors file"
+_SAVE = say("Write the model to a .safetensors file")
+_BEFORE_LOADING = say(
+    "The model that you trained is not saved. Save it before you load another one?"
+)
+_LOAD = say("Read a model from a .safetensors file")

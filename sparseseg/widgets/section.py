@@ -3,6 +3,7 @@
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
+from sparseseg.language import say
 from sparseseg.widgets.text import text_label
 
 _OPEN, _FOLDED = (
@@ -52,7 +53,7 @@ class Section(QFrame):
     def _build_buttons(self) -> None:
         for button in (self._heading, self.fold):
             button.setProperty("role", "heading")
-            button.setToolTip("Fold or unfold this step")
+            button.setToolTip(say("Fold or unfold this step"))
             button.clicked.connect(self._toggle)
 
     def _heading_row(self, number: int) -> QHBoxLayout:

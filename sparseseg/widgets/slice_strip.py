@@ -7,6 +7,7 @@ from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.language import say
 from sparseseg.widgets.padlock import draw_padlock
 from sparseseg.widgets.slices import SliceView
 
@@ -34,9 +35,11 @@ class SliceStrip(QWidget):
         self._suggested: tuple[int, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "Tall green ticks are complete slices, short orange ones are begun, blue rings "
-            "are suggested, the triangle is the visible slice, a padlock means locked; "
-            "click to go to a slice"
+            say(
+                "Tall green ticks are complete slices, short orange ones are begun, blue rings "
+                "are suggested, the triangle is the visible slice, a padlock means locked; "
+                "click to go to a slice"
+            )
         )
 
     def sizeHint(self) -> QSize:

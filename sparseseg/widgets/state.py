@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from sparseseg.language import say
 from sparseseg.session import POSSIBLE
 from sparseseg.session.events import Phase
 
@@ -36,24 +37,28 @@ class State:
 
     def _obstacles(self, action: Action) -> Iterator[str]:
         if action == "pause" or action == "stop":
-            yield "" if self._is_busy_for(action) else "Nothing is running."
+            yield "" if self._is_busy_for(action) else say("Nothing is running.")
             return
         if action != "save":
             yield from self._about_image()
         if action == "train" and not self.is_painted:
-            yield "Paint first: two or three slices with each class and background."
+            yield say(
+                "Paint first: two or three slices with each class and background."
+            )
         if action in ("predict", "save") and not self.has_model:
-            yield "There is no model yet: train or load one."
+            yield say("There is no model yet: train or load one.")
         yield self._not_now(action)
 
     def _about_image(self) -> Iterator[str]:
         if not self.image:
-            yield "Open an image first: drop a 3-D image onto the window."
+            yield say("Open an image first: drop a 3-D image onto the window.")
         yield self.problem
         if self.working_on:
-            yield (
-                f"sparseseg works on {self.working_on!r} now. Press Stop, or wait until "
-                f"that has ended, to change to {self.image!r}."
+            yield say(
+                "sparseseg works on {working_on!r} now. Press Stop, or wait until "
+                "that has ended, to change to {image!r}.",
+                working_on=self.working_on,
+                image=self.image,
             )
 
     def _is_busy_for(self, action: Literal["pause", "stop"]) -> bool:
@@ -69,9 +74,13 @@ class State:
 
 _BUSY = {
     Phase.IDLE: "",
-    Phase.PREPARING: "The training is being prepared: wait a moment, or press Stop.",
-    Phase.TRAINING: "The training is running: wait for its end, or press Stop.",
-    Phase.PAUSED: "The training is paused: press Resume, or Stop.",
-    Phase.PREDICTING: "The volume is being predicted: wait for the end, or press Stop.",
-    Phase.LOST: "The training process has ended: press Restart.",
+    Phase.PREPARING: say(
+        "The training is being prepared: wait a moment, or press Stop."
+    ),
+    Phase.TRAINING: say("The training is running: wait for its end, or press Stop."),
+    Phase.PAUSED: say("The training is paused: press Resume, or Stop."),
+    Phase.PREDICTING: say(
+        "The volume is being predicted: wait for the end, or press Stop."
+    ),
+    Phase.LOST: say("The training process has ended: press Restart."),
 }

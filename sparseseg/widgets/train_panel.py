@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from sparseseg.language import say
 from sparseseg.session import POSSIBLE
 from sparseseg.session.events import Phase
 from sparseseg.settings.cards import PRETRAINED
@@ -67,19 +68,21 @@ class TrainPanel(QWidget):
         self._parent_id = ""
         self.recipe = RecipePanel()
         self.models = self._button(
-            "Models\N{HORIZONTAL ELLIPSIS}", _MODELS, self.models_wanted.emit
+            say("Models\N{HORIZONTAL ELLIPSIS}"), _MODELS, self.models_wanted.emit
         )
         self.from_nothing = self._button(
-            "From nothing", _FROM_NOTHING, lambda: self.start_from("")
+            say("From nothing"), _FROM_NOTHING, lambda: self.start_from("")
         )
-        self.anew = self._button("New model", _ANEW, self._forget_model)
+        self.anew = self._button(say("New model"), _ANEW, self._forget_model)
         self.origin = text_label(role="hint")
-        self.minutes = QSpinBox(suffix=" min")
-        self.endless, self.all_volumes = QCheckBox("until I stop"), _all_volumes()
-        self.train = self._button("Train", _TRAIN, self._train, role="primary")
-        self.pause = self._button("Pause", _PAUSE, self._pause_or_resume)
-        self.stop = self._button("Stop", _STOP, session.stop)
-        self.restart = self._button("Restart", _RESTART, session.restart, "primary")
+        self.minutes = QSpinBox(suffix=say(" min"))
+        self.endless, self.all_volumes = QCheckBox(say("until I stop")), _all_volumes()
+        self.train = self._button(say("Train"), _TRAIN, self._train, role="primary")
+        self.pause = self._button(say("Pause"), _PAUSE, self._pause_or_resume)
+        self.stop = self._button(say("Stop"), _STOP, session.stop)
+        self.restart = self._button(
+            say("Restart"), _RESTART, session.restart, "primary"
+        )
         self.status = text_label()
         self.advice = text_label(role="remark")
         self.strip = QWidget()
@@ -117,7 +120,10 @@ class TrainPanel(QWidget):
         self.from_nothing.setVisible(bool(model))
         self.origin.setVisible(bool(model))
         self.origin.setText(
-            f"Starts from {model}: classes of the same name keep what it knows of them."
+            say(
+                "Starts from {model}: classes of the same name keep what it knows of them.",
+                model=model,
+            )
         )
 
     def _button(
@@ -128,8 +134,10 @@ class TrainPanel(QWidget):
     def _build(self) -> None:
         self.minutes.setRange(1, 999)
         self.minutes.setValue(3)
-        self.minutes.setToolTip("How long to train; you can stop earlier at any time")
-        self.endless.setToolTip("Train without a limit until you press Stop")
+        self.minutes.setToolTip(
+            say("How long to train; you can stop earlier at any time")
+        )
+        self.endless.setToolTip(say("Train without a limit until you press Stop"))
         self.endless.toggled.connect(self.minutes.setDisabled)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -170,7 +178,7 @@ class TrainPanel(QWidget):
     def _train(self) -> None:
         settings = self.settings()
         if self._session.replaces_model(settings) and not may_lose_model(
-            self, self._desk, "train a new one"
+            self, self._desk, _BEFORE_TRAINING
         ):
             return
         self._trained_on = self._desk.link.open()
@@ -178,7 +186,7 @@ class TrainPanel(QWidget):
         self._session.train(settings, others=others)
 
     def _forget_model(self) -> None:
-        if may_lose_model(self, self._desk, "start a new one"):
+        if may_lose_model(self, self._desk, _BEFORE_A_NEW_ONE):
             self._session.forget_model()
             self._forget()
             self._desk.look()
@@ -190,7 +198,9 @@ class TrainPanel(QWidget):
             self._session.pause()
 
     def _show_phase(self, phase: Phase) -> None:
-        self.pause.setText("Resume" if phase in POSSIBLE["resume"] else "Pause")
+        self.pause.setText(
+            say("Resume") if phase in POSSIBLE["resume"] else say("Pause")
+        )
         is_lost = phase in POSSIBLE["restart"]
         self.restart.setVisible(is_lost)
         self.train.setHidden(is_lost)
@@ -279,18 +289,26 @@ class TrainPanel(QWidget):
 
 
 def _all_volumes() -> QCheckBox:
-    box = QCheckBox("all volumes of the project")
+    box = QCheckBox(say("all volumes of the project"))
     box.setToolTip(_ALL)
     box.setChecked(True)
     box.hide()
     return box
 
 
-_ALL = "Learn from all annotated volumes; else only from the one that is shown"
-_MODELS = "Pretrained models: predict with one, or start the training from it"
-_FROM_NOTHING = "Let the next training follow a recipe, from fresh weights"
-_ANEW = "Remove the current model: the next training starts from fresh weights"
-_TRAIN = "Learn from the annotated slices; new strokes join the training by themselves"
-_PAUSE = "Stop between two steps and keep everything; press again to go on"
-_STOP = "End the training and free the memory; the model is kept"
-_RESTART = "Start the training process again from the last snapshot of the model"
+_BEFORE_TRAINING = say(
+    "The model that you trained is not saved. Save it before you train a new one?"
+)
+_BEFORE_A_NEW_ONE = say(
+    "The model that you trained is not saved. Save it before you start a new one?"
+)
+_ALL = say("Learn from all annotated volumes; else only from the one that is shown")
+_MODELS = say("Pretrained models: predict with one, or start the training from it")
+_FROM_NOTHING = say("Let the next training follow a recipe, from fresh weights")
+_ANEW = say("Remove the current model: the next training starts from fresh weights")
+_TRAIN = say(
+    "Learn from the annotated slices; new strokes join the training by themselves"
+)
+_PAUSE = say("Stop between two steps and keep everything; press again to go on")
+_STOP = say("End the training and free the memory; the model is kept")
+_RESTART = say("Start the training process again from the last snapshot of the model")

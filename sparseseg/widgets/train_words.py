@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
+from sparseseg.language import say, say_count
 from sparseseg.progress import METHODS
 from sparseseg.session.events import Phase
 from sparseseg.widgets.job_progress import duration
@@ -15,32 +16,46 @@ if TYPE_CHECKING:
     from sparseseg.session.events import ScoreReport, StepReport
 
 _PHASES = {
-    Phase.IDLE: "Not training. Press Train to learn from your slices.",
-    Phase.PREPARING: "Preparing: the training process is starting.",
-    Phase.TRAINING: "Training: the first numbers are on their way.",
-    Phase.PAUSED: "Paused.",
-    Phase.PREDICTING: "Predicting.",
-    Phase.LOST: "The training process ended unexpectedly. Your annotation is safe.",
+    Phase.IDLE: say("Not training. Press Train to learn from your slices."),
+    Phase.PREPARING: say("Preparing: the training process is starting."),
+    Phase.TRAINING: say("Training: the first numbers are on their way."),
+    Phase.PAUSED: say("Paused."),
+    Phase.PREDICTING: say("Predicting."),
+    Phase.LOST: say(
+        "The training process ended unexpectedly. Your annotation is safe."
+    ),
 }
+
+PHASE_NAMES = {
+    Phase.IDLE: say("idle"),
+    Phase.PREPARING: say("preparing"),
+    Phase.TRAINING: say("training"),
+    Phase.PAUSED: say("paused"),
+    Phase.PREDICTING: say("predicting"),
+    Phase.LOST: say("lost"),
+}
+"""What each phase is called beside the heading of a step."""
 
 _MOST = 4
 
 _SHOWN = {
-    "unguided": (
+    "unguided": say(
         "Shown in the viewer: the network without guidance by your slices, which "
         "does better so far."
     ),
-    "forest": (
+    "forest": say(
         "Shown in the viewer: the mean of a random forest and of the network without "
         "guidance, which does better so far."
     ),
-    "mixed": (
+    "mixed": say(
         "Shown in the viewer: the mean of the network and of a random walker from your "
         "slices."
     ),
-    "walker": "Shown in the viewer: the random walker, until the network beats it.",
-    "network": "Shown in the viewer: the network, which beats interpolation.",
-    "interpolation": (
+    "walker": say(
+        "Shown in the viewer: the random walker, until the network beats it."
+    ),
+    "network": say("Shown in the viewer: the network, which beats interpolation."),
+    "interpolation": say(
         "Shown in the viewer: interpolation between your slices, until the network "
         "beats it."
     ),
@@ -59,10 +74,14 @@ def score_words(scores: "Mapping[str, ScoreReport]") -> str:
     first = _shown_first(scores)[0]
     if first.mean_iou is None:
         return first.reason
-    noun = "slice" if len(first.slices) == 1 else "slices"
-    return (
-        f"Held-out IoU {first.mean_iou:.2f} on {noun} {', '.join(first.slices)} "
-        f"({METHODS[first.method]}), {_when(first)}"
+    return say_count(
+        "Held-out IoU {mean_iou:.2f} on slice {slices} ({method}), {when}",
+        "Held-out IoU {mean_iou:.2f} on slices {slices} ({method}), {when}",
+        len(first.slices),
+        mean_iou=first.mean_iou,
+        slices=", ".join(first.slices),
+        method=METHODS[first.method],
+        when=_when(first),
     )
 
 
@@ -72,14 +91,14 @@ def estimate_words(estimate: "DiceEstimate | None", table: "ClassTable") -> str:
         return ""
     names = {c.number: c.name for c in table.classes}
     known = [
-        (found.dice, names.get(number, f"class {number}"))
+        (found.dice, names.get(number, say("class {number}", number=number)))
         for number, found in estimate.classes.items()
         if found is not None
     ]
     parts = [f"{name} {dice:.2f}" for dice, name in sorted(known)[:_MOST]]
-    more = [f"{len(known) - _MOST} more"] if len(known) > _MOST else []
+    more = [say("{count} more", count=len(known) - _MOST)] if len(known) > _MOST else []
     worst = ", ".join([*parts, *more]) if len(known) > 1 else ""
-    return "\n".join(filter(None, (f"Dice {estimate}", worst)))
+    return "\n".join(filter(None, (say("Dice {estimate}", estimate=estimate), worst)))
 
 
 def all_scores(scores: "Mapping[str, ScoreReport]", table: "ClassTable") -> str:
@@ -106,7 +125,7 @@ def class_words(
         if not math.isnan(first.iou.get(c.number, math.nan))
     ]
     parts = [f"{name} {iou:.2f}" for iou, name in sorted(known)]
-    more = [f"{len(parts) - most} more"] if len(parts) > most else []
+    more = [say("{count} more", count=len(parts) - most)] if len(parts) > most else []
     return ", ".join([*parts[:most], *more])
 
 
@@ -117,7 +136,9 @@ def advice_words(scores: "Mapping[str, ScoreReport]") -> str:
 
 def step_words(step: "StepReport | None") -> str:
     """Say how far training is now."""
-    return "" if step is None else f"Now {_when(step)}, loss {step.loss:.3g}"
+    if step is None:
+        return ""
+    return say("Now {when}, loss {loss:.3g}", when=_when(step), loss=step.loss)
 
 
 def shown_words(scores: "Mapping[str, ScoreReport]") -> str:
@@ -131,4 +152,6 @@ def _shown_first(scores: "Mapping[str, ScoreReport]") -> "list[ScoreReport]":
 
 
 def _when(report: "StepReport | ScoreReport") -> str:
-    return f"step {report.step}, {duration(report.seconds)}"
+    return say(
+        "step {step}, {duration}", step=report.step, duration=duration(report.seconds)
+    )

@@ -8,6 +8,7 @@ from superqt.utils import signals_blocked
 
 from sparseseg.data.slices import AXES
 from sparseseg.data.units import PIXEL, seven_digits
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from sparseseg.data.units import Spacing
@@ -27,7 +28,9 @@ class VoxelSizeField(QWidget):
         super().__init__()
         self.edges = [_Edge(axis) for axis in AXES]
         self.unit = QComboBox()
-        self.unit.setToolTip("The unit of the voxel size; px where it is not known")
+        self.unit.setToolTip(
+            say("The unit of the voxel size; px where it is not known")
+        )
         for unit, symbol in _UNITS.items():
             self.unit.addItem(symbol, unit)
         row = QHBoxLayout(self)
@@ -58,7 +61,7 @@ class _Edge(QDoubleSpinBox):
     def __init__(self, axis: str) -> None:
         super().__init__()
         self.setProperty("role", "edge")
-        self.setToolTip(f"Length of one voxel along {axis}")
+        self.setToolTip(say("Length of one voxel along {axis}", axis=axis))
         self.setDecimals(_DECIMALS)
         self.setRange(_SMALLEST, _LARGEST)
         self.setKeyboardTracking(False)

@@ -71,8 +71,9 @@ def _prepared(
 def _check_layer(layer: Any) -> None:
     if layer.multiscale or getattr(layer, "rgb", False) or layer.ndim not in (3, 4):
         raise UserError(
-            f"{layer.name!r} is not one volume of z, y, x or channel, z, y, x: choose "
-            "one of napari's own file types in the save dialog"
+            "{name!r} is not one volume of z, y, x or channel, z, y, x: choose "
+            "one of napari's own file types in the save dialog",
+            name=layer.name,
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from sparseseg.boxes import Box
+from sparseseg.language import say
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -114,4 +115,4 @@ def _boxes(shape: tuple[int, ...]) -> Iterator[Box]:
         yield Box((z, y, 0), (z + 1, min(y + step, rows), columns))
 
 
-_REMOVED = "The annotation was removed while labels were copied into it."
+_REMOVED = say("The annotation was removed while labels were copied into it.")

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QSplitter
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.widgets.planes import lines
 from sparseseg.widgets.planes.mirror import Mirror
 from sparseseg.widgets.slices import point_in, visible_slice
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sparseseg.widgets.planes.twin import Rows, Twin
     from sparseseg.widgets.slices import SliceView
 
-_TITLE = "Other planes"
+_TITLE = say("Other planes")
 _LAYOUT_MS = 200
 _SOON_MS = 20
 _SHARE = 0.4
