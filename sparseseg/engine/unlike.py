@@ -72,14 +72,14 @@ def _joined(volume: Volume, remarks: "Sequence[str] | Iterator[str]") -> str:
 def _voxels(plan: Plan, volume: Volume) -> str:
     if plan.unit == PIXEL:
         return ""
-    known = f"{_edges(plan.spacing)} {plan.unit}"
+    known = f"{_edges(plan.stored_spacing)} {plan.unit}"
     if volume.unit == PIXEL:
         return (
             f"has no voxel size, and the model was trained on voxels of {known}: the "
             "prediction is only right if its voxels have the same size"
         )
     sides = volume.spacing_in(plan.unit)
-    ratios = [a / b for a, b in zip(sides, plan.spacing, strict=True)]
+    ratios = [a / b for a, b in zip(sides, plan.stored_spacing, strict=True)]
     if max(*ratios, *(1 / ratio for ratio in ratios)) < _FAR:
         return ""
     return (

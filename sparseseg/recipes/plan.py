@@ -57,6 +57,13 @@ class Plan:
         return z, y, x
 
     @property
+    def stored_spacing(self) -> tuple[float, float, float]:
+        """Voxel size along z, y, x of a volume, where the network has other axes."""
+        axes = self.inference.get("axes", (0, 1, 2))
+        z, y, x = (self.spacing[axes.index(axis)] for axis in range(3))
+        return z, y, x
+
+    @property
     def classes(self) -> tuple[int, ...]:
         """What a prediction writes for each output: 0 for background."""
         return tuple(0 if value == BACKGROUND else value for value in self.outputs)

@@ -29,6 +29,8 @@ _FORMATS = {
     "nnunet-v1": "nnU-Net 1",
     "nnunet-v2": "nnU-Net 2",
     "mlperf-kits19": "MLPerf",
+    "monai-bundle": "MONAI",
+    "bioimageio": "BioImage.IO",
 }
 _MEGA = 2**20
 
@@ -71,7 +73,8 @@ class Pick:
         """Its voxel size z, y, x in mm."""
         plan = self._plan
         if plan:
-            z, y, x = plan["spacing"]
+            axes = plan.get("inference", {}).get("axes", [0, 1, 2])
+            z, y, x = (plan["spacing"][axes.index(axis)] for axis in range(3))
             return z, y, x
         return self.entry.spacing if self.entry else None
 

@@ -7,6 +7,7 @@ FIXTURES = Path(__file__).with_name("fixtures")
 V2 = FIXTURES / "Dataset501_TinyLiTS" / "nnUNetTrainer__nnUNetPlans__3d_fullres"
 V1 = FIXTURES / "3d_fullres" / "Task529_TinyLiTS" / "nnUNetTrainerV2__nnUNetPlansv2.1"
 MLPERF = FIXTURES / "tiny_kits19_pytorch_checkpoint.pth"
+MONAI = FIXTURES / "TinyLiver_ct_segmentation"
 
 
 def image(number: int, name: str = "nnunet_v2") -> Path:

@@ -237,7 +237,6 @@ def test_a_model_in_an_archive_among_the_noise_of_a_mac(tmp_path):
     ("made", "words"),
     [
         ({"rdf.yaml": "type: model"}, "BioImage.IO"),
-        ({"configs/metadata.json": "{}"}, "MONAI"),
         ({"notes.txt": "nothing"}, "no model of a known format"),
     ],
 )

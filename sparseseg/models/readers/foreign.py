@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparseseg.classes import BACKGROUND, PALETTE, ClassTable, LabelClass
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
-from sparseseg.nn.conv_unet import Architecture, ConvUNet
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained import Inference, Normaliser
 from sparseseg.recipes.pretrained.folds import Folds
 from sparseseg.recipes.pretrained.inference import Orientation
+from sparseseg.recipes.pretrained.networks import made
 
 _PLAIN = GreyCurve((0.0, 1.0), (0.0, 1.0))
 _MOST_CLASSES = 254
@@ -42,10 +42,12 @@ class ForeignFacts:
 class Foreign:
     """A model as an adapter has read it."""
 
-    architecture: Architecture
+    network: Mapping[str, Any]
+    """Which network; see `recipes.pretrained.networks.made`."""
     states: Sequence[Mapping[str, Tensor]]
-    """The weights of each fold under the names of `ConvUNet`."""
+    """The weights of each fold under the names of that network."""
     spacing: tuple[float, float, float]
+    unit: str = "mm"
     patch: tuple[int, int, int]
     labels: Sequence[int]
     """The label of each output in order; without background where outputs overlap."""
@@ -60,9 +62,7 @@ def assembled(foreign: Foreign, given: ForeignFacts) -> Model:
     regions = foreign.inference.regions
     outputs = len(foreign.labels)
     networks = [
-        _network(
-            len(foreign.inference.normalisers), outputs, foreign.architecture, state
-        )
+        _network(len(foreign.inference.normalisers), outputs, foreign.network, state)
         for state in foreign.states
     ]
     values = [value for value in foreign.labels if value != 0]
@@ -77,13 +77,10 @@ def assembled(foreign: Foreign, given: ForeignFacts) -> Model:
         recipe="pretrained",
         outputs=(*background, *values),
         spacing=foreign.spacing,
-        unit="mm",
+        unit=foreign.unit,
         curves=tuple(map(_curve, foreign.inference.normalisers)),
         patch=foreign.patch,
-        network={
-            "architecture": foreign.architecture.to_json(),
-            "folds": len(networks),
-        },
+        network={**foreign.network, "folds": len(networks)},
         inference=foreign.inference.to_json(),
     )
     # Once through its checks, as if it came from a file of ours.
@@ -151,11 +148,11 @@ def reading(folder: Path, library: str) -> Iterator[None]:
 
 
 def _network(
-    channels: int, outputs: int, architecture: Architecture, state: Mapping[str, Tensor]
-) -> ConvUNet:
+    channels: int, outputs: int, given: Mapping[str, Any], state: Mapping[str, Tensor]
+) -> nn.Module:
     # Without memory at first: what a file asks for may be more than there is.
     with torch.device("meta"):
-        network = ConvUNet(channels, outputs, architecture)
+        network = made(channels, outputs, given)
     wanted = {name: tuple(t.shape) for name, t in network.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in state.items()}
     if wanted != found:
@@ -168,9 +165,13 @@ def _network(
     if not all(bool(torch.isfinite(t).all()) for t in state.values()):
         raise UserError("the weights hold values that are not numbers: fetch it again")
     network.load_state_dict(
-        {name: tensor.float() for name, tensor in state.items()}, assign=True
+        {name: _single(tensor) for name, tensor in state.items()}, assign=True
     )
     return network.eval()
+
+
+def _single(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _curve(normaliser: Normaliser) -> GreyCurve:

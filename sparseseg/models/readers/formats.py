@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
-from sparseseg.models.readers import mlperf_kits19, nnunet_v1, nnunet_v2
+from sparseseg.models.readers import mlperf_kits19, monai_bundle, nnunet_v1, nnunet_v2
 from sparseseg.models.readers.foreign import ForeignFacts
 from sparseseg.models.store.archives import extract, members, open_archive
 
@@ -15,6 +15,7 @@ _Reader = Callable[[Path, ForeignFacts], Model]
 _FOLDERS: tuple[tuple[Callable[[Path], bool], _Reader], ...] = (
     (nnunet_v2.is_folder, nnunet_v2.read),
     (nnunet_v1.is_folder, nnunet_v1.read),
+    (monai_bundle.is_folder, monai_bundle.read),
 )
 _DEEPEST = 6
 _MOST_FOLDERS = 2000
@@ -25,11 +26,14 @@ _NEEDED = (
     "plans.pkl",
     f"/{nnunet_v1.CHECKPOINT}",
     f"/{nnunet_v1.CHECKPOINT}.pkl",
+    "configs/*.json",
+    "configs/*.yaml",
+    "configs/*.yml",
+    f"models/{monai_bundle.WEIGHTS}",
 )
 _NOT_YET = {
     "rdf.yaml": "a BioImage.IO model",
     "bioimageio.yaml": "a BioImage.IO model",
-    "configs/metadata.json": "a MONAI bundle",
 }
 
 

@@ -49,7 +49,7 @@ def read(path: Path, given: ForeignFacts) -> Model:
             f"({error} is missing or odd): it was not loaded"
         ) from error
     foreign = Foreign(
-        architecture=architecture,
+        network={"architecture": architecture.to_json()},
         states=[renamed(plain, _patterns(len(architecture.widths)), source=path.name)],
         spacing=_SPACING,
         patch=_PATCH,
@@ -63,7 +63,7 @@ def read(path: Path, given: ForeignFacts) -> Model:
             crop=False,
             sums="float32",
             peak=1.0,
-            root=True,
+            weights="root",
             whole_strides=True,
             padding=_BEYOND,
             mirror=(),

@@ -84,8 +84,9 @@ def _foreign(
     classes = int(plans["num_classes"])
     mirrors = "nomirroring" not in trainer.lower()
     axes = [int(axis) for axis in plans["transpose_forward"]]
+    architecture = architecture_of(stage, int(plans["base_num_features"]), convs)
     return Foreign(
-        architecture=architecture_of(stage, int(plans["base_num_features"]), convs),
+        network={"architecture": architecture.to_json()},
         states=[weights_of(c["state_dict"], stage, convs) for c in checkpoints],
         spacing=(z, y, x),
         patch=(patch[0], patch[1], patch[2]),

@@ -130,7 +130,7 @@ def _foreign(
         spacing = [float(plans["original_median_spacing_after_transp"][0]), *spacing]
         patch = [1, *patch]
     return Foreign(
-        architecture=architecture,
+        network={"architecture": architecture.to_json()},
         states=[_weights(checkpoint) for checkpoint in checkpoints],
         spacing=(spacing[0], spacing[1], spacing[2]),
         patch=(patch[0], patch[1], patch[2]),

@@ -1,6 +1,8 @@
 """The networks of a model that was trained several times, on parts of its data."""
 
 import copy
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -18,25 +20,28 @@ the body one of three trainings never started)."""
 class Folds(nn.Module):
     """One network a fold; the first one is trained further, all of them predict."""
 
-    def __init__(self, networks: list[ConvUNet], *, encoder_rate: float = 1.0) -> None:
+    def __init__(
+        self, networks: Sequence[nn.Module], *, encoder_rate: float = 1.0
+    ) -> None:
         super().__init__()
         self.folds = nn.ModuleList(networks)
         self.encoder_rate = encoder_rate
         self._teacher: list[nn.Module] = []  # in a list it is no part of the network
         self.fresh: Tensor
         # Which rows of the heads were not taken over from the model that it came from.
-        self.register_buffer("fresh", torch.ones(networks[0].outputs, dtype=torch.bool))
+        outputs = cast("int", networks[0].outputs)
+        self.register_buffer("fresh", torch.ones(outputs, dtype=torch.bool))
 
     @property
     def first(self) -> ConvUNet:
-        """The network that learns."""
+        """The network that learns; others than `ConvUNet` only predict."""
         network = self.folds[0]
         assert isinstance(network, ConvUNet)
         return network
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the logits of the first network, full resolution first."""
-        heads: tuple[Tensor, ...] = self.first(image)
+        heads: tuple[Tensor, ...] = self.folds[0](image)
         return heads
 
     def taught(self, image: Tensor) -> Tensor:

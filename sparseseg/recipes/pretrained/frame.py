@@ -51,6 +51,15 @@ class Frame:
         z, y, x = (values[axis] for axis in self.axes)
         return z, y, x
 
+    def sides_in_space(self, volume: Volume) -> NDArray[np.float64]:
+        """Return the directions of the network's axes in space, as columns of length 1."""
+        if volume.affine is None:
+            return np.eye(3)
+        columns = volume.affine[:3, :3][:, [2 - axis for axis in self.axes]]
+        lengths = np.linalg.norm(columns, axis=0)
+        found: NDArray[np.float64] = columns / lengths * np.where(self.flips, -1, 1)
+        return found
+
     def box(self, box: Box, shape: Triple) -> Box:
         """Return a box of a volume of this shape as the network sees it."""
         edges = []

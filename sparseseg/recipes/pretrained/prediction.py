@@ -20,7 +20,7 @@ from sparseseg.recipes.pretrained.preparation import (
     preparing,
 )
 from sparseseg.recipes.pretrained.resampling import reach, resample_answers
-from sparseseg.recipes.pretrained.windows import Network, answers
+from sparseseg.recipes.pretrained.windows import Network, answers, likely
 from sparseseg.recipes.recipe import Work
 from sparseseg.recipes.scene import Scene
 
@@ -100,10 +100,8 @@ def _inside(
 ) -> Work:
     """Return the probabilities of a box inside the crop, in the network's axes."""
     outputs = len(plan.outputs) - rule.regions  # of regions, background has none
-    z, y, x = ready.image.shape[1:]
-    shapes = ((z, y, x), ready.crop.shape)
     target = box.relative_to(ready.crop)
-    source = reach(target, shapes)
+    source = reach(target, ready.grids)
     logits = yield from answers(
         [as_network(network, flat=rule.flat) for network in networks],
         torch.from_numpy(ready.image),
@@ -113,18 +111,24 @@ def _inside(
         box=source,
     )
     let_go(ready.image)
+    if rule.activate_first:
+        logits = _activated(logits.float(), rule)
     known = logits.numpy()
-    if shapes[0] != shapes[1]:
-        found = resample_answers(known, source, shapes, target, ready.coarse)
-        known = found.astype(known.dtype)
-    else:
+    if ready.grids.are_one:
         known = known[(slice(None), *target.relative_to(source).slices)]
-    return _activated(torch.from_numpy(known).float(), rule)
+    else:
+        found = resample_answers(known, source, ready.grids, target, ready.coarse)
+        known = found.astype(known.dtype)
+    return _finished(torch.from_numpy(known).float(), rule)
+
+
+def _finished(found: Tensor, rule: Inference) -> Tensor:
+    """Return probabilities of all outputs of the plan; regions have no background."""
+    shares = found if rule.activate_first else _activated(found, rule)
+    if not rule.regions:
+        return shares
+    return torch.cat([1 - shares.amax(0, keepdim=True), shares])
 
 
 def _activated(found: Tensor, rule: Inference) -> Tensor:
-    if rule.regions:
-        regions = found.sigmoid()
-        background = 1 - regions.amax(0, keepdim=True)
-        return torch.cat([background, regions])
-    return found if rule.average == "probabilities" else found.softmax(0)
+    return found if rule.average == "probabilities" else likely(found, rule, 0)

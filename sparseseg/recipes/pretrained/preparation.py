@@ -19,10 +19,13 @@ from sparseseg.recipes.pretrained.frame import Frame
 from sparseseg.recipes.pretrained.inference import Inference, Normaliser
 from sparseseg.recipes.pretrained.normalising import Statistics, normalised
 from sparseseg.recipes.pretrained.resampling import (
+    Grids,
     coarse_axis,
+    resample_answers,
     resample_grey,
     resampled_shape,
 )
+from sparseseg.recipes.pretrained.steps import applied
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +39,8 @@ class Prepared:
     """The part of the turned volume that `image` shows."""
     coarse: int | None
     """The axis across which slices are resampled apart."""
+    grids: Grids
+    """How the crop's voxels lie on those of `image`."""
 
 
 # Previews, held-out slices and patches ask again and again for one volume.
@@ -81,21 +86,19 @@ def _prepared(volume: Volume, plan: Plan) -> Generator[tuple[int, int], None, Pr
     rule = inference_of(plan)
     frame = Frame.of(volume, rule)
     array: Any = volume.array
-    if isinstance(array, OnDisk) and not any(n.masked for n in rule.normalisers):
+    if isinstance(array, OnDisk) and rule.by_blocks:
         return (yield from _prepared_on_disk(volume, plan, frame))
     turned = frame.to_network(np.asarray(volume.array))
     z, y, x = turned.shape[1:]
     crop = content(turned) if rule.crop else Box.whole((z, y, x))
     image = _finite(turned[(slice(None), *crop.slices)].astype(np.float32))
-    shape, coarse = _target(volume, plan, frame, crop)
+    target = _target(volume, plan, frame, crop)
     mask = _mask(image) if any(n.masked for n in rule.normalisers) else None
     if rule.resample_first:
-        image = resample_grey(image, shape, coarse, rule.resampling)
-        image = _normalised(image, rule, mask)
+        image = _normalised(_resampled(image, target, rule), rule, mask)
     else:
-        image = _normalised(image, rule, mask)
-        image = resample_grey(image, shape, coarse, rule.resampling)
-    return Prepared(image, frame, crop, coarse)
+        image = _resampled(_normalised(image, rule, mask), target, rule)
+    return Prepared(image, frame, crop, target.coarse, target.back)
 
 
 def _prepared_on_disk(
@@ -105,7 +108,8 @@ def _prepared_on_disk(
     rule = inference_of(plan)
     z, y, x = frame.sides(volume.shape)
     crop = large.crop_of(volume, frame) if rule.crop else Box.whole((z, y, x))
-    shape, coarse = _target(volume, plan, frame, crop)
+    target = _target(volume, plan, frame, crop)
+    shape, coarse = target.shape, target.coarse
     grid = large.turned(volume, frame, crop)
     if rule.resample_first:
         grid = large.resampled(grid, shape, coarse, rule.resampling)
@@ -114,18 +118,46 @@ def _prepared_on_disk(
         grid = large.normalising(grid, rule)
         grid = large.resampled(grid, shape, coarse, rule.resampling)
     image = yield from large.written(grid)
-    return Prepared(image, frame, crop, coarse)
+    return Prepared(image, frame, crop, coarse, target.back)
 
 
-def _target(
-    volume: Volume, plan: Plan, frame: Frame, crop: Box
-) -> tuple[Triple, int | None]:
-    """Return the shape that a crop is resampled to, and the axis of coarse slices."""
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The grid that a crop is resampled to."""
+
+    shape: Triple
+    coarse: int | None
+    there: Grids
+    """From the crop to this grid."""
+    back: Grids
+
+
+def _target(volume: Volume, plan: Plan, frame: Frame, crop: Box) -> _Target:
+    rule = inference_of(plan)
     spacing = frame.sides(volume.spacing_in(plan.unit))
-    flat = inference_of(plan).flat
-    target = (spacing[0], *plan.spacing[1:]) if flat else plan.spacing
-    shape = resampled_shape(crop.shape, spacing, target)
-    return shape, coarse_axis(spacing, target)
+    target = (spacing[0], *plan.spacing[1:]) if rule.flat else plan.spacing
+    if rule.resampling == "none":
+        target = spacing
+    shape = resampled_shape(crop.shape, spacing, target, rule.resampling)
+    if rule.resampling == "monai":
+        sides = frame.sides_in_space(volume) * spacing
+        there = Grids.as_monai(crop.shape, shape, sides, target)
+        return _Target(shape, None, there, there.reversed)
+    there, back = Grids.over(crop.shape, shape), Grids.over(shape, crop.shape)
+    return _Target(shape, coarse_axis(spacing, target), there, back)
+
+
+def _resampled(
+    image: NDArray[np.float32], target: _Target, rule: Inference
+) -> NDArray[np.float32]:
+    if target.there.are_one:
+        return image
+    if rule.resampling == "monai":
+        _, z, y, x = image.shape
+        whole, box = Box.whole((z, y, x)), Box.whole(target.shape)
+        found = resample_answers(image, whole, target.there, box, None)
+        return found.astype(np.float32)
+    return resample_grey(image, target.shape, target.coarse, rule.resampling)
 
 
 def content(image: NDArray[np.generic]) -> Box:
@@ -159,9 +191,10 @@ def _normalised(
     image: NDArray[np.float32], rule: Inference, mask: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
     channels = zip(image, rule.normalisers, strict=True)
-    return np.stack(
+    stacked = np.stack(
         [_normalise(grey, n, mask if n.masked else None) for grey, n in channels]
     ).astype(np.float32, copy=False)
+    return applied(rule.steps, stacked, flat=rule.flat)
 
 
 def _normalise(

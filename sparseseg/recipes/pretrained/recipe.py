@@ -12,10 +12,9 @@ from torch.optim import Optimizer
 from sparseseg.boxes import Box, Triple
 from sparseseg.errors import UserError
 from sparseseg.nn import losses
-from sparseseg.nn.conv_unet import Architecture, ConvUNet
 from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.pretrained import patches, prediction, start
+from sparseseg.recipes.pretrained import networks, patches, prediction, start
 from sparseseg.recipes.pretrained.folds import Folds
 from sparseseg.recipes.pretrained.preparation import inference_of
 from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage, Trained, Work
@@ -56,7 +55,15 @@ class PretrainedRecipe(Plain):
     def adopt(
         self, parent: Trained, cases: Sequence[Case], options: Mapping[str, str]
     ) -> Trained:
-        """Take over all weights, and of the heads the rows of classes that are known."""
+        """Take over all weights, and of the heads the rows of classes that are known.
+
+        Raises `UserError` for a network that only predicts here.
+        """
+        if not networks.learns(parent.plan.network):
+            raise UserError(
+                "this model can predict, but not be trained further: its network is one "
+                "of MONAI or ONNX; start from another model, or from nothing"
+            )
         chosen = read_options(self.card.options, options).to_json()
         plan, table, rows = start.planned(parent, cases, chosen)
         network = self.network(plan)
@@ -64,13 +71,10 @@ class PretrainedRecipe(Plain):
         return Trained(plan, network, table)
 
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
-        """Return the networks of `folds`; `architecture` is that of ConvUNet."""
-        architecture = Architecture.from_json(options["architecture"])
-        networks = [
-            ConvUNet(channels, outputs, architecture)
-            for _ in range(int(options["folds"]))
-        ]
-        return Folds(networks, encoder_rate=float(options.get("encoder_rate", 1.0)))
+        """Return the networks of `folds`; see `networks.made` for the others."""
+        count = int(options["folds"])
+        every = [networks.made(channels, outputs, options) for _ in range(count)]
+        return Folds(every, encoder_rate=float(options.get("encoder_rate", 1.0)))
 
     def network(self, plan: Plan) -> nn.Module:
         """Build the networks of a plan; of regions, the background has no output."""
@@ -135,15 +139,15 @@ class PretrainedRecipe(Plain):
         voxels, outputs = int(np.prod(size)), len(plan.outputs)
         finer = np.prod(np.divide(spacing, plan.spacing))
         sums = voxels * max(1.0, float(finer)) * _SUM_BYTES * (outputs + 1)
-        width = Architecture.from_json(plan.network["architecture"]).widths[0]
+        width = networks.width_of(plan.network)
         window = _ACTIVATIONS * width * int(np.prod(plan.patch)) * 4
         return int(window + sums + voxels * outputs * _ANSWER_BYTES)
 
     def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
         """Return the probabilities of a box, window by window."""
         mirror = bool(scene.plan.options.get("mirror", True))
-        networks = [*_folds(network).folds]
-        return prediction.probabilities(networks, scene, box, mirror=mirror)
+        every = [*_folds(network).folds]
+        return prediction.probabilities(every, scene, box, mirror=mirror)
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box, all at once."""

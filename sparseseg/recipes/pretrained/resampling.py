@@ -1,6 +1,7 @@
 """Resampling as nnU-Net does it: cubic for grey values, linear for answers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,96 @@ from sparseseg.recipes.pretrained.inference import Resampling
 _ANISOTROPIC = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class Grids:
+    """How a grid lies on another one: voxel v at ratio * v + shift, for each axis."""
+
+    old: Triple
+    """The shape of the grid that values are known on."""
+    new: Triple
+    ratios: tuple[float, float, float]
+    shifts: tuple[float, float, float]
+
+    @classmethod
+    def over(cls, old: Triple, new: Triple) -> "Grids":
+        """Return two grids that cover the same."""
+        z, y, x = (a / b for a, b in zip(old, new, strict=True))
+        c, b, a = (0.5 * ratio - 0.5 for ratio in (z, y, x))
+        return cls(old, new, (z, y, x), (c, b, a))
+
+    @classmethod
+    def as_monai(
+        cls,
+        old: Triple,
+        new: Triple,
+        sides: NDArray[np.float64],
+        target: Sequence[float],
+    ) -> "Grids":
+        """Return two grids as MONAI lays them: on the first voxel, or on the centre.
+
+        `sides` are the sides of a voxel of the old grid in space, in columns; `target`
+        is the voxel size of the new one.
+        """
+        lengths = np.linalg.norm(sides, axis=0)
+        ratios = [b / float(a) for a, b in zip(lengths, target, strict=True)]
+        z, y, x = ratios
+        shifts = (0.0, 0.0, 0.0)
+        if not _share_a_corner(old, sides, target):
+            c, b, a = (
+                (n - m * ratio) / 2
+                for n, m, ratio in zip(old, new, ratios, strict=True)
+            )
+            shifts = (c, b, a)
+        return cls(old, new, (z, y, x), shifts)
+
+    @property
+    def reversed(self) -> "Grids":
+        """How the old grid lies on the new one."""
+        z, y, x = (1 / ratio for ratio in self.ratios)
+        c, b, a = (-s / r for s, r in zip(self.shifts, self.ratios, strict=True))
+        return Grids(self.new, self.old, (z, y, x), (c, b, a))
+
+    @property
+    def are_one(self) -> bool:
+        """Whether there is nothing to resample."""
+        return self.old == self.new and self.ratios == (1.0, 1.0, 1.0)
+
+    def places(self, box: Box, axis: int) -> NDArray[np.float64]:
+        """Return where the centres of the voxels of a box of the new grid lie."""
+        voxels = np.arange(box.start[axis], box.stop[axis])
+        places = self.ratios[axis] * voxels + self.shifts[axis]
+        return np.clip(places, 0, self.old[axis] - 1)
+
+
+def _share_a_corner(
+    shape: Triple, sides: NDArray[np.float64], target: Sequence[float]
+) -> bool:
+    """Tell whether a corner of a volume is its least voxel on a grid without shear.
+
+    Rounding in the header of an oblique volume is shear too: then MONAI takes the centre.
+    """
+    shear = np.linalg.cholesky(sides.T @ sides).T
+    straight = sides @ np.linalg.inv(shear) * np.array(target)
+    ends = np.array(np.meshgrid(*((0.0, n - 1.0) for n in shape), indexing="ij"))
+    corners = np.linalg.solve(straight, sides) @ ends.reshape(3, -1)
+    return any(
+        np.allclose((corners - corner[:, None]).min(1), 0) for corner in corners.T
+    )
+
+
 def resampled_shape(
-    shape: Sequence[int], spacing: Sequence[float], target: Sequence[float]
+    shape: Sequence[int],
+    spacing: Sequence[float],
+    target: Sequence[float],
+    rule: Resampling,
 ) -> Triple:
-    """Return how many voxels of size `target` cover as much as `shape` of `spacing`."""
+    """Return how many voxels of size `target` cover as much as `shape` of `spacing`.
+
+    From edge to edge, or as MONAI from centre to centre of the outermost voxels.
+    """
+    inner = 1 if rule == "monai" else 0
     z, y, x = (
-        max(1, round(old / new * size))
+        max(1, round(old / new * (size - inner) + inner))
         for size, old, new in zip(shape, spacing, target, strict=True)
     )
     return z, y, x
@@ -61,44 +146,33 @@ def resample_grey(
 
 
 def resample_answers(
-    answers: NDArray[Any],
-    source: Box,
-    shapes: tuple[Triple, Triple],
-    box: Box,
-    coarse: int | None,
+    answers: NDArray[Any], source: Box, grids: Grids, box: Box, coarse: int | None
 ) -> NDArray[Any]:
     """Return (k, z, y, x) answers on a finer or coarser grid, linearly, for a box of it.
 
-    `shapes` are those of the whole old and the whole new grid; `answers` are known in
-    the box `source` of the old one. Across `coarse`, if given, the nearest is taken.
+    `answers` are known in the box `source` of the old grid. Across `coarse`, if given,
+    the nearest is taken.
     """
     for axis in (a for a in range(3) if a != coarse):
-        places = _places(box, shapes, axis) - source.start[axis]
+        places = grids.places(box, axis) - source.start[axis]
         answers = _linear(answers, np.clip(places, 0, None), axis + 1)
     if coarse is None:
         return answers
-    places = _places(box, shapes, coarse) - source.start[coarse]
+    places = grids.places(box, coarse) - source.start[coarse]
     found = _whole(places).clip(0, answers.shape[coarse + 1] - 1)
     taken: NDArray[Any] = answers.take(found, coarse + 1)
     return taken
 
 
-def reach(box: Box, shapes: tuple[Triple, Triple]) -> Box:
+def reach(box: Box, grids: Grids) -> Box:
     """Return the box of the old grid that a box of the new one is resampled from."""
     edges = []
     for axis in range(3):
-        places = _places(box, shapes, axis)
+        places = grids.places(box, axis)
         low, high = int(np.floor(places[0])), int(np.floor(places[-1])) + 2
-        edges.append((max(0, low), min(shapes[0][axis], high)))
+        edges.append((max(0, low), min(grids.old[axis], high)))
     (z, z1), (y, y1), (x, x1) = edges
     return Box((z, y, x), (z1, y1, x1))
-
-
-def _places(box: Box, shapes: tuple[Triple, Triple], axis: int) -> NDArray[np.float64]:
-    """Return where the centres of a box's voxels lie on the old grid."""
-    old, new = shapes[0][axis], shapes[1][axis]
-    voxels = np.arange(box.start[axis], box.stop[axis])
-    return np.clip(old / new * (voxels + 0.5) - 0.5, 0, old - 1)
 
 
 def _whole(places: NDArray[np.floating]) -> NDArray[np.intp]:

@@ -1,0 +1,84 @@
+"""Descriptions of models in JSON and YAML: read as data, and looked at with care."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparseseg.errors import UserError
+
+_LARGEST = 8 * 2**20
+_DEEPEST = 24
+_MOST_VALUES = 100_000
+_REFERENCE = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Read a description; raise `UserError` for one that is damaged or none."""
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise UserError(
+            f"{path.name} has {size} bytes, and the description of a model has some "
+            "thousands: it is not read"
+        )
+    try:
+        text = path.read_text("utf-8")
+        found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        words = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"{path.name} is damaged or cut short ({words}): fetch the model again"
+        ) from error
+    if not isinstance(found, dict):
+        raise UserError(
+            f"{path.name} holds a {type(found).__name__}, and no description of a model: "
+            "fetch the model again"
+        )
+    return found
+
+
+class Literals:
+    """Plain values of a description, with references to others of its values.
+
+    `@a#b` stands for the value b of the value a. Expressions, which begin with `$`, are
+    never evaluated.
+    """
+
+    def __init__(self, root: Mapping[str, Any], name: str) -> None:
+        self._root = root
+        self._name = name
+        self._left = _MOST_VALUES
+
+    def value(self, given: Any, depth: int = 0) -> Any:
+        """Return a value without references; raise `UserError` for an expression."""
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0:
+            raise UserError(
+                f"{self._name} refers to itself, or is nested too deeply: it was not "
+                "read further"
+            )
+        if isinstance(given, str):
+            return self._word(given, depth)
+        if isinstance(given, Mapping):
+            return {str(k): self.value(v, depth + 1) for k, v in given.items()}
+        if isinstance(given, Sequence) and not isinstance(given, bytes):
+            return [self.value(part, depth + 1) for part in given]
+        return given
+
+    def _word(self, word: str, depth: int) -> Any:
+        if word.lstrip().startswith("$"):
+            raise UserError(
+                f"{self._name} holds the expression {word[:80]!r}, and a model file may "
+                "not run code: write the value in its place"
+            )
+        found = _REFERENCE.fullmatch(word)
+        if found is None:
+            return word
+        place: Any = self._root
+        for part in re.split(r"#|::", found.group(1)):
+            is_list = isinstance(place, list)
+            place = place[int(part)] if is_list else place[part]
+        return self.value(place, depth + 1)
