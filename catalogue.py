@@ -6,6 +6,7 @@ A new language is a line in `sparseseg.language.LANGUAGES`; the next run makes i
 in `sparseseg/locale/NAME/LC_MESSAGES`.
 """
 
+import ast
 import io
 import sys
 from collections.abc import Iterator
@@ -13,24 +14,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from sparseseg.language import CATALOGUES, DOMAIN, ENGLISH, LANGUAGES
 
 PACKAGE = Path(__file__).parent / "sparseseg"
-COVERED = ("cli", "settings", "widgets")
+COVERED = (
+    "boxes.py",
+    "classes.py",
+    "cli",
+    "data",
+    "memory.py",
+    "progress.py",
+    "session",
+    "settings",
+    "widgets",
+)
 """The parts of the package whose texts are translated."""
 
-ERRORS = (
-    "UserError",
-    "Note",
-    "RefusedError",
-    "TimeSeriesError",
-    "BatchInterruptedError",
-)
-KEYWORDS = {"say": None, "template": None, "say_count": (1, 2), **dict.fromkeys(ERRORS)}
+TAKES_TEMPLATE = {
+    *("say", "say_count", "template", "UserError", "Note"),
+    *("RefusedError", "TimeSeriesError", "BatchInterruptedError"),
+}
+"""What has a template as its first argument; `say_count` has one more for many."""
+
 OF_ARGPARSE = (
     "usage: ",
     "positional arguments",
@@ -83,9 +91,34 @@ def extracted() -> Catalog:
         found.add(words, locations=[("argparse", 0)])
     for file in covered_files():
         name = file.relative_to(PACKAGE.parent).as_posix()
-        for _, text, _, _ in extract_from_file("python", file, KEYWORDS):
-            found.add(text, locations=[(name, 0)])
+        for _, texts in templates(file):
+            found.add(texts[0] if len(texts) == 1 else texts, locations=[(name, 0)])
     return found
+
+
+def templates(file: Path) -> Iterator[tuple[ast.Call, tuple[str, ...]]]:
+    """Give each call of a module that has a template, and the template, or two of a count.
+
+    Babel's own extraction does not look into calls within calls.
+    """
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and called(node) in TAKES_TEMPLATE:
+            given = node.args[: 2 if called(node) == "say_count" else 1]
+            texts = tuple(
+                one.value
+                for one in given
+                if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            )
+            if texts and len(texts) == len(given):
+                yield node, texts
+
+
+def called(call: ast.Call) -> str:
+    """Return the name of what is called, without what it belongs to."""
+    function = call.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def read(language: str) -> Catalog:

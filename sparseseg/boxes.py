@@ -99,7 +99,9 @@ def tiles(
     is the box itself.
     """
     if min(tile) <= 0:
-        raise UserError(f"a tile has at least one voxel along each axis, got {tile}")
+        raise UserError(
+            "a tile has at least one voxel along each axis, got {tile}", tile=tile
+        )
     target = Box.whole(shape) if box is None else box.clip(shape)
     if target.is_empty:
         return

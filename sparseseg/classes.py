@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from sparseseg.errors import UserError
+from sparseseg.language import template
 
 UNLABELLED = 0
 BACKGROUND = 255
@@ -45,9 +46,13 @@ class LabelClass:
         _check_number(self.number)
         _check_name(self.name)
         if not _COLOUR.fullmatch(self.colour):
-            raise UserError(f"colour must be like #e69f00, got {self.colour!r}")
+            raise UserError(
+                "colour must be like #e69f00, got {colour!r}", colour=self.colour
+            )
         if len(self.key) > 1:
-            raise UserError(f"key must be one character or empty, got {self.key!r}")
+            raise UserError(
+                "key must be one character or empty, got {key!r}", key=self.key
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,9 @@ class ClassTable:
     classes: tuple[LabelClass, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_unique("number", [c.number for c in self.classes])
-        _check_unique("name", [c.name for c in self.classes])
-        _check_unique("key", [c.key for c in self.classes if c.key])
+        _check_unique([c.number for c in self.classes], _SAME_NUMBER)
+        _check_unique([c.name for c in self.classes], _SAME_NAME)
+        _check_unique([c.key for c in self.classes if c.key], _SAME_KEY)
 
     @classmethod
     def numbered(cls, numbers: Iterable[int]) -> "ClassTable":
@@ -99,7 +104,11 @@ class ClassTable:
     def __getitem__(self, number: int) -> LabelClass:
         found = next((c for c in self.classes if c.number == number), None)
         if found is None:
-            raise UserError(f"there is no class {number}, only {list(self.numbers)}")
+            raise UserError(
+                "there is no class {number}, only {numbers}",
+                number=number,
+                numbers=list(self.numbers),
+            )
         return found
 
     def to_json(self) -> list[dict[str, object]]:
@@ -111,8 +120,8 @@ class ClassTable:
         """Check and rebuild what `to_json` gave; `UserError` for anything else."""
         if not isinstance(data, list) or len(data) >= BACKGROUND:
             raise UserError(
-                "a class table must be a list of at most 254 classes, "
-                f"got {str(data)[:80]}"
+                "a class table must be a list of at most 254 classes, got {data}",
+                data=str(data)[:80],
             )
         return cls(tuple(_class_from_json(entry) for entry in data))
 
@@ -131,23 +140,31 @@ def _class_from_json(entry: object) -> LabelClass:
             "key": str(key),
         }:
             return LabelClass(number, name, colour, key)
-    raise UserError(f"a class has number, name, colour and key, got {str(entry)[:80]}")
+    raise UserError(
+        "a class has number, name, colour and key, got {entry}", entry=str(entry)[:80]
+    )
 
 
 def _check_number(number: int) -> None:
     if isinstance(number, bool) or not UNLABELLED < number < BACKGROUND:
-        raise UserError(f"a class number must be 1 to 254, got {number}")
+        raise UserError("a class number must be 1 to 254, got {number}", number=number)
 
 
 def _check_name(name: str) -> None:
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise UserError(
-            f"a class name must be 1 to {_LONGEST_NAME} printable characters, "
-            f"got {name[:_LONGEST_NAME]!r}"
+            "a class name must be 1 to {longest} printable characters, got {name!r}",
+            longest=_LONGEST_NAME,
+            name=name[:_LONGEST_NAME],
         )
 
 
-def _check_unique(what: str, values: list[int] | list[str]) -> None:
+def _check_unique(values: list[int] | list[str], complaint: str) -> None:
     for value, times in Counter(values).items():
         if times > 1:
-            raise UserError(f"two classes have the {what} {value!r}: give each its own")
+            raise UserError(complaint, value=value)
+
+
+_SAME_NUMBER = template("two classes have the number {value}: give each its own")
+_SAME_NAME = template("two classes have the name {value!r}: give each its own")
+_SAME_KEY = template("two classes have the key {value!r}: give each its own")

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -48,8 +49,12 @@ def check_memory(wanted: int) -> None:
     limit = memory_limit()
     if wanted > limit.most:
         raise UserError(
-            f"{wanted / _GB:.1f} GB of memory are wanted, and the limit of {limit.name} "
-            f"is {limit.most / _GB:.1f} GB: give --memory {limit.most // _MB}MB or less"
+            "{wanted:.1f} GB of memory are wanted, and the limit of {name} "
+            "is {most:.1f} GB: give --memory {megabytes}MB or less",
+            wanted=wanted / _GB,
+            name=limit.name,
+            most=limit.most / _GB,
+            megabytes=limit.most // _MB,
         )
 
 
@@ -57,18 +62,20 @@ def parse_size(words: str) -> int:
     """Return the bytes of a size such as 4GB; raise `UserError` for what is none."""
     found = _SIZE.fullmatch(words.strip())
     if not found:
-        raise UserError(f"a size of memory is like 4GB or 800MB, got {words!r}")
+        raise UserError(
+            "a size of memory is like 4GB or 800MB, got {words!r}", words=words
+        )
     return int(float(found.group(1)) * _UNITS[found.group(2).lower()])
 
 
 def _limits() -> Iterator[Limit]:
     memory = psutil.virtual_memory()
-    yield Limit(memory.total, memory.total - memory.available, "this computer")
+    yield Limit(memory.total, memory.total - memory.available, say("this computer"))
     yield from _groups()
     slurm = _slurm_bytes()
     if slurm:
         used = psutil.Process().memory_info().rss
-        yield Limit(slurm, used, "this Slurm job")
+        yield Limit(slurm, used, say("this Slurm job"))
 
 
 def _groups() -> Iterator[Limit]:
@@ -111,7 +118,7 @@ def _limit_of(folder: Path, most: str, used: str, cache: str) -> Limit | None:
         return None  # there is no such file, or it says "max"
     rows = (line.split() for line in _text(folder / "memory.stat").splitlines())
     cached = sum(int(r[1]) for r in rows if len(r) == 2 and r[0] == cache)
-    return Limit(int(limit), max(0, int(usage) - cached), "this container or job")
+    return Limit(int(limit), max(0, int(usage) - cached), say("this container or job"))
 
 
 def _slurm_bytes() -> int | None:

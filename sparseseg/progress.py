@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from sparseseg.language import say, say_count, template
+
 if TYPE_CHECKING:
     from sparseseg.evaluation.estimate import DiceEstimate
 
@@ -20,12 +22,12 @@ fills in between annotated slices. "mixed" is the mean of network and walker; if
 """
 
 METHODS: dict[Method, str] = {
-    "network": "network",
-    "unguided": "network without guidance",
-    "forest": "random forest and network without guidance",
-    "mixed": "network and random walker",
-    "walker": "random walker",
-    "interpolation": "interpolation",
+    "network": say("network"),
+    "unguided": say("network without guidance"),
+    "forest": say("random forest and network without guidance"),
+    "mixed": say("network and random walker"),
+    "walker": say("random walker"),
+    "interpolation": say("interpolation"),
 }
 """What each method is called; of equals the later one is shown, which is simpler."""
 
@@ -133,28 +135,39 @@ def uses_in_words(history: Mapping[str, Any]) -> list[str]:
     best = str(held_out.get("best"))
     lines = []
     if dice := _estimated(history.get("estimate")):
-        lines.append(f"this volume, between its slices: estimated mean Dice {dice}")
+        lines.append(
+            say(
+                "this volume, between its slices: estimated mean Dice {dice}", dice=dice
+            )
+        )
     elif (iou := _mean_iou(held_out.get(best))) is not None and best in _NAMES:
         where = _joined(held_out.get("slices"))
         lines.append(
-            f"this volume, with its slices: mean IoU {iou:.2f} by {_NAMES[best]}, on "
-            f"{where}, which the network had not seen"
+            say(
+                "this volume, with its slices: mean IoU {iou:.2f} by {best}, on "
+                "{where}, which the network had not seen",
+                iou=iou,
+                best=_NAMES[best],
+                where=where,
+            )
         )
     if (iou := _mean_iou(other)) is not None:
-        how = _LEFT_OUT.get(str(other.get("left_out")), "")
-        where = _joined(other.get("slices"))
-        lines.append(
-            f"another volume, without slices: mean IoU {iou:.2f}, on {where}{how}"
-        )
+        how = _LEFT_OUT.get(str(other.get("left_out")), _ELSEWHERE)
+        lines.append(say(how, iou=iou, where=_joined(other.get("slices"))))
     return lines
 
 
 _NAMES: dict[str, str] = {str(method): name for method, name in METHODS.items()}
+_ELSEWHERE = template("another volume, without slices: mean IoU {iou:.2f}, on {where}")
 _LEFT_OUT = {
-    "slices": " without guidance; other slices of the same volume were learned from, so "
-    "expect less",
-    "volume": " of a volume that was left out, by a part of the network that learned from "
-    "the others",
+    "slices": template(
+        "another volume, without slices: mean IoU {iou:.2f}, on {where} without guidance; "
+        "other slices of the same volume were learned from, so expect less"
+    ),
+    "volume": template(
+        "another volume, without slices: mean IoU {iou:.2f}, on {where} of a volume that "
+        "was left out, by a part of the network that learned from the others"
+    ),
 }
 
 
@@ -169,7 +182,8 @@ def _estimated(estimate: object) -> str:
     numbers = [float(value) for value in values if isinstance(value, int | float)]
     if len(numbers) < len(values):
         return ""
-    return "{:.2f} ({:.2f} to {:.2f})".format(*numbers)
+    dice, low, high = numbers
+    return say("{dice:.2f} ({low:.2f} to {high:.2f})", dice=dice, low=low, high=high)
 
 
 def _mean_iou(found: object) -> float | None:
@@ -179,5 +193,6 @@ def _mean_iou(found: object) -> float | None:
 
 def _joined(slices: object) -> str:
     names = [str(name) for name in slices] if isinstance(slices, list | tuple) else []
-    noun = "slice" if len(names) == 1 else "slices"
-    return f"{noun} {', '.join(names)}"
+    return say_count(
+        "slice {names}", "slices {names}", len(names), names=", ".join(names)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
 
-from catalogue import KEYWORDS
+from catalogue import TAKES_TEMPLATE, called
 
 # Two words in a row, or a word beside a value.
 _WORDS = re.compile(r"[A-Za-z]{2,}[,:;.]? \(?[a-z]{2,}|[\0 ][a-z]{3,}([ \0:,.]|$)")
@@ -14,15 +14,6 @@ _WORDS = re.compile(r"[A-Za-z]{2,}[,:;.]? \(?[a-z]{2,}|[\0 ][a-z]{3,}([ \0:,.]|$
 _INNER = {
     "compile", "debug", "exception", "execute", "info", "search", "sub", "warning_once",
 }  # fmt: skip
-
-
-def templates(path: Path) -> Iterator[tuple[ast.Call, str]]:
-    """Give each call of a module that has a template, and the template."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and _name(node.func) in KEYWORDS and node.args:
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield node, first.value
 
 
 def names_in(template: str) -> dict[str, tuple[str, str]]:
@@ -85,16 +76,10 @@ def _unread(node: ast.AST) -> list[ast.AST | None]:
 
 
 def _unread_arguments(call: ast.Call) -> list[ast.expr]:
-    name = _name(call.func)
-    if name in KEYWORDS:
+    name = called(call)
+    if name in TAKES_TEMPLATE:
         return [
             argument for argument in call.args if isinstance(argument, ast.Constant)
         ]
     is_inner = name in _INNER or name.endswith("Error")
     return call.args if is_inner else []
-
-
-def _name(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""

@@ -10,6 +10,7 @@ from sparseseg.data.orientation import axis_codes
 from sparseseg.data.units import PIXEL, convert
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
+from sparseseg.language import say
 
 # How far, in voxels, a corner may lie from where it belongs: files round their numbers.
 _TOLERANCE = 0.25
@@ -30,8 +31,10 @@ def aligned(labels: Volume, image: Volume) -> Volume:
         _compare_sizes(labels, image)
     if labels.shape != image.shape:
         raise UserError(
-            f"has shape {labels.shape}, the image has {image.shape} (z, y, x): "
-            "take the labels that belong to this image"
+            "has shape {shape}, the image has {image_shape} (z, y, x): "
+            "take the labels that belong to this image",
+            shape=labels.shape,
+            image_shape=image.shape,
         )
     return labels
 
@@ -48,9 +51,14 @@ def _turned(labels: Volume, image: Volume) -> Volume:
     if np.array_equal(turn, np.eye(3)):
         return labels
     warnings.warn(
-        f"{labels.name or 'the labels'} is stored as {_codes(labels)} and "
-        f"{image.name or 'the image'} as {_codes(image)}: the labels were turned to fit",
-        Note,
+        Note(
+            "{name} is stored as {codes} and "
+            "{image} as {image_codes}: the labels were turned to fit",
+            name=labels.name or say("the labels"),
+            codes=_codes(labels),
+            image=image.name or say("the image"),
+            image_codes=_codes(image),
+        ),
         stacklevel=4,
     )
     axes = [int(np.argmax(np.abs(row))) for row in turn]
@@ -91,10 +99,12 @@ def _shift(
 
 
 def _apart(labels: Volume, image: Volume) -> str:
-    return (
-        f"lies elsewhere in space than the image: it has voxels of {_placed(labels)}, the "
-        f"image has {_placed(image)} (x, y, z): take the labels that belong to this "
-        "image, or resample them onto it"
+    return say(
+        "lies elsewhere in space than the image: it has voxels of {placed}, the "
+        "image has {image_placed} (x, y, z): take the labels that belong to this "
+        "image, or resample them onto it",
+        placed=_placed(labels),
+        image_placed=_placed(image),
     )
 
 
@@ -103,7 +113,13 @@ def _placed(volume: Volume) -> str:
     sizes = np.linalg.norm(volume.affine[:3, :3], axis=0)
     edges = " x ".join(f"{size:.4g}" for size in sizes)
     origin = ", ".join(f"{place:.4g}" for place in volume.affine[:3, 3])
-    return f"{edges} {volume.unit} stored as {_codes(volume)} from ({origin})"
+    return say(
+        "{edges} {unit} stored as {codes} from ({origin})",
+        edges=edges,
+        unit=volume.unit,
+        codes=_codes(volume),
+        origin=origin,
+    )
 
 
 def _codes(volume: Volume) -> str:
@@ -119,10 +135,16 @@ def _compare_sizes(labels: Volume, image: Volume) -> None:
     if np.allclose(own, wanted, rtol=_SAME_SIZE, atol=0):
         return
     warnings.warn(
-        f"the voxels of {labels.name or 'the labels'} are {_edges(own)} {image.unit} "
-        f"large (z, y, x), and those of {image.name or 'the image'} {_edges(wanted)} "
-        f"{image.unit}: the second is used",
-        Note,
+        Note(
+            "the voxels of {name} are {edges} {unit} "
+            "large (z, y, x), and those of {image} {image_edges} "
+            "{unit}: the second is used",
+            name=labels.name or say("the labels"),
+            edges=_edges(own),
+            unit=image.unit,
+            image=image.name or say("the image"),
+            image_edges=_edges(wanted),
+        ),
         stacklevel=3,
     )
 

@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.data.orientation import axis_codes
+from sparseseg.language import say
 
 # NIfTI's letters for the two ends of each direction, and the plane across it.
 _NAMES = {
-    "L": ("R-L", "right to left", "sagittal"),
-    "R": ("L-R", "left to right", "sagittal"),
-    "P": ("A-P", "front to back", "coronal"),
-    "A": ("P-A", "back to front", "coronal"),
-    "S": ("F-H", "feet to head", "axial"),
-    "I": ("H-F", "head to feet", "axial"),
+    "L": ("R-L", say("right to left"), say("sagittal")),
+    "R": ("L-R", say("left to right"), say("sagittal")),
+    "P": ("A-P", say("front to back"), say("coronal")),
+    "A": ("P-A", say("back to front"), say("coronal")),
+    "S": ("F-H", say("feet to head"), say("axial")),
+    "I": ("H-F", say("head to feet"), say("axial")),
 }
 # How far to the top or the left of a picture a plane's direction is drawn: radiologists
 # have the head and the face at the top, and the patient's right at the left.

@@ -34,14 +34,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         finally:
             _remove(beside)
     except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror or error}") from error
+        raise UserError(
+            "cannot write {target}: {strerror}",
+            target=target,
+            strerror=error.strerror or error,
+        ) from error
     except Exception as error:
         # Libraries that write by themselves wrap what the system said in their own way.
         if not is_disk_full(error):
             raise
         raise UserError(
-            f"cannot write {target}: no space is left on its disk; make room, or choose "
-            "another folder"
+            "cannot write {target}: no space is left on its disk; make room, or choose "
+            "another folder",
+            target=target,
         ) from error
 
 
@@ -86,7 +91,11 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"cannot make the folder {folder} ({error.strerror}): choose another one"
+            "cannot make the folder {folder} ({strerror}): choose another one",
+            folder=folder,
+            strerror=error.strerror,
         ) from error
     if not os.access(folder, os.W_OK):
-        raise UserError(f"the folder {folder} is read-only: choose another one")
+        raise UserError(
+            "the folder {folder} is read-only: choose another one", folder=folder
+        )

@@ -30,14 +30,15 @@ from sparseseg.data.parts import split_part
 from sparseseg.data.time_points import ALL, TimeSeriesError
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 FilePath = str | PathLike[str]
 
 _OTHERS = {
-    (0, b"\x89PNG"): "a PNG picture",
-    (0, b"\xff\xd8\xff"): "a JPEG picture",
-    (0, b"PK\x03\x04"): "a ZIP archive",
-    (344, b"ni1\0"): "one half of a NIfTI pair (.hdr and .img)",
+    (0, b"\x89PNG"): say("a PNG picture"),
+    (0, b"\xff\xd8\xff"): say("a JPEG picture"),
+    (0, b"PK\x03\x04"): say("a ZIP archive"),
+    (344, b"ni1\0"): say("one half of a NIfTI pair (.hdr and .img)"),
 }
 
 
@@ -75,7 +76,9 @@ def _reading(
     found = _format_of(source)
     if part:
         if found.read_part is None:
-            raise UserError(f"{source} has no parts: leave out {part!r}")
+            raise UserError(
+                "{source} has no parts: leave out {part!r}", source=source, part=part
+            )
         return partial(found.read_part, source, part)
     is_large = at_most is not None and _unpacked_bytes(source) > at_most
     if found.open_on_disk is not None and is_large:
@@ -108,13 +111,17 @@ def _read(source: FilePath, reading: Callable[[], Volume]) -> Volume:
     except TimeSeriesError as error:
         raise error.about(source) from error
     except UserError as error:
-        raise UserError(f"{source}: {error}") from error
+        raise UserError("{source}: {error}", source=source, error=error) from error
     except MemoryError as error:
-        raise UserError(f"{source} is too large for this machine's memory") from error
+        raise UserError(
+            "{source} is too large for this machine's memory", source=source
+        ) from error
     except Exception as error:
         # A broken or hostile file makes a parser fail in any way it can.
         raise UserError(
-            f"{source} cannot be read, it is damaged or cut short: {_first_line(error)}"
+            "{source} cannot be read, it is damaged or cut short: {first_line}",
+            source=source,
+            first_line=_first_line(error),
         ) from error
 
 
@@ -187,7 +194,7 @@ def _naming(path: FilePath) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError("{path}: {error}", path=path, error=error) from error
 
 
 def write_labels(
@@ -219,7 +226,11 @@ def check_output(path: FilePath) -> None:
 
 def _write(path: FilePath, array: NDArray[Any], like: Volume) -> None:
     if array.shape[1:] != like.shape:
-        raise UserError(f"cannot write {array.shape[1:]} voxels as {like.shape}")
+        raise UserError(
+            "cannot write {shape} voxels as {like_shape}",
+            shape=array.shape[1:],
+            like_shape=like.shape,
+        )
     found = _named(Path(path))
     with replacing(path) as beside:
         found.write(beside, array, like)
@@ -229,7 +240,11 @@ def _named(path: Path) -> Format:
     found = named(path)
     if found is None:
         endings = ", ".join(ending for one in FORMATS for ending in one.endings)
-        raise UserError(f"cannot write {path}: use an ending of {endings}")
+        raise UserError(
+            "cannot write {path}: use an ending of {endings}",
+            path=path,
+            endings=endings,
+        )
     return found
 
 
@@ -239,14 +254,18 @@ def _format_of(path: Path) -> Format:
         return found
     if path.is_dir():
         raise UserError(
-            f"{path} is a folder, but no Zarr image, DICOM series or stack of slices: "
-            "give one file"
+            "{path} is a folder, but no Zarr image, DICOM series or stack of slices: "
+            "give one file",
+            path=path,
         )
     others = (name for (at, m), name in _OTHERS.items() if head[at:].startswith(m))
-    what = next(others, "some other kind of file")
+    what = next(others, say("some other kind of file"))
     known = [one.name for one in FORMATS if one.endings]
     raise UserError(
-        f"{path} is {what}: save the volume as {', '.join(known[:-1])} or {known[-1]}"
+        "{path} is {what}: save the volume as one of {known}",
+        path=path,
+        what=what,
+        known=", ".join(known),
     )
 
 
@@ -255,9 +274,11 @@ def _head(path: Path) -> bytes:
         with nifti.open_stream(path) as stream:
             head = stream.read(HEAD_BYTES)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"cannot read {path}: {_first_line(error)}") from error
+        raise UserError(
+            "cannot read {path}: {first_line}", path=path, first_line=_first_line(error)
+        ) from error
     if not head:
-        raise UserError(f"{path} is empty: copy or download it again")
+        raise UserError("{path} is empty: copy or download it again", path=path)
     return head
 
 
@@ -271,7 +292,9 @@ def _single_channel(path: FilePath) -> Volume:
     volume = read(path)
     if volume.channels != 1:
         raise UserError(
-            f"{path} has {volume.channels} channels, and labels have one: "
-            "save the channel that holds them"
+            "{path} has {channels} channels, and labels have one: "
+            "save the channel that holds them",
+            path=path,
+            channels=volume.channels,
         )
     return volume

@@ -164,8 +164,9 @@ def _finite_sample(channels: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         raise UserError("the image holds no finite value: check how it was exported")
     if finite.min() == finite.max():
         raise UserError(
-            f"the image has the value {finite[0]:g} everywhere: "
-            "choose the channel or file that shows the structures"
+            "the image has the value {value:g} everywhere: "
+            "choose the channel or file that shows the structures",
+            value=finite[0],
         )
     return finite
 

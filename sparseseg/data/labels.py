@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.data.slices import AXES, AnnotatedSlice, Survey, survey
 from sparseseg.errors import UserError
+from sparseseg.language import say, say_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,26 @@ class Ledger:
     def _axis_lines(self) -> Iterator[str]:
         for axis, name in enumerate(AXES):
             labelled, complete = self.labelled(axis), self.complete(axis)
-            word = "slice" if len(labelled) == 1 else "slices"
             where = f" ({_ranges(labelled)})" if labelled else ""
-            yield f"{name}: {len(labelled)} {word}{where}, {len(complete)} complete"
+            yield say_count(
+                "{name}: {count} slice{where}, {complete} complete",
+                "{name}: {count} slices{where}, {complete} complete",
+                len(labelled),
+                name=name,
+                where=where,
+                complete=len(complete),
+            )
 
     def _class_lines(self, table: ClassTable | None) -> Iterator[str]:
-        yield f"labelled: {self.share:.2%} of the voxels"
+        yield say("labelled: {share:.2%} of the voxels", share=self.share)
         names = {c.number: c.name for c in table.classes} if table else {}
-        names[BACKGROUND] = "background"
+        names[BACKGROUND] = say("background")
         for number, voxels in self.counts.items():
-            yield f"{names.get(number, f'class {number}')}: {voxels} voxels"
+            yield say(
+                "{name}: {voxels} voxels",
+                name=names.get(number, say("class {number}", number=number)),
+                voxels=voxels,
+            )
 
 
 class SparseLabels:
@@ -62,8 +73,10 @@ class SparseLabels:
     ) -> None:
         if array.dtype != np.uint8 or array.ndim != 3 or array.size == 0:
             raise UserError(
-                f"an annotation is a uint8 array z, y, x, got {array.dtype} "
-                f"{array.shape}: read it with read_labels"
+                "an annotation is a uint8 array z, y, x, got {dtype} "
+                "{shape}: read it with read_labels",
+                dtype=array.dtype,
+                shape=array.shape,
             )
         self._array = array
         self._table = table

@@ -24,13 +24,16 @@ def to_annotation(
     """
     if unlabelled == background:
         raise UserError(
-            f"unlabelled and background are both {background}: give two values"
+            "unlabelled and background are both {background}: give two values",
+            background=background,
         )
     whole = as_integers(values)
     if looks_like_image(whole):
         raise UserError(
-            f"looks like an image, with values from {whole.min()} to {whole.max()} that "
-            "differ from voxel to voxel: give the image first, then its annotation"
+            "looks like an image, with values from {min} to {max} that "
+            "differ from voxel to voxel: give the image first, then its annotation",
+            min=whole.min(),
+            max=whole.max(),
         )
     whole = _mask_as_class(whole, {unlabelled, background})
     is_unlabelled, is_background = whole == unlabelled, whole == background
@@ -38,9 +41,12 @@ def to_annotation(
     strange = whole[~(is_class | is_unlabelled | is_background)]
     if strange.size:
         raise UserError(
-            f"value {strange[0]} is neither a class (1 to 254), nor unlabelled "
-            f"({unlabelled}), nor background ({background}): say what it means "
-            "with --unlabelled or --background"
+            "value {strange} is neither a class (1 to 254), nor unlabelled "
+            "({unlabelled}), nor background ({background}): say what it means "
+            "with --unlabelled or --background",
+            strange=strange[0],
+            unlabelled=unlabelled,
+            background=background,
         )
     annotation = np.where(is_background, BACKGROUND, whole).astype(np.uint8)
     annotation[is_unlabelled] = UNLABELLED
@@ -66,7 +72,7 @@ def _mask_as_class(values: NDArray[Any], others: set[int]) -> NDArray[Any]:
     found = set(np.unique(values).tolist()) - others
     if found != {BACKGROUND}:
         return values
-    warnings.warn("255 is the only class and becomes class 1", Note, stacklevel=4)
+    warnings.warn(Note("255 is the only class and becomes class 1"), stacklevel=4)
     return np.where(values == BACKGROUND, 1, values)
 
 
@@ -74,7 +80,7 @@ def to_truth(values: NDArray[Any]) -> NDArray[Any]:
     """Return dense classes as integers, 0 for background; refuse negative ones."""
     whole = as_integers(values)
     if whole.min() < 0:
-        raise UserError(f"classes are 0 and up, got {whole.min()}")
+        raise UserError("classes are 0 and up, got {min}", min=whole.min())
     return whole
 
 
@@ -88,6 +94,7 @@ def as_integers(values: NDArray[Any]) -> NDArray[Any]:
     if broken.size or not np.isfinite(values).all():
         example = broken[0] if broken.size else "infinity"
         raise UserError(
-            f"labels are whole numbers, got {example}: is this the image itself?"
+            "labels are whole numbers, got {example}: is this the image itself?",
+            example=example,
         )
     return values.astype(np.int64)

@@ -113,10 +113,14 @@ def known_axes(letters: str, shape: Sequence[int]) -> str:
     small = letters.lower() or {3: "zyx", 4: _with_channels(shape)}.get(len(shape), "")
     if sorted(small) not in _LEGAL or len(small) != len(shape):
         if len(shape) == 2:
-            raise UserError(f"is 2-D, {tuple(shape)}: save its slices as one stack")
+            raise UserError(
+                "is 2-D, {shape}: save its slices as one stack", shape=tuple(shape)
+            )
         raise UserError(
-            f"has axes {letters!r} and shape {tuple(shape)}: save z, y, x, or four axes "
-            "with channels"
+            "has axes {letters!r} and shape {shape}: save z, y, x, or four axes "
+            "with channels",
+            letters=letters,
+            shape=tuple(shape),
         )
     return small
 
@@ -126,8 +130,9 @@ def _with_channels(shape: Sequence[int]) -> str:
     first, last = shape[0], shape[-1]
     if first == last or min(first, last) > _MOST_CHANNELS:
         raise UserError(
-            f"has four axes of shape {tuple(shape)} without names, and neither the first "
-            "nor the last is clearly the channels: save z, y, x, or name the axes"
+            "has four axes of shape {shape} without names, and neither the first "
+            "nor the last is clearly the channels: save z, y, x, or name the axes",
+            shape=tuple(shape),
         )
     return "czyx" if first < last else "zyxc"
 

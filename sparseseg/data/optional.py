@@ -12,5 +12,8 @@ def library(module: str, files: str, package: str, *, extra: str = "io") -> Any:
         return import_module(module)
     except ImportError as error:
         raise UserError(
-            f"{files} files need {package}: pip install sparseseg[{extra}]"
+            "{files} files need {package}: pip install sparseseg[{extra}]",
+            files=files,
+            package=package,
+            extra=extra,
         ) from error

@@ -23,18 +23,26 @@ def check_overwrites(outputs: Sequence[FilePath], inputs: Iterable[FilePath]) ->
     for output in map(Path, outputs):
         for source in read:
             if _is_same(output, source) or _is_inside(output, source):
-                raise UserError(_replaced(output, source))
+                raise _replaced(output, source)
         if any(_is_same(output, other) for other in seen):
             raise UserError(
-                f"two results would be written to {output}: choose another name or "
-                "folder for one of them"
+                "two results would be written to {output}: choose another name or "
+                "folder for one of them",
+                output=output,
             )
         seen.append(output)
 
 
-def _replaced(output: Path, source: Path) -> str:
-    what = "an input" if output == source else f"an input ({source})"
-    return f"{output} is {what}: choose another name for the result"
+def _replaced(output: Path, source: Path) -> UserError:
+    if output == source:
+        return UserError(
+            "{output} is an input: choose another name for the result", output=output
+        )
+    return UserError(
+        "{output} is an input ({source}): choose another name for the result",
+        output=output,
+        source=source,
+    )
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -37,8 +37,10 @@ def between_slices(annotation: Labels, axis: int) -> Labels:
     complete = np.flatnonzero((planes != UNLABELLED).all(axis=(1, 2)))
     if complete.size < 2:
         raise UserError(
-            f"{complete.size} complete slices across {AXES[axis]} are there, and two are "
-            "needed: fill the rest of a second slice with background"
+            "{size} complete slices across {axis} are there, and two are "
+            "needed: fill the rest of a second slice with background",
+            size=complete.size,
+            axis=AXES[axis],
         )
     proposal = np.zeros_like(annotation)
     target = np.moveaxis(proposal, axis, 0)
@@ -66,7 +68,8 @@ def grown(
     seeds = annotation == number
     if not seeds.any():
         raise UserError(
-            f"class {number} is not painted: paint a few voxels to grow from"
+            "class {number} is not painted: paint a few voxels to grow from",
+            number=number,
         )
     values = np.asarray(image[seeds], np.float64)
     deviation = float(values.std()) or _LEAST

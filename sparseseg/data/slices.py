@@ -114,7 +114,7 @@ def annotate_slices(
 def _spread(length: int, count: int, shift: float) -> list[int]:
     places = [int(length * (i + 0.5 + shift) / count) for i in range(count)]
     if any(place < 0 for place in places):
-        raise UserError(f"shift must be -0.5 or more, got {shift}")
+        raise UserError("shift must be -0.5 or more, got {shift}", shift=shift)
     return [min(length - 1, place) for place in places]
 
 

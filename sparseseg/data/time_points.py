@@ -1,6 +1,7 @@
 """Time series: one point of time is named by `FILE#t=3`, each of them by `FILE#t=all`."""
 
 from sparseseg.errors import UserError
+from sparseseg.language import template
 
 ALL = "t=all"
 _POINT = "t="
@@ -10,10 +11,15 @@ class TimeSeriesError(UserError):
     """Say that a file holds several points of time, and none was named."""
 
     def __init__(self, points: int, hint: str = "", *, file: str = "") -> None:
-        before = f"{file}: " if file else ""
         super().__init__(
-            f"{before}has a time axis of {points} points: add #t=0 for the first one, or "
-            f"give {file or 'FILE'}#t=all to `predict` for each of them{hint}"
+            template(
+                "{before}has a time axis of {points} points: add #t=0 for the first one, "
+                "or give {file}#t=all to `predict` for each of them{hint}"
+            ),
+            before=f"{file}: " if file else "",
+            points=points,
+            file=file or "FILE",
+            hint=hint,
         )
         self.points, self._hint = points, hint
 
@@ -27,7 +33,8 @@ def point_of(part: str) -> int:
     number = part.removeprefix(_POINT)
     if not part.startswith(_POINT) or not number.isdecimal():
         raise UserError(
-            f"has no part {part!r}: a point of time is named by #t=0, #t=1 and so on"
+            "has no part {part!r}: a point of time is named by #t=0, #t=1 and so on",
+            part=part,
         )
     return int(number)
 
@@ -36,5 +43,7 @@ def check_point(point: int, points: int) -> None:
     """Raise `UserError` for a point behind the last one."""
     if point >= points:
         raise UserError(
-            f"has no point of time {point}: they run from 0 to {points - 1}"
+            "has no point of time {point}: they run from 0 to {last}",
+            point=point,
+            last=points - 1,
         )

@@ -97,9 +97,15 @@ def _completed(sizes: Spacing, are_given: list[bool], unit: str) -> Spacing:
         other = next(o for o in stand_in[axis] if are_given[o])
         found[axis] = sizes[other]
         warnings.warn(
-            f"the file gives no voxel size along {'zyx'[axis]} ({sizes[axis]:g}): the "
-            f"size along {'zyx'[other]}, {sizes[other]:g} {unit}, is used",
-            Note,
+            Note(
+                "the file gives no voxel size along {axis} ({size:g}): the "
+                "size along {other}, {other_size:g} {unit}, is used",
+                axis="zyx"[axis],
+                size=sizes[axis],
+                other="zyx"[other],
+                other_size=sizes[other],
+                unit=unit,
+            ),
             stacklevel=4,
         )
     return found[0], found[1], found[2]

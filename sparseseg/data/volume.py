@@ -43,8 +43,9 @@ class Volume:
             _check_affine(self.affine)
         if self.channel_names and len(self.channel_names) != self.channels:
             raise UserError(
-                f"there are {self.channels} channels, but "
-                f"{len(self.channel_names)} channel names"
+                "there are {channels} channels, but {count} channel names",
+                channels=self.channels,
+                count=len(self.channel_names),
             )
 
     @classmethod
@@ -84,32 +85,42 @@ def channels_first(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any
     spatial = array.ndim - (channel_axis is not None)
     if spatial == 2:
         raise UserError(
-            f"the image is 2-D, {array.shape}, and a volume is needed: "
-            "save its slices as one stack"
+            "the image is 2-D, {shape}, and a volume is needed: "
+            "save its slices as one stack",
+            shape=array.shape,
         )
     if spatial != 3:
         raise UserError(
-            f"the image has shape {array.shape}: give three axes z, y, x, "
-            "or four and say which one holds the channels"
+            "the image has shape {shape}: give three axes z, y, x, "
+            "or four and say which one holds the channels",
+            shape=array.shape,
         )
     return array[None] if channel_axis is None else np.moveaxis(array, channel_axis, 0)
 
 
 def _check_array(array: Source) -> None:
     if array.ndim != 4:
-        raise UserError(f"a volume has axes c, z, y, x, got shape {array.shape}")
+        raise UserError(
+            "a volume has axes c, z, y, x, got shape {shape}", shape=array.shape
+        )
     if 0 in array.shape:
-        raise UserError(f"the image has no voxels: its shape is {array.shape[1:]}")
+        raise UserError(
+            "the image has no voxels: its shape is {shape}", shape=array.shape[1:]
+        )
     if array.dtype.kind not in "buif":
         raise UserError(
-            f"the image holds {array.dtype} values: "
-            "save it with integer or floating point intensities"
+            "the image holds {dtype} values: "
+            "save it with integer or floating point intensities",
+            dtype=array.dtype,
         )
 
 
 def _check_spacing(spacing: Spacing) -> None:
     if not all(isfinite(size) and size > 0 for size in spacing):
-        raise UserError(f"spacing must be three positive sizes z, y, x, got {spacing}")
+        raise UserError(
+            "spacing must be three positive sizes z, y, x, got {spacing}",
+            spacing=spacing,
+        )
 
 
 def _check_affine(affine: NDArray[np.float64]) -> None:

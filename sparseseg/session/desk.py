@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.data.volume import Volume
+from sparseseg.language import say
 from sparseseg.progress import Method
 from sparseseg.session.events import Painted, Phase, ScoreReport, StepReport
 from sparseseg.session.messages import Assignment, Others, Preview, Restore
@@ -71,10 +72,15 @@ class OpenVolume:
         """Return what to tell the user when the process ended by itself."""
         try:
             born = self.assignment.snapshot.stat().st_mtime
-            start = f"from the model of {time.time() - born:.0f} s ago"
+            return say(
+                "The training process ended: {how}. Nothing you painted is lost. Press "
+                "Restart to go on from the model of {seconds:.0f} s ago.",
+                how=how,
+                seconds=time.time() - born,
+            )
         except FileNotFoundError:
-            start = "from the beginning"
-        return (
-            f"The training process ended: {how}. Nothing you painted is lost. "
-            f"Press Restart to go on {start}."
-        )
+            return say(
+                "The training process ended: {how}. Nothing you painted is lost. Press "
+                "Restart to go on from the beginning.",
+                how=how,
+            )

@@ -9,6 +9,7 @@ from psygnal import Signal, SignalGroup
 
 from sparseseg.boxes import Box
 from sparseseg.evaluation.estimate import DiceEstimate
+from sparseseg.language import say
 from sparseseg.progress import Ending, Method, Score
 
 Job = Literal["train", "predict", "preview"]
@@ -24,6 +25,17 @@ class Phase(StrEnum):
     PREDICTING = "predicting"
     LOST = "lost"
     """The process died; nothing painted is lost."""
+
+
+PHASE_NAMES = {
+    Phase.IDLE: say("idle"),
+    Phase.PREPARING: say("preparing"),
+    Phase.TRAINING: say("training"),
+    Phase.PAUSED: say("paused"),
+    Phase.PREDICTING: say("predicting"),
+    Phase.LOST: say("lost"),
+}
+"""What a person is told of each phase."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.progress import Method, Preparing, Score, Step
 from sparseseg.session.events import Depths, Phase, Rules, StepReport, score_reports
 from sparseseg.session.messages import (
@@ -167,7 +168,9 @@ class WorkLoop:
         self._show("network", step=0)
         self._is_unsaved = True
         self._settle()
-        self._send(Told("noted", f"the model {request.path.name} is loaded"))
+        self._send(
+            Told("noted", say("the model {name} is loaded", name=request.path.name))
+        )
 
     @_handle.register
     def _(self, request: Restore) -> None:
@@ -240,7 +243,9 @@ class WorkLoop:
         try:
             write(path)
         except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
+            raise UserError(
+                "cannot write {path}: {strerror}", path=path, strerror=error.strerror
+            ) from error
 
     # What is told
 
@@ -284,7 +289,11 @@ def telling_failures(send: Callable[[Reply], None], *, log: Path) -> Iterator[No
     except Exception as error:
         _LOGGER.exception("a job of the training process failed")
         what = f"{type(error).__name__}: {error}"
-        text = f"{what}. This is a bug in sparseseg; details are in {log}"
+        text = say(
+            "{what}. This is a bug in sparseseg; details are in {log}",
+            what=what,
+            log=log,
+        )
         send(Told("failed", text))
 
 

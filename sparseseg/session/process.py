@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import ModuleType
 
+from sparseseg.language import say
 from sparseseg.session import trainer
 from sparseseg.session.messages import Assignment, Reply, Request, Stop
 
@@ -27,22 +28,28 @@ class Ended:
         """The exit code in words, with what it most likely means."""
         code = self.exit_code
         if code >= 0:
-            return f"exit code {code}"
+            return say("exit code {code}", code=code)
         try:
             name = signal.Signals(-code).name
         except ValueError:
-            name = f"signal {-code}"
+            name = say("signal {code}", code=-code)
         return f"{name}, {_MEANINGS[name]}" if name in _MEANINGS else name
 
 
 _MEANINGS = {
-    "SIGKILL": "probably because the memory of this machine was full; close other "
-    "programs, or choose a smaller patch or a smaller part of the volume",
-    "SIGBUS": "probably because the shared memory of this machine was full; close other "
-    "programs, or choose a smaller part of the volume",
-    "SIGSEGV": "a crash in a library, such as a driver of the GPU",
-    "SIGILL": "this processor lacks an instruction that the installed PyTorch needs",
-    "SIGTERM": "another program ended it",
+    "SIGKILL": say(
+        "probably because the memory of this machine was full; close other "
+        "programs, or choose a smaller patch or a smaller part of the volume"
+    ),
+    "SIGBUS": say(
+        "probably because the shared memory of this machine was full; close other "
+        "programs, or choose a smaller part of the volume"
+    ),
+    "SIGSEGV": say("a crash in a library, such as a driver of the GPU"),
+    "SIGILL": say(
+        "this processor lacks an instruction that the installed PyTorch needs"
+    ),
+    "SIGTERM": say("another program ended it"),
 }
 
 

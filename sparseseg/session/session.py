@@ -15,9 +15,16 @@ from sparseseg.boxes import Triple
 from sparseseg.classes import ClassTable
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.session.announcer import Announcer
 from sparseseg.session.desk import OpenVolume
-from sparseseg.session.events import Phase, Rules, SessionEvents, StepReport
+from sparseseg.session.events import (
+    PHASE_NAMES,
+    Phase,
+    Rules,
+    SessionEvents,
+    StepReport,
+)
 from sparseseg.session.messages import (
     SNAPSHOT,
     ChooseDepth,
@@ -55,6 +62,20 @@ POSSIBLE: dict[Action, frozenset[Phase]] = {
     "restart": frozenset({Phase.LOST}),
 }
 """The phases in which an action is possible."""
+
+ACTION_NAMES = {
+    "train": say("train"),
+    "pause": say("pause"),
+    "resume": say("resume"),
+    "stop": say("stop"),
+    "predict": say("predict"),
+    "prune": say("prune"),
+    "save": say("save"),
+    "load": say("load"),
+    "restart": say("restart"),
+    "preview": say("preview"),
+    "keep rules": say("keep rules"),
+}
 
 
 class Session:
@@ -332,16 +353,27 @@ class Session:
 
     def _open_desk(self, action: str) -> OpenVolume:
         if self._desk is None:
-            raise UserError(f"cannot {action}: open a volume first")
+            raise UserError(
+                "cannot {action}: open a volume first", action=ACTION_NAMES[action]
+            )
         return self._desk
 
     def _check(self, action: Action) -> OpenVolume:
         desk = self._open_desk(action)
         if self._is_stopping:
-            raise UserError(f"cannot {action} while stopping: try again in a moment")
+            raise UserError(
+                "cannot {action} while stopping: try again in a moment",
+                action=ACTION_NAMES[action],
+            )
         if self._phase not in POSSIBLE[action]:
-            phases = " or ".join(sorted(POSSIBLE[action]))
-            raise UserError(f"cannot {action} while {self._phase}, only while {phases}")
+            raise UserError(
+                "cannot {action} while {phase}, only while {phases}",
+                action=ACTION_NAMES[action],
+                phase=PHASE_NAMES[self._phase],
+                phases=", ".join(
+                    PHASE_NAMES[phase] for phase in sorted(POSSIBLE[action])
+                ),
+            )
         return desk
 
     def _hear(self, generation: int, reply: Reply | Ended) -> None:
@@ -385,15 +417,24 @@ def _check_annotation(annotation: NDArray[np.uint8] | None, volume: Volume) -> N
         return
     if annotation.shape != volume.shape:
         raise UserError(
-            f"the annotation has shape {annotation.shape}, the volume {volume.shape}: "
-            "they must be the same"
+            "the annotation has shape {shape}, the volume {volume_shape}: "
+            "they must be the same",
+            shape=annotation.shape,
+            volume_shape=volume.shape,
         )
     if annotation.dtype != np.uint8:
-        raise UserError(f"the annotation must be uint8, not {annotation.dtype}")
+        raise UserError(
+            "the annotation must be uint8, not {dtype}", dtype=annotation.dtype
+        )
 
 
 def _checked_slice(axis: int, index: int, arrays: SharedArrays) -> Preview:
     shape = arrays.annotation.shape
     if axis not in range(3) or index not in range(shape[axis]):
-        raise UserError(f"there is no slice {index} across axis {axis} in {shape}")
+        raise UserError(
+            "there is no slice {index} across axis {axis} in {shape}",
+            index=index,
+            axis=axis,
+            shape=shape,
+        )
     return Preview(axis, index)

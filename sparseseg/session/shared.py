@@ -17,13 +17,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from sparseseg.data.source import Source
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 _LINUX_SHARED_MEMORY = Path("/dev/shm")
 _STATE = "state"
 _FILLING, _READY, _FAILED = range(3)
 _LOOK_SECONDS = 0.01
 _SLAB = 16  # planes that are copied at once
-_NO_ROOM = (
+_NO_ROOM = say(
     "the shared memory of this machine is full, and the image could not be copied there: "
     "close other programs, or crop the volume, and open it again"
 )
@@ -193,7 +194,10 @@ def _check_room(size: int) -> None:
     free = shutil.disk_usage(_LINUX_SHARED_MEMORY).free
     if size > free:
         raise UserError(
-            f"this volume needs {size / 1e9:.1f} GB of shared memory and "
-            f"{_LINUX_SHARED_MEMORY} has {free / 1e9:.1f} GB left: crop the volume, or "
-            "give the machine more (in Docker: --shm-size)"
+            "this volume needs {size:.1f} GB of shared memory and "
+            "{place} has {free:.1f} GB left: crop the volume, or "
+            "give the machine more (in Docker: --shm-size)",
+            size=size / 1e9,
+            place=_LINUX_SHARED_MEMORY,
+            free=free / 1e9,
         )

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from sparseseg.errors import UserError
 from sparseseg.language import say
-from sparseseg.session.events import Phase
+from sparseseg.session.events import PHASE_NAMES, Phase
 from sparseseg.widgets import recovery
 from sparseseg.widgets.actions import PaintActions
 from sparseseg.widgets.cheat_sheet import CheatSheet
@@ -36,7 +36,6 @@ from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.style import style_sheet
 from sparseseg.widgets.tabs import join_tabs, mark_as_dock
 from sparseseg.widgets.train_panel import TrainPanel
-from sparseseg.widgets.train_words import PHASE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

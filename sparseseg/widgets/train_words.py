@@ -26,16 +26,6 @@ _PHASES = {
     ),
 }
 
-PHASE_NAMES = {
-    Phase.IDLE: say("idle"),
-    Phase.PREPARING: say("preparing"),
-    Phase.TRAINING: say("training"),
-    Phase.PAUSED: say("paused"),
-    Phase.PREDICTING: say("predicting"),
-    Phase.LOST: say("lost"),
-}
-"""What each phase is called beside the heading of a step."""
-
 _MOST = 4
 
 _SHOWN = {

@@ -124,7 +124,7 @@ def a_volume_later(folder: Path) -> None:
     [
         (colour, "0.png, which is a colour picture"),
         (two_sizes, "0.png has 4 x 5 pixels of uint8, 1.png has 4 x 3"),
-        (two_kinds, "JPEG and PNG pictures"),
+        (two_kinds, "JPEG, PNG pictures"),
         (two_names, r"2 names \(image\*, mask\*\)"),
         (cut, "1.png, which is damaged"),
         (wrong_ending, "1.png, which is damaged"),

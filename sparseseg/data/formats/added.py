@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 
 from sparseseg.data.formats.format import Format
 from sparseseg.errors import Note
+from sparseseg.language import say
 
 GROUP = "sparseseg.formats"
 
@@ -21,14 +22,20 @@ def added() -> tuple[Format, ...]:
         if isinstance(one, Format):
             found.append(one)
         else:
-            _note(entry.name, f"it is {type(one).__name__} and not a Format")
+            _note(
+                entry.name,
+                say("it is {kind} and not a Format", kind=type(one).__name__),
+            )
     return tuple(found)
 
 
 def _note(name: str, why: str) -> None:
     warnings.warn(
-        f"the file format {name!r} of another package is left out ({why}): update or "
-        "remove that package",
-        Note,
+        Note(
+            "the file format {name!r} of another package is left out ({why}): update or "
+            "remove that package",
+            name=name,
+            why=why,
+        ),
         stacklevel=3,
     )

@@ -49,7 +49,9 @@ def _scaled(
     exact = values if scale == (1.0, 0.0) else values * slope + intercept
     most = max(int(exact.max()), -int(exact.min()))
     if dtype.kind == "i" and most > np.iinfo(dtype).max:
-        raise UserError(f"holds a grey value of {most}: save the series as NIfTI")
+        raise UserError(
+            "holds a grey value of {most}: save the series as NIfTI", most=most
+        )
     return np.asarray(exact)
 
 
@@ -75,7 +77,7 @@ def _stored(path: Path) -> NDArray[Any]:
     pydicom = library("pydicom", "DICOM", "pydicom")
     data = pydicom.dcmread(path)
     if "PixelData" not in data:
-        raise UserError(f"holds {path.name} without whole numbers as pixels")
+        raise UserError("holds {name} without whole numbers as pixels", name=path.name)
     syntax = data.file_meta.TransferSyntaxUID
     if syntax.is_compressed and not pydicom.pixels.get_decoder(syntax).is_available:
         library("gdcm", f"DICOM ({syntax.name})", "python-gdcm")
@@ -87,7 +89,9 @@ def _matches(path: Path, head: bytes) -> bool:
 
 
 def _write(path: Path, _array: NDArray[Any], _like: Volume) -> None:
-    raise UserError(f"cannot write {path} as DICOM: write NIfTI, such as x.nii.gz")
+    raise UserError(
+        "cannot write {path} as DICOM: write NIfTI, such as x.nii.gz", path=path
+    )
 
 
 FORMAT = Format(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sparseseg.data.units import Spacing, seven_digits
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 _UNEVEN = 0.05
 """Of a step: how far a plane may lie from its place in an even stack."""
@@ -88,14 +89,16 @@ def _check_alike(planes: list[Plane]) -> None:
     """Refuse planes of several sizes, pixels or directions."""
     sizes = Counter(plane.size for plane in planes)
     if len(sizes) > 1:
-        raise UserError(_several("sizes", sizes, " x "))
-    _check_one("pixel sizes in mm", [plane.pixel for plane in planes])
-    _check_one("orientations", [plane.directions for plane in planes])
+        raise UserError(_several(say("sizes"), sizes, " x "))
+    _check_one(say("pixel sizes in mm"), [plane.pixel for plane in planes])
+    _check_one(say("orientations"), [plane.directions for plane in planes])
     pixel = planes[0].pixel
     if not all(np.isfinite(pixel)) or min(pixel) <= 0:
         raise UserError(
-            f"says that its pixels are {pixel[0]:g} x {pixel[1]:g} mm large: correct "
-            "PixelSpacing in the files"
+            "says that its pixels are {height:g} x {width:g} mm large: correct "
+            "PixelSpacing in the files",
+            height=pixel[0],
+            width=pixel[1],
         )
 
 
@@ -108,12 +111,19 @@ def _check_one(what: str, values: list[tuple[float, ...]]) -> None:
 
 def _several(what: str, counts: Counter[Any], between: str) -> str:
     listed = "; ".join(
-        f"{between.join(f'{n:g}' for n in value)} in {times} slices"
+        say(
+            "{value} in {times} slices",
+            value=between.join(f"{n:g}" for n in value),
+            times=times,
+        )
         for value, times in counts.most_common(3)
     )
-    return (
-        f"has slices of {len(counts)} {what} ({listed}): put those that form one "
-        "volume into a folder of their own"
+    return say(
+        "has slices of {count} {what} ({listed}): put those that form one "
+        "volume into a folder of their own",
+        count=len(counts),
+        what=what,
+        listed=listed,
     )
 
 
@@ -124,8 +134,9 @@ def _check_directions(plane: Plane) -> None:
     if not np.isfinite(plane.directions).all() or wrong:
         words = ", ".join(f"{n:g}" for n in plane.directions)
         raise UserError(
-            f"has rows and columns that are not at right angles "
-            f"(ImageOrientationPatient {words}): export the series again"
+            "has rows and columns that are not at right angles "
+            "(ImageOrientationPatient {words}): export the series again",
+            words=words,
         )
 
 
@@ -137,21 +148,28 @@ def _check_steps(places: NDArray[np.float64]) -> None:
     if (steps < _UNEVEN * max(usual, _SAME)).any():
         at = places[int(np.argmin(steps))]
         raise UserError(
-            f"has several slices at {at:.2f} mm, such as time points or echoes: put "
-            "those of one volume into a folder of their own"
+            "has several slices at {at:.2f} mm, such as time points or echoes: put "
+            "those of one volume into a folder of their own",
+            at=at,
         )
     if steps.max() > 1.5 * usual:
         at = int(np.argmax(steps))
         raise UserError(
-            f"has a gap: its slices are {usual:.3f} mm apart, but {steps[at]:.3f} mm "
-            f"between {places[at]:.2f} and {places[at + 1]:.2f} mm: add the slices that "
-            "are missing"
+            "has a gap: its slices are {usual:.3f} mm apart, but {step:.3f} mm "
+            "between {before:.2f} and {after:.2f} mm: add the slices that "
+            "are missing",
+            usual=usual,
+            step=steps[at],
+            before=places[at],
+            after=places[at + 1],
         )
     even = np.linspace(places[0], places[-1], len(places))
     if np.abs(places - even).max() > _UNEVEN * usual:
         raise UserError(
-            f"has uneven steps between slices, from {steps.min():.3f} to "
-            f"{steps.max():.3f} mm: resample it to even steps, as dcm2niix does"
+            "has uneven steps between slices, from {min:.3f} to "
+            "{max:.3f} mm: resample it to even steps, as dcm2niix does",
+            min=steps.min(),
+            max=steps.max(),
         )
 
 
@@ -163,7 +181,8 @@ def _check_tilt(ordered: list[Plane]) -> None:
     aside = float(np.linalg.norm(way - across * first.normal))
     if aside > _SHIFT * min(first.pixel):
         raise UserError(
-            f"has slices that are shifted by a gantry tilt of "
-            f"{degrees(atan(aside / across)):.1f} degrees: correct the tilt first, as "
-            "dcm2niix does"
+            "has slices that are shifted by a gantry tilt of "
+            "{degrees:.1f} degrees: correct the tilt first, as "
+            "dcm2niix does",
+            degrees=degrees(atan(aside / across)),
         )

@@ -9,6 +9,7 @@ from typing import Any
 from sparseseg.data.formats.dicom_planes import Plane
 from sparseseg.data.optional import library
 from sparseseg.errors import UserError
+from sparseseg.language import say, template
 
 _MARK, _MARK_AT = b"DICM", 128
 _LOOKED_AT = 200
@@ -35,8 +36,10 @@ class Series:
         patients = sorted({_word(header, "PatientID") for _, header in self.headers})
         if len(patients) > 1:
             raise UserError(
-                f"mixes {len(patients)} patients in one series "
-                f"({', '.join(patients)}): sort the files by patient"
+                "mixes {count} patients in one series "
+                "({patients}): sort the files by patient",
+                count=len(patients),
+                patients=", ".join(patients),
             )
         return [plane for path, header in self.headers for plane in _of(path, header)]
 
@@ -44,7 +47,12 @@ class Series:
         header = self.headers[0][1]
         words = _word(header, "SeriesDescription") or _word(header, "Modality")
         count = sum(int(h.get("NumberOfFrames") or 1) for _, h in self.headers)
-        return f"({words}, {count} slices, patient {self.patient})"
+        return say(
+            "({words}, {count} slices, patient {patient})",
+            words=words,
+            count=count,
+            patient=self.patient,
+        )
 
 
 def is_dicom(path: Path) -> bool:
@@ -77,18 +85,35 @@ def chosen(path: Path, part: str) -> Series:
         fitting = found
     if len(fitting) == 1:
         return fitting[0]
-    raise UserError(_ask(path, part, found, names))
+    raise _ask(path, part, found, names)
 
 
-def _ask(path: Path, part: str, found: list[Series], names: list[str]) -> str:
+def _ask(path: Path, part: str, found: list[Series], names: list[str]) -> UserError:
     listed = [f"{n} {s}" for n, s in zip(names, found, strict=True)]
-    rest = [f"and {len(listed) - _LISTED} more"] if len(listed) > _LISTED else []
+    rest = (
+        [say("and {count} more", count=len(listed) - _LISTED)]
+        if len(listed) > _LISTED
+        else []
+    )
     patients = sorted({series.patient for series in found})
-    of = f" of {len(patients)} patients" if len(patients) > 1 else ""
-    what = f"has no series {part!r}, but" if part else "holds"
-    return (
-        f"{what} {len(found)} series{of}: {'; '.join(listed[:_LISTED] + rest)}; add the "
-        f"name of one, such as '{path}#{names[0]}'"
+    count = say("{count} series", count=len(found))
+    if len(patients) > 1:
+        count = say(
+            "{count} series of {patients} patients",
+            count=len(found),
+            patients=len(patients),
+        )
+    words = template(
+        "has no series {part!r}, but {count}: {listed}; add the name of one, such as "
+        "'{path}#{name}'"
+    )
+    if not part:
+        words = template(
+            "holds {count}: {listed}; add the name of one, such as '{path}#{name}'"
+        )
+    listing = "; ".join(listed[:_LISTED] + rest)
+    return UserError(
+        words, part=part, count=count, listed=listing, path=path, name=names[0]
     )
 
 
@@ -129,11 +154,15 @@ def _header(path: Path) -> Any:
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True)
     except Exception as error:
-        raise UserError(f"holds {path.name}, which is damaged: {error}") from error
+        raise UserError(
+            "holds {name}, which is damaged: {error}", name=path.name, error=error
+        ) from error
     storage = _storage(header)
     is_image = "Rows" in header and "Columns" in header
     if not storage or ("Image" in storage and not is_image):
-        raise UserError(f"holds {path.name}, which is cut short: copy it again")
+        raise UserError(
+            "holds {name}, which is cut short: copy it again", name=path.name
+        )
     return header if is_image and header.get("Modality") != "SEG" else None
 
 
@@ -147,15 +176,18 @@ def _storage(header: Any) -> str:
 def _of(path: Path, header: Any) -> list[Plane]:
     if int(header.get("SamplesPerPixel") or 1) != 1:
         raise UserError(
-            f"holds colour pictures ({path.name} is "
-            f"{_word(header, 'PhotometricInterpretation')}): export one grey channel"
+            "holds colour pictures ({name} is {word}): export one grey channel",
+            name=path.name,
+            word=_word(header, "PhotometricInterpretation"),
         )
     if int(header.get("NumberOfFrames") or 1) == 1 and _ENHANCED not in header:
         return [_plane(path, None, header, [header])]
     if _ENHANCED not in header:
         raise UserError(
-            f"holds {path.name} with {header.NumberOfFrames} frames, and the file does "
-            "not say where they lie: export it as a series of slices or as enhanced DICOM"
+            "holds {name} with {frames} frames, and the file does "
+            "not say where they lie: export it as a series of slices or as enhanced DICOM",
+            name=path.name,
+            frames=header.NumberOfFrames,
         )
     shared = list(header.get("SharedFunctionalGroupsSequence") or [])
     return [
@@ -197,8 +229,10 @@ def _numbers(path: Path, groups: list[Any], word: str, count: int) -> tuple[floa
     value = next((g.get(word) for g in groups if g.get(word) is not None), None)
     if value is None or len(value) != count:
         raise UserError(
-            f"holds {path.name} without {word}, so it is not known how its slices lie: "
-            "export the series from the scanner or archive again"
+            "holds {name} without {word}, so it is not known how its slices lie: "
+            "export the series from the scanner or archive again",
+            name=path.name,
+            word=word,
         )
     return tuple(map(float, value))
 

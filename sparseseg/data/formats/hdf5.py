@@ -16,6 +16,7 @@ from sparseseg.data.time_points import point_of
 from sparseseg.data.units import PIXEL, UNKNOWN, Spacing, convert, in_one_unit
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 _DATASET = "data"
 _CHUNK = 64
@@ -96,8 +97,12 @@ def _only_volume(file: Any, path: Path) -> Any:
     if not volumes:
         raise UserError("holds no dataset that may be a volume: choose another file")
     raise UserError(
-        f"holds {len(volumes)} datasets that may be a volume ({_names(volumes)}): add "
-        f"the path of one, such as '{path}:{volumes[0].name}'"
+        "holds {count} datasets that may be a volume ({names}): add "
+        "the path of one, such as '{path}:{name}'",
+        count=len(volumes),
+        names=_names(volumes),
+        path=path,
+        name=volumes[0].name,
     )
 
 
@@ -107,8 +112,9 @@ def _dataset(file: Any, part: str) -> Any:
     found = next((item for item in volumes if item.name == wanted), None)
     if found is None:
         raise UserError(
-            f"has no dataset {wanted} that may be a volume: those that may are "
-            f"{_names(volumes) or 'none'}"
+            "has no dataset {wanted} that may be a volume: those that may are {names}",
+            wanted=wanted,
+            names=_names(volumes) or say("none"),
         )
     return found
 

@@ -52,8 +52,9 @@ def write(path: Path, array: NDArray[Any], like: Volume) -> None:
     values = array.astype(np.uint16) if array.dtype.kind == "b" else array
     if values.dtype.kind in "iu" and values.dtype.itemsize > 2:
         raise UserError(
-            f"cannot write {values.dtype} as MRC, which holds whole numbers of 16 bits: "
-            "choose .ome.tif or .nii.gz"
+            "cannot write {dtype} as MRC, which holds whole numbers of 16 bits: "
+            "choose .ome.tif or .nii.gz",
+            dtype=values.dtype,
         )
     with _mrcfile().new(path, overwrite=True) as file:
         file.set_data(values[0] if len(values) == 1 else values)
@@ -80,7 +81,9 @@ def _letters(file: Any) -> str:
     if order == [0, 0, 0]:
         order = [3, 2, 1]
     if sorted(order) != [1, 2, 3]:
-        raise UserError(f"has axes {order[::-1]} and not 1, 2, 3: correct its header")
+        raise UserError(
+            "has axes {order} and not 1, 2, 3: correct its header", order=order[::-1]
+        )
     return "c" * (axes - 3) + "".join(_AXES[axis] for axis in order)
 
 

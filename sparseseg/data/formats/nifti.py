@@ -27,6 +27,7 @@ from sparseseg.data.units import (
 )
 from sparseseg.data.volume import Volume, channels_first
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 # Its notes on odd header fields would stand in the user's terminal.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
@@ -118,8 +119,10 @@ def _check_length(path: Path, stored: Any) -> None:
     needed = stored.offset + int(np.prod(stored.shape)) * stored.dtype.itemsize
     if (size := path.stat().st_size) < needed:
         raise UserError(
-            f"is cut short: it holds {size:,} of {needed:,} bytes: copy or download it "
-            "again"
+            "is cut short: it holds {size:,} of {needed:,} bytes: copy or download it "
+            "again",
+            size=size,
+            needed=needed,
         )
 
 
@@ -206,7 +209,7 @@ def _check_time(header: Any, shape: tuple[int, ...]) -> None:
     """Take the fourth axis for channels, unless its step has a unit of time."""
     timed = header.get_xyzt_units()[1] in _TIME_UNITS and header["pixdim"][4] > 0
     if len(shape) > 3 and shape[3] > 1 and timed:
-        hint = "; if these are channels, set the unit of time to unknown"
+        hint = say("; if these are channels, set the unit of time to unknown")
         raise TimeSeriesError(shape[3], hint)
 
 

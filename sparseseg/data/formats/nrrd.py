@@ -150,11 +150,14 @@ def _channel_axis(header: Any, axes: int) -> int | None:
     timed = [a for a, kind in enumerate(kinds or ()) if kind.lower() == "time"]
     if any(header["sizes"][axis] > 1 for axis in timed):
         points = header["sizes"][timed[0]]
-        raise UserError(f"has a time axis of {points} points: save one time point")
+        raise UserError(
+            "has a time axis of {points} points: save one time point", points=points
+        )
     if len(outside) > 1 or (axes == 4 and not outside):
         raise UserError(
-            f"has {axes} axes, and the file does not say which one holds the channels: "
-            "save z, y, x, or one axis of channels"
+            "has {axes} axes, and the file does not say which one holds the channels: "
+            "save z, y, x, or one axis of channels",
+            axes=axes,
         )
     return outside[0] if outside else None
 

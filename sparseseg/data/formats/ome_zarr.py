@@ -102,7 +102,9 @@ def only_image(group: Any, kind: Any) -> tuple[Any, Any] | None:
         if len(found) > 1:
             names = ", ".join(g.basename for g, _ in found[:6])
             raise UserError(
-                f"holds {len(found)} images ({names}): give the folder of one of them"
+                "holds {count} images ({names}): give the folder of one of them",
+                count=len(found),
+                names=names,
             )
         if found:
             return found[0]

@@ -14,6 +14,7 @@ from PIL import Image
 from sparseseg.data.formats.format import Format
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
+from sparseseg.language import say
 
 _KINDS = {
     ".png": "PNG",
@@ -48,8 +49,12 @@ def read(folder: Path) -> Volume:
         plane = first if index == 0 else _plane(path)
         if (plane.shape, plane.dtype) != (first.shape, first.dtype):
             raise UserError(
-                f"holds slices that differ: {paths[0].name} has {_words(first)}, "
-                f"{path.name} has {_words(plane)}: give them one size and type"
+                "holds slices that differ: {name} has {words}, "
+                "{other} has {other_words}: give them one size and type",
+                name=paths[0].name,
+                words=_words(first),
+                other=path.name,
+                other_words=_words(plane),
             )
         voxels[0, index] = plane
     return Volume(voxels, name=folder.name)
@@ -79,15 +84,18 @@ def _check_names(paths: list[Path]) -> None:
     kinds = sorted({_KINDS[path.suffix.lower()] for path in paths})
     if len(kinds) > 1:
         raise UserError(
-            f"holds {' and '.join(kinds)} pictures: put those of one volume into a "
-            "folder of their own"
+            "holds {kinds} pictures: put those of one volume into a "
+            "folder of their own",
+            kinds=", ".join(kinds),
         )
     series = sorted({_NUMBER.sub("*", path.stem) for path in paths})
     if len(series) > 1:
         listed = ", ".join(series[:_NAMED])
         raise UserError(
-            f"holds pictures of {len(series)} names ({listed}): put those of one volume "
-            "into a folder of their own, with numbers alone to tell them apart"
+            "holds pictures of {count} names ({listed}): put those of one volume "
+            "into a folder of their own, with numbers alone to tell them apart",
+            count=len(series),
+            listed=listed,
         )
     _note_gap([in_natural_order(path) for path in paths])
 
@@ -105,9 +113,12 @@ def _note_gap(keys: list[list[int | str]]) -> None:
     if len(set(steps.tolist())) > 1:
         at = int(np.argmax(steps))
         warnings.warn(
-            f"the numbers of the slices jump from {running[-1][at]} to "
-            f"{running[-1][at + 1]}: a slice may be missing",
-            Note,
+            Note(
+                "the numbers of the slices jump from {before} to "
+                "{after}: a slice may be missing",
+                before=running[-1][at],
+                after=running[-1][at + 1],
+            ),
             stacklevel=4,
         )
 
@@ -128,9 +139,13 @@ def _plane(path: Path) -> NDArray[Any]:
     try:
         return _grey(reader(path))
     except UserError as error:
-        raise UserError(f"holds {path.name}, which {error}") from error
+        raise UserError(
+            "holds {name}, which {error}", name=path.name, error=error
+        ) from error
     except Exception as error:
-        raise UserError(f"holds {path.name}, which is damaged: {error}") from error
+        raise UserError(
+            "holds {name}, which is damaged: {error}", name=path.name, error=error
+        ) from error
 
 
 def _tiff(path: Path) -> NDArray[Any]:
@@ -151,7 +166,9 @@ def _grey(values: NDArray[Any]) -> NDArray[Any]:
     if plain.ndim == 2:
         return plain
     if plain.ndim != 3 or plain.shape[-1] not in (2, 3, 4):
-        raise UserError(f"has the shape {plain.shape}, and a slice has y and x")
+        raise UserError(
+            "has the shape {shape}, and a slice has y and x", shape=plain.shape
+        )
     colours = plain if plain.shape[-1] == 3 else plain[..., :-1]
     is_clear = plain.shape[-1] == 3 or (plain[..., -1] == _CLEAR).all()
     if not is_clear or (colours != colours[..., :1]).any():
@@ -164,7 +181,12 @@ def _grey(values: NDArray[Any]) -> NDArray[Any]:
 
 def _words(plane: NDArray[Any]) -> str:
     rows, columns = plane.shape
-    return f"{rows} x {columns} pixels of {plane.dtype}"
+    return say(
+        "{rows} x {columns} pixels of {dtype}",
+        rows=rows,
+        columns=columns,
+        dtype=plane.dtype,
+    )
 
 
 _READERS: dict[str, Callable[[Path], NDArray[Any]]] = {
@@ -175,11 +197,13 @@ _READERS: dict[str, Callable[[Path], NDArray[Any]]] = {
 
 
 def _write(path: Path, _array: NDArray[Any], _like: Volume) -> None:
-    raise UserError(f"cannot write {path} as a folder of slices: write one file")
+    raise UserError(
+        "cannot write {path} as a folder of slices: write one file", path=path
+    )
 
 
 FORMAT = Format(
-    name="a folder of slices",
+    name=say("a folder of slices"),
     endings=(),
     matches=lambda path, _: path.is_dir() and holds_slices(path),
     read=read,

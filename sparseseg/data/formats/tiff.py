@@ -19,6 +19,7 @@ from sparseseg.data.time_points import TimeSeriesError, check_point, point_of
 from sparseseg.data.units import UNKNOWN, Spacing, in_one_unit, seven_digits
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 # Its complaints become one sentence of ours, and stay off the user's terminal.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -59,7 +60,7 @@ def _at_point(
 
 def open_on_disk(path: Path) -> Volume:
     """Do the same, but leave the voxels on disk: pages are read as they are needed."""
-    zarr = library("zarr", "large TIFF", "zarr")
+    zarr = library("zarr", say("large TIFF"), "zarr")
     file = tifffile.TiffFile(path)
     _check_chain(file)
     series = _only_volume(file)
@@ -70,7 +71,9 @@ def open_on_disk(path: Path) -> Volume:
     # Axes of length 1 that mean nothing are left out of what is asked for.
     letters = "".join("t" if a == "-" else a.lower() for a in axes)
     if letters.count("t") > 1:
-        raise UserError(f"has axes {series.axes}: save z, y, x, or c, z, y, x")
+        raise UserError(
+            "has axes {axes}: save z, y, x, or c, z, y, x", axes=series.axes
+        )
     array = OnDisk(store, letters, opened=partial(_voxels, path))
     return _volume(file, path, array)
 
@@ -174,7 +177,9 @@ def _check_pages(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> No
 def _only_volume(file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
     volumes = [s for s in file.series if sum(n > 1 for n in s.shape) > 2]
     if len(volumes) > 1:
-        raise UserError(f"holds {len(volumes)} volumes: save the one to use on its own")
+        raise UserError(
+            "holds {count} volumes: save the one to use on its own", count=len(volumes)
+        )
     return volumes[0] if volumes else file.series[0]
 
 
@@ -189,7 +194,9 @@ def _meaning(axes: str, shape: tuple[int, ...], named: bool) -> str:
         for a, n in zip(axes, shape, strict=True)
     )
     if "T" in letters:
-        hint = "; if these are slices, re-order them as z (ImageJ: Image > Hyperstacks)"
+        hint = say(
+            "; if these are slices, re-order them as z (ImageJ: Image > Hyperstacks)"
+        )
         raise TimeSeriesError(shape[axes.index("T")], hint)
     # Three or four pages written without names pass for planes of a colour picture.
     unnamed = letters if named else letters.replace("SYX", "ZYX")
@@ -204,13 +211,17 @@ def _meaning(axes: str, shape: tuple[int, ...], named: bool) -> str:
 def _check_meaning(meant: str, axes: str, shape: tuple[int, ...]) -> None:
     if set(meant) in ({"Y", "X"}, {"C", "Y", "X"}):
         raise UserError(
-            f"is a 2-D picture (axes {axes}, shape {shape}) and a volume is needed: "
-            "save its slices as one stack with a z axis"
+            "is a 2-D picture (axes {axes}, shape {shape}) and a volume is needed: "
+            "save its slices as one stack with a z axis",
+            axes=axes,
+            shape=shape,
         )
     if set(meant) - set(_ORDER) or len(set(meant)) < len(meant):
         raise UserError(
-            f"has axes {axes} of shape {shape}, whose meaning is not known: "
-            "save it as ImageJ or OME-TIFF with axes ZYX or CZYX"
+            "has axes {axes} of shape {shape}, whose meaning is not known: "
+            "save it as ImageJ or OME-TIFF with axes ZYX or CZYX",
+            axes=axes,
+            shape=shape,
         )
 
 

@@ -124,8 +124,11 @@ def _only_array(path: Path, group: Any, zarr: Any) -> Any:
         )
     names = sorted(found)
     raise UserError(
-        f"holds {len(names)} arrays ({', '.join(names[:_LISTED])}): give the folder of "
-        f"one of them, such as {path / names[0]}"
+        "holds {count} arrays ({names}): give the folder of "
+        "one of them, such as {path}",
+        count=len(names),
+        names=", ".join(names[:_LISTED]),
+        path=path / names[0],
     )
 
 
