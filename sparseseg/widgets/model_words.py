@@ -151,11 +151,12 @@ def card(pick: Pick) -> str:
     """Return what is to be known of a model before it is used."""
     classes = ", ".join(f"{n} {name}" for n, name in pick.classes.items())
     entry, size = pick.entry, _size(pick)
-    lines = [classes, f"{_BADGES[pick.commercial]}; {size}."]
+    badge = _BADGES[pick.commercial]
+    lines = [classes, say("{badge}; {size}.", badge=badge, size=size)]
     if pick.origin:
         lines.append(pick.origin)
     if entry:
-        lines.append(f"{_STATUS[entry.status].capitalize()}.")
+        lines.append(_sentence(_STATUS[entry.status]))
         lines.append(
             say(
                 "Weights: {weights}. Data: {data}.",
@@ -231,7 +232,7 @@ def fit_words(
 
 
 def _sentence(words: str) -> str:
-    return f"{words[0].upper()}{words[1:]}."
+    return say("{words}.", words=f"{words[0].upper()}{words[1:]}")
 
 
 def _times(sides: Any) -> str:
