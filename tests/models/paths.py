@@ -8,6 +8,7 @@ V2 = FIXTURES / "Dataset501_TinyLiTS" / "nnUNetTrainer__nnUNetPlans__3d_fullres"
 V1 = FIXTURES / "3d_fullres" / "Task529_TinyLiTS" / "nnUNetTrainerV2__nnUNetPlansv2.1"
 MLPERF = FIXTURES / "tiny_kits19_pytorch_checkpoint.pth"
 MONAI = FIXTURES / "TinyLiver_ct_segmentation"
+BIOIMAGEIO = FIXTURES / "bioimageio"
 
 
 def image(number: int, name: str = "nnunet_v2") -> Path:

@@ -236,7 +236,6 @@ def test_a_model_in_an_archive_among_the_noise_of_a_mac(tmp_path):
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        ({"rdf.yaml": "type: model"}, "BioImage.IO"),
         ({"notes.txt": "nothing"}, "no model of a known format"),
     ],
 )

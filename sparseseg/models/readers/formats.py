@@ -6,7 +6,13 @@ from pathlib import Path
 
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
-from sparseseg.models.readers import mlperf_kits19, monai_bundle, nnunet_v1, nnunet_v2
+from sparseseg.models.readers import (
+    bioimageio,
+    mlperf_kits19,
+    monai_bundle,
+    nnunet_v1,
+    nnunet_v2,
+)
 from sparseseg.models.readers.foreign import ForeignFacts
 from sparseseg.models.store.archives import extract, members, open_archive
 
@@ -16,6 +22,7 @@ _FOLDERS: tuple[tuple[Callable[[Path], bool], _Reader], ...] = (
     (nnunet_v2.is_folder, nnunet_v2.read),
     (nnunet_v1.is_folder, nnunet_v1.read),
     (monai_bundle.is_folder, monai_bundle.read),
+    (bioimageio.is_folder, bioimageio.read),
 )
 _DEEPEST = 6
 _MOST_FOLDERS = 2000
@@ -30,11 +37,12 @@ _NEEDED = (
     "configs/*.yaml",
     "configs/*.yml",
     f"models/{monai_bundle.WEIGHTS}",
+    *bioimageio.NAMES,
+    ".pt",
+    ".pth",
+    ".onnx",
+    ".npy",
 )
-_NOT_YET = {
-    "rdf.yaml": "a BioImage.IO model",
-    "bioimageio.yaml": "a BioImage.IO model",
-}
 
 
 def read_model(path: Path, given: ForeignFacts | None = None) -> Model:
@@ -44,6 +52,8 @@ def read_model(path: Path, given: ForeignFacts | None = None) -> Model:
     or of a format or network that is not known.
     """
     given = given or ForeignFacts()
+    if path.name in bioimageio.NAMES and path.is_file():
+        path = path.parent
     if path.is_dir():
         return _read_folder(path, given)
     if not path.is_file():
@@ -56,8 +66,8 @@ def read_model(path: Path, given: ForeignFacts | None = None) -> Model:
         return mlperf_kits19.read(path, given)
     raise UserError(
         f"{path.name} is no model of a known format: give a .safetensors file of "
-        "sparseseg, a folder or .zip archive of nnU-Net, or the .pth checkpoint of "
-        "MLPerf"
+        "sparseseg, a folder or .zip archive of nnU-Net, MONAI or BioImage.IO, or the "
+        ".pth checkpoint of MLPerf"
     )
 
 
@@ -101,12 +111,6 @@ def _one_of(
 
 
 def _nothing(folder: Path) -> str:
-    for name, what in _NOT_YET.items():
-        if (folder / name).is_file():
-            return (
-                f"{folder.name} is {what}, which this version does not read: give a "
-                "model of nnU-Net, MLPerf or sparseseg"
-            )
     for inner in _folders(folder):
         for name, wanted in _UNFINISHED.items():
             if (inner / name).is_file():
@@ -118,7 +122,8 @@ def _nothing(folder: Path) -> str:
     return (
         f"{folder} holds no model of a known format: nnU-Net 2 has plans.json, "
         "dataset.json and fold_0/checkpoint_final.pth, nnU-Net 1 plans.pkl and "
-        "fold_0/model_final_checkpoint.model"
+        "fold_0/model_final_checkpoint.model, BioImage.IO rdf.yaml, and a bundle of MONAI "
+        "configs/metadata.json and configs/inference.json"
     )
 
 

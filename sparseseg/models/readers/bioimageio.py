@@ -1,0 +1,261 @@
+"""Packages of BioImage.IO, formats 0.4 and 0.5: the description is read as data."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor as Weights
+
+from sparseseg.engine.model import Model
+from sparseseg.errors import UserError
+from sparseseg.models.readers.bioimageio_processing import (
+    Finishing,
+    finishing,
+    preparing,
+)
+from sparseseg.models.readers.bioimageio_tensors import (
+    Tensor,
+    spacing_of,
+    tensor_of,
+    windows_of,
+)
+from sparseseg.models.readers.described import read_description
+from sparseseg.models.readers.foreign import Foreign, ForeignFacts, assembled, reading
+from sparseseg.models.readers.unpickling import read_checkpoint
+from sparseseg.nn.monai import NETWORKS
+from sparseseg.nn.onnx_program import check_program
+from sparseseg.recipes.pretrained import Inference, Normaliser
+
+NAMES = ("rdf.yaml", "bioimageio.yaml")
+_VERSIONS = ("0.4.", "0.5.")
+_LIBRARY = "monai.networks.nets"
+_MOST_BYTES = 2**30
+
+
+def is_folder(folder: Path) -> bool:
+    """Tell whether a folder is such a package."""
+    return _description(folder) is not None
+
+
+def read(folder: Path, given: ForeignFacts) -> Model:
+    """Read a package with one image in and one segmentation out.
+
+    Weights are a state dict of a network of MONAI, or an ONNX program. Code, such as
+    TorchScript or a network in Python, is never run. Raises `UserError` for what is not
+    known, damaged or hostile.
+    """
+    path = _description(folder)
+    assert path is not None
+    described = read_description(path)
+    with reading(folder, "BioImage.IO"):
+        _check_kind(described, path.name)
+        return assembled(_foreign(folder, described), given)
+
+
+def _description(folder: Path) -> Path | None:
+    paths = (folder / name for name in NAMES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _check_kind(described: Mapping[str, Any], name: str) -> None:
+    version = str(described.get("format_version"))
+    if described.get("type", "model") != "model" or not version.startswith(_VERSIONS):
+        raise UserError(
+            f"{name} describes a {str(described.get('type'))[:20]} of the format "
+            f"{version[:20]}, and sparseseg reads models of 0.4 and 0.5: export it anew"
+        )
+    inputs, outputs = described["inputs"], described["outputs"]
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise UserError(
+            f"the model takes {len(inputs)} images and gives {len(outputs)}, and "
+            "sparseseg knows one of each: this model cannot be read"
+        )
+
+
+def _foreign(folder: Path, described: Mapping[str, Any]) -> Foreign:
+    source, answer = (tensor_of(described[k][0]) for k in ("inputs", "outputs"))
+    steps = preparing(source.described.get("preprocessing") or [], source.dims)
+    done = finishing(answer.described.get("postprocessing") or [])
+    patch, least, step, halo = windows_of(source, answer)
+    network, state = _network(folder, described, source, answer)
+    spacing, unit = spacing_of(source)
+    outputs = answer.channels
+    exclusive = _exclusive(folder, described, answer, done)
+    return Foreign(
+        network=network,
+        states=[state],
+        spacing=spacing,
+        unit=unit,
+        patch=patch,
+        labels=range(outputs) if exclusive else range(1, outputs + 1),
+        names={k + (not exclusive): words for k, words in answer.names.items()},
+        inference=Inference(
+            normalisers=(Normaliser(kind="none"),) * source.channels,
+            steps=steps,
+            resampling="none",
+            crop=False,
+            flat=source.dims == 2,
+            sums="float32",
+            weights="last",
+            halo=halo,
+            least=least,
+            step=step,
+            edge="mirror",
+            mirror=(),
+            regions=not exclusive,
+            activation="usual" if done.activation else "none",
+        ),
+        trained=_trained(described),
+    )
+
+
+def _exclusive(
+    folder: Path, described: Mapping[str, Any], answer: Tensor, done: Finishing
+) -> bool:
+    """Tell whether each voxel belongs to one output; else outputs may overlap.
+
+    Raises `UserError` for answers that are no probabilities, such as distances.
+    """
+    if done.activation:
+        return done.activation == "softmax"
+    found = _test_answer(folder, described, answer)
+    if found is None:
+        told = answer.described.get("data") or {}
+        known = told.get("range") if isinstance(told, Mapping) else None
+        if done.is_clipped or (known or answer.described.get("data_range")) == [0, 1]:
+            return False
+        raise _no_probabilities("the description does not say so")
+    if not np.isfinite(found).all() or found.min() < -1e-3 or found.max() > 1.001:
+        raise _no_probabilities(f"they go from {found.min():.4g} to {found.max():.4g}")
+    if "c" not in answer.order or answer.channels == 1:
+        return False
+    return bool(np.allclose(found.sum(answer.order.index("c")), 1, atol=1e-3))
+
+
+def _test_answer(
+    folder: Path, described: Mapping[str, Any], answer: Tensor
+) -> np.ndarray | None:
+    """Return the answer that the package gives as an example, if it is there."""
+    given = answer.described.get("test_tensor") or described.get("test_outputs")
+    if isinstance(given, list):
+        given = given[0]
+    if given is None:
+        return None
+    path = _file(folder, given)
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        return None
+    found: np.ndarray = np.load(path, allow_pickle=False)
+    return found.astype(np.float32)
+
+
+def _no_probabilities(why: str) -> UserError:
+    return UserError(
+        f"the answers of the model are no probabilities ({why}): sparseseg only knows "
+        "segmentations, not distances, flows or images"
+    )
+
+
+def _network(
+    folder: Path, described: Mapping[str, Any], source: Tensor, answer: Tensor
+) -> tuple[dict[str, Any], dict[str, Weights]]:
+    """Return the network and its weights: of a network that is known, or a program."""
+    weights = described["weights"]
+    state = weights.get("pytorch_state_dict")
+    known = _known_network(state) if state else None
+    usual = "bczyx" if source.dims == 3 else "bcyx"
+    if state and known and source.order == answer.order == usual:
+        path = _checked(folder, state)
+        return {"monai": {"name": known[0], "arguments": known[1]}}, _state(path)
+    if onnx := weights.get("onnx"):
+        if onnx.get("external_data"):
+            raise UserError(
+                "the ONNX program of the model takes weights from another file, which is "
+                "not known here: this model cannot be read"
+            )
+        content = _checked(folder, onnx).read_bytes()
+        check_program(content)
+        program = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        places = {"into": source.places, "out": answer.places}
+        return {"onnx": {"size": len(content), **places}}, {"program": program}
+    there = ", ".join(map(str, weights))
+    raise UserError(
+        f"the model has weights as {there[:120]}: sparseseg reads ONNX, and PyTorch "
+        f"weights of {', '.join(NETWORKS)} of MONAI; it runs no TorchScript and no "
+        "network in Python, which are programs. Ask its authors for ONNX"
+    )
+
+
+def _known_network(state: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """Return name and arguments of a network of MONAI; None for any other."""
+    given = state.get("architecture")
+    kwargs = state.get("kwargs")
+    if isinstance(given, Mapping):
+        if given.get("source") or given.get("import_from") != _LIBRARY:
+            return None
+        name, kwargs = str(given.get("callable")), given.get("kwargs")
+    else:
+        library, _, name = str(given).rpartition(".")
+        if library != _LIBRARY:
+            return None
+    return (name, dict(kwargs or {})) if name in NETWORKS else None
+
+
+def _state(path: Path) -> dict[str, Weights]:
+    found = read_checkpoint(path)
+    for name, value in found.items():
+        if not isinstance(value, Weights):
+            raise UserError(
+                f"{path.name} holds {str(name)[:80]!r}, which is no weight: this model "
+                "cannot be read"
+            )
+    kept = ("skip_layers.", "deep_supervision_heads.")
+    return {k: v for k, v in found.items() if not k.startswith(kept)}
+
+
+def _checked(folder: Path, entry: Mapping[str, Any]) -> Path:
+    """Return a file of the package; raise `UserError` unless it is the one described."""
+    path = _file(folder, entry)
+    if not path.is_file():
+        raise UserError(
+            f"the model names {path.name}, which is not in {folder.name}: download the "
+            "whole package"
+        )
+    wanted = str(entry.get("sha256") or "")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if wanted and wanted != found:
+        raise UserError(
+            f"{path.name} has sha256 {found}, and the model says {wanted[:64]}: it is "
+            "another file or incomplete; download it again"
+        )
+    return path
+
+
+def _file(folder: Path, given: Any) -> Path:
+    """Return where a file of the package is; raise `UserError` for one outside."""
+    source = str(given["source"] if isinstance(given, Mapping) else given)
+    if "://" in source:
+        raise UserError(
+            f"the model says that a part is at {source[:120]}: download the whole "
+            "package, a .zip, and give that"
+        )
+    place = PurePosixPath(source.replace("\\", "/"))
+    path = folder / place
+    inside = path.resolve().is_relative_to(folder.resolve())
+    if place.is_absolute() or ".." in place.parts or ":" in source or not inside:
+        raise UserError(
+            f"the model names {source[:80]!r}, which is outside of its folder: it was "
+            "not loaded"
+        )
+    return path
+
+
+def _trained(described: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"format": "bioimageio"}
+    for name in ("name", "license", "version", "id"):
+        if isinstance(described.get(name), str | int | float):
+            found["licence" if name == "license" else name] = str(described[name])[:200]
+    return found
