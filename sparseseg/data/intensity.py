@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.data.source import Source
 from sparseseg.errors import UserError
 
 _SAMPLE = 600_000
@@ -90,6 +91,52 @@ def plane_sample(array: Any, channel: int, *, planes: int) -> NDArray[np.float64
         parts.append(plane[:: max(1, plane.size // _PIXELS)].astype(np.float64))
     values = np.concatenate(parts)
     return values[np.isfinite(values)]
+
+
+def channel_of(array: Source, channel: int) -> NDArray[Any]:
+    """Return one channel (z, y, x); of an array on disk, a part of a few planes."""
+    if isinstance(array, np.ndarray):
+        whole: NDArray[Any] = array[channel]
+        return whole
+    parts = []
+    for z in _some(np.arange(array.shape[1])):
+        plane = _plane(array, channel, z)
+        step = max(1, round((plane.size / _PIXELS) ** 0.5))
+        parts.append(plane[::step, ::step])
+    return np.stack(parts)
+
+
+def painted_greys(
+    array: Source, channel: int, painted: NDArray[np.uint8], values: Sequence[int]
+) -> NDArray[Any]:
+    """Return the grey values of a channel where some values are painted, in one row.
+
+    Of an array on disk, only a few of the planes across z that have them are read.
+    """
+    chosen = np.zeros(256, bool)
+    chosen[list(values)] = True
+    if isinstance(array, np.ndarray):
+        found: NDArray[Any] = array[channel][chosen[painted]]
+        return found
+    there = [z for z, plane in enumerate(painted) if chosen[plane].any()]
+    parts = [_plane(array, channel, z)[chosen[painted[z]]] for z in _some(there)]
+    return np.concatenate(parts) if parts else np.zeros(0, array.dtype)
+
+
+def _some(places: Sequence[int] | NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return a few of some planes, evenly, or all if they are few."""
+    among = np.asarray(places, np.intp)
+    if among.size <= _PLANES:
+        return among
+    some: NDArray[np.intp] = among[
+        np.linspace(0, among.size - 1, _PLANES).round().astype(int)
+    ]
+    return some
+
+
+def _plane(array: Source, channel: int, z: int) -> NDArray[Any]:
+    plane: NDArray[Any] = array[channel : channel + 1, z : z + 1, :, :][0, 0]
+    return plane
 
 
 def equalising(channels: Sequence[NDArray[Any]], *, extent: float = 2.0) -> GreyCurve:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sparseseg.data.time_points import TimeSeriesError, check_point
 from sparseseg.errors import UserError
 
+IN_MEMORY = 2**30
+"""Bytes; where a person works on volumes, larger ones stay on disk."""
 _LEGAL = tuple(map(sorted, ("zyx", "czyx", "tczyx", "tzyx")))
 
 
@@ -45,6 +47,11 @@ class OnDisk:
         self._held: tuple[tuple[slice, slice, slice], NDArray[Any]] | None = None
         self.size = int(np.prod(self.shape))
         self.nbytes = self.size * self.dtype.itemsize
+
+    @property
+    def reopen(self) -> Callable[[], "OnDisk"] | None:
+        """What opens the file again, in this or another process; None without a file."""
+        return self._opened
 
     def __reduce__(self) -> tuple[Callable[[], "OnDisk"], tuple[()]]:
         if self._opened is None:

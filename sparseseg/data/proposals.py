@@ -12,9 +12,11 @@ from scipy.ndimage import distance_transform_edt, label
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.data.slices import AXES
+from sparseseg.data.source import Source
 from sparseseg.errors import UserError
 
 Labels = NDArray[np.uint8]
+_SLAB = 16  # planes
 _LEAST = 1e-6
 """For seeds of one grey value, whose standard deviation is 0."""
 
@@ -49,18 +51,22 @@ def between_slices(annotation: Labels, axis: int) -> Labels:
     return proposal
 
 
-def threshold(
-    image: NDArray[np.generic], low: float, high: float, number: int
-) -> Labels:
-    """Propose a class where the grey values of an image are from `low` to `high`."""
-    inside = (image >= low) & (image <= high)  # type: ignore[operator]
-    return np.where(inside, number, UNLABELLED).astype(np.uint8)
+def threshold(image: Source, low: float, high: float, number: int) -> Labels:
+    """Propose a class where the first channel of an image is from `low` to `high`.
+
+    The image (c, z, y, x) may stay on disk: a few planes are read at a time.
+    """
+    proposal = np.zeros(image.shape[1:], np.uint8)
+    for z in range(0, len(proposal), _SLAB):
+        grey = image[0:1, z : z + _SLAB, :, :][0]
+        proposal[z : z + _SLAB][(grey >= low) & (grey <= high)] = number
+    return proposal
 
 
 def grown(
     image: NDArray[np.generic], annotation: Labels, number: int, spread: float
 ) -> Labels:
-    """Propose what grows from the voxels of a class, over grey values like theirs.
+    """Propose what grows from the voxels of a class, over grey values (z, y, x) like theirs.
 
     Taken in is what touches them and differs from their mean by at most `spread`
     standard deviations. Raises `UserError` where the class is not painted.

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.data.atomic import make_folder
-from sparseseg.data.files import FilePath, read, read_annotation, write_image
+from sparseseg.data.files import FilePath, open_volume, read_annotation, write_image
 from sparseseg.data.formats import stem_of
 from sparseseg.data.labels import SparseLabels
+from sparseseg.data.on_disk import IN_MEMORY
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
 from sparseseg.project import images, models, record
@@ -103,7 +104,7 @@ class Project:
         The image stays where it is, unless `copy` puts it into the project. `unlabelled`
         and `background` are the values of the annotation's file.
         """
-        volume = read(image)
+        volume = open_volume(image, at_most=IN_MEMORY)
         labels = None
         if annotation is not None:
             labels = read_annotation(
@@ -165,7 +166,7 @@ class Project:
             warnings.warn(words, Note, stacklevel=2)
             if not self.read_only:
                 self.refer(name, located.path)
-        volume = read(located.path)
+        volume = open_volume(located.path, at_most=IN_MEMORY)
         if volume.shape != known.shape:
             raise UserError(
                 f"the image of {name!r} has changed: {located.path} is {volume.shape} "

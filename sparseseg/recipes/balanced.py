@@ -10,11 +10,13 @@ from sparseseg.data.intensity import (
     AS_STORED,
     GreyCurve,
     GreyRule,
+    channel_of,
     equalising,
     is_ct,
     own_scale,
+    painted_greys,
 )
-from sparseseg.recipes.cases import Case
+from sparseseg.recipes.cases import Case, channels_of
 from sparseseg.settings.cards import GreyChoice
 
 _SAMPLES = 50_000
@@ -23,8 +25,8 @@ _SAMPLES = 50_000
 def rules_for(cases: Sequence[Case], choice: GreyChoice) -> tuple[GreyRule, ...]:
     """Return the rule of each channel; "auto" keeps Hounsfield units as they are."""
     return tuple(
-        _rule([volume.array[channel] for volume, _ in cases], choice)
-        for channel in range(cases[0][0].channels)
+        _rule(channel, choice)
+        for channel in channels_of([volume for volume, _ in cases])
     )
 
 
@@ -50,10 +52,10 @@ def _balanced(
     """Return as many grey values of the whole volume as of each class, by a rule."""
     volume, labels = case
     rng = np.random.default_rng(0)
-    grey, painted = volume.array[channel], labels.array
+    grey = channel_of(volume.array, channel)
     parts = [grey.reshape(-1)[rng.integers(0, grey.size, _SAMPLES)]]
     for value in outputs:
-        members = grey[painted == value]
+        members = painted_greys(volume.array, channel, labels.array, [value])
         if members.size:
             parts.append(members[rng.integers(0, members.size, _SAMPLES)])
     scale = own_scale(volume.array, channel) if rule == "volume" else AS_STORED

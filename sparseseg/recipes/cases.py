@@ -1,8 +1,12 @@
 """Volumes with their annotations: what there is to be learned from them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from sparseseg.classes import BACKGROUND, ClassTable
+from sparseseg.data.intensity import channel_of
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -28,6 +32,12 @@ def outputs_of(cases: Sequence[Case]) -> tuple[int, ...]:
     numbers = sorted({number for _, labels in cases for number in labels.numbers()})
     background = any(labels.has_background() for _, labels in cases)
     return (BACKGROUND, *numbers) if background else tuple(numbers)
+
+
+def channels_of(volumes: Sequence[Volume]) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Yield each channel, of all volumes; of one on disk, a part of a few planes."""
+    for channel in range(volumes[0].channels):
+        yield tuple(channel_of(volume.array, channel) for volume in volumes)
 
 
 def check(cases: Sequence[Case], outputs: Sequence[int]) -> None:

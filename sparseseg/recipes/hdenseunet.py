@@ -22,7 +22,7 @@ from sparseseg.nn.denseunet import LAYOUT_3D, load_densenet161
 from sparseseg.nn.hdenseunet import BESIDE, STAGES, HDenseUNet, part
 from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches, planes
-from sparseseg.recipes.cases import Case
+from sparseseg.recipes.cases import Case, channels_of
 from sparseseg.recipes.lungnet import turned
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
@@ -72,8 +72,7 @@ class HDenseUNetRecipe(Plain):
             spacing=volumes[0].spacing,
             unit=volumes[0].unit,
             curves=tuple(
-                _curve([volume.array[channel] for volume in volumes], options.window)
-                for channel in range(volumes[0].channels)
+                _curve(channel, options.window) for channel in channels_of(volumes)
             ),
             patch=patches.patch_for(largest, limit, (z, y, x)),
             network={"connections": options.connections, "nearest": options.nearest},

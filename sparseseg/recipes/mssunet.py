@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from sparseseg.boxes import Box, Triple
 from sparseseg.classes import BACKGROUND
-from sparseseg.data.intensity import GreyCurve, standardising
+from sparseseg.data.intensity import GreyCurve, painted_greys, standardising
 from sparseseg.nn import losses
 from sparseseg.nn.augment import affine_matrix, bspline_field, warp
 from sparseseg.nn.mssunet import HEAD_WEIGHTS, MULTIPLE, WIDTH, MSSUNet
@@ -162,14 +161,10 @@ def _patch(largest: Sequence[int], options: Options) -> Triple:
 def _foreground_curve(cases: Sequence[Case], channel: int) -> GreyCurve:
     """Fit the grey values of all labelled voxels but the background's."""
     found = [
-        _foreground(volume.array[channel], labels.array) for volume, labels in cases
+        painted_greys(volume.array, channel, labels.array, range(1, BACKGROUND))
+        for volume, labels in cases
     ]
     return standardising([grey for grey in found if grey.size])
-
-
-def _foreground(grey: NDArray[Any], painted: NDArray[np.uint8]) -> NDArray[Any]:
-    found: NDArray[Any] = grey[(painted > 0) & (painted != BACKGROUND)]
-    return found
 
 
 def _augmented(

@@ -13,7 +13,7 @@ from sparseseg.boxes import Box, Triple
 from sparseseg.data.intensity import GreyCurve, rescaling
 from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches, planes
-from sparseseg.recipes.cases import Case
+from sparseseg.recipes.cases import Case, channels_of
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Plain
 from sparseseg.recipes.scene import Scene
@@ -49,7 +49,7 @@ class TwoOrThree(Plain, ABC):
         """Return the plan for these volumes; sides are multiples of `multiple`."""
         volumes = [volume for volume, _ in cases]
         largest = np.max([volume.shape for volume in volumes], axis=0)
-        channels = zip(*(volume.array for volume in volumes), strict=True)
+        channels = channels_of(volumes)
         limit, steps = patches.chosen_patch(options.patch, PATCH), (multiple,) * 3
         check_multiple(self.card.title, limit, steps)
         return Plan(

@@ -20,7 +20,7 @@ from sparseseg.nn.augment import (
     warp,
 )
 from sparseseg.nn.unet3d import MARGIN, UNet3d, check_size, output_size, tile_for
-from sparseseg.recipes.cases import Case
+from sparseseg.recipes.cases import Case, channels_of
 from sparseseg.recipes.patches import chosen_patch, halved
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
@@ -56,7 +56,7 @@ class UNet3dRecipe(Plain):
         limit = chosen_patch(options.patch, TILE)
         check_size(limit)
         z, y, x = (int(size) for size in largest)
-        channels = zip(*(volume.array for volume in volumes), strict=True)
+        channels = channels_of(volumes)
         return Plan(
             recipe=self.card.name,
             outputs=tuple(outputs),

@@ -14,7 +14,7 @@ from sparseseg.language import say
 from sparseseg.progress import Method
 from sparseseg.session.events import Painted, Phase, ScoreReport, StepReport
 from sparseseg.session.messages import Assignment, Others, Preview, Restore
-from sparseseg.session.shared import SharedVolume
+from sparseseg.session.shared import SharedVolume, reopening
 from sparseseg.settings.training import TrainSettings
 
 
@@ -44,11 +44,15 @@ class OpenVolume:
         engine: str,
         failed: Callable[[str], object],
     ) -> Self:
-        """Copy both into shared memory, the image in a thread; see `SharedVolume`."""
+        """Copy both into shared memory, the image in a thread; see `SharedVolume`.
+
+        An image that another process can open from its file stays on disk.
+        """
         shared = SharedVolume.create(volume.array, annotation, failed=failed)
         names = (field.name for field in fields(volume) if field.name != "array")
         facts = {name: getattr(volume, name) for name in names}
-        return cls(shared, Assignment(facts, shared.layouts, folder, engine))
+        reopen = reopening(volume.array)
+        return cls(shared, Assignment(facts, shared.layouts, folder, engine, reopen))
 
     @property
     def restore(self) -> Restore | None:

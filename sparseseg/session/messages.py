@@ -1,12 +1,13 @@
 """What a session posts to its training process, and what comes back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sparseseg.boxes import Triple
 from sparseseg.classes import ClassTable
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import Method
 from sparseseg.session.events import (
@@ -34,6 +35,8 @@ class Assignment:
     folder: Path
     engine: str
     """The module that has the class `Engine`, see `protocol`."""
+    reopen: Callable[[], OnDisk] | None = None
+    """What opens the image, where it stays on disk and is not in shared memory."""
 
     @property
     def snapshot(self) -> Path:

@@ -1,5 +1,7 @@
 """Arrays that the window and the training process hold in common."""
 
+import errno
+import logging
 import os
 import shutil
 import threading
@@ -15,19 +17,28 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.source import Source
 from sparseseg.errors import UserError
 from sparseseg.language import say
 
 _LINUX_SHARED_MEMORY = Path("/dev/shm")
 _STATE = "state"
-_FILLING, _READY, _FAILED = range(3)
+_FILLING, _READY, _FAILED, _UNREADABLE = range(4)
 _LOOK_SECONDS = 0.01
 _SLAB = 16  # planes that are copied at once
 _NO_ROOM = say(
     "the shared memory of this machine is full, and the image could not be copied there: "
     "close other programs, or crop the volume, and open it again"
 )
+_COMPLAINTS = {
+    _FAILED: _NO_ROOM,
+    _UNREADABLE: say(
+        "a part of the image could not be read: see to it that its file is there, "
+        "remove the image from the window, and open it again"
+    ),
+}
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +117,15 @@ class SharedArrays:
 class SharedVolume:
     """An image (c, z, y, x) with its annotation, prediction and uncertainty.
 
-    The image is copied in a thread; `wait` returns when all of it is there.
+    The image is copied in a thread; `wait` returns when all of it is there. One that
+    another process can open from its file is not copied, and `image` is None.
     """
 
     def __init__(self, blocks: Mapping[str, SharedBlock]) -> None:
         self._blocks = blocks
         arrays = {name: block.array() for name, block in blocks.items()}
         self._state: NDArray[np.uint8] = arrays.pop(_STATE)
-        self.image: NDArray[Any] = arrays.pop("image")
+        self.image: NDArray[Any] | None = arrays.pop("image", None)
         self.arrays = SharedArrays(**arrays)
 
     @classmethod
@@ -130,13 +142,20 @@ class SharedVolume:
         if it did but does no longer.
         """
         shape = image.shape[1:]
-        _check_room(image.nbytes + 3 * prod(shape))
+        is_copied = reopening(image) is None
+        _check_room(is_copied * image.nbytes + 3 * prod(shape))
+        kinds: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
+            "annotation": (shape, np.uint8),
+            "prediction": (shape, np.uint8),
+            "uncertainty": (shape, np.uint8),
+            _STATE: ((1,), np.uint8),
+        }
+        if is_copied:
+            kinds["image"] = (image.shape, image.dtype)
+        blocks: dict[str, SharedBlock] = {}
         with ExitStack() as undo:
-            blocks = {"image": SharedBlock.create(image.shape, image.dtype)}
-            undo.callback(blocks["image"].unlink)
-            shapes = dict.fromkeys(("annotation", "prediction", "uncertainty"), shape)
-            for name, sides in {**shapes, _STATE: (1,)}.items():
-                blocks[name] = SharedBlock.create(sides, np.uint8)
+            for name, kind in kinds.items():
+                blocks[name] = SharedBlock.create(*kind)
                 undo.callback(blocks[name].unlink)
             undo.pop_all()
         shared = cls(blocks)
@@ -159,22 +178,29 @@ class SharedVolume:
         """Return when the image is there; raise `UserError` if it will never be."""
         while self._state[0] == _FILLING:
             time.sleep(_LOOK_SECONDS)
-        if self._state[0] == _FAILED:
-            raise UserError(_NO_ROOM)
+        if self._state[0] != _READY:
+            raise UserError(_COMPLAINTS[int(self._state[0])])
 
     def _fill(self, image: Source, failed: Callable[[str], object]) -> None:
         try:
             for block in self._blocks.values():
                 block.take()
-            for z in range(0, image.shape[1], _SLAB):
-                slab = slice(z, min(z + _SLAB, image.shape[1]))
-                there = (slice(None), slab, slice(None), slice(None))
-                self.image[there] = image[there]
-        except (OSError, MemoryError):
-            self._state[0] = _FAILED
-            failed(_NO_ROOM)
+            self._copy(image)
+        except Exception as error:  # noqa: BLE001  # arrays of others fail in any way
+            is_full = isinstance(error, MemoryError) or _is_no_room(error)
+            self._state[0] = _FAILED if is_full else _UNREADABLE
+            _LOG.warning("the image could not be copied", exc_info=error)
+            failed(_COMPLAINTS[int(self._state[0])])
         else:
             self._state[0] = _READY
+
+    def _copy(self, image: Source) -> None:
+        if self.image is None:
+            return
+        for z in range(0, image.shape[1], _SLAB):
+            slab = slice(z, min(z + _SLAB, image.shape[1]))
+            there = (slice(None), slab, slice(None), slice(None))
+            self.image[there] = image[there]
 
     @property
     def layouts(self) -> dict[str, BlockLayout]:
@@ -185,6 +211,15 @@ class SharedVolume:
         """Give the memory back once no array in any process uses it; twice is fine."""
         for block in self._blocks.values():
             block.unlink()
+
+
+def reopening(image: Source) -> Callable[[], OnDisk] | None:
+    """Return what opens an image in another process; None where it has to be copied."""
+    return image.reopen if isinstance(image, OnDisk) else None
+
+
+def _is_no_room(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.ENOMEM)
 
 
 def _check_room(size: int) -> None:

@@ -14,6 +14,8 @@ from queue import SimpleQueue
 from typing import cast
 
 from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+from sparseseg.language import template
 from sparseseg.session.loop import WorkLoop, telling_failures
 from sparseseg.session.messages import Assignment, Reply, Request
 from sparseseg.session.protocol import EngineContract
@@ -50,9 +52,19 @@ def _open_engine(assignment: Assignment, shared: SharedVolume) -> EngineContract
     module = importlib.import_module(assignment.engine)
     engine = cast("EngineContract", module.Engine())
     shared.wait()
-    volume = Volume(array=shared.image, **assignment.facts)
+    image = assignment.reopen() if assignment.reopen else shared.image
+    assert image is not None, "an image that is not on disk was copied"
+    volume = Volume(array=image, **assignment.facts)
+    if volume.shape != shared.arrays.annotation.shape:
+        raise UserError(_CHANGED, now=volume.shape, name=volume.name)
     engine.open(volume, shared.arrays.annotation)
     return engine
+
+
+_CHANGED = template(
+    "the file of {name!r} has changed since it was opened, it is {now} voxels now: remove "
+    "the image from the window, and open it again"
+)
 
 
 def _listen(

@@ -25,7 +25,7 @@ def has_time(layer: "Image") -> bool:
 def needs_naming(layer: "Image") -> bool:
     """Tell whether a fourth, first axis may hold channels or time."""
     labels = _leading(layer)
-    if len(labels) != 1 or layer.multiscale or layer.data.shape[0] == 1:
+    if len(labels) != 1 or layer.data.shape[0] == 1:
         return False
     return labels[0].lower() not in _TIME_NAMES | _CHANNEL_NAMES
 

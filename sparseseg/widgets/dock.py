@@ -12,6 +12,7 @@ from sparseseg.language import say
 from sparseseg.session.events import PHASE_NAMES, Phase
 from sparseseg.widgets import recovery
 from sparseseg.widgets.actions import PaintActions
+from sparseseg.widgets.background import Background
 from sparseseg.widgets.cheat_sheet import CheatSheet
 from sparseseg.widgets.class_keys import ClassKeys
 from sparseseg.widgets.class_panel import ClassPanel
@@ -19,7 +20,7 @@ from sparseseg.widgets.clean_panel import CleanPanel
 from sparseseg.widgets.closing import CloseGuard
 from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.endings import Endings
-from sparseseg.widgets.geometry import check_image
+from sparseseg.widgets.geometry import check_image, full_resolution
 from sparseseg.widgets.image_panel import ImagePanel
 from sparseseg.widgets.keys import register, unregister
 from sparseseg.widgets.lock_panel import LockPanel
@@ -73,6 +74,8 @@ class SegmentationDock(QWidget):
         self.sections: list[Section] = []
         self._timers: list[QTimer] = []
         self._endings = Endings(self.desk, self.messages)
+        self._searching = Background("recovery")
+        self._searching.done.connect(self._offer_kept)
         self._make_panels()
         desk = self.desk
         PreviewWatch(desk.session, desk.relay, desk.results, desk.painter, parent=self)
@@ -109,6 +112,7 @@ class SegmentationDock(QWidget):
         self.planes.hide()
         self.train.recipe.close()
         self._endings.close()
+        self._searching.close()
         self.desk.close()
         super().closeEvent(event)
 
@@ -268,16 +272,23 @@ class SegmentationDock(QWidget):
             return
         with suppress(UserError):
             check_image(image)
-            found = recovery.find(recovery.content_of(image.data))
-            if found is not None:
-                self.messages.offer(
-                    say(
-                        "An earlier annotation of this image was kept ({found}).",
-                        found=found,
-                    ),
-                    say("Recover"),
-                    partial(self.desk.recover, found),
-                )
+            array = full_resolution(image)  # which may be on disk
+            self._searching.start(
+                lambda: (image, recovery.find(recovery.content_of(array)))
+            )
+
+    def _offer_kept(self, searched: "tuple[Image, recovery.Recovered | None]") -> None:
+        image, found = searched
+        link = self.desk.link
+        if found is not None and image is link.image and link.seat is None:
+            self.messages.offer(
+                say(
+                    "An earlier annotation of this image was kept ({found}).",
+                    found=found,
+                ),
+                say("Recover"),
+                partial(self.desk.recover, found),
+            )
 
     def _offer_model(self) -> None:
         found = self.desk.models.left()

@@ -8,6 +8,7 @@ import numpy as np
 
 from sparseseg.data.anatomy import Anatomy, anatomy_of
 from sparseseg.data.formats.nifti import tells_orientation
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.volume import Volume
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class FileFacts:
     affine: "NDArray[np.float64] | None" = None
     header: bytes = b""
     channel_names: tuple[str, ...] = ()
+    stored: OnDisk | None = None
+    """The voxels, where they stay on disk, """
+    shown_as: str = ""
+    """and the name of the Dask array that reads them for a layer."""
 
     @classmethod
     def of(cls, volume: Volume, path: Path | None = None) -> "FileFacts":
@@ -43,6 +48,10 @@ class FileFacts:
             volume.header,
             volume.channel_names,
         )
+
+    def behind(self, shown: Any) -> OnDisk | None:
+        """Return the voxels on disk that an array of a layer reads, unchanged."""
+        return self.stored if self.shown_as == getattr(shown, "name", None) else None
 
     @property
     def anatomy(self) -> Anatomy | None:

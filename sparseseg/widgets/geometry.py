@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+import dask.array
 import numpy as np
 from napari.utils.transforms import CompositeAffine
 
+from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.source import Source
 from sparseseg.data.units import PIXEL, Spacing, in_one_unit
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -31,9 +34,8 @@ _BEFORE = "sparseseg placement before"
 
 def check_image(layer: "Image") -> None:
     """Raise `UserError` when the layer is not one 3-D image, saying why and the mend."""
-    shape = " x ".join(map(str, layer.data.shape)) if not layer.multiscale else ""
+    shape = " x ".join(map(str, layer.data.shape))
     for is_wrong, complaint in (
-        (layer.multiscale, _MULTISCALE),
         (layer.rgb, _RGB),
         (layer.ndim < _SPATIAL, _FLAT),
         (layer.ndim > _SPATIAL + 1, _MANY_AXES),
@@ -48,10 +50,6 @@ def check_image(layer: "Image") -> None:
             )
 
 
-_MULTISCALE = template(
-    "{name!r} is a multiscale pyramid, which cannot be painted on: "
-    "add its full resolution as a layer of its own."
-)
 _RGB = template(
     "{name!r} is an RGB picture: split it into channels first "
     "(right-click the layer, Split RGB), then choose one."
@@ -134,7 +132,7 @@ def volume_of(layer: "Image") -> Volume:
     """Read a checked image layer, with its channels in other layers, as a volume."""
     check_image(layer)
     spacing, unit = spacing_of(layer)
-    array = _channels((layer, *channel_layers(layer)))
+    array = _source_of((layer, *channel_layers(layer)))
     names = channel_names(layer)
     volume = Volume(array, spacing, unit, name=layer.name, channel_names=names)
     facts = facts_in(layer.metadata)
@@ -152,10 +150,25 @@ def channel_names(layer: "Image") -> tuple[str, ...]:
     return known if len(known) == count else ()
 
 
-def _channels(layers: "tuple[Image, ...]") -> "NDArray[Any]":
-    if len(layers) > 1:
-        return np.stack([np.asarray(layer.data) for layer in layers])
-    array = np.asarray(layers[0].data)
+def full_resolution(layer: "Image") -> Any:
+    """Return the voxels of a layer, of a pyramid its finest level; nothing is read."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def _source_of(layers: "tuple[Image, ...]") -> Source:
+    """Return c, z, y, x voxels; what is not in memory is read when it is asked for."""
+    arrays = [full_resolution(layer) for layer in layers]
+    facts = facts_in(layers[0].metadata)
+    if len(arrays) == 1 and facts and (stored := facts.behind(arrays[0])) is not None:
+        return stored
+    if all(isinstance(array, np.ndarray) for array in arrays):
+        return np.stack(arrays) if len(arrays) > 1 else _with_channels(arrays[0])
+    lazy = [dask.array.asarray(array) for array in arrays]
+    whole = dask.array.stack(lazy) if len(lazy) > 1 else _with_channels(lazy[0])
+    return OnDisk(whole, "czyx")
+
+
+def _with_channels(array: Any) -> Any:
     return array if array.ndim > _SPATIAL else array[None]
 
 

@@ -20,7 +20,12 @@ from sparseseg.widgets.examining import (
     take_over,
     widen_contrast,
 )
-from sparseseg.widgets.geometry import check_image, set_voxel_size, spacing_of
+from sparseseg.widgets.geometry import (
+    check_image,
+    full_resolution,
+    set_voxel_size,
+    spacing_of,
+)
 from sparseseg.widgets.image_card import ImageCard
 from sparseseg.widgets.image_check import GreyValues, grey_values
 from sparseseg.widgets.image_facts import facts_of
@@ -108,8 +113,8 @@ class ImagePanel(QWidget):
 
     def _count(self, image: "Image") -> None:
         self._values = None
-        if not (image.multiscale or image.rgb) and image.ndim in (3, 4):
-            self._background.start(partial(grey_values, image.data))
+        if not image.rgb and image.ndim in (3, 4):
+            self._background.start(partial(grey_values, full_resolution(image)))
 
     def _take_found(self, found: SourceFile | GreyValues | None) -> None:
         """Take what the file says, and then what the voxels say, which takes longer."""

@@ -79,7 +79,7 @@ class ProposalSources:
         return lambda: Proposed.of(between_slices(annotation, axis), "interpolation")
 
     def _from_threshold(self, asked: Asked) -> Work:
-        image, number = self._grey(), self.number()
+        image, number = self._volume().array, self.number()
         low, high = asked.low, asked.high
         if low > high:
             raise UserError(
@@ -122,7 +122,13 @@ class ProposalSources:
         return volume
 
     def _grey(self) -> "NDArray[np.generic]":
-        return np.asarray(self._volume().array[0])
+        array = self._volume().array
+        if not isinstance(array, np.ndarray):
+            raise UserError(
+                "This image stays on disk, and a class grows only in images in memory: "
+                "propose by a threshold, or by the prediction."
+            )
+        return array[0]
 
 
 def _read(path: Path, image: "Volume") -> Proposed:

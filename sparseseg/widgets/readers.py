@@ -1,6 +1,7 @@
 """Files that napari opens through us, with voxel size, orientation and grey window."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sparseseg.data.files import open_volume
 from sparseseg.data.formats import stem_of
 from sparseseg.data.formats.dicom_series import holds_dicom
 from sparseseg.data.formats.zarr import is_zarr
-from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.on_disk import IN_MEMORY, OnDisk
 from sparseseg.errors import UserError
 from sparseseg.widgets.channels import CHANNEL
 from sparseseg.widgets.class_model import colormap_of
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from sparseseg.data.volume import Volume
 
 _PLUGIN = "sparseseg"
-_IN_MEMORY = 2**30
-"""Bytes; larger volumes stay on disk."""
 _PREFERRED = ("*.nii", "*.nii.gz", "*.nrrd", "*.nhdr", "*.h5", "*.hdf5", "*.zarr/*")
 _NOTHING: Any = [(None,)]
 """What tells napari that a file was dealt with, and that no layer came of it."""
@@ -63,7 +62,7 @@ def get_reader(path: str | list[str]) -> _Reader | None:
 def read_layers(path: str) -> "list[LayerDataTuple]":
     """Read a file as one image or labels layer; say in one sentence what prevents it."""
     try:
-        return [layer_of(open_volume(path, at_most=_IN_MEMORY), Path(path))]
+        return [layer_of(open_volume(path, at_most=IN_MEMORY), Path(path))]
     except UserError as error:
         # Raised, napari would offer its own reader, and name the plugin instead.
         show_error(str(error))
@@ -72,7 +71,11 @@ def read_layers(path: str) -> "list[LayerDataTuple]":
 
 def layer_of(volume: "Volume", path: Path) -> "LayerDataTuple":
     """Return a volume as a layer in the order of its voxels, upright on the screen."""
+    array = _lazy(volume)
+    shown = array[0] if volume.channels == 1 else array
     facts = FileFacts.of(volume, path)
+    if isinstance(volume.array, OnDisk):
+        facts = replace(facts, stored=volume.array, shown_as=shown.name)
     look = {
         "name": stem_of(path),
         "metadata": {FACTS: facts},
@@ -80,14 +83,11 @@ def layer_of(volume: "Volume", path: Path) -> "LayerDataTuple":
         "axis_labels": ("z", "y", "x"),
         **upright_placement(volume.spacing, volume.shape, facts.anatomy),
     }
-    array = _lazy(volume)
     named = volume.classes.classes
-    if volume.channels == 1 and (named or holds_labels(array[0], path.name)):
-        return _labels(array[0], look, volume.classes)
+    if volume.channels == 1 and (named or holds_labels(shown, path.name)):
+        return _labels(shown, look, volume.classes)
     look["contrast_limits"] = contrast_limits(array)
-    if volume.channels == 1:
-        return array[0], look, "image"
-    return array, _with_channels(look), "image"
+    return shown, look if volume.channels == 1 else _with_channels(look), "image"
 
 
 def _read_folder(path: str) -> "list[LayerDataTuple]":

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +62,12 @@ def folder() -> Path:
 def content_of(array: Any) -> str:
     """Return a checksum of an image (z, y, x, or c first): its shape and a few planes."""
     channels = array[None] if array.ndim == 3 else array
+    everywhere = slice(None)
     digest = hashlib.sha256(str(channels.shape).encode())
     depth = channels.shape[1]
     for z in sorted({0, depth // 4, depth // 2, 3 * depth // 4, depth - 1}):
-        digest.update(np.ascontiguousarray(channels[:, z : z + 1]).tobytes())
+        plane = channels[everywhere, z : z + 1, everywhere, everywhere]
+        digest.update(np.ascontiguousarray(plane).tobytes())
     return digest.hexdigest()[:12]
 
 
@@ -92,11 +95,19 @@ class Autosave:
         self._labels = SparseLabels(annotation)
         self._labels.changed()  # what is there at first was not painted here
         self._volume = volume
-        self._content = content_of(volume.array)
-        stem = f"{_plain(volume.name)}-{self._content}"
-        self.path = folder() / f"{stem}.{datetime.now():%Y%m%d-%H%M%S-%f}.tif"
+        self._began = datetime.now()
         self._writer = ThreadPoolExecutor(1, "sparseseg-autosave")
         self._pending: Future[None] | None = None
+
+    @cached_property
+    def path(self) -> Path:
+        """Where the copy is; the image is looked at for that, which may be on disk."""
+        stem = f"{_plain(self._volume.name)}-{self._content}"
+        return folder() / f"{stem}.{self._began:%Y%m%d-%H%M%S-%f}.tif"
+
+    @cached_property
+    def _content(self) -> str:
+        return content_of(self._volume.array)
 
     def save(self) -> None:
         """Start to write if the annotation changed and the last write is done.

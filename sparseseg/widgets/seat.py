@@ -1,14 +1,15 @@
 """One open image: its layer, the arrays that it shares with the session, its results."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from typing import Any
+from sparseseg.widgets.geometry import full_resolution
 
+if TYPE_CHECKING:
     from napari.layers import Image, Labels
+    from numpy.typing import NDArray
 
     from sparseseg.data.volume import Volume
     from sparseseg.session import SharedArrays
@@ -46,12 +47,19 @@ class Seat:
     def shows(self, image: "Image") -> bool:
         """Tell whether a layer, opened anew perhaps, holds the very same voxels."""
         shape = self.volume.array.shape
-        data = image.data if image.ndim == len(shape) else [image.data]
-        if (len(data), *image.data.shape[-3:]) != shape:
+        data = full_resolution(image)
+        data = data if data.ndim == len(shape) else data[None]
+        if data.shape != shape:
             return False
         planes = np.linspace(0, shape[1] - 1, _COMPARED).astype(int)
+        own = self.volume.array
         return all(
-            np.array_equal(np.asarray(data[channel][z]), self.volume.array[channel, z])
+            np.array_equal(_plane(data, channel, z), _plane(own, channel, z))
             for channel in range(shape[0])
             for z in planes
         )
+
+
+def _plane(array: Any, channel: int, z: int) -> "NDArray[Any]":
+    there = (slice(channel, channel + 1), slice(z, z + 1), slice(None), slice(None))
+    return np.asarray(array[there])

@@ -98,9 +98,9 @@ class Writing(QObject):
         job.ended(job.changed)
 
     def _end(self) -> None:
-        self._timer.stop()
         job, self._job = self._job, None
         if job is not None:
+            self._timer.stop()
             with self._painter.using(job.tool):
                 job.history.close()
             job.layer.refresh()

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from sparseseg.data.intensity import GreyCurve, equalising, own_scale, rescaling
+from sparseseg.data.intensity import (
+    GreyCurve,
+    channel_of,
+    equalising,
+    own_scale,
+    painted_greys,
+    rescaling,
+)
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.errors import UserError
 
 FITS = pytest.mark.parametrize("fit", [equalising, rescaling])
@@ -107,3 +115,29 @@ def test_a_curve_of_a_scale_is_moved_to_the_grey_values_of_a_file():
     curve = GreyCurve((0.0, 1.0, 2.0), (-1.0, 0.0, 4.0))
     scale = own_scale(GREY, 0)
     np.testing.assert_allclose(curve.on(scale)(GREY), curve(scale(GREY)), atol=1e-5)
+
+
+NOISE = np.random.default_rng(0).integers(0, 99, (5, 6, 7)).astype(np.uint16)
+
+
+def test_a_channel_of_a_small_image_on_disk_is_the_channel():
+    np.testing.assert_array_equal(channel_of(OnDisk(NOISE, "zyx"), 0), NOISE)
+
+
+def test_of_a_large_image_on_disk_few_planes_are_read():
+    grey = np.broadcast_to(np.arange(200, dtype=np.uint16)[:, None, None], (200, 4, 5))
+    sample = channel_of(OnDisk(grey, "zyx"), 0)
+    assert sample.shape == (48, 4, 5)
+    assert (sample.min(), sample.max()) == (0, 199)
+
+
+def test_painted_greys_on_disk_are_those_in_memory():
+    painted = np.zeros(NOISE.shape, np.uint8)
+    painted[1, :2], painted[4, 3], painted[2, 0] = 1, 3, 255
+    found = [
+        painted_greys(array, 0, painted, [1, 3])
+        for array in (NOISE[None], OnDisk(NOISE, "zyx"))
+    ]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], [*NOISE[1, :2].ravel(), *NOISE[4, 3]])
+    assert not painted_greys(OnDisk(NOISE, "zyx"), 0, painted, [7]).size

@@ -47,7 +47,7 @@ def test_one_slice_is_not_enough_to_interpolate():
 
 def test_a_threshold_takes_both_ends():
     image = np.array([[[1, 2, 3, 4]]], np.uint16)
-    assert threshold(image, 2, 3, 7).tolist() == [[[0, 7, 7, 0]]]
+    assert threshold(image[None], 2, 3, 7).tolist() == [[[0, 7, 7, 0]]]
 
 
 def test_a_region_grows_over_like_values_that_touch():

@@ -10,6 +10,7 @@ import torch
 from sparseseg import recipes
 from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
 from sparseseg.models.readers import read_model
@@ -69,6 +70,16 @@ def begun(recipe, case, stage=0):
 def parent() -> Trained:
     model = read_model(V2)
     return Trained(model.plan, model.network, model.table)
+
+
+def test_an_image_on_disk_is_planned_and_seen_as_one_in_memory(recipe):
+    volume, labels = blob_case()
+    stored = replace(volume, array=OnDisk(volume.array, "czyx"))
+    first, second = (begun(recipe, (one, labels)) for one in (volume, stored))
+    assert first[0].plan.to_json() == second[0].plan.to_json()
+    weights = [network.state_dict().values() for _, network in (first, second)]
+    for one, other in zip(*weights, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 @pytest.fixture

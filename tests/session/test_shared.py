@@ -6,14 +6,20 @@ import shutil
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.session.desk import OpenVolume
 from sparseseg.session.shared import SharedBlock, SharedVolume
+from sparseseg.session.trainer import _open_engine
 
 
 @pytest.fixture
@@ -92,6 +98,58 @@ def test_whoever_opens_a_volume_does_not_wait_for_its_copy() -> None:
     shared.wait()
     assert (shared.image == 7).all()
     assert threading.main_thread() not in image.threads
+    shared.unlink()
+
+
+def _stored(side: int = 2) -> OnDisk:
+    """Voxels that another process can open."""
+    return OnDisk(np.ones((side, 2, 2), np.uint8), "zyx", opened=partial(_stored, side))
+
+
+def test_an_image_that_can_be_opened_again_is_not_copied() -> None:
+    shared = SharedVolume.create(_stored(), None)
+    there = SharedVolume.attach(shared.layouts)
+    there.wait()
+    assert there.image is None
+    assert there.arrays.annotation.shape == (2, 2, 2)
+    shared.unlink()
+
+
+def test_the_training_process_opens_an_image_on_disk_itself(tmp_path: Path) -> None:
+    desk = _set_up(_stored(), tmp_path)
+    engine = _open_engine(desk.assignment, desk.shared)
+    np.testing.assert_array_equal(engine.volume.array[:], _stored()[:])
+    desk.shared.unlink()
+
+
+def test_a_file_that_has_changed_is_told(tmp_path: Path) -> None:
+    image = OnDisk(np.ones((2, 2, 2), np.uint8), "zyx", opened=partial(_stored, 3))
+    desk = _set_up(image, tmp_path)
+    with pytest.raises(UserError, match=r"'cells' has changed .* \(3, 2, 2\) voxels"):
+        _open_engine(desk.assignment, desk.shared)
+    desk.shared.unlink()
+
+
+def _set_up(image: OnDisk, folder: Path) -> OpenVolume:
+    return OpenVolume.set_up(
+        Volume(image, name="cells"),
+        None,
+        folder=folder,
+        engine="tests.session.fake_engine",
+        failed=pytest.fail,
+    )
+
+
+def test_an_image_that_cannot_be_read_is_told() -> None:
+    class Broken(_Slow):
+        def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+            raise KeyError("chunk")
+
+    told: SimpleQueue[str] = SimpleQueue()
+    shared = SharedVolume.create(Broken(), None, failed=told.put)  # type: ignore[arg-type]
+    assert "a part of the image could not be read" in told.get(timeout=5)
+    with pytest.raises(UserError, match="open it again"):
+        shared.wait()
     shared.unlink()
 
 

@@ -114,6 +114,7 @@ def test_an_earlier_annotation_is_offered_and_brought_back(
     second = SegmentationDock(viewer, session=session)
     qtbot.addWidget(second)
 
+    qtbot.waitUntil(lambda: bool(second.messages.texts))
     assert "earlier annotation" in second.messages.texts[0]
     with qtbot.waitSignal(second.desk.adoption.done):
         second.messages.cards[0].button.click()

@@ -1,3 +1,4 @@
+import dask.array
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
@@ -31,7 +32,6 @@ def image(*shape: int, **look) -> Image:
         (image(2, 4, 5, 6), "channels or time"),
         (image(4, 5, 6, rotate=(0, 0, 10)), "Show in voxel axes"),
         (image(4, 5, 6, 3, rgb=True), "Split RGB"),
-        (Image([np.zeros((8, 64, 64)), np.zeros((4, 32, 32))]), "pyramid"),
     ],
 )
 def test_an_image_that_cannot_be_used_is_refused_with_the_mend(layer, word):
@@ -59,6 +59,37 @@ def test_a_first_axis_that_is_said_to_be_time_is_refused():
 
 def test_a_first_axis_of_one_plane_needs_no_answer():
     assert volume_of(image(1, 4, 5, 6)).channels == 1
+
+
+class _Untouched:
+    """Voxels that may be read by no one."""
+
+    shape, dtype, ndim = (8, 64, 64), np.dtype(np.uint16), 3
+
+    def __getitem__(self, key):
+        raise AssertionError(f"{key} was read")
+
+
+def test_a_pyramid_counts_by_its_finest_level_and_is_not_read():
+    fine = dask.array.from_array(_Untouched(), chunks=(1, 64, 64), meta=np.empty(0))
+    coarse = np.zeros((4, 32, 32), np.uint16)
+    layer = Image([fine, coarse], multiscale=True, scale=(2, 1, 1))
+
+    check_image(layer)
+    volume = volume_of(layer)
+
+    assert (volume.shape, volume.spacing) == ((8, 64, 64), (2, 1, 1))
+
+
+def test_lazy_voxels_are_read_box_by_box_and_equal_those_in_memory():
+    grey = np.arange(2 * 4 * 5 * 6).reshape(2, 4, 5, 6)
+    lazy = Image(dask.array.from_array(grey, chunks=1), axis_labels=(CHANNEL, *"zyx"))
+    box = (slice(0, 2), slice(1, 3), slice(0, 5), slice(2, 4))
+
+    array = volume_of(lazy).array
+
+    assert not isinstance(array, np.ndarray)
+    np.testing.assert_array_equal(array[box], grey[box])
 
 
 def test_the_spacing_is_the_layers_scale_in_its_unit():

@@ -17,6 +17,7 @@ from napari.utils.notifications import notification_manager
 from sparseseg.data import optional
 from sparseseg.widgets import readers
 from sparseseg.widgets.file_facts import FACTS
+from sparseseg.widgets.geometry import volume_of
 
 LPS = np.diag([-0.5, -0.5, 2.0, 1.0])
 NOISE = np.random.default_rng(0).integers(-100, 100, (8, 10, 12)).astype(np.int16)
@@ -166,13 +167,25 @@ def test_sparse_strokes_open_as_labels_by_the_name_of_the_file(tmp_path):
 
 
 def test_what_is_too_large_stays_on_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "_IN_MEMORY", 100)
+    monkeypatch.setattr(readers, "IN_MEMORY", 100)
 
     layer = opened(nifti(tmp_path, name="scan.nii"))
 
     assert isinstance(layer.data, dask.array.Array)
     np.testing.assert_array_equal(layer.data[:, 3, ::2], NOISE[:, 3, ::2])
     assert layer.data[-1, 4, 5].compute() == NOISE[-1, 4, 5]
+    assert volume_of(layer).array is layer.metadata[FACTS].stored
+
+
+def test_voxels_that_were_changed_are_not_taken_from_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "IN_MEMORY", 100)
+    layer = opened(nifti(tmp_path, name="scan.nii"))
+
+    layer.data = -layer.data
+
+    array = volume_of(layer).array
+    assert array is not layer.metadata[FACTS].stored
+    np.testing.assert_array_equal(np.asarray(array)[0], -NOISE)
 
 
 def test_a_damaged_file_is_told_in_one_sentence_and_no_other_reader_is_tried(tmp_path):
