@@ -56,8 +56,7 @@ def read(path: FilePath) -> Volume:
 def open_volume(path: FilePath, *, at_most: int) -> Volume:
     """Read a volume of at most so many bytes; a larger one stays on disk.
 
-    What stays on disk can be predicted, but not trained on. Raises `UserError` as
-    `read` does.
+    What stays on disk is read box by box. Raises `UserError` as `read` does.
     """
     source, part = split_part(path)
     reading = _reading(source, part, at_most)
