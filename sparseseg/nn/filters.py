@@ -71,16 +71,34 @@ def filter_bank(
         coarse = F.avg_pool3d(part[None, None], stride, ceil_mode=True)[0, 0]
         sides = [s * a / scale for s, a in zip(stride, anisotropy, strict=True)]
         found = _octave(coarse, sides)
-        if max(stride) > 1:
-            found = F.interpolate(
-                found[None], size=part.shape, mode="trilinear", align_corners=False
-            )[0]
+        for axis in (2, 1, 0):  # the last is the largest, and its rows are whole
+            found = _refined(found, axis + 1, stride[axis], part.shape[axis])
         z, y, x = (
             slice(w.start - r.start, w.stop - r.start)
             for w, r in zip(wanted, read, strict=True)
         )
         channels.append(found[:, z, y, x])
     return torch.cat(channels)
+
+
+def _refined(coarse: Tensor, axis: int, factor: int, size: int) -> Tensor:
+    """Interpolate linearly between the middles of a grid's cells along one axis.
+
+    Three of these are trilinear interpolation, at a third of its time.
+    """
+    if factor == 1:
+        return coarse
+    shape = list(coarse.shape)
+    fine = coarse.new_empty([*shape[: axis + 1], factor, *shape[axis + 1 :]])
+    last = coarse.shape[axis] - 1
+    first, final = coarse.narrow(axis, 0, 1), coarse.narrow(axis, last, 1)
+    before = torch.cat([first, coarse.narrow(axis, 0, last)], axis)
+    after = torch.cat([coarse.narrow(axis, 1, last), final], axis)
+    for phase in range(factor):
+        at = (phase + 0.5) / factor - 0.5  # from the middle of its cell
+        other = before if at < 0 else after
+        torch.lerp(coarse, other, abs(at), out=fine.select(axis + 1, phase))
+    return fine.flatten(axis, axis + 1).narrow(axis, 0, size)
 
 
 def _needed(wanted: slice, stride: int, size: int) -> slice:

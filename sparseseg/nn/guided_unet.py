@@ -25,6 +25,7 @@ _FIT_DROPOUT = 0.2
 _GROUP = 8  # pixels that drop the same hidden units
 _FIT_RATE = 5e-3
 _FIT_PIXELS = 8192
+_CACHED_ROWS = 2048
 
 
 class GuidedUNet(nn.Module):
@@ -84,30 +85,46 @@ class GuidedUNet(nn.Module):
     def forward(self, planes: Tensor, fold: int | None = None) -> Tensor:
         """Return the corrected logits; `fold` is that of the slice learned from."""
         planes = self.standardised(planes)
-        first = self._first(planes, fold)
+        return self._corrected(self._first(planes, fold), planes)
+
+    def corrected(self, first: Tensor, planes: Tensor) -> Tensor:
+        """Return the logits of planes whose probabilities (n, k, y, x) are known."""
+        return self._corrected(first, self.standardised(planes))
+
+    def voxelwise(self, planes: Tensor, fold: int | None = None) -> Tensor:
+        """Return the probabilities (n, k, y, x) of the classifier blind to a fold.
+
+        Without a fold, of the one that has seen all slices. It looks at the first
+        channels alone, and planes may end with these.
+        """
+        return self._first(self.standardised(planes[:, : self._channels]), fold)
+
+    def _corrected(self, first: Tensor, planes: Tensor) -> Tensor:
         x = self._unet(torch.cat([first, planes], 1))
         correction: Tensor = self.head(F.dropout2d(x, _DROPOUT, self.training))
         likely: Tensor = first.clamp_min(_LEAST).log()
         return likely + (correction if self.training else _TRUST * correction)
 
-    def voxelwise(self, planes: Tensor, fold: int) -> Tensor:
-        """Return the probabilities (n, k, y, x) of the classifier blind to a fold."""
-        return self._first(self.standardised(planes), fold)
-
     def _first(self, planes: Tensor, fold: int | None) -> Tensor:
         self.classifiers.eval()
         blind = self.classifiers[FOLDS if fold is None else fold]
         single = planes[:, : self._channels].movedim(1, -1)
-        first: Tensor = blind(single).softmax(-1).movedim(-1, 1)
-        return first
+        rows = single.reshape(-1, self._channels)
+        # What is between its layers stays in a cache of the CPU: three times as fast.
+        count = _CACHED_ROWS if rows.device.type == "cpu" else max(1, len(rows))
+        found = torch.cat([blind(part) for part in torch.split(rows, count)]).softmax(
+            -1
+        )
+        return found.view(*single.shape[:-1], -1).movedim(-1, 1)
 
     def standardised(self, planes: Tensor) -> Tensor:
         """Return planes (n, c, ...) with mean 0 and deviation 1 on what was fitted.
 
         What lies beyond the range that was fitted is taken for its end: nothing was
-        learned of it.
+        learned of it. Planes may have the first channels alone.
         """
-        return _standardised(planes, self.low, self.high, self.mean, self.deviation)
+        numbers = (self.low, self.high, self.mean, self.deviation)
+        return _standardised(planes, *(part[: planes.shape[1]] for part in numbers))
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any

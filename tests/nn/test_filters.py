@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
+from sparseseg.nn import filters
 from sparseseg.nn.filters import (
     filter_bank,
     filter_count,
@@ -78,6 +80,18 @@ def test_a_bright_sheet_bends_along_its_normal_alone():
     torch.testing.assert_close(
         torch.stack([largest, middle]), torch.zeros(2), atol=1e-3, rtol=0
     )
+
+
+@pytest.mark.parametrize("stride", [(1, 2, 4), (8, 8, 8), (2, 1, 1)])
+def test_a_coarse_octave_is_refined_as_by_trilinear_interpolation(stride):
+    torch.manual_seed(0)
+    coarse, shape = torch.randn(2, 3, 4, 5), [3, 4, 5]
+    found = coarse
+    for axis, factor in enumerate(stride):
+        shape[axis] *= factor
+        found = filters._refined(found, axis + 1, factor, shape[axis])
+    wanted = F.interpolate(coarse[None], size=shape, mode="trilinear")[0]
+    torch.testing.assert_close(found, wanted)
 
 
 def test_a_part_with_its_halo_is_filtered_as_the_whole_is():

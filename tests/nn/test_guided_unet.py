@@ -139,3 +139,10 @@ def test_a_prediction_does_not_depend_on_how_far_away_a_plane_ends():
     network, planes = trained(net()), torch.randn(1, 6, 80, 80)
     part = network(planes[..., 8:72, 8:72])[..., 24:-24, 24:-24]
     torch.testing.assert_close(part, network(planes)[..., 32:-32, 32:-32])
+
+
+def test_what_is_known_of_the_voxels_before_gives_the_same_logits():
+    network, planes = trained(net()), torch.randn(2, 6, 50, 50)  # more than one part
+    first = network.voxelwise(planes[:, :4])
+    torch.testing.assert_close(first, network.voxelwise(planes))
+    torch.testing.assert_close(network.corrected(first, planes), network(planes))

@@ -111,8 +111,15 @@ def stacked(
     All slices guide the voxel-wise classifier, crossing ones alone the U-Net: in a plane
     that is learned from, no parallel slice is ever near.
     """
-    crossing = scene.without([w for w in scene.slices if w.axis == axis])
-    told = [scene.coordinates(box), scene.guide(box), crossing.guide(box)]
+    alone = of_voxels(filters, scene, box)
+    crossing = scene.without([w for w in scene.slices if w.axis == axis]).guide(box)
     if filters.ndim < 4:
-        told = [part.squeeze(axis + 1) for part in told]
-    return torch.cat([filters, told[0], told[1], beside, told[2]])
+        crossing = crossing.squeeze(axis + 1)
+    return torch.cat([alone, beside, crossing])
+
+
+def of_voxels(filters: Tensor, scene: Scene, box: Box) -> Tensor:
+    """Put the channels of single voxels in order: filters, place, and what guides."""
+    told = [scene.coordinates(box), scene.guide(box)]
+    shape = filters.shape[1:]
+    return torch.cat([filters, *(part.reshape(-1, *shape) for part in told)])

@@ -1,6 +1,7 @@
 """The three views of a box: what the 2-D U-Net says across each axis, averaged."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -29,10 +30,11 @@ def averaged(network: GuidedUNet, scene: Scene, box: Box) -> Tensor:
         views = [float(axis == flat[0]) for axis in range(3)]
     read = _grown(box, scene, views)
     bank = features.features(scene, read)
+    shared = _Shared(scene, read, bank, _voxelwise(network, scene, bank, read))
     total = torch.zeros(len(scene.plan.outputs), *box.shape, device=scene.device)
     for axis, weight in enumerate(views):
         if weight > 0:
-            seen = _view(network, scene, bank, read, box, axis)
+            seen = _view(network, shared, box, axis)
             total += weight / sum(views) * seen
     return total
 
@@ -52,36 +54,68 @@ def _grown(box: Box, scene: Scene, views: Sequence[float]) -> Box:
     return Box((z, y, x), wide.stop)
 
 
-def _view(
-    network: GuidedUNet, scene: Scene, bank: Tensor, read: Box, box: Box, axis: int
-) -> Tensor:
-    """Return the corrected probabilities of one view for a box inside `read`."""
+def _voxelwise(network: GuidedUNet, scene: Scene, bank: Tensor, read: Box) -> Tensor:
+    """Return what all views begin with: the probabilities (k, z, y, x) of each voxel."""
+    found = torch.empty(len(scene.plan.outputs), *read.shape, device=scene.device)
+    rows = max(1, _PIXELS // (read.shape[1] * read.shape[2]))
+    for begin in range(0, read.shape[0], rows):
+        part = _slab(read, read, 0, begin, rows)
+        filters = bank.narrow(1, begin, part.shape[0]).float()
+        alone = features.of_voxels(filters, scene, part)
+        found[:, begin : begin + rows] = network.voxelwise(alone[None])[0]
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """What all views of a box look at."""
+
+    scene: Scene
+    read: Box
+    bank: Tensor
+    first: Tensor
+    """The probabilities (k, z, y, x) of the voxel-wise classifier."""
+
+
+def _view(network: GuidedUNet, shared: _Shared, box: Box, axis: int) -> Tensor:
+    """Return the corrected probabilities of one view for a box inside what is read."""
+    scene, read = shared.scene, shared.read
     found = torch.empty(len(scene.plan.outputs), *box.shape, device=scene.device)
     rows = max(
         1,
         _PIXELS // (read.shape[0] * read.shape[1] * read.shape[2] // read.shape[axis]),
     )
-    for first in range(0, box.shape[axis], rows):
-        part = _slab(read, box, axis, first, rows)
+    for begin in range(0, box.shape[axis], rows):
+        part = _slab(read, box, axis, begin, rows)
         offset = part.start[axis] - read.start[axis]
         size = part.shape[axis]
-        filters = bank.narrow(axis + 1, offset, size).float()
+        filters = shared.bank.narrow(axis + 1, offset, size).float()
         planes = features.stacked(
             filters, features.neighbours(scene, part, axis), scene, part, axis
         )
-        logits = network(planes.movedim(axis + 1, 0).contiguous())
+        known = shared.first.narrow(axis + 1, offset, size)
+        logits = network.corrected(_laid_out(known, axis), _laid_out(planes, axis))
         corrected = logits.float().softmax(1).movedim(0, axis + 1)
         inner = [
             slice(a - r, b - r)
             for a, b, r in zip(box.start, box.stop, read.start, strict=True)
         ]
         inner[axis] = slice(None)
-        found.narrow(axis + 1, first, size).copy_(corrected[(slice(None), *inner)])
+        found.narrow(axis + 1, begin, size).copy_(corrected[(slice(None), *inner)])
     return found
 
 
-def _slab(read: Box, box: Box, axis: int, first: int, rows: int) -> Box:
+def _laid_out(channels: Tensor, axis: int) -> Tensor:
+    """Return the planes (n, c, rows, columns) across an axis, as convolutions like them."""
+    planes = channels.movedim(axis + 1, 0)
+    on_cpu = planes.device.type == "cpu"
+    return planes.contiguous(
+        memory_format=torch.channels_last if on_cpu else torch.contiguous_format
+    )
+
+
+def _slab(read: Box, box: Box, axis: int, begin: int, rows: int) -> Box:
     start, stop = list(read.start), list(read.stop)
-    start[axis] = box.start[axis] + first
+    start[axis] = box.start[axis] + begin
     stop[axis] = min(box.stop[axis], start[axis] + rows)
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
