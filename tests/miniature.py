@@ -27,7 +27,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe, "_FIT_STEPS", 4)
     monkeypatch.setattr(slices, "PIXELS", 500)
     monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 64)
-    monkeypatch.setattr(trees, "_TREES", 4)
+    monkeypatch.setattr(trees, "_TRIED", 1)
     # Which precision is fastest is measured, and differs from run to run.
     for module in (trainee, guided_unet):
         monkeypatch.setattr(module, "probe", lambda *_: PLAIN)
