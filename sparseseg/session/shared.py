@@ -189,7 +189,7 @@ class SharedVolume:
         except Exception as error:  # noqa: BLE001  # arrays of others fail in any way
             is_full = isinstance(error, MemoryError) or _is_no_room(error)
             self._state[0] = _FAILED if is_full else _UNREADABLE
-            _LOG.warning("the image could not be copied", exc_info=error)
+            _LOG.exception("the image could not be copied")
             failed(_COMPLAINTS[int(self._state[0])])
         else:
             self._state[0] = _READY
