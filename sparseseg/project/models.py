@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparseseg.data.atomic import replacing
+from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.models.store.folder import SUFFIX, read_stored
 
 FOLDER = "models"
@@ -39,6 +40,20 @@ class ProjectModel:
         value = found.get("mean_iou") if isinstance(found, Mapping) else None
         return float(value) if isinstance(value, int | float) else None
 
+    @property
+    def estimate(self) -> DiceEstimate | None:
+        """How good its predictions are between slices; None if the file does not say."""
+        try:
+            return DiceEstimate.from_json(self.history["estimate"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+    @property
+    def quality(self) -> float | None:
+        """The estimated mean Dice, or else the score; None without both."""
+        found = self.estimate
+        return self.score if found is None or found.mean is None else found.mean.dice
+
     def to_json(self) -> dict[str, Any]:
         """Return what is told of a model: recipe, steps, seconds, held-out score."""
         return {
@@ -54,7 +69,7 @@ class ProjectModel:
 
 def models_in(folder: Path) -> tuple[ProjectModel, ...]:
     """Return the models of a project by their numbers; what cannot be read is left out."""
-    found = map(_read, sorted((folder / FOLDER).glob(f"*{SUFFIX}")))
+    found = map(read_model, sorted((folder / FOLDER).glob(f"*{SUFFIX}")))
     return tuple(model for model in found if model is not None)
 
 
@@ -75,7 +90,8 @@ def describe(path: Path, volumes: Sequence[str], curves: Mapping[str, Curve]) ->
         beside.write_text(json.dumps(facts), encoding="utf-8")
 
 
-def _read(path: Path) -> ProjectModel | None:
+def read_model(path: Path) -> ProjectModel | None:
+    """Return what a model's file says of itself; None if it cannot be read."""
     stored = read_stored(path)
     plan = stored.description.get("plan")
     if not isinstance(plan, dict):

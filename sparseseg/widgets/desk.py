@@ -17,12 +17,14 @@ from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.layers import LayerLink
 from sparseseg.widgets.ledger import LedgerWatch
 from sparseseg.widgets.painting import Painter
+from sparseseg.widgets.past_models import PastModels
 from sparseseg.widgets.project_link import ProjectLink
 from sparseseg.widgets.recovery import Autosave, ModelFolder
 from sparseseg.widgets.relay import Relay
 from sparseseg.widgets.result_layers import ResultLayers
 from sparseseg.widgets.state import State
 from sparseseg.widgets.suggestions import Suggestions
+from sparseseg.widgets.whole_predictions import WholePredictions
 from sparseseg.widgets.writing import Writing
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Desk:
         self.adoption = Adoption(self.link, self.classes, self.writing)
         self.ledger = LedgerWatch()
         self.background = Background("window")
+        self.whole_predictions = WholePredictions(self.link, self.relay)
         self.suggestions = Suggestions(self)
         self.state = State()
         self._is_painted = False
@@ -63,6 +66,7 @@ class Desk:
         self.link.opened.connect(self._on_opened)
         self.ledger.counted.connect(self._on_counted)
         self.project = ProjectLink(self)
+        self.past = PastModels(self)
         self.adoption.done.connect(self.ledger.look)
         self._follow_state()
 
@@ -77,6 +81,7 @@ class Desk:
         """Read a model for the chosen image, with its class names if none is painted."""
         self.link.annotate()
         self.session.load(path, is_saved=is_saved)
+        self.past.forget_current()
         self.take_classes(_classes_in(path))
 
     def take_classes(self, table: ClassTable) -> None:
@@ -113,6 +118,7 @@ class Desk:
         self.project.close()
         self.relay.close()
         self.session.close()
+        self.past.close()
         self.models.close()
         self._end_autosave()
         self.ledger.close()

@@ -27,6 +27,7 @@ from sparseseg.widgets.lock_panel import LockPanel
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_picker import ModelPicker
 from sparseseg.widgets.paint_panel import PaintPanel
+from sparseseg.widgets.past_panel import PastPanel
 from sparseseg.widgets.planes import ThreePlanes
 from sparseseg.widgets.preview import PreviewWatch
 from sparseseg.widgets.project_panel import ProjectPanel
@@ -151,6 +152,7 @@ class SegmentationDock(QWidget):
         self.clean = CleanPanel(desk, messages)
         self.planes = ThreePlanes(desk)
         self.result = ResultPanel(desk, messages)
+        self.past = PastPanel(desk, messages)
 
     def _build(self) -> None:
         scroll = QScrollArea()
@@ -175,7 +177,7 @@ class SegmentationDock(QWidget):
             say("Image"): (self.image,),
             say("Annotate"): (self.classes, self.locks, self.paint, self.proposals),
             say("Train"): (self.train,),
-            say("Result"): (self.result, self.clean),
+            say("Result"): (self.result, self.past, self.clean),
         }
         for number, (title, panels) in enumerate(bodies.items(), 1):
             self.sections.append(Section(number, title, *panels))

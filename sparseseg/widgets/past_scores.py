@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import METHODS
 from sparseseg.session.events import ScoreReport, StepReport
 
@@ -20,14 +19,6 @@ def step_of(
     if not isinstance(step, int) or not isinstance(seconds, int | float) or not losses:
         return None
     return StepReport(step, float(seconds), losses[-1][1])
-
-
-def estimate_of(history: Mapping[str, Any]) -> DiceEstimate | None:
-    """Return the estimate that a model keeps; None if it has none, or it is damaged."""
-    try:
-        return DiceEstimate.from_json(history["estimate"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
 
 
 def reports_of(history: Mapping[str, Any]) -> list[ScoreReport]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from sparseseg.widgets.class_model import ClassModel, colormap_of
 from sparseseg.widgets.layer_kinds import (
+    CHANGES,
     CLASSES,
     CLEANED,
     prediction_layer,
@@ -81,6 +82,22 @@ class ResultLayers:
         self.insert(seat.cleaned)
         if seat.prediction is not None:
             seat.prediction.visible = False
+
+    def show_changes(self, labels: "NDArray[np.uint8]") -> None:
+        """Show where two predictions differ, filled, over the prediction."""
+        seat = self._link.seat
+        assert seat is not None, "what was compared belongs to an open image"
+        if seat.changes in self._viewer.layers:
+            self._viewer.layers.remove(seat.changes)
+        seat.changes = prediction_layer(
+            labels,
+            self._classes.table,
+            self._link.placement,
+            image=seat.name,
+            kind=CHANGES,
+        )
+        seat.changes.contour = 0
+        self.insert(seat.changes)
 
     def refresh(self) -> None:
         """Draw what is new, where it can be seen."""

@@ -29,6 +29,7 @@ class Seat:
     uncertainty: "Image | None" = None
     cleaned: "Labels | None" = None
     proposal: "Labels | None" = None
+    changes: "Labels | None" = None
     is_predicted: bool = False
     """Whether the whole volume was predicted."""
 
@@ -41,7 +42,7 @@ class Seat:
     def layers(self) -> "list[Any]":
         """The layers that show this image and what was made of it."""
         results = (self.prediction, self.uncertainty, self.cleaned)
-        made = (self.annotation, *results, self.proposal)
+        made = (self.annotation, *results, self.proposal, self.changes)
         return [self.image, *(layer for layer in made if layer is not None)]
 
     def shows(self, image: "Image") -> bool:

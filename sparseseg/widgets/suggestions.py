@@ -1,7 +1,6 @@
 """Which slices to annotate next, kept up to date with what is painted and predicted."""
 
 from functools import partial
-from math import prod
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
@@ -9,7 +8,6 @@ from qtpy.QtCore import QObject, Signal
 from sparseseg.data.slices import well_labelled
 from sparseseg.evaluation.gain import CoarseGrid
 from sparseseg.evaluation.suggesting import Doubts, Suggestion, sides_of, suggested
-from sparseseg.session.events import Phase
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.slices import SliceView
 
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 
     from sparseseg.evaluation.gain import Plane
     from sparseseg.session import SharedArrays
-    from sparseseg.session.events import Painted
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.ledger import LedgerCount
     from sparseseg.widgets.seat import Seat
@@ -41,13 +38,10 @@ class Suggestions(QObject):
         self._desk = desk
         self._known: list[Plane] = []
         self._seat: Seat | None = None
-        self._phase = Phase.IDLE
-        self._written = 0
         self._work = Background("suggesting")
         self._work.done.connect(self._show)
         desk.ledger.counted.connect(self._on_counted)
-        desk.relay.phase.connect(self._on_phase)
-        desk.relay.painted.connect(self._on_painted)
+        desk.whole_predictions.ended.connect(self._find)
 
     @property
     def views(self) -> list[SliceView]:
@@ -64,23 +58,6 @@ class Suggestions(QObject):
         if (seat, known) != (self._seat, self._known):
             self._seat, self._known = seat, known
             self._find()
-
-    def _on_phase(self, phase: Phase) -> None:
-        before, self._phase = self._phase, phase
-        if phase is Phase.PREDICTING:
-            self._written = 0
-        elif before is Phase.PREDICTING:
-            self._end_prediction()
-
-    def _end_prediction(self) -> None:
-        """Count its doubts from now on, unless it was of a part of the volume."""
-        seat = self._desk.link.seat
-        if seat is not None and self._written >= prod(seat.volume.shape):
-            seat.is_predicted = True
-            self._find()
-
-    def _on_painted(self, painted: "Painted") -> None:
-        self._written += prod(painted.box.shape)
 
     def _find(self) -> None:
         seat = self._desk.link.seat

@@ -21,7 +21,7 @@ from sparseseg.widgets.asking import may_lose_model
 from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.curves import TrainingCurves
 from sparseseg.widgets.job_progress import JobProgress
-from sparseseg.widgets.past_scores import estimate_of, reports_of, step_of
+from sparseseg.widgets.past_scores import reports_of, step_of
 from sparseseg.widgets.recipe_panel import RecipePanel
 from sparseseg.widgets.rows import row_of
 from sparseseg.widgets.text import text_label
@@ -188,6 +188,7 @@ class TrainPanel(QWidget):
     def _forget_model(self) -> None:
         if may_lose_model(self, self._desk, _BEFORE_A_NEW_ONE):
             self._session.forget_model()
+            self._desk.past.forget_current()
             self._forget()
             self._desk.look()
 
@@ -240,7 +241,7 @@ class TrainPanel(QWidget):
         """Show the curves and scores of a model that a project has."""
         self._trained_on = self._desk.link.arrays
         self._scores = {report.method: report for report in reports_of(model.history)}
-        self._estimate = estimate_of(model.history)
+        self._estimate = model.estimate
         self._step = step_of(model.history, model.curves)
         self.curves.restore(model.curves)
         self.curves.setVisible(self._step is not None)
