@@ -156,7 +156,9 @@ class GuidedUNet(nn.Module):
     ) -> Iterator[float]:
         """Fit classifiers and trees to pixels (n, c) of slices in `folds` (n), target (n).
 
-        Yields how far it is; until it is at its end, the network answers as before.
+        Yields how far it is; until it is at its end, the network answers as before. One
+        that was never fitted answers after a quarter of the steps: a first look at a
+        model is worth more than a good one later.
         """
         numbers = (
             pixels.amin(0),
@@ -165,6 +167,7 @@ class GuidedUNet(nn.Module):
             pixels.std(0, correction=0).clamp_min(1e-3),
         )
         single = _standardised(pixels, *numbers)[:, : self._channels]
+        is_first = not self.is_fitted
         fresh = copy.deepcopy(self.classifiers).requires_grad_(requires_grad=True)
         precision = probe(fresh[FOLDS], single[:_FIT_PIXELS], fresh[FOLDS])
         fit = _Fit(precision, rng)
@@ -178,13 +181,24 @@ class GuidedUNet(nn.Module):
             count = steps if fold == FOLDS else few
             for _ in fit(fresh[fold], single[seen], target[seen], steps=count):
                 done += 1
+                if is_first and done == few:
+                    self._take(numbers, fresh)
                 yield done / total
+        self._take(numbers, fresh)
+        self.trees.fit(pixels[:, : self.trees.channels], target, rng)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the classifier has learned from any pixels."""
+        return bool(torch.isfinite(self.low).all())
+
+    def _take(self, numbers: Sequence[Tensor], classifiers: nn.Module) -> None:
+        """Answer from now on by these numbers of the channels, and by classifiers."""
         kept = (self.low, self.high, self.mean, self.deviation)
         for buffer, number in zip(kept, numbers, strict=True):
             buffer.copy_(number)
-        self.classifiers.load_state_dict(fresh.state_dict())
+        self.classifiers.load_state_dict(classifiers.state_dict())
         self.classifiers.eval()
-        self.trees.fit(pixels[:, : self.trees.channels], target, rng)
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,9 @@ class Answering(Protocol):
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box."""
 
+    def answers(self, network: nn.Module) -> bool:
+        """Tell whether a network says something before it has learned from any step."""
+
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return what a random forest says (k, z, y, x), if there are classifiers."""
 
@@ -217,6 +220,10 @@ class Plain:
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box; each recipe has its own way."""
         raise NotImplementedError
+
+    def answers(self, network: nn.Module) -> bool:
+        """Learn from steps alone."""
+        return False
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Have none: only recipes with classifiers are asked."""

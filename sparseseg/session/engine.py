@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,8 @@ class Engine:
     """One volume and the model that is trained on it; see `protocol.Engine`."""
 
     def __init__(self) -> None:
+        # The first optimizer imports it, for seconds: better while nobody waits.
+        import_module("torch._dynamo")
         # One core is left to the window.
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
         self._model: Model | None = None
@@ -85,6 +88,12 @@ class Engine:
         job = Job(method=method)
         found = yield from segment(model, volume, job, labels=labels, into=out)
         self._doubt, self._estimate = found.doubt, found.estimate
+
+    @property
+    def answers(self) -> bool:
+        """Whether the network of the model at hand says something already."""
+        model = self._model
+        return model is not None and model.recipe.answers(model.network)
 
     @property
     def estimate(self) -> DiceEstimate | None:

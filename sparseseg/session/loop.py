@@ -201,7 +201,10 @@ class WorkLoop:
         """Show how far it is before the first step, and what is known until then."""
         if not training.has_stepped:
             training.preparation.tell(item.done)
-        self._painter.can_interpolate = True
+        self._painter.can_preview = True
+        if not self._painter.has_model:  # the answers were not compared yet
+            known = self._engine.answers
+            self._painter.method = "network" if known else "interpolation"
         self._painter.refresh_now_and_then()
 
     def _after_step(self, training: _Training, step: Step) -> None:

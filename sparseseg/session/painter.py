@@ -29,8 +29,8 @@ class PredictionPainter:
     """Predicts the whole volume, or before that one slice, tile by tile.
 
     `method` and `step` say what is predicted with, and `has_model` whether that can be
-    done at all; the loop sets them. Before there is a model, interpolation is shown once
-    `can_interpolate` says that it can be. A painting that fails is dropped, and a preview that
+    done at all; the loop sets them. Before there is a model, interpolation is shown, or
+    what the network says so far, once `can_preview` says that it can be. A painting that fails is dropped, and a preview that
     fails is not repeated.
     """
 
@@ -43,7 +43,7 @@ class PredictionPainter:
         clock: Callable[[], float],
     ) -> None:
         self.has_model = False
-        self.can_interpolate = False
+        self.can_preview = False
         self.method: Method = "interpolation"
         self.step = 0
         self._engine = engine
@@ -85,7 +85,7 @@ class PredictionPainter:
 
     def refresh(self) -> None:
         """Paint the wanted slice again if it has changed."""
-        can_paint = self.has_model or self.can_interpolate
+        can_paint = self.has_model or self.can_preview
         if self._wanted is None or not can_paint or self._seen == self._basis():
             return
         self._seen = self._basis()

@@ -36,7 +36,8 @@ class EngineContract(Protocol):
     ) -> Iterator[Step | Preparing]:
         """Train the model at hand, or a new one; after each step it can predict.
 
-        While it prepares the first one, it can interpolate.
+        While it prepares the first one, it can interpolate, and predict once the
+        network `answers`.
         """
         ...
 
@@ -44,6 +45,11 @@ class EngineContract(Protocol):
         self, arrays: SharedArrays, *, box: Box, method: Method
     ) -> Iterator[Tile]:
         """Write into prediction and uncertainty, and yield each tile once written."""
+        ...
+
+    @property
+    def answers(self) -> bool:
+        """Whether the network of the model at hand says something already."""
         ...
 
     @property

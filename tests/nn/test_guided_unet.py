@@ -99,6 +99,25 @@ def test_fitting_learns_what_single_pixels_tell():
     assert (logits.argmax(0) == target).float().mean() > 0.95
 
 
+def test_a_fresh_network_answers_after_a_quarter_of_its_fit_and_a_fitted_one_as_before():
+    pixels, target, folds = labelled()
+    network, planes = net(), torch.randn(1, 6, 8, 8)
+    for seed, wanted in ((0, [False] * 9 + [True] * 31), (1, [True] * 40)):
+        answers, rng = [network(planes)], np.random.default_rng(seed)
+        work = network.fit_voxelwise(
+            pixels, target, folds[:1].repeat(60), steps=40, rng=rng
+        )
+        fitted = []
+        for _ in zip(range(40), work, strict=False):
+            fitted.append(network.is_fitted)
+            answers.append(network(planes))
+        assert fitted == wanted
+        changes = [n for n in range(1, 41) if not answers[n].equal(answers[n - 1])]
+        assert changes == ([10] if seed == 0 else [])
+        list(work)
+    assert not network(planes).equal(answers[-1])
+
+
 def test_one_slice_alone_is_fitted_by_all_classifiers():
     pixels, target, _ = labelled(300)
     zero = torch.zeros_like(target)

@@ -34,6 +34,7 @@ class Engine:
     """
 
     preparations = 0
+    answers = False
 
     def __init__(self) -> None:
         self.step = 0

@@ -240,6 +240,14 @@ def test_interpolation_is_shown_before_the_first_step(bench: Bench) -> None:
     assert bench.replies.index(first) < bench.kinds().index("StepReport")
 
 
+def test_what_a_network_says_before_its_first_step_is_shown(bench: Bench) -> None:
+    bench.engine.preparations, bench.engine.answers = 4, True
+    bench.run(Preview(0, 1), train(1))
+    first = painted(bench.replies)[0]
+    assert (first.step, first.method) == (0, "network")
+    assert bench.replies.index(first) < bench.kinds().index("StepReport")
+
+
 def test_preparing_is_told_as_progress_and_heard_by_a_pause(bench: Bench) -> None:
     bench.engine.preparations = 4
     bench.when(lambda reply: isinstance(reply, Progress), Pause())

@@ -201,6 +201,11 @@ class ThreeViewRecipe(Plain):
         assert isinstance(network, GuidedUNet)
         return views.averaged(network, scene, box)
 
+    def answers(self, network: nn.Module) -> bool:
+        """Answer by the voxel-wise classifier as soon as that is fitted."""
+        assert isinstance(network, GuidedUNet)
+        return network.is_fitted
+
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Ask the trees about the filters of each voxel, and where it lies."""
         assert isinstance(network, GuidedUNet)
