@@ -79,10 +79,14 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Predict one slice before anything else, and again while training."""
+    """Predict one slice before anything else, and again while training.
+
+    After it come those `beside` it, each an axis and an index: the other planes.
+    """
 
     axis: int
     index: int
+    beside: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class _Painting:
 
 
 class PredictionPainter:
-    """Predicts the whole volume, or before that one slice, tile by tile.
+    """Predicts the whole volume, or before that the slices on the screen, tile by tile.
 
     `method` and `step` say what is predicted with, and `has_model` whether that can be
     done at all; the loop sets them. Before there is a model, interpolation is shown, or
@@ -75,25 +75,27 @@ class PredictionPainter:
         z, y, x = shape = self._arrays.annotation.shape
         boxes = [Box.whole((z, y, x))]
         if at is not None:
-            boxes = [slice_box(shape, Preview(a, i)) for a, i in enumerate(at)]
+            boxes = [slice_box(shape, a, i) for a, i in enumerate(at)]
         self._prediction = self._start("predict", *boxes)
 
     def preview(self, wanted: Preview) -> None:
-        """Paint this slice instead of an earlier one, as soon as that is possible."""
+        """Paint these slices instead of earlier ones, as soon as that is possible."""
         self._wanted, self._preview, self._seen = wanted, None, None
         self.refresh()
 
     def refresh(self) -> None:
-        """Paint the wanted slice again if it has changed."""
+        """Paint the wanted slices again if they have changed."""
         can_paint = self.has_model or self.can_preview
         if self._wanted is None or not can_paint or self._seen == self._basis():
             return
         self._seen = self._basis()
-        box = slice_box(self._arrays.annotation.shape, self._wanted)
-        self._preview = self._start("preview", box)
+        wanted, shape = self._wanted, self._arrays.annotation.shape
+        places = ((wanted.axis, wanted.index), *wanted.beside)
+        boxes = [slice_box(shape, axis, index) for axis, index in places]
+        self._preview = self._start("preview", *boxes)
 
     def repaint(self) -> None:
-        """Paint the wanted slice again: what predicts is another network."""
+        """Paint the wanted slices again: what predicts is another network."""
         self._seen = None
         self.refresh()
 
@@ -161,8 +163,8 @@ def _in_turn(parts: Sequence[Iterator[Tile]]) -> Iterator[Tile]:
             yield replace(tile, done=done, total=len(parts) * tile.total)
 
 
-def slice_box(shape: tuple[int, ...], wanted: Preview) -> Box:
+def slice_box(shape: tuple[int, ...], axis: int, index: int) -> Box:
     """Return the box of one slice of a volume of this shape (z, y, x)."""
     start, stop = [0, 0, 0], list(shape)
-    start[wanted.axis], stop[wanted.axis] = wanted.index, wanted.index + 1
+    start[axis], stop[axis] = index, index + 1
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

@@ -216,14 +216,17 @@ class Session:
                 self._is_stopping = True
                 self._process.stop()
 
-    def preview(self, axis: int, index: int) -> None:
+    def preview(self, axis: int, index: int, *beside: tuple[int, int]) -> None:
         """Predict this slice soon, and every few seconds while training.
 
-        It takes the place of an earlier one. Before there is a model it waits for it.
+        After it come those `beside` it, each an axis and an index. They take the place
+        of earlier ones. Before there is a model they wait for it.
         """
         with self._lock:
             desk = self._open_desk("preview")
-            desk.wanted = _checked_slice(axis, index, desk.shared.arrays)
+            for place in ((axis, index), *beside):
+                _check_slice(*place, desk.shared.arrays)
+            desk.wanted = Preview(axis, index, beside)
             if self._process is not None:
                 self._process.post(desk.wanted)
 
@@ -428,7 +431,7 @@ def _check_annotation(annotation: NDArray[np.uint8] | None, volume: Volume) -> N
         )
 
 
-def _checked_slice(axis: int, index: int, arrays: SharedArrays) -> Preview:
+def _check_slice(axis: int, index: int, arrays: SharedArrays) -> None:
     shape = arrays.annotation.shape
     if axis not in range(3) or index not in range(shape[axis]):
         raise UserError(
@@ -437,4 +440,3 @@ def _checked_slice(axis: int, index: int, arrays: SharedArrays) -> Preview:
             axis=axis,
             shape=shape,
         )
-    return Preview(axis, index)

@@ -79,7 +79,14 @@ class SegmentationDock(QWidget):
         self._searching.done.connect(self._offer_kept)
         self._make_panels()
         desk = self.desk
-        PreviewWatch(desk.session, desk.relay, desk.results, desk.painter, parent=self)
+        PreviewWatch(
+            desk.session,
+            desk.relay,
+            desk.results,
+            desk.painter,
+            self.planes,
+            parent=self,
+        )
         self.keys = ClassKeys(self, desk.classes, desk.painter, self.messages)
         self.actions = PaintActions(
             desk, self.proposals.proposals, self.planes, self.messages

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sparseseg.session import Session
     from sparseseg.session.events import Painted
     from sparseseg.widgets.painting import Painter
+    from sparseseg.widgets.planes import ThreePlanes
     from sparseseg.widgets.relay import Relay
     from sparseseg.widgets.result_layers import ResultLayers
 
@@ -19,7 +20,7 @@ _DRAW_MS = 100
 
 
 class PreviewWatch(QObject):
-    """Ask for the visible slice when it changes, and draw what came back.
+    """Ask for the visible slices when they change, and draw what came back.
 
     Both are throttled: a slider sends far more slices than anyone sees.
     """
@@ -30,12 +31,14 @@ class PreviewWatch(QObject):
         relay: "Relay",
         results: "ResultLayers",
         painter: "Painter",
+        planes: "ThreePlanes",
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._session = session
         self._results = results
         self._painter = painter
+        self._planes = planes
         self._asking = QSignalThrottler(parent=self)
         self._asking.setTimeout(_ASK_MS)
         self._asking.triggered.connect(self._ask)
@@ -43,6 +46,7 @@ class PreviewWatch(QObject):
         self._drawing.setTimeout(_DRAW_MS)
         self._drawing.triggered.connect(results.refresh)
         painter.view_changed.connect(self._on_view)
+        planes.moved.connect(self._on_view)
         relay.phase.connect(self._on_phase)
         relay.painted.connect(self._on_painted)
 
@@ -56,7 +60,8 @@ class PreviewWatch(QObject):
     def _ask(self) -> None:
         view = self._painter.view
         if view is not None:
-            self._session.preview(view.axis, view.index)
+            beside = ((other.axis, other.index) for other in self._planes.slices)
+            self._session.preview(view.axis, view.index, *beside)
 
     def _on_painted(self, painted: "Painted") -> None:
         if self._results.prediction is None:
@@ -69,4 +74,7 @@ class PreviewWatch(QObject):
         if view is None:
             return True
         box = painted.box
-        return box.start[view.axis] <= view.index < box.stop[view.axis]
+        return any(
+            box.start[one.axis] <= one.index < box.stop[one.axis]
+            for one in (view, *self._planes.slices)
+        )

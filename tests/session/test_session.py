@@ -96,15 +96,16 @@ def test_a_preview_is_painted_while_training(
     session: Session, ear: Ear, volume: Volume
 ) -> None:
     arrays = session.open(volume)
-    session.preview(1, 7)
+    session.preview(1, 7, (0, 3))
     session.train(ENDLESS)
     painted = ear.wait("painted")
     assert painted.box == Box((0, 7, 0), (2, 8, 8))
+    ear.wait("painted", lambda painted: painted.box == Box((3, 0, 0), (4, 8, 8)))
     ear.wait("progress", lambda progress: progress.job == "preview")
     assert session.phase == Phase.TRAINING
     session.pause()
     ear.wait("phase", lambda phase: phase == Phase.PAUSED)
-    assert not arrays.prediction[:, :7].any()
+    assert not np.delete(arrays.prediction[:, :7], 3, 0).any()
 
 
 def test_pause_and_resume(session: Session, ear: Ear, volume: Volume) -> None:
@@ -331,6 +332,8 @@ def test_a_slice_outside_is_refused(session: Session, volume: Volume) -> None:
     for axis, index in [(3, 0), (0, 6), (1, -1)]:
         with pytest.raises(UserError, match=f"no slice {index} across axis {axis}"):
             session.preview(axis, index)
+        with pytest.raises(UserError, match=f"no slice {index} across axis {axis}"):
+            session.preview(0, 0, (axis, index))
 
 
 def test_an_annotation_that_does_not_fit_is_refused(

@@ -76,8 +76,8 @@ class FakeSession:
         self.calls.append(("stop",))
         self.becomes(Phase.IDLE)
 
-    def preview(self, axis: int, index: int) -> None:
-        self.calls.append(("preview", axis, index))
+    def preview(self, axis: int, index: int, *beside: tuple[int, int]) -> None:
+        self.calls.append(("preview", axis, index, *beside))
 
     def predict(self, at: tuple[int, int, int] | None = None) -> None:
         self.calls.append(("predict",) if at is None else ("predict", at))

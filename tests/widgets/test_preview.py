@@ -2,13 +2,23 @@ import pytest
 
 from sparseseg.boxes import Box
 from sparseseg.session.events import Phase
+from sparseseg.widgets.planes import ThreePlanes
 from sparseseg.widgets.preview import PreviewWatch
 from sparseseg.widgets.slices import SliceView
 
 
 @pytest.fixture
-def preview(qapp, session, opened):
-    preview = PreviewWatch(session, opened.relay, opened.results, opened.painter)
+def planes(qapp, opened):
+    planes = ThreePlanes(opened)
+    yield planes
+    planes.hide()
+
+
+@pytest.fixture
+def preview(planes, session, opened):
+    preview = PreviewWatch(
+        session, opened.relay, opened.results, opened.painter, planes
+    )
     yield preview
     preview.deleteLater()
 
@@ -31,6 +41,20 @@ def test_a_fast_slider_asks_for_the_first_and_the_last_slice(
     qtbot.waitUntil(lambda: len(previews(session)) > 1)
 
     assert previews(session) == [("preview", 0, 1), ("preview", 0, 5)]
+
+
+def test_the_other_planes_are_asked_for_too(qtbot, preview, planes, opened, session):
+    opened.painter.go_to(SliceView(0, 4))
+    planes.show()
+    qtbot.waitUntil(lambda: len(previews(session)) > 1)
+    last = previews(session)[-1]
+
+    assert last[:3] == ("preview", 0, 4)
+    assert {axis for axis, _ in last[3:]} == {1, 2}
+
+    opened.viewer.dims.set_point(2, 7.5)
+    qtbot.waitUntil(lambda: previews(session)[-1] != last)
+    assert previews(session)[-1][:3] == ("preview", 0, 4)
 
 
 def test_the_result_layers_come_with_training(preview, opened, session, viewer):

@@ -35,6 +35,8 @@ class ThreePlanes(QObject):
     """Show the other two planes in a dock, linked with napari's own canvas."""
 
     shown = Signal(bool)
+    moved = Signal()
+    """Other slices are shown than before beside napari's canvas."""
 
     def __init__(self, desk: "Desk") -> None:
         super().__init__()
@@ -43,6 +45,7 @@ class ThreePlanes(QObject):
         self._views: list[QtViewer] = []
         self._lines: list[tuple[ViewerModel, Vectors]] = []
         self._is_refreshing = False
+        self._slices: tuple[SliceView, ...] = ()
         self._window: QWidget | None = None
         self.mirrors: list[Mirror] = []
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
@@ -54,6 +57,15 @@ class ThreePlanes(QObject):
     def is_shown(self) -> bool:
         """Whether the other planes are there."""
         return bool(self.mirrors)
+
+    @property
+    def slices(self) -> "tuple[SliceView, ...]":
+        """The slices that are shown beside the one of napari's canvas."""
+        annotation = self._desk.link.annotation
+        if annotation is None:
+            return ()
+        views = (visible_slice(m.model.dims, annotation) for m in self.mirrors)
+        return tuple(view for view in views if view is not None)
 
     def turn(self, beside: "QWidget") -> None:
         """Show the other planes to the left of a dock's widget, or take them away."""
@@ -216,6 +228,9 @@ class ThreePlanes(QObject):
                 shape = annotation.data.shape
                 found = lines.lines_in(view, shape, slices, point)
                 lines.show(layer, found, model.scene.camera.zoom)
+        if self.slices != self._slices:
+            self._slices = self.slices
+            self.moved.emit()
 
     def _remove_lines(self) -> None:
         for model, layer in self._lines:
