@@ -11,6 +11,7 @@ from sparseseg.data.files import read_truth
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
 from sparseseg.engine.segment import Segmentation
+from sparseseg.engine.signs import signs_of
 from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
 from sparseseg.reporting.thumbnails import thumbnail
@@ -47,6 +48,7 @@ def facts_of(
         "estimated_dice": float(np.mean(told)) if told else None,
         "estimate": found.estimate.to_json(),
         "reason": found.estimate.reason,
+        **signs_of(model, volume, labels),
         "is_calibrated": "temperature" in model.history,
         "prediction": item.prediction.name,
         "thumbnail": thumbnail(volume, labels, model.table),

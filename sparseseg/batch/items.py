@@ -13,7 +13,7 @@ from sparseseg.data.formats import ENDINGS, ending_of, is_image_folder, result_e
 from sparseseg.data.overwriting import check_overwrites
 from sparseseg.errors import UserError
 
-STATE_FOLDER = ".sparseseg"
+STATE_FOLDER, SETTINGS = ".sparseseg", "settings.json"
 _CHUNK = 2**22
 
 

@@ -21,6 +21,11 @@ class Manifest:
         """Return what is known of a volume."""
         return self._entries.get(name)
 
+    @property
+    def entries(self) -> list[VolumeEntry]:
+        """What is known of all volumes."""
+        return list(self._entries.values())
+
     def add(self, entry: VolumeEntry) -> None:
         """Append a line, and wait until the disk has it."""
         self._entries[entry.name] = entry

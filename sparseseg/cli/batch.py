@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sparseseg.engine.model import Model
     from sparseseg.reporting.entry import VolumeEntry
 
-_SETTINGS = "settings.json"
-
 
 def _add_flags(parser: ArgumentParser) -> None:
     hints = get_type_hints(BatchSettings, include_extras=True)
@@ -107,11 +105,11 @@ def _run(arguments: Namespace) -> Answer:
 
 def _keep(settings: BatchSettings) -> None:
     """Write the settings, before the batch may be killed."""
-    from sparseseg.batch.items import STATE_FOLDER
+    from sparseseg.batch.items import SETTINGS, STATE_FOLDER
     from sparseseg.data.atomic import replacing
 
     plain = json.dumps(settings.to_json(), indent=1, ensure_ascii=False)
-    with replacing(Path(settings.output) / STATE_FOLDER / _SETTINGS) as beside:
+    with replacing(Path(settings.output) / STATE_FOLDER / SETTINGS) as beside:
         beside.write_text(plain, encoding="utf-8")
 
 

@@ -75,11 +75,20 @@ def _add_image_flags(parser: ArgumentParser) -> None:
         nargs="+",
         metavar="IMAGE",
         help=say(
-            "the file of a volume, a folder of volumes, or a pattern such as 'scans/*.tif'"
+            "the file of a volume, a folder of volumes, or a pattern such as 'scans/*.tif'; "
+            "with --worst, the folder of the predictions of a batch"
         ),
     )
     parser.add_argument(
         "--annotation", metavar="FILE", help=say("its annotation so far")
+    )
+    parser.add_argument(
+        "--worst",
+        type=int,
+        metavar="N",
+        help=say(
+            "add the N volumes of a batch that need you most, the first ones of its report"
+        ),
     )
     parser.add_argument(
         "--copy", action="store_true", help=say("copy the image into the project")
@@ -102,7 +111,7 @@ def _add(arguments: Namespace) -> Answer:
     from sparseseg.project.images import find_images
     from sparseseg.project.project import Project
 
-    found = find_images(arguments.images)
+    found = find_images(_images(arguments))
     if arguments.annotation is not None and len(found) > 1:
         raise UserError(
             "--annotation belongs to one image, and {count} are given: add that "
@@ -119,6 +128,21 @@ def _add(arguments: Namespace) -> Answer:
     if len(found) == 1:
         facts |= {"volume": names[0], "path": paths[names[0]]}
     return Answer(facts, "\n".join(lines), code=0 if all(added) else 2)
+
+
+def _images(arguments: Namespace) -> list[str] | list[Path]:
+    """Return the images that were named, or the worst ones of a batch."""
+    given: list[str] = arguments.images
+    if arguments.worst is None:
+        return given
+    from sparseseg.batch.triage import worst_images
+
+    if len(given) > 1:
+        raise UserError(
+            "--worst takes the folder of one batch, and {count} are given",
+            count=len(given),
+        )
+    return worst_images(Path(given[0]), arguments.worst)
 
 
 def _add_one(

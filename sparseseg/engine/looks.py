@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from sparseseg.data.intensity import plane_sample
 from sparseseg.data.orientation import axis_codes
@@ -32,6 +33,8 @@ class Look:
     """By annotation value, the median grey value of each channel."""
     foreground: float
     """The share of the annotated voxels that is of a class, 0..1."""
+    detail: tuple[float, ...] = ()
+    """Of each channel, see `detail_of`; empty in models of earlier versions."""
 
 
 def record(history: dict[str, Any], scenes: Sequence[Scene]) -> None:
@@ -61,6 +64,7 @@ def look_of(scene: Scene) -> Look:
         quantiles=tuple(quantiles(volume, c) for c in range(volume.channels)),
         medians=medians,
         foreground=inside / total if total else 0.0,
+        detail=detail_of(volume),
     )
 
 
@@ -75,6 +79,25 @@ def quantiles(volume: Volume, channel: int) -> tuple[float, ...]:
     if not sample.size:
         return ()
     return tuple(map(float, np.quantile(sample, SHARES)))
+
+
+def detail_of(volume: Volume) -> tuple[float, ...]:
+    """Return for each channel which share of the variance within a plane is fine.
+
+    That is what a blur by a voxel takes away, in a few planes across z: noise raises it,
+    and a volume out of focus has less.
+    """
+    places = np.unique(np.linspace(0, volume.shape[0] - 1, _PLANES).round().astype(int))
+    shares = []
+    for channel in range(volume.channels):
+        fine, whole = 0.0, 0.0
+        for z in places:
+            grey = np.asarray(volume.array[channel : channel + 1, z : z + 1, :, :])
+            plane = np.nan_to_num(grey.astype(np.float64).reshape(volume.shape[1:]))
+            fine += float((plane - gaussian_filter(plane, 1.0)).var())
+            whole += float(plane.var())
+        shares.append(fine / whole if whole else 0.0)
+    return tuple(shares)
 
 
 def _medians(scene: Scene) -> dict[int, tuple[float, ...]]:
@@ -107,6 +130,7 @@ def _read(data: Mapping[str, Any]) -> Look:
         quantiles=tuple(map(_numbers, data["quantiles"])),
         medians=medians,
         foreground=float(data["foreground"]),
+        detail=_numbers(data.get("detail", ())),
     )
     if not all(len(part) in (0, len(SHARES)) for part in found.quantiles):
         raise ValueError("quantiles of other shares")

@@ -13,13 +13,13 @@ from sparseseg.engine.looks import SHARES, Look, orientation, quantiles
 from sparseseg.recipes import Plan
 
 # Voxels that differ by less are met in training, by augmentation or by chance.
-_FAR = 2.0
+FAR = 2.0
 # Of the voxels, so many may be darker or brighter than all that was learned from.
 _BEYOND = 0.2
 _PLANES = 9
 # How far quantiles may move, as a share of the range of grey values. Volumes of one kind
 # were at most 0.16 apart; those that are mirrored are told by less.
-_MOVED = 0.35
+MOVED = 0.35
 _MIRRORED = 0.2
 # A contrast is clear that is at least this share of the range of grey values.
 _CLEAR = 0.1
@@ -80,7 +80,7 @@ def _voxels(plan: Plan, volume: Volume) -> str:
         )
     sides = volume.spacing_in(plan.unit)
     ratios = [a / b for a, b in zip(sides, plan.stored_spacing, strict=True)]
-    if max(*ratios, *(1 / ratio for ratio in ratios)) < _FAR:
+    if max(*ratios, *(1 / ratio for ratio in ratios)) < FAR:
         return ""
     return (
         f"has voxels of {_edges(sides)} {plan.unit}, and the model was trained on voxels "
@@ -135,30 +135,31 @@ def _spread(
     known = [look.quantiles[channel] for look in looks if look.quantiles[channel:]]
     if not own or not all(known) or not known:
         return ""
-    places = _within_range(own)
-    others = [_within_range(part) for part in known]
-    nearest = min(others, key=lambda other: _apart(places, other))
-    apart, mirrored = (_apart(seen, nearest) for seen in (places, 1 - places[::-1]))
+    places = within_range(own)
+    others = [within_range(part) for part in known]
+    nearest = min(others, key=lambda other: apart(places, other))
+    moved, mirrored = (apart(seen, nearest) for seen in (places, 1 - places[::-1]))
     share = int(np.abs(places - nearest).argmax())
     words = (
         f"has {SHARES[share]:.0%} of its voxels in the darkest {places[share]:.0%} of its "
         f"range of grey values{where}, and the training had them in the darkest "
         f"{nearest[share]:.0%}"
     )
-    if apart > _MIRRORED and mirrored < apart / 2:
+    if moved > _MIRRORED and mirrored < moved / 2:
         return f"{words}: invert its grey values if dark and bright are exchanged"
-    if apart > _MOVED:
+    if moved > MOVED:
         return f"{words}: annotate a slice of it and train on if the prediction is bad"
     return ""
 
 
-def _within_range(values: tuple[float, ...]) -> NDArray[np.float64]:
+def within_range(values: tuple[float, ...]) -> NDArray[np.float64]:
     """Return quantiles as places between the first (0) and the last (1)."""
     places = np.array(values) - values[0]
     return places / places[-1] if places[-1] > 0 else places
 
 
-def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return by how much quantiles within a range differ at most."""
     return float(np.abs(one - other).max())
 
 

@@ -2,14 +2,14 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from sparseseg.data.atomic import replacing
 from sparseseg.reporting.entry import VolumeEntry
+from sparseseg.reporting.triage import scores_of, worst_first
 
 HTML, CSV = "report.html", "report.csv"
 _STYLE = """
@@ -26,10 +26,9 @@ img { display: block; max-width: 100%; }
 def write_report(folder: Path, entries: Sequence[VolumeEntry], *, title: str) -> Path:
     """Write report.html and report.csv into a folder; return the first.
 
-    The worst come first: those that failed, those whose voxels the model does not know,
-    then by the score against a truth, or else by the estimated one.
+    The worst come first, see `reporting.triage`.
     """
-    ordered = sorted(entries, key=_quality)
+    ordered = worst_first(entries)
     with replacing(folder / HTML) as beside:
         beside.write_text(_page(ordered, title), encoding="utf-8")
     with replacing(folder / CSV) as beside:
@@ -41,7 +40,7 @@ def pooled_dice(entries: Iterable[VolumeEntry]) -> dict[str, float]:
     """Return the Dice by class of all voxels of all cases as one volume."""
     sums: dict[str, list[int]] = {}
     for entry in entries:
-        for number, counts in _scores(entry).get("counts", {}).items():
+        for number, counts in scores_of(entry).get("counts", {}).items():
             known = sums.setdefault(number, [0, 0, 0])
             sums[number] = [a + b for a, b in zip(known, counts, strict=True)]
     return {
@@ -49,21 +48,6 @@ def pooled_dice(entries: Iterable[VolumeEntry]) -> dict[str, float]:
         for number, (both, predicted, true) in sums.items()
         if predicted + true
     }
-
-
-def _quality(entry: VolumeEntry) -> tuple[int, float, str]:
-    if entry.facts is None:
-        return 0, 0.0, entry.name
-    score = _scores(entry).get("mean_dice")
-    estimate = entry.facts.get("estimated_dice")
-    value = score if score is not None else estimate
-    # Of a volume unlike those of the training, an estimate says nothing.
-    group = 1 if entry.facts.get("note") and score is None else 2
-    return group, 2.0 if value is None else float(value), entry.name
-
-
-def _scores(entry: VolumeEntry) -> Mapping[str, Any]:
-    return (entry.facts or {}).get("scores") or {}
 
 
 def _page(entries: Sequence[VolumeEntry], title: str) -> str:
@@ -82,10 +66,13 @@ def _page(entries: Sequence[VolumeEntry], title: str) -> str:
         "worst come first.</p>",
         "<p class=note>The estimated Dice is what the probabilities of the model "
         f"predict, {how}. It is not a measurement, and it is least reliable for an image "
-        "that differs from those of the training.</p>",
+        "that differs from those of the training. <strong>Planes differ</strong>: how far single "
+        "views of a slice are from what all views say together, 0 to 1. <strong>Distance</strong>: "
+        "how far voxel size, grey values, detail and content are from what the model "
+        "learned from; beyond 1 is unusual.</p>",
         _global(entries),
         "<table><thead><tr><th>volume<th>slices z, y, x<th>class<th>volume<th>"
-        "estimated Dice<th>Dice<th>ASSD<th>HD95</thead>",
+        "estimated Dice<th>planes differ<th>distance<th>Dice<th>ASSD<th>HD95</thead>",
         *(_row(entry) for entry in entries),
         "</table>",
     ]
@@ -115,10 +102,10 @@ def _global(entries: Sequence[VolumeEntry]) -> str:
 def _row(entry: VolumeEntry) -> str:
     if entry.facts is None:
         return (
-            f"<tr class=failed><td>{escape(entry.name)}<td colspan=7>"
+            f"<tr class=failed><td>{escape(entry.name)}<td colspan=9>"
             f"{escape(entry.error)}"
         )
-    facts, scores = entry.facts, _scores(entry)
+    facts, scores = entry.facts, scores_of(entry)
     classes = facts["classes"]
     note = facts.get("note") or scores.get("error", "")
     first = (
@@ -132,6 +119,10 @@ def _row(entry: VolumeEntry) -> str:
             f"<td>{escape(known['name'])}",
             f"<td class=number>{_volume(known['volume'], facts['unit'])}",
             f"<td class=number>{_number(known['estimated_dice'])}",
+            *(
+                f"<td class=number>{_number(facts.get(sign))}"
+                for sign in ("disagreement", "distance")
+            ),
             *(
                 f"<td class=number>{_number((scores.get(name) or {}).get(number))}"
                 for name in ("dice", "assd", "hd95")
@@ -154,6 +145,8 @@ def _rows(entries: Sequence[VolumeEntry]) -> str:
             "size",
             "unit",
             "estimated_dice",
+            "planes_differ",
+            "distance",
             "dice",
             "assd",
             "hd95",
@@ -163,10 +156,10 @@ def _rows(entries: Sequence[VolumeEntry]) -> str:
     for entry in entries:
         if entry.facts is None:
             writer.writerow(
-                [_plain(entry.name), entry.state, *[""] * 9, _plain(entry.error)]
+                [_plain(entry.name), entry.state, *[""] * 11, _plain(entry.error)]
             )
             continue
-        scores = _scores(entry)
+        scores = scores_of(entry)
         for number, known in entry.facts["classes"].items():
             measured = [
                 (scores.get(name) or {}).get(number, "")
@@ -181,7 +174,9 @@ def _rows(entries: Sequence[VolumeEntry]) -> str:
                     known["voxels"],
                     f"{known['volume']:.6g}",
                     f"{entry.facts['unit']}^3",
-                    "" if known["estimated_dice"] is None else known["estimated_dice"],
+                    _cell(known["estimated_dice"]),
+                    _cell(entry.facts.get("disagreement")),
+                    _cell(entry.facts.get("distance")),
                     *measured,
                     _plain(entry.facts.get("note", "")),
                 ]
@@ -192,6 +187,10 @@ def _rows(entries: Sequence[VolumeEntry]) -> str:
 def _plain(words: str) -> str:
     """Return words that no spreadsheet takes for a formula."""
     return f"'{words}" if words[:1] in ("=", "+", "-", "@") else words
+
+
+def _cell(value: float | None) -> str | float:
+    return "" if value is None else value
 
 
 def _number(value: float | None) -> str:
