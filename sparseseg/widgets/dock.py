@@ -26,6 +26,7 @@ from sparseseg.widgets.keys import register, unregister
 from sparseseg.widgets.lock_panel import LockPanel
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_picker import ModelPicker
+from sparseseg.widgets.objects_panel import ObjectsPanel
 from sparseseg.widgets.paint_panel import PaintPanel
 from sparseseg.widgets.past_panel import PastPanel
 from sparseseg.widgets.planes import ThreePlanes
@@ -114,6 +115,7 @@ class SegmentationDock(QWidget):
         if self.picker is not None:
             self.picker.close()
         self.clean.close()
+        self.objects.close()
         self.classes.close()
         self.proposals.close()
         unregister(self.actions)
@@ -157,6 +159,7 @@ class SegmentationDock(QWidget):
         self.paint = PaintPanel(desk.painter, desk.ledger, messages)
         self.train = TrainPanel(desk, messages)
         self.clean = CleanPanel(desk, messages)
+        self.objects = ObjectsPanel(desk, messages)
         self.planes = ThreePlanes(desk)
         self.result = ResultPanel(desk, messages)
         self.past = PastPanel(desk, messages)
@@ -184,7 +187,7 @@ class SegmentationDock(QWidget):
             say("Image"): (self.image,),
             say("Annotate"): (self.classes, self.locks, self.paint, self.proposals),
             say("Train"): (self.train,),
-            say("Result"): (self.result, self.past, self.clean),
+            say("Result"): (self.result, self.past, self.clean, self.objects),
         }
         for number, (title, panels) in enumerate(bodies.items(), 1):
             self.sections.append(Section(number, title, *panels))

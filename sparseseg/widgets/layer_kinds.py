@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ANNOTATION, PREDICTION, UNCERTAINTY = "annotation", "prediction", "uncertainty"
 """What a layer is; also what marks it in its metadata, with the name of its image."""
 CLEANED = "prediction, cleaned up"
+OBJECTS = "objects"
 PROPOSAL = "proposal"
 CHANGES = "changes"
 CLASSES = "sparseseg classes"
@@ -70,6 +71,15 @@ def prediction_layer(
     layer.contour = _OUTLINE
     layer.editable = False
     return layer
+
+
+def objects_layer(
+    array: "NDArray[np.uint32]", placement: dict[str, Any], *, image: str
+) -> Labels:
+    """Return a layer in which each object has a colour of its own."""
+    return Labels(
+        array, name=name_of(image, OBJECTS), **_marked(placement, {RESULT: True})
+    )
 
 
 def uncertainty_layer(

@@ -7,6 +7,7 @@ from sparseseg.widgets.layer_kinds import (
     CHANGES,
     CLASSES,
     CLEANED,
+    objects_layer,
     prediction_layer,
     uncertainty_layer,
 )
@@ -46,6 +47,11 @@ class ResultLayers:
     def cleaned(self) -> "Labels | None":
         """The layer with the cleaned prediction of the chosen image."""
         return None if self._link.seat is None else self._link.seat.cleaned
+
+    @property
+    def objects(self) -> "Labels | None":
+        """The layer with the objects of the chosen image."""
+        return None if self._link.seat is None else self._link.seat.objects
 
     def show(self) -> None:
         """Add those of the two layers that are not there, under the annotation."""
@@ -98,6 +104,23 @@ class ResultLayers:
         )
         seat.changes.contour = 0
         self.insert(seat.changes)
+
+    def show_objects(self, instances: "NDArray[np.uint32]") -> None:
+        """Show objects in place of those before."""
+        seat = self._link.seat
+        assert seat is not None, "objects belong to an open image"
+        layer = objects_layer(instances, self._link.placement, image=seat.name)
+        self.bring_back_objects(layer)
+
+    def bring_back_objects(self, layer: "Labels | None") -> None:
+        """Show this layer of objects, or none."""
+        seat = self._link.seat
+        assert seat is not None, "objects belong to an open image"
+        if seat.objects in self._viewer.layers:
+            self._viewer.layers.remove(seat.objects)
+        seat.objects = layer
+        if layer is not None:
+            self.insert(layer)
 
     def refresh(self) -> None:
         """Draw what is new, where it can be seen."""

@@ -28,6 +28,7 @@ class Seat:
     prediction: "Labels | None" = None
     uncertainty: "Image | None" = None
     cleaned: "Labels | None" = None
+    objects: "Labels | None" = None
     proposal: "Labels | None" = None
     changes: "Labels | None" = None
     is_predicted: bool = False
@@ -41,7 +42,7 @@ class Seat:
     @property
     def layers(self) -> "list[Any]":
         """The layers that show this image and what was made of it."""
-        results = (self.prediction, self.uncertainty, self.cleaned)
+        results = (self.prediction, self.uncertainty, self.cleaned, self.objects)
         made = (self.annotation, *results, self.proposal, self.changes)
         return [self.image, *(layer for layer in made if layer is not None)]
 

@@ -1,0 +1,135 @@
+"""Objects in the window: found, measured, saved, and taken back."""
+
+import threading
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QFileDialog
+
+from sparseseg.data.files import read_dense
+from sparseseg.widgets.layer_kinds import OBJECTS
+from sparseseg.widgets.objects_panel import ObjectsPanel
+from sparseseg.widgets.stepwise import Stepwise
+
+NAME = f"cells {OBJECTS}"
+
+
+@pytest.fixture
+def panel(qtbot, opened, messages):
+    panel = ObjectsPanel(opened, messages)
+    qtbot.addWidget(panel)
+    yield panel
+    panel.close()
+
+
+@pytest.fixture
+def predicted(opened):
+    """Two cubes of class 1 that are apart."""
+    opened.results.show()
+    prediction = opened.link.arrays.prediction
+    prediction[1:4, 2:6, 2:6], prediction[1:4, 10:13, 10:13] = 1, 1
+    return prediction
+
+
+def press(qtbot, panel, button):
+    button.click()
+    qtbot.waitUntil(panel.find.isEnabled)
+
+
+def parts(panel):
+    panel.form.method.setCurrentIndex(panel.form.method.findData("parts"))
+
+
+def test_objects_are_a_layer_of_their_own_and_undo_takes_them_back(
+    qtbot, panel, predicted, viewer, messages
+):
+    parts(panel)
+    press(qtbot, panel, panel.find)
+    assert sorted(np.unique(viewer.layers[NAME].data)) == [0, 1, 2]
+    assert messages.texts[0].startswith("2 objects were found")
+
+    panel.form.smallest.setValue(1e9)
+    first = viewer.layers[NAME]
+    press(qtbot, panel, panel.find)
+    assert viewer.layers[NAME].data.max() == 0
+    messages.cards[0].button.click()
+    assert viewer.layers[NAME] is first
+
+
+def test_a_row_of_the_table_leads_to_its_object(qtbot, panel, predicted, viewer):
+    parts(panel)
+    press(qtbot, panel, panel.find)
+    press(qtbot, panel, panel.measure)
+    layer = viewer.layers[NAME]
+    assert list(layer.features["index"]) == [1, 2]
+    # 3 x 4 x 4 voxels, and 3 x 3 x 3.
+    assert sorted(layer.features["voxels"]) == [27, 48]
+
+    model = panel.table.view.model()
+    column = list(layer.features.columns[1:]).index("voxels")
+    model.sort(column)
+    assert model.data(model.index(0, column)) == "27"
+    panel.table.view.setCurrentIndex(model.index(0, 0))
+    small = int(layer.features["object"][layer.features["voxels"] == 27].iloc[0])
+    assert layer.selected_label == small
+    assert layer.world_to_data(viewer.dims.point)[0] == pytest.approx(2)
+
+
+def test_objects_and_surfaces_become_files(
+    qtbot, panel, predicted, tmp_path, monkeypatch
+):
+    pytest.importorskip("trimesh")
+    parts(panel)
+    press(qtbot, panel, panel.find)
+    path = str(tmp_path / "objects.tif")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    press(qtbot, panel, panel.save)
+    assert read_dense(path).array.max() == 2
+
+    folder = str(tmp_path)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: folder)
+    press(qtbot, panel, panel.mesh)
+    assert [p.name for p in tmp_path.glob("*.stl")] == ["001-class_1.stl"]
+
+
+def test_what_is_missing_is_told(qtbot, panel, opened, messages):
+    opened.results.show()
+    press(qtbot, panel, panel.find)
+    assert "no prediction yet" in messages.texts[0]
+    panel.measure.click()
+    assert "press Find objects first" in messages.texts[0]
+
+
+def test_work_that_is_cancelled_stops_at_its_next_step_and_is_silent(qtbot):
+    begun, going_on, steps = threading.Event(), threading.Event(), []
+
+    def work():
+        yield 0.1
+        begun.set()
+        going_on.wait(10)
+        steps.append("next")
+        yield 0.2
+        steps.append("too far")
+        yield "result"
+
+    worker = Stepwise("test")
+    told = []
+    worker.done.connect(told.append)
+    worker.start(work)
+    assert begun.wait(10)
+    worker.cancel()
+    going_on.set()
+    worker.close()
+    assert steps == ["next"]
+    assert not told
+
+
+def test_progress_and_the_last_step_are_told(qtbot):
+    worker = Stepwise("test")
+    shares = []
+    worker.progress.connect(shares.append)
+    with qtbot.waitSignal(worker.done) as found:
+        worker.start(lambda: iter([0.5, "first", 1.0, "last"]))
+    assert found.args == ["last"]
+    assert shares == [0.5, 1.0]
+    worker.close()
