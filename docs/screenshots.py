@@ -170,16 +170,16 @@ def take_pictures_of_models(photographer: Photographer) -> None:
     batch = BatchDock(viewer)
     viewer.window.add_dock_widget(batch, name="Predict a folder")
     with tempfile.TemporaryDirectory() as output:
-        batch.model.setEditText("tiny-lits")
-        batch.folder.setText(str(_FIXTURES / "images_nnunet_v2"))
-        batch.output.setText(output)
+        batch.form.model.setEditText("tiny-lits")
+        batch.form.folder.setText(str(_FIXTURES / "images_nnunet_v2"))
+        batch.form.output.setText(output)
         batch.start.click()
         while batch.command.is_running:
             QTest.qWait(100)
         batch.table.selectRow(1)
         batch.open.click()
-        batch.output.setText("predictions")
-        batch.folder.setText("scans")
+        batch.form.output.setText("predictions")
+        batch.form.folder.setText("scans")
         photographer.picture("batch", scrolled=None)
     batch.close()
 

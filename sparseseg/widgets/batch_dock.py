@@ -12,13 +12,7 @@ from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QCheckBox,
-    QComboBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QProgressBar,
     QPushButton,
     QTableWidget,
@@ -27,13 +21,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from sparseseg.batch.settings import BatchSettings
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import read
-from sparseseg.errors import UserError
-from sparseseg.language import say, template
-from sparseseg.models.store.folder import stored
+from sparseseg.language import say
 from sparseseg.widgets.background import Background
+from sparseseg.widgets.batch_form import BatchForm, beside
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.command import CommandProcess
 from sparseseg.widgets.job_progress import duration
@@ -59,7 +51,6 @@ _COLUMNS = {
     "note": say("note"),
 }
 _ROLE = Qt.ItemDataRole.UserRole
-_ENDINGS = ("", ".nii.gz", ".tif", ".ome.tif", ".nrrd", ".h5", ".zarr")
 
 
 class BatchDock(QWidget):
@@ -80,12 +71,7 @@ class BatchDock(QWidget):
         self._reading.failed.connect(self._show_failure)
         self.messages = MessageArea()
         self.command = CommandProcess(self)
-        self.model = QComboBox(editable=True)
-        self.folder, self.output, self.truth = QLineEdit(), QLineEdit(), QLineEdit()
-        self.pattern, self.memory = QLineEdit("*"), QLineEdit("4GB")
-        self.ending = QComboBox()
-        self.uncertainty = QCheckBox(say("uncertainty as well"))
-        self.anew = QCheckBox(say("predict all again"))
+        self.form = BatchForm(self.messages)
         self.table = QTableWidget(0, len(_COLUMNS))
         self.bar = QProgressBar()
         self.start = self._button(say("Start"), _START, self._start, "primary")
@@ -93,39 +79,11 @@ class BatchDock(QWidget):
         self.open = self._button(say("Open result"), _OPEN, self._open)
         self.report = self._button(say("Report"), _REPORT, self._report)
         self._build()
-        self.refresh_models()
         self._show_state()
         self.command.told.connect(self._show)
         self.command.ended.connect(self._show_end)
         viewer.events.theme.connect(self._show_theme)
         self._show_theme()
-
-    def settings(self) -> BatchSettings:
-        """Return what the form says; raise `UserError` for what is missing."""
-        given = {
-            "model": self.model.currentText().strip(),
-            "folder": self.folder.text().strip(),
-            "output": self.output.text().strip(),
-        }
-        for name, value in given.items():
-            if not value:
-                raise UserError(_WANTED[name])
-        return BatchSettings(
-            **given,
-            pattern=self.pattern.text().strip() or "*",
-            ending=str(self.ending.currentData()),
-            memory=self.memory.text().strip(),
-            truth=self.truth.text().strip(),
-            uncertainty=self.uncertainty.isChecked(),
-            resume=not self.anew.isChecked(),
-        )
-
-    def refresh_models(self) -> None:
-        """Offer the models that are here; a path may be given as well."""
-        chosen = self.model.currentText()
-        self.model.clear()
-        self.model.addItems([model.id for model in stored()])
-        self.model.setEditText(chosen or self.model.itemText(0))
 
     def showEvent(self, event: "QShowEvent") -> None:
         """Lie as a tab beside the main dock, and not under it."""
@@ -143,29 +101,6 @@ class BatchDock(QWidget):
         return action_button(text, tip, action, messages=self.messages, role=role)
 
     def _build(self) -> None:
-        for ending in _ENDINGS:
-            self.ending.addItem(ending or say("as the image"), ending)
-        form = QFormLayout()
-        form.addRow(
-            say("Model"), _beside(self.model, self._browse(self.model, files=True))
-        )
-        form.addRow(say("Volumes"), _beside(self.folder, self._browse(self.folder)))
-        form.addRow(say("Pattern"), self.pattern)
-        form.addRow(say("Predictions"), _beside(self.output, self._browse(self.output)))
-        form.addRow(say("Written as"), self.ending)
-        form.addRow(say("Truths"), _beside(self.truth, self._browse(self.truth)))
-        form.addRow(say("Memory"), self.memory)
-        form.addRow("", _beside(self.uncertainty, self.anew))
-        self.truth.setPlaceholderText(
-            say("optional; with truths, the report has scores")
-        )
-        for name, widget in (
-            ("pattern", self.pattern),
-            ("memory", self.memory),
-            ("truth", self.truth),
-        ):
-            widget.setToolTip(_TIPS[name])
-        self.anew.setToolTip(say("Predict all volumes again, also those that are done"))
         self.table.setHorizontalHeaderLabels(list(_COLUMNS.values()))
         self.table.verticalHeader().hide()
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -176,26 +111,14 @@ class BatchDock(QWidget):
         self.table.itemSelectionChanged.connect(self._show_state)
         layout = QVBoxLayout(self)
         layout.addWidget(self.messages)
-        layout.addLayout(form)
-        layout.addWidget(_beside(self.start, self.cancel))
+        layout.addWidget(self.form)
+        layout.addWidget(beside(self.start, self.cancel))
         layout.addWidget(self.bar)
         layout.addWidget(self.table, 1)
-        layout.addWidget(_beside(self.open, self.report))
-
-    def _browse(self, target: Any, *, files: bool = False) -> QPushButton:
-        def choose() -> None:
-            if files:
-                path, _ = QFileDialog.getOpenFileName(self, say("Model"), "", _MODELS)
-            else:
-                path = QFileDialog.getExistingDirectory(self, say("Folder"))
-            if path:
-                setter = target.setEditText if files else target.setText
-                setter(path)
-
-        return self._button("\N{HORIZONTAL ELLIPSIS}", say("Choose"), choose)
+        layout.addWidget(beside(self.open, self.report))
 
     def _start(self) -> None:
-        settings = self.settings()
+        settings = self.form.settings()
         with tempfile.NamedTemporaryFile(
             "w", prefix="sparseseg-", suffix=".json", delete=False, encoding="utf-8"
         ) as file:
@@ -310,7 +233,7 @@ class BatchDock(QWidget):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._report_path())))
 
     def _report_path(self) -> Path:
-        return Path(self.output.text().strip() or "nowhere") / "report.html"
+        return Path(self.form.output.text().strip() or "nowhere") / "report.html"
 
     def _show_theme(self) -> None:
         self.setStyleSheet(style_sheet(self._viewer.theme))
@@ -336,28 +259,6 @@ def _read_result(told: "Mapping[str, Any]") -> _Result:
     return _Result(told["name"], image, labels, table)
 
 
-def _beside(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for place, widget in enumerate(widgets):
-        layout.addWidget(widget, 1 if place == 0 else 0)
-    return row
-
-
-_WANTED = {
-    "model": template("choose the model first"),
-    "folder": template("choose the folder with the volumes first"),
-    "output": template("choose the folder for the predictions first"),
-}
-_MODELS = say("Models (*.safetensors *.zip *.pth);;All files (*)")
-_TIPS = {
-    "pattern": say("The names of the volumes, such as *.nii.gz or **/*.tif"),
-    "memory": say("The maximum memory, such as 4GB; large volumes stay on disk"),
-    "truth": say(
-        "A folder with dense truths of the same names, to score the predictions"
-    ),
-}
 _START = say("Predict all volumes that are not done yet")
 _CANCEL = say("Stop; finished predictions stay, and another start continues from there")
 _OPEN = say("Add the volume and its prediction to the viewer")

@@ -1,7 +1,10 @@
 """The dock of a batch, with the very command in a process."""
 
+import dataclasses
+
 import pytest
 
+from sparseseg.batch.settings import BatchSettings
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import read
 from sparseseg.errors import UserError
@@ -22,9 +25,9 @@ def filled(dock, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "b.nii.gz").write_bytes(image(1).read_bytes())
     (tmp_path / "in" / "a.nii.gz").write_bytes(b"broken")
-    dock.model.setEditText(str(V2))
-    dock.folder.setText(str(tmp_path / "in"))
-    dock.output.setText(str(tmp_path / "out"))
+    dock.form.model.setEditText(str(V2))
+    dock.form.folder.setText(str(tmp_path / "in"))
+    dock.form.output.setText(str(tmp_path / "out"))
 
 
 def cell(dock, row, column):
@@ -33,10 +36,38 @@ def cell(dock, row, column):
 
 def test_what_is_missing_is_asked_for(dock):
     with pytest.raises(UserError, match="choose the model first"):
-        dock.settings()
+        dock.form.settings()
     dock.start.click()
     assert "choose the model first" in dock.messages.texts[0]
     assert not dock.command.is_running
+
+
+def test_all_that_the_command_takes_can_be_chosen(dock):
+    form = dock.form
+    for name in ("folder", "output", "truth", "scheduler"):
+        getattr(form, name).setText(name)
+    form.model.setEditText("model")
+    form.pattern.setText("*.tif")
+    form.memory.setText("2GB")
+    form.ending.setCurrentIndex(form.ending.findData(".nrrd"))
+    form.device.setEditText("cpu")
+    form.uncertainty.setChecked(True)
+    form.anew.setChecked(True)
+    form.clean.setPlainText("keep 1 largest of 1\n\n")
+    form.options.setText("mirror=false views=z")
+    plain = form.settings().to_json()
+    changed = {
+        field.name
+        for field in dataclasses.fields(BatchSettings)
+        if field.default != plain[field.name]
+    }
+    assert changed == {field.name for field in dataclasses.fields(BatchSettings)}
+    assert plain["options"] == {"mirror": "false", "views": "z"}
+    assert plain["clean"] == ["keep 1 largest of 1"]
+    assert "Dask" in form.scheduler.toolTip()
+    form.options.setText("mirror")
+    with pytest.raises(UserError, match="NAME=VALUE"):
+        form.settings()
 
 
 @pytest.mark.slow
