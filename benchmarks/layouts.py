@@ -54,6 +54,7 @@ def tasks(args: argparse.Namespace) -> list[Task]:
         minutes=tuple(sorted(args.minutes)),
         device=args.device,
         seed=args.seed,
+        clock=args.clock,
     )
     return [
         Task(

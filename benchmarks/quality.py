@@ -14,7 +14,7 @@ from typing import Any
 
 import records
 import volumes
-from measuring import METHODS, Row, Task, Training, measure
+from measuring import CLOCKS, METHODS, Row, Task, Training, measure
 
 _ALONE = (1.0, 3.0)
 
@@ -55,6 +55,12 @@ def add_training_arguments(
     parser.add_argument("--recipe", default="three-view")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--clock",
+        choices=CLOCKS,
+        default="wall",
+        help="what a minute is of; with 'cpu', other work on the machine does not count",
+    )
 
 
 def tasks(args: argparse.Namespace) -> list[Task]:
@@ -67,7 +73,11 @@ def tasks(args: argparse.Namespace) -> list[Task]:
             shift=shift,
             method=method,
             training=Training(
-                recipe=args.recipe, minutes=minutes, device=args.device, seed=args.seed
+                recipe=args.recipe,
+                minutes=minutes,
+                device=args.device,
+                seed=args.seed,
+                clock=args.clock,
             ),
         )
         for name in volumes.chosen(args)

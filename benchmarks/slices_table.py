@@ -55,6 +55,7 @@ def tasks(args: argparse.Namespace) -> list[Task]:
                 minutes=minutes,
                 device=args.device,
                 seed=args.seed,
+                clock=args.clock,
                 options=args.recipe_options,
             ),
         )

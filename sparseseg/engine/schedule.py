@@ -3,7 +3,7 @@
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sparseseg.progress import Ending
@@ -18,15 +18,20 @@ _STAGED_SECONDS = 600.0
 
 
 class Clock:
-    """The seconds that a generator has worked, without those it was left waiting."""
+    """The seconds that a generator has worked, without those it was left waiting.
 
-    def __init__(self) -> None:
+    `seconds` tells the time; those of the processor alone do not count what other
+    programs take.
+    """
+
+    def __init__(self, seconds: Callable[[], float] | None = None) -> None:
+        self._seconds = seconds or time.perf_counter
         self._worked = 0.0
-        self._since: float | None = time.perf_counter()
+        self._since: float | None = self._seconds()
 
     def now(self) -> float:
         """Return the seconds worked so far."""
-        running = 0.0 if self._since is None else time.perf_counter() - self._since
+        running = 0.0 if self._since is None else self._seconds() - self._since
         return self._worked + running
 
     @contextmanager
@@ -36,7 +41,7 @@ class Clock:
         try:
             yield
         finally:
-            self._since = time.perf_counter()
+            self._since = self._seconds()
 
 
 class Schedule:

@@ -1,7 +1,7 @@
 """Training on sparse annotations: a generator of steps."""
 
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,29 +27,38 @@ _LATEST_JOIN = 0.7
 
 
 def train(
-    model: Model, cases: Sequence[Case], settings: TrainSettings
+    model: Model,
+    cases: Sequence[Case],
+    settings: TrainSettings,
+    *,
+    seconds: Callable[[], float] | None = None,
 ) -> Iterator[Step]:
     """Train a model in place; after every step it is ready to predict with.
 
     What is painted meanwhile joins within a second. Time counts only while this
-    generator works, so whoever pauses it loses nothing. Without `minutes` and `steps`
+    generator works, so whoever pauses it loses nothing; `seconds` may tell another time
+    than the clock on the wall. Without `minutes` and `steps`
     it goes on until it is dropped. A model that was trained in stages goes on in the
     one that it had reached. Raises `UserError` if training cannot go on, and where the
     memory does not suffice.
     """
-    for item in work(model, cases, settings):
+    for item in work(model, cases, settings, seconds=seconds):
         if isinstance(item, Step):
             yield item
 
 
 def work(
-    model: Model, cases: Sequence[Case], settings: TrainSettings
+    model: Model,
+    cases: Sequence[Case],
+    settings: TrainSettings,
+    *,
+    seconds: Callable[[], float] | None = None,
 ) -> Iterator[Step | Preparing]:
     """Train as `train` does, and tell also of the work before and between the steps.
 
     No two items are far apart, so that whoever asks for them can soon be stopped.
     """
-    items = _items(model, cases, settings)
+    items = _items(model, cases, settings, seconds)
     while True:
         try:
             item = next(items, None)
@@ -63,14 +72,17 @@ def work(
 
 
 def _items(
-    model: Model, cases: Sequence[Case], settings: TrainSettings
+    model: Model,
+    cases: Sequence[Case],
+    settings: TrainSettings,
+    seconds: Callable[[], float] | None,
 ) -> Iterator[Step | Preparing]:
     model.table = named(cases, model.table)
     stages = _stages_left(model)
     trainee = Trainee(model, cases, settings, stages[0])
     yield from map(Preparing, trainee.look())
     # A budget is for steps: what prepares the first one is not taken from it.
-    clock = Clock()
+    clock = Clock(seconds)
     schedule = Schedule(settings, clock, stages)
     look = clock.now() + _LOOK_SECONDS
     for count in itertools.count(1):

@@ -1,4 +1,4 @@
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 import pytest
@@ -190,6 +190,15 @@ def test_a_budget_of_minutes_is_spent_to_the_end(monkeypatch):
     found = list(train(model, [labelled], settings(steps=None, minutes=0.5)))
     assert found[-1].done == 1
     assert all(step.done < 1 for step in found[:-1])
+
+
+def test_a_budget_is_spent_by_the_clock_that_is_given():
+    ticks = map(float, count())
+    labelled, budget = blob_case(), settings(steps=None, minutes=0.5)
+    model = fresh_model(labelled)
+    found = list(train(model, [labelled], budget, seconds=ticks.__next__))
+    assert found[-1].done == 1
+    assert 30 <= found[-1].seconds < 40
 
 
 def test_the_rate_warms_up_and_falls_to_the_end():
