@@ -58,8 +58,8 @@ def filter_bank(
     """Return (1 + 5 * octaves, z, y, x) of one channel (z, y, x), or of a part of it.
 
     First the grey value, then for each octave blur, gradient magnitude and the three
-    curvatures, the largest first. Sizes are multiples of `filter_grid`; round the part
-    `inner` lies at least `filter_halo`, of which each octave reads what it needs.
+    curvatures, the largest first. Round the part `inner` lies at least `filter_halo`, of
+    which each octave reads what it needs, or an end of the volume.
     """
     wanted = tuple(inner or (slice(0, size) for size in grey.shape))
     channels = [grey[wanted][None]]
@@ -68,7 +68,7 @@ def filter_bank(
         axes = list(zip(wanted, stride, grey.shape, strict=True))
         read = tuple(_needed(*axis) for axis in axes)
         part = grey[read]
-        coarse = F.avg_pool3d(part[None, None], stride, ceil_mode=True)[0, 0]
+        coarse = _coarse(part, stride)
         sides = [s * a / scale for s, a in zip(stride, anisotropy, strict=True)]
         found = _octave(coarse, sides)
         for axis in (2, 1, 0):  # the last is the largest, and its rows are whole
@@ -108,6 +108,15 @@ def _needed(wanted: slice, stride: int, size: int) -> slice:
     return slice(start, min(size, -(-(wanted.stop + reach) // stride) * stride))
 
 
+def _coarse(grey: Tensor, stride: Triple) -> Tensor:
+    """Return means over cells; the end of the volume is repeated to fill the last."""
+    for axis, step in enumerate(stride):
+        if missing := -grey.shape[axis] % step:
+            end = grey.narrow(axis, grey.shape[axis] - 1, 1)
+            grey = torch.cat([grey, *[end] * missing], axis)
+    return F.avg_pool3d(grey[None, None], stride)[0, 0]
+
+
 def _octave(grey: Tensor, sides: Sequence[float]) -> Tensor:
     """Return blur, gradient magnitude and curvatures; `sides` are voxel sizes."""
     blurred = grey
@@ -115,15 +124,10 @@ def _octave(grey: Tensor, sides: Sequence[float]) -> Tensor:
         # A voxel much longer than the octave's scale is blurred already.
         if side < 1.5:
             blurred = _along(blurred, axis, _BINOMIAL)
-    slopes = [
-        _along(blurred, axis, (-0.5, 0.0, 0.5)) / side
-        for axis, side in enumerate(sides)
-    ]
+    slopes = [_slope(blurred, axis) / side for axis, side in enumerate(sides)]
     magnitude = torch.stack(slopes).square().sum(0).sqrt()
     bends = {
-        (a, b): _along(slopes[a], b, (-0.5, 0.0, 0.5)) / sides[b]
-        for a in range(3)
-        for b in range(a, 3)
+        (a, b): _slope(slopes[a], b) / sides[b] for a in range(3) for b in range(a, 3)
     }
     return torch.stack([blurred, 2 * magnitude, *(3 * c for c in _curvatures(bends))])
 
@@ -136,6 +140,21 @@ def _along(grey: Tensor, axis: int, kernel: Sequence[float]) -> Tensor:
     padded = grey.index_select(axis, places)
     parts = (w * padded.narrow(axis, i, size) for i, w in enumerate(kernel) if w)
     return sum(parts, torch.zeros_like(grey))
+
+
+def _slope(grey: Tensor, axis: int) -> Tensor:
+    """Return central differences along an axis, and one-sided ones at its ends.
+
+    Any guess at what lies beyond an end would show edges there that are none.
+    """
+    size = grey.shape[axis]
+    if size == 1:
+        return torch.zeros_like(grey)
+    inner = grey.narrow(axis, 2, size - 2) - grey.narrow(axis, 0, size - 2)
+    first, last = (
+        grey.narrow(axis, at + 1, 1) - grey.narrow(axis, at, 1) for at in (0, size - 2)
+    )
+    return torch.cat([first, inner / 2, last], axis)
 
 
 def _curvatures(bends: dict[tuple[int, int], Tensor]) -> list[Tensor]:

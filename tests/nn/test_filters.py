@@ -53,6 +53,20 @@ def test_a_ramp_has_its_slope_doubled_and_no_curvature(axis):
     torch.testing.assert_close(bank[LARGEST : SMALLEST + 1], torch.zeros(3))
 
 
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_ramp_has_its_slope_at_the_ends_of_the_volume_too(place):
+    bank = filter_bank(3 * grid(16, 16, 16)[0], CUBE)[SLOPE]
+    # The binomial blur with the end repeated makes it 11/16 of what it is within.
+    torch.testing.assert_close(bank[place, 8, 8], torch.tensor(6 * 11 / 16))
+
+
+@pytest.mark.parametrize("shape", [(9, 17, 23), (1, 16, 16), (2, 3, 5)])
+def test_a_volume_of_any_size_is_filtered(shape):
+    bank = filter_bank(torch.full(shape, 5.0), CUBE)
+    assert bank.shape == (filter_count(), *shape)
+    torch.testing.assert_close(bank[BLUR], torch.full(shape, 5.0))
+
+
 def test_slopes_are_measured_in_voxel_sides():
     ramp = grid(16, 16, 16)[0]
     bank = filter_bank(ramp, (4.0, 1.0, 1.0))

@@ -1,5 +1,6 @@
 """What the interactive U-Net sees of a plane: filters, neighbours and guidance."""
 
+import math
 from collections.abc import Generator, Hashable, Iterator
 
 import torch
@@ -14,6 +15,8 @@ from sparseseg.recipes.scene import Scene
 NEIGHBOURS = (-2, -1, 1, 2)
 _REMEMBERED = 24_000_000  # voxels, of all volumes, whose whole bank is kept: 1 GB
 _BANK_TILE = (64, 128, 128)
+BANK = 2
+"""Which filters a new model looks at; the first kind mirrored the volume at its ends."""
 
 
 def features(scene: Scene, box: Box) -> Tensor:
@@ -51,9 +54,23 @@ def _key(scene: Scene) -> Hashable:
     return scene.plan, scene.device
 
 
+def sides(plan: Plan) -> Triple | tuple[float, float, float]:
+    """Return the voxel size z, y, x that the filters go by, the smallest as 1.
+
+    It is rounded down to powers of two, because octaves can follow no other.
+    """
+    if plan.network.get("bank", 1) < BANK:
+        return plan.anisotropy
+    z, y, x = (2 ** int(math.log2(side) + _ROUNDING) for side in plan.anisotropy)
+    return z, y, x
+
+
+_ROUNDING = 1e-6  # so that 0.2 / 0.1 is 2
+
+
 def reach(plan: Plan) -> Triple:
     """Return how many voxels z, y, x beyond a box its filters and neighbours depend on."""
-    axes = zip(filter_halo(plan.anisotropy), filter_grid(plan.anisotropy), strict=True)
+    axes = zip(filter_halo(sides(plan)), filter_grid(sides(plan)), strict=True)
     z, y, x = (max(halo + grid - 1, *NEIGHBOURS) for halo, grid in axes)
     return z, y, x
 
@@ -80,17 +97,19 @@ def _drained(work: Generator[float, None, Tensor]) -> Tensor:
 
 def _filtered(scene: Scene, box: Box) -> Tensor:
     plan = scene.plan
-    grid, halo = filter_grid(plan.anisotropy), filter_halo(plan.anisotropy)
+    grid, halo = filter_grid(sides(plan)), filter_halo(sides(plan))
     wide = box.expand(halo)
     start = tuple(a // g * g for a, g in zip(wide.start, grid, strict=True))
     stop = tuple(-(-b // g) * g for b, g in zip(wide.stop, grid, strict=True))
     read = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    if plan.network.get("bank", 1) >= BANK:
+        read = read.clip(scene.volume.shape)
     inner = [
         slice(a - r, b - r)
         for a, b, r in zip(box.start, box.stop, read.start, strict=True)
     ]
     grey = scene.grey(read)
-    return torch.cat([filter_bank(channel, plan.anisotropy, inner) for channel in grey])
+    return torch.cat([filter_bank(channel, sides(plan), inner) for channel in grey])
 
 
 def neighbours(scene: Scene, box: Box, axis: int) -> Tensor:

@@ -66,16 +66,22 @@ class ThreeViewRecipe(Plain):
             grey=rules,
             patch=(slices.CROP, slices.CROP, slices.CROP),
             # Where things lie in one volume may not hold for another: two have to show it.
-            network={"widths": list(views.WIDTHS), "coordinates": len(cases) > 1},
+            network={
+                "widths": list(views.WIDTHS),
+                "coordinates": len(cases) > 1,
+                "bank": features.BANK,
+            },
             options=options.to_json(),
         )
 
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network alone, for so many image channels.
 
-        With `coordinates` it is told where in the foreground a voxel lies.
+        With `coordinates` it is told where in the foreground a voxel lies. `bank` says
+        which filters it looks at.
         """
         options = {"widths": views.WIDTHS, **options}
+        options.pop("bank", None)
         alone = channels * filter_count()
         alone += 3 if options.pop("coordinates", False) else 0
         return GuidedUNet(
@@ -176,7 +182,7 @@ class ThreeViewRecipe(Plain):
     def tile(self, plan: Plan, shape: Triple) -> Triple:
         """Write tiles of about the same extent along all axes."""
         side = (_TILE_VOXELS * np.prod(plan.anisotropy)) ** (1 / 3)
-        grid = filter_grid(plan.anisotropy)
+        grid = filter_grid(features.sides(plan))
         z, y, x = (
             min(size, max(g, round(side / a / g) * g))
             for size, a, g in zip(shape, plan.anisotropy, grid, strict=True)
