@@ -2,7 +2,8 @@
 
 A data folder holds NAME/meta.json for each set: `volumes` lists for each its `id`,
 `files` (`image` and `labels`, TIFF or NIfTI), `spacing_zyx` and `unit`. Labels are
-dense: 0 for background, 1..K for classes. A volume is called NAME/ID.
+dense: 0 for background, 1..K for classes. A volume is called NAME/ID. `tubes` is made by
+`tubes.py`.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import strokes
+import tubes
 from numpy.typing import NDArray
 
 from sparseseg.data.files import read, read_truth
@@ -23,6 +25,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
 SAMPLE = "sample"
+TUBES = "tubes"
 VARIABLE = "SPARSESEG_DATA"
 
 
@@ -87,6 +90,8 @@ def load_with_strokes(
 
 
 def _dense(name: str, data: Path | None) -> tuple[Volume, NDArray[Any]]:
+    if name == TUBES:
+        return tubes.made()
     return _sample() if name == SAMPLE else _from_folder(name, data)
 
 

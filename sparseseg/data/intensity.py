@@ -42,6 +42,12 @@ class GreyCurve:
         )
         return mapped
 
+    def reaching(self, low: float, high: float) -> "GreyCurve":
+        """Return the same curve with other ends of its values, which rise."""
+        values = np.array(self.values)
+        share = (values - values[0]) / (values[-1] - values[0])
+        return replace(self, values=tuple(map(float, low + share * (high - low))))
+
     def on(self, scale: "GreyScale") -> "GreyCurve":
         """Return the curve for the grey values of a file, if it is one of a scale."""
         knots = scale.zero + np.array(self.knots) * scale.unit

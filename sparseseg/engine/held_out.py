@@ -203,6 +203,9 @@ def _blind(
         found = model.recipe.unseen(model.network, scenes, place, guiding=guiding)
         assert found is not None
         answers[method] = found.float().unsqueeze(where.axis + 1)
+    trees = model.recipe.unseen_forest(model.network, scenes, place)
+    assert trees is not None
+    answers["forest"] = mixed(trees.unsqueeze(where.axis + 1), answers["unguided"])
     return answers
 
 

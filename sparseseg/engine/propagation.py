@@ -18,12 +18,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparseseg.boxes import Box, Triple
+from sparseseg.data.intensity import GreyCurve, is_ct, plane_sample, spanning
 from sparseseg.recipes import Scene
 from sparseseg.recipes.guidance import BORDER
 from sparseseg.recipes.kept import Kept
 
 _NODES = 100_000
-_CONTRAST = 60.0  # how much less a walker steps across a difference of grey values
+_CONTRAST = 600.0  # how much less a walker steps across a difference of grey values
+_PLANES = 48  # that are looked at for the darkest and the brightest grey value
 _LEAST = 1e-4  # of a step, so that no voxel is cut off
 _TOLERANCE = 1e-3
 _MOST_ROUNDS = 500
@@ -101,7 +103,7 @@ _MET: Kept[Tensor] = Kept()
 
 def _key(scene: Scene) -> Hashable:
     marks = [(str(p.where), zlib.crc32(p.target.tobytes())) for p in scene.planes]
-    return scene.curves, scene.plan.outputs, tuple(marks)
+    return scene.plan.outputs, tuple(marks)
 
 
 def walk(scene: Scene) -> Generator[None, None, Walk]:
@@ -128,15 +130,31 @@ def cell_of(shape: Triple, anisotropy: Sequence[float]) -> Triple:
 
 def _coarse(scene: Scene, cell: Triple) -> Generator[None, None, NDArray[np.float32]]:
     """Return the mean grey values (c, z, y, x) of each node, slab by slab."""
+    array = scene.volume.array
+    curves = [_curve(scene, channel) for channel in range(scene.volume.channels)]
     slabs = []
-    depth, height, width = scene.volume.shape
-    for first in range(0, depth, cell[0]):
-        box = Box((first, 0, 0), (min(depth, first + cell[0]), height, width))
-        grey = scene.grey(box)[None]
-        slabs.append(F.avg_pool3d(grey, (box.shape[0], *cell[1:]), ceil_mode=True)[0])
+    for first in range(0, scene.volume.shape[0], cell[0]):
+        slab = np.asarray(array[:, first : first + cell[0], :, :])
+        parts = zip(curves, slab, strict=True)
+        grey = torch.from_numpy(np.stack([curve(part) for curve, part in parts]))
+        size = (grey.shape[1], *cell[1:])
+        slabs.append(F.avg_pool3d(grey[None], size, ceil_mode=True)[0])
         yield
-    found: NDArray[np.float32] = torch.cat(slabs, 1).cpu().numpy()
+    found: NDArray[np.float32] = torch.cat(slabs, 1).numpy()
     return found
+
+
+def _curve(scene: Scene, channel: int) -> GreyCurve:
+    """Return the curve that brings a channel to 0..1, as a walker goes by it.
+
+    Steps are equal, because the curve of a network spreads the noise where many voxels
+    are alike. In Hounsfield units organs share a small part of the range: there it is the
+    network's curve that tells them apart.
+    """
+    sample = plane_sample(scene.volume.array, channel, planes=_PLANES)
+    if sample.size and is_ct(sample):
+        return scene.curves[channel].reaching(0.0, 1.0)
+    return spanning([sample], 0.0, 1.0)
 
 
 def _seeds(scene: Scene, cell: Triple, shape: Sequence[int]) -> NDArray[np.float32]:

@@ -37,6 +37,10 @@ class Trees(nn.Module):
         even = torch.full((_TREES, leaves, outputs), 1 / outputs, dtype=torch.float16)
         self.register_buffer("shares", even)
 
+    def another(self) -> "Trees":
+        """Return fresh trees for the same channels and outputs, on the same device."""
+        return Trees(self.channels, self._outputs).to(self.cut.device)
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the probabilities (n, k) of pixels (n, c)."""
         total = pixels.new_zeros(len(pixels), self._outputs)

@@ -116,6 +116,14 @@ class Learning(Protocol):
         slice.
         """
 
+    def unseen_forest(
+        self, network: nn.Module, scenes: Sequence[Scene], place: int
+    ) -> Tensor | None:
+        """Return what a random forest says (k, rows, columns) that grew without a slice.
+
+        It is None where no other slice is left, and where the recipe is not guided.
+        """
+
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
     ) -> Iterator[Batch]:
@@ -305,4 +313,10 @@ class Plain:
         guiding: Collection[AnnotatedSlice],
     ) -> Tensor | None:
         """Return None: the whole network sees all slices."""
+        return None
+
+    def unseen_forest(
+        self, network: nn.Module, scenes: Sequence[Scene], place: int
+    ) -> Tensor | None:
+        """Return None: there is no forest."""
         return None

@@ -22,6 +22,11 @@ def test_a_curve_is_linear_between_its_knots_and_flat_beyond():
     assert found.dtype == np.float32
 
 
+def test_a_curve_keeps_its_shape_between_other_ends():
+    curve = GreyCurve((0.0, 10.0, 20.0), (-2.0, -1.0, 2.0)).reaching(0.0, 1.0)
+    np.testing.assert_allclose(curve(np.array([0, 10, 20])), [0, 0.25, 1])
+
+
 def test_what_is_not_a_number_becomes_the_darkest_and_infinity_the_end():
     curve = GreyCurve((0.0, 10.0), (-1.0, 1.0))
     found = curve(np.array([np.nan, -np.inf, np.inf], np.float32))

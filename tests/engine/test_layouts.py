@@ -1,5 +1,7 @@
 """However people annotate: what is painted stays, and what does best is shown."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -102,6 +104,15 @@ def test_a_walker_follows_the_image_where_interpolation_cannot():
     between = interpolated(scene, whole).argmax(0).numpy()
     wrong = [np.count_nonzero(found != truth) for found in (walked, between)]
     assert wrong[0] < wrong[1] / 2
+
+
+def test_a_walk_is_the_same_whatever_the_scale_of_the_camera():
+    volume, truth = tube(noise=1.0)
+    labels = labels_of(truth, (2, 0, 0))
+    other = replace(volume, array=np.asarray(volume.array) * 3 + 1700)
+    plan = fresh_model((volume, labels)).plan
+    walks = [result_of(walk(Scene.of(plan, v, labels))) for v in (volume, other)]
+    np.testing.assert_allclose(walks[0].found, walks[1].found, atol=1e-3)
 
 
 def test_what_a_walker_says_are_probabilities_whatever_the_box():

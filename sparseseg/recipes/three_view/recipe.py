@@ -140,6 +140,23 @@ class ThreeViewRecipe(Plain):
         with torch.inference_mode():
             return network.voxelwise(planes[None], one.fold)[0]
 
+    def unseen_forest(
+        self, network: nn.Module, scenes: Sequence[Scene], place: int
+    ) -> Tensor | None:
+        """Return what trees say of a slice that grew from all others."""
+        assert isinstance(network, GuidedUNet)
+        drawn = slices.training_slices(scenes)
+        one = drawn.pop(place)
+        if not drawn:
+            return None
+        rng = np.random.default_rng(place)
+        trees = network.trees.another()
+        trees.fit(*slices.bare_pixels(drawn, rng), rng)
+        channels = one.alone
+        with torch.inference_mode():
+            found: Tensor = trees(channels.flatten(1).T.contiguous())
+        return found.T.reshape(-1, *channels.shape[1:])
+
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage
     ) -> Iterator[Batch]:

@@ -89,6 +89,12 @@ class TrainingSlice:
             self._features = filters, beside
         return self._features
 
+    @property
+    def alone(self) -> Tensor:
+        """The channels (c, rows, columns) without guidance: filters, and where it is."""
+        places = self.scene.coordinates(self.box).squeeze(self.axis + 1)
+        return torch.cat([self.features[0].float(), places])
+
     def inputs(
         self, window: tuple[slice, slice], guiding: Sequence[AnnotatedSlice]
     ) -> Tensor:
@@ -160,6 +166,20 @@ def labelled_pixels(
             targets.append(target[chosen])
             folds.append(torch.full_like(targets[-1], one.fold))
     return torch.cat(inputs), torch.cat(targets), torch.cat(folds)
+
+
+def bare_pixels(
+    drawn: Sequence[TrainingSlice], rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw labelled pixels of all drawn evenly, without guidance, and their target."""
+    share = min(1.0, _FIT_PIXELS / sum(one.labelled for one in drawn))
+    pixels, targets = [], []
+    for one in drawn:
+        wanted = torch.from_numpy(rng.random(one.target.shape) < share)
+        chosen = (one.target != losses.IGNORE) & wanted.to(one.target.device)
+        pixels.append(one.alone[:, chosen].T)
+        targets.append(one.target[chosen])
+    return torch.cat(pixels), torch.cat(targets)
 
 
 def batch_of(drawn: Sequence[TrainingSlice], rng: np.random.Generator) -> Batch:
