@@ -124,7 +124,7 @@ class Cluster:
         for item in to_share:
             yield Report(item, "running", 0.0, 0.0, course.left)
             before = (self._order.key, known.get(item.name))
-            shared = _Shared(self, item.image)
+            shared = _SharedVolume(self, item.image)
             entry = yield from attempted(
                 model, item, self._settings, course, before, shared
             )
@@ -209,7 +209,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shared:
+class _SharedVolume:
     """The workers that share the tiles of one volume."""
 
     cluster: Cluster

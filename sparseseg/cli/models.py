@@ -70,23 +70,37 @@ def _add_flags(parser: ArgumentParser) -> None:
     exporting.add_argument("model", metavar="MODEL", help=say("a file, or an id"))
     exporting.add_argument(
         "--format",
-        choices=("onnx",),
+        choices=("onnx", "bioimageio"),
         default="onnx",
-        help=say("of the file (default: onnx)"),
+        help=say("one ONNX file, or a package of BioImage.IO (default: onnx)"),
     )
     exporting.add_argument(
         "-o",
         dest="output",
         type=Path,
         required=True,
-        metavar="NAME.onnx",
-        help=say("the file"),
+        metavar="NAME",
+        help=say("the file: NAME.onnx, or NAME.zip for a package"),
     )
     exporting.add_argument(
         "--patch",
         default="32x64x64",
         metavar="ZxYxX",
         help=say("its fixed input, in voxels"),
+    )
+    exporting.add_argument(
+        "--author",
+        dest="authors",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=say("who made the model, for a package; may be repeated"),
+    )
+    exporting.add_argument(
+        "--licence",
+        default="",
+        metavar="ID",
+        help=say("under which others may use it, for a package: such as CC-BY-4.0"),
     )
     for action in actions.choices.values():
         action.add_argument("--json", action="store_true", help=say("for machines"))
@@ -233,6 +247,7 @@ def _remove(arguments: Namespace) -> Answer:
 def _export(arguments: Namespace) -> Answer:
     from sparseseg.models.exporting import export_onnx
     from sparseseg.models.opening import open_model
+    from sparseseg.models.packaging import About, export_package
 
     sides = arguments.patch.lower().split("x")
     if len(sides) != 3 or not all(side.isdecimal() for side in sides):
@@ -240,7 +255,16 @@ def _export(arguments: Namespace) -> Answer:
             "a patch is ZxYxX, such as 32x64x64, got {patch!r}", patch=arguments.patch
         )
     z, y, x = map(int, sides)
-    found = export_onnx(open_model(arguments.model), arguments.output, (z, y, x))
+    model = open_model(arguments.model)
+    if arguments.format == "bioimageio":
+        about = About(
+            authors=tuple(arguments.authors),
+            licence=arguments.licence,
+            name=arguments.output.stem,
+        )
+        found = export_package(model, arguments.output, (z, y, x), about)
+    else:
+        found = export_onnx(model, arguments.output, (z, y, x))
     data = {"path": str(arguments.output), **asdict(found)}
     text = say(
         "{output}: onnxruntime labels {differing} of {voxels} "

@@ -7,6 +7,7 @@ annotated slices. The shape of the patch is fixed.
 import copy
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +27,8 @@ from sparseseg.errors import UserError
 from sparseseg.recipes.scene import Scene, mirrored
 
 _RECIPE = "three-view"
-_EXTRA = "export"
+EXTRA = "export"
+OUTPUTS = ("labels", "probabilities")
 _MOST = 2**22
 """Voxels of a patch."""
 
@@ -49,35 +51,45 @@ def export_onnx(model: Model, path: Path, patch: Triple) -> Compared:
     `probabilities` k, z, y, x. Raises `UserError` for a model or patch that cannot be
     exported, and where a library is missing.
     """
-    _check(model, path, patch)
-    onnx = library("onnx", "ONNX", "onnx", extra=_EXTRA)
-    library("onnxscript", "ONNX", "onnxscript", extra=_EXTRA)
-    library("onnxruntime", "ONNX", "onnxruntime", extra=_EXTRA)
-    whole = _Whole(model, patch).eval()
-    image, scale = _example(model, patch)
-    with replacing(path) as beside, torch.no_grad(), warnings.catch_warnings():
+    if path.suffix.lower() != ".onnx":
+        raise UserError(f"an ONNX file is written as NAME.onnx, got {path.name!r}")
+    check_exportable(model, patch)
+    onnx = library("onnx", "ONNX", "onnx", extra=EXTRA)
+    whole = Whole(model, patch).eval()
+    image, scale = example_of(model, patch)
+    with replacing(path) as beside:
+        write_program(whole, {"image": image, "scale": scale}, OUTPUTS, beside)
+        file = onnx.load(str(beside))
+        onnx.helper.set_model_props(file, {"sparseseg": json.dumps(_facts(model))})
+        onnx.save(file, str(beside))
+        return compared(whole, beside, {"image": image, "scale": scale})
+
+
+def write_program(
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path
+) -> None:
+    """Write what a module computes of such inputs as an ONNX file, weights included."""
+    library("onnxscript", "ONNX", "onnxscript", extra=EXTRA)
+    library("onnxruntime", "ONNX", "onnxruntime", extra=EXTRA)
+    given = tuple(inputs.values())
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter, about itself
-        program = torch.export.export(whole, (image, scale), strict=False)
+        program = torch.export.export(module, given, strict=False)
         torch.onnx.export(
             program,
-            (image, scale),
-            str(beside),
+            given,
+            str(path),
             dynamo=True,
-            input_names=["image", "scale"],
-            output_names=["labels", "probabilities"],
+            input_names=list(inputs),
+            output_names=list(outputs),
             external_data=False,
             optimize=False,  # takes minutes, and onnxruntime does it when it loads
             verbose=False,
         )
-        file = onnx.load(str(beside))
-        onnx.helper.set_model_props(file, {"sparseseg": json.dumps(_facts(model))})
-        onnx.save(file, str(beside))
-        return _compared(whole, beside, image, scale)
 
 
-def _check(model: Model, path: Path, patch: Triple) -> None:
-    if path.suffix.lower() != ".onnx":
-        raise UserError(f"an ONNX file is written as NAME.onnx, got {path.name!r}")
+def check_exportable(model: Model, patch: Triple) -> None:
+    """Raise `UserError` for a model or a patch that cannot be a program."""
     if model.plan.recipe != _RECIPE:
         raise UserError(
             f"only models of the recipe {_RECIPE} are exported as ONNX so far, and this "
@@ -93,7 +105,7 @@ def _check(model: Model, path: Path, patch: Triple) -> None:
         raise UserError(f"a patch has 1 to {_MOST:,} voxels, got {words}")
 
 
-class _Whole(nn.Module):
+class Whole(nn.Module):
     """The recipe as a function of grey values alone."""
 
     def __init__(self, model: Model, patch: Triple) -> None:
@@ -110,6 +122,7 @@ class _Whole(nn.Module):
         self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.int64))
 
     def forward(self, image: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Return labels (z, y, x) and probabilities (k, z, y, x) of a patch."""
         curves = zip(self._plan.curves, image, scale, strict=True)
         grey = torch.stack([_mapped(*one) for one in curves])
         empty = np.zeros((self._plan.channels, *self._patch), np.uint8)
@@ -126,6 +139,7 @@ class _Known:
     values: list[float]
 
     def tolist(self) -> list[float]:
+        """Return the values."""
         return self.values
 
 
@@ -161,7 +175,7 @@ def _mapped(curve: GreyCurve, channel: Tensor, scale: Tensor) -> Tensor:
     return total.float()
 
 
-def _example(model: Model, patch: Triple) -> tuple[Tensor, Tensor]:
+def example_of(model: Model, patch: Triple) -> tuple[Tensor, Tensor]:
     """Return grey values that take all of each curve, smooth as an image is."""
     rng = np.random.default_rng(0)
     ramp = np.linspace(0, 1, int(np.prod(patch))).reshape(patch)
@@ -192,18 +206,24 @@ def _facts(model: Model) -> dict[str, Any]:
     }
 
 
-def _compared(whole: nn.Module, path: Path, image: Tensor, scale: Tensor) -> Compared:
-    runtime = library("onnxruntime", "ONNX", "onnxruntime", extra=_EXTRA)
-    options = runtime.SessionOptions()
-    options.log_severity_level = 3
-    session = runtime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"]
-    )
-    given = {"image": image.numpy(), "scale": scale.numpy()}
-    labels, probabilities = session.run(None, given)
-    own, own_probabilities = (part.numpy() for part in whole(image, scale))
+def compared(module: nn.Module, path: Path, inputs: Mapping[str, Tensor]) -> Compared:
+    """Compare what onnxruntime makes of a file with what a module answers."""
+    own, own_probabilities = (part.numpy() for part in module(*inputs.values()))
+    labels, probabilities = answers_of(path, inputs)
     return Compared(
         int(own.size),
         int((labels != own).sum()),
         float(np.abs(probabilities - own_probabilities).max()),
     )
+
+
+def answers_of(path: Path, inputs: Mapping[str, Tensor]) -> list[Any]:
+    """Return what onnxruntime makes of a file."""
+    runtime = library("onnxruntime", "ONNX", "onnxruntime", extra=EXTRA)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    session = runtime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"]
+    )
+    found: list[Any] = session.run(None, {n: t.numpy() for n, t in inputs.items()})
+    return found

@@ -12,7 +12,7 @@ from torch import Tensor as Weights
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
 from sparseseg.models.readers.bioimageio_processing import (
-    Finishing,
+    AnswerRule,
     finishing,
     preparing,
 )
@@ -113,7 +113,7 @@ def _foreign(folder: Path, described: Mapping[str, Any]) -> Foreign:
 
 
 def _exclusive(
-    folder: Path, described: Mapping[str, Any], answer: Tensor, done: Finishing
+    folder: Path, described: Mapping[str, Any], answer: Tensor, done: AnswerRule
 ) -> bool:
     """Tell whether each voxel belongs to one output; else outputs may overlap.
 

@@ -9,9 +9,9 @@ from sparseseg.recipes.pretrained.steps import (
     Centre,
     Clip,
     Scale,
-    Spread,
     Standardise,
     Step,
+    Stretch,
 )
 
 _TINY = 1e-6
@@ -20,7 +20,7 @@ _SPACE = {"z", "y", "x"}
 
 
 @dataclass(frozen=True, slots=True)
-class Finishing:
+class AnswerRule:
     """What makes probabilities of the answer: "sigmoid", "softmax" or ""."""
 
     activation: str
@@ -40,7 +40,7 @@ def preparing(described: Sequence[Mapping[str, Any]], dims: int) -> tuple[Step, 
     return tuple(steps)
 
 
-def finishing(described: Sequence[Mapping[str, Any]]) -> Finishing:
+def finishing(described: Sequence[Mapping[str, Any]]) -> AnswerRule:
     """Read the postprocessing; raise `UserError` for what is not known."""
     activation, clipped = "", False
     for item in described:
@@ -53,7 +53,7 @@ def finishing(described: Sequence[Mapping[str, Any]]) -> Finishing:
             continue
         elif name != "ensure_dtype":
             raise _unknown(name, "postprocessing")
-    return Finishing(activation, clipped)
+    return AnswerRule(activation, clipped)
 
 
 def _clip(kwargs: Mapping[str, Any], dims: int) -> Step:
@@ -87,7 +87,7 @@ def _fixed(kwargs: Mapping[str, Any], dims: int) -> Step:
 def _spread(kwargs: Mapping[str, Any], dims: int) -> Step:
     if kwargs.get("reference_tensor"):
         raise _unknown("scale_range by another tensor", "preprocessing")
-    return Spread(
+    return Stretch(
         float(kwargs.get("min_percentile", 0.0)),
         float(kwargs.get("max_percentile", 100.0)),
         joint=_joint(kwargs, dims),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sparseseg.errors import UserError
 from sparseseg.models.readers.described import Literals
-from sparseseg.recipes.pretrained.steps import Centre, Clip, Scale, Spread, Step
+from sparseseg.recipes.pretrained.steps import Centre, Clip, Scale, Step, Stretch
 from sparseseg.recipes.pretrained.steps import Standardise as Standard
 
 # What only loads, or changes type or order of axes as our own reading does.
@@ -20,7 +20,7 @@ _WIRING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Preparing:
+class InputRule:
     """What is done to a volume before the network sees it."""
 
     steps: tuple[Step, ...]
@@ -32,7 +32,7 @@ class Preparing:
 
 
 @dataclass(frozen=True, slots=True)
-class Finishing:
+class OutputRule:
     """What is done to the answer of the network."""
 
     regions: bool
@@ -49,7 +49,7 @@ def plain(transform: Mapping[str, Any], literals: Literals) -> dict[str, Any]:
     return found
 
 
-def preparing(transforms: Sequence[Mapping[str, Any]], dims: int) -> Preparing:
+def preparing(transforms: Sequence[Mapping[str, Any]], dims: int) -> InputRule:
     """Read the preprocessing; raise `UserError` for what is not known."""
     steps: list[Step] = []
     spacing, turned, first = None, False, True
@@ -72,10 +72,10 @@ def preparing(transforms: Sequence[Mapping[str, Any]], dims: int) -> Preparing:
             steps += _GREY[name](_Arguments(name, transform))
         else:
             raise _unknown(name, "preprocessing")
-    return Preparing(tuple(steps), spacing, turned, first)
+    return InputRule(tuple(steps), spacing, turned, first)
 
 
-def finishing(transforms: Sequence[Mapping[str, Any]], outputs: int) -> Finishing:
+def finishing(transforms: Sequence[Mapping[str, Any]], outputs: int) -> OutputRule:
     """Read the postprocessing; raise `UserError` for what is not known."""
     known = {name_of(transform["_target_"]): transform for transform in transforms}
     order = [name for name in known if name not in _SAVING]
@@ -88,14 +88,14 @@ def finishing(transforms: Sequence[Mapping[str, Any]], outputs: int) -> Finishin
     if "AsDiscrete" in known:
         _check_discrete(known["AsDiscrete"], regions=regions)
     if "Invert" not in known:
-        return Finishing(regions, activate_first=True)
+        return OutputRule(regions, activate_first=True)
     inverse = order.index("Invert")
     if known["Invert"].get("nearest_interp", True) or "AsDiscrete" in order[:inverse]:
         raise UserError(
             "the bundle inverts labels instead of probabilities, or with nearest_interp, "
             "which is not known here: this bundle cannot be read"
         )
-    return Finishing(regions, activate_first="Activations" in order[:inverse])
+    return OutputRule(regions, activate_first="Activations" in order[:inverse])
 
 
 class _Arguments:
@@ -151,14 +151,14 @@ def _mapped(given: _Arguments) -> list[Step]:
 def _percentiles(given: _Arguments) -> list[Step]:
     low, high = given.number("lower"), given.number("upper")
     joint = not given.get("channel_wise", False)
-    return [Spread(low, high, joint=joint), *_mapped(given)]
+    return [Stretch(low, high, joint=joint), *_mapped(given)]
 
 
 def _extent(given: _Arguments) -> list[Step]:
     low, high = given.number("minv", 0.0), given.number("maxv", 1.0)
     joint = not given.get("channel_wise", False)
     given.check_rest()
-    return [Spread(joint=joint), Scale((high - low,), (low,))]
+    return [Stretch(joint=joint), Scale((high - low,), (low,))]
 
 
 def _standard(given: _Arguments) -> list[Step]:

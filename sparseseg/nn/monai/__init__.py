@@ -7,13 +7,13 @@ from sparseseg.nn.monai.basic_unet import BasicUNet
 from sparseseg.nn.monai.dynunet import DynUNet
 from sparseseg.nn.monai.parts import Network
 from sparseseg.nn.monai.segresnet import SegResNet
-from sparseseg.nn.monai.unet import UNet
+from sparseseg.nn.monai.unet import StridedUNet
 
 NETWORKS: Mapping[str, Callable[..., Network]] = {
     "BasicUNet": BasicUNet,
     "DynUNet": DynUNet,
     "SegResNet": SegResNet,
-    "UNet": UNet,
+    "UNet": StridedUNet,
 }
 
 

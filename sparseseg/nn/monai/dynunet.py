@@ -66,7 +66,7 @@ class DynUNet(Network):
         style = more.pop("norm_name", ("instance", {"affine": True}))
         act = more.pop("act_name", ("leakyrelu", {"negative_slope": 0.01}))
         bias = bool(more.pop("trans_bias", False))
-        make = _Residual if more.pop("res_block", False) else _Block
+        make = _ResidualConvs if more.pop("res_block", False) else _Convs
         for name in ("deep_supervision", "deep_supr_num"):
             more.pop(name, None)
         nothing_else(more, {})
@@ -81,9 +81,9 @@ class DynUNet(Network):
         self.downsamples = nn.ModuleList(down(i) for i in range(1, levels - 1))
         self.bottleneck = down(levels - 1)
         self.upsamples = nn.ModuleList(
-            _Up(
+            _UpConvs(
                 _risen(widths[i], widths[i - 1], rises[i - 1], steps[i], bias=bias),
-                _Block(
+                _Convs(
                     2 * widths[i - 1],
                     widths[i - 1],
                     kernels[i],
@@ -107,7 +107,7 @@ class DynUNet(Network):
         return one(self.output_block(x))
 
 
-class _Block(nn.Module):
+class _Convs(nn.Module):
     def __init__(
         self,
         source: int,
@@ -135,7 +135,7 @@ class _Block(nn.Module):
         return second
 
 
-class _Residual(_Block):
+class _ResidualConvs(_Convs):
     """The same beside a short cut, which is projected where shapes differ."""
 
     def __init__(
@@ -159,7 +159,7 @@ class _Residual(_Block):
         return found
 
 
-class _Up(nn.Module):
+class _UpConvs(nn.Module):
     def __init__(self, rise: nn.Module, block: nn.Module) -> None:
         super().__init__()
         self.transp_conv = rise

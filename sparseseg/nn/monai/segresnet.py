@@ -58,7 +58,7 @@ class SegResNet(Network):
         self.convInit = Bare(same(dims, in_channels, init_filters, 3, bias=False))
 
         def block(width: int) -> nn.Module:
-            return _Block(width, style, act, dims)
+            return _PreActivated(width, style, act, dims)
 
         sources = [init_filters, *widths[:-1]]
         self.down_layers = nn.ModuleList(
@@ -102,7 +102,7 @@ class SegResNet(Network):
         return one(self.conv_final(x))
 
 
-class _Block(nn.Module):
+class _PreActivated(nn.Module):
     def __init__(self, width: int, style: Named, act: Named, dims: int) -> None:
         super().__init__()
         self.norm1 = norm(style, width, dims)

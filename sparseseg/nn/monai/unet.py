@@ -72,7 +72,7 @@ class _Style:
         )
 
 
-class UNet(Network):
+class StridedUNet(Network):
     """Map images (n, c, ...) to their logits; arguments are those of MONAI's UNet."""
 
     def __init__(

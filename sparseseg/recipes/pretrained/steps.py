@@ -88,7 +88,7 @@ class Standardise:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Stretch:
     """Map two percentiles of the volume to 0 and 1; `added` is added to their distance."""
 
     low: float = 0.0
@@ -106,15 +106,15 @@ class Spread:
         return found
 
 
-Step = Clip | Scale | Centre | Standardise | Spread
+Step = Clip | Scale | Centre | Standardise | Stretch
 _STEPS: dict[str, Callable[..., Step]] = {
-    made.__name__.lower(): made for made in (Clip, Scale, Centre, Standardise, Spread)
+    made.__name__.lower(): made for made in (Clip, Scale, Centre, Standardise, Stretch)
 }
 
 
 def applied(steps: Sequence[Step], image: Image, *, flat: bool) -> Image:
     """Return an image after all steps; with `flat`, each plane is measured by itself."""
-    if flat and any(isinstance(step, Standardise | Spread) for step in steps):
+    if flat and any(isinstance(step, Standardise | Stretch) for step in steps):
         planes = [image[:, z : z + 1] for z in range(image.shape[1])]
         return np.concatenate([applied(steps, p, flat=False) for p in planes], 1)
     for step in steps:
@@ -149,7 +149,7 @@ def check(step: Step) -> None:
             raise ValueError(f"{step} holds a number that is not finite")
     if isinstance(step, Centre) and not all(step.deviation):
         raise ValueError("a deviation of 0")
-    if isinstance(step, Spread) and not 0 <= step.low < step.high <= 100:
+    if isinstance(step, Stretch) and not 0 <= step.low < step.high <= 100:
         raise ValueError(f"percentiles {step.low} and {step.high}")
 
 
