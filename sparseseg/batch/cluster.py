@@ -124,7 +124,7 @@ class Cluster:
         for item in to_share:
             yield Report(item, "running", 0.0, 0.0, course.left)
             before = (self._order.key, known.get(item.name))
-            shared = _SharedVolume(self, item.image)
+            shared = _SharedVolume(self, item.source)
             entry = yield from attempted(
                 model, item, self._settings, course, before, shared
             )
@@ -300,7 +300,7 @@ def _absolute(settings: BatchSettings) -> BatchSettings:
 def _absolute_item(item: Item) -> Item:
     return replace(
         item,
-        image=item.image.absolute(),
+        image=item.source.absolute(),
         prediction=item.prediction.absolute(),
         truth=None if item.truth is None else item.truth.absolute(),
     )

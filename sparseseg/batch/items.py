@@ -8,9 +8,11 @@ from pathlib import Path
 
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import make_folder
-from sparseseg.data.files import check_output
+from sparseseg.data.files import check_output, frames
 from sparseseg.data.formats import ENDINGS, ending_of, is_image_folder, result_ending
 from sparseseg.data.overwriting import check_overwrites
+from sparseseg.data.parts import split_part
+from sparseseg.data.time_points import ALL
 from sparseseg.errors import UserError
 
 STATE_FOLDER, SETTINGS = ".sparseseg", "settings.json"
@@ -26,6 +28,13 @@ class Item:
     image: Path
     prediction: Path
     truth: Path | None = None
+    part: str = ""
+    """The point of time in the file, such as t=3, if it is one of a series."""
+
+    @property
+    def source(self) -> Path:
+        """What is opened: the file, with the point of time."""
+        return Path(f"{self.image}#{self.part}") if self.part else self.image
 
     @property
     def uncertainty(self) -> Path:
@@ -56,19 +65,39 @@ def find_items(settings: BatchSettings) -> list[Item]:
     _check_names(stems, images)
     check_output(f"x{_ending(images[0], settings.ending)}")
     items = [
-        Item(
-            str(image.relative_to(folder)),
-            image,
-            output / f"{stem}{_ending(image, settings.ending)}",
-            _truth(settings.truth, stem),
-        )
-        for image, stem in zip(images, stems, strict=True)
+        _item(image, image.relative_to(folder), output, settings, part)
+        for image in images
+        for part in (_points(image) if settings.times else [""])
     ]
     _check_truths(items, settings)
     _check_results(items, settings)
     make_folder(output)
     make_folder(output / STATE_FOLDER)
     return items
+
+
+def _item(
+    image: Path, inner: Path, output: Path, settings: BatchSettings, part: str
+) -> Item:
+    """Return a volume, or one point of time of a series."""
+    stem = f"{_stem(inner)}-{part.replace('=', '')}" if part else _stem(inner)
+    return Item(
+        f"{inner}#{part}" if part else str(inner),
+        image,
+        output / f"{stem}{_ending(image, settings.ending)}",
+        _truth(settings.truth, stem),
+        part,
+    )
+
+
+def _points(image: Path) -> list[str]:
+    """Return all points of time of a series; "" for what is none, or cannot be read."""
+    try:
+        names = frames(f"{image}#{ALL}")
+    except UserError:
+        return [""]  # told when its turn comes, and the others go on
+    parts = [split_part(name)[1] for name in names]
+    return parts if len(parts) > 1 else [""]
 
 
 def fingerprint(path: Path) -> str:

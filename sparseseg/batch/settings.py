@@ -39,6 +39,9 @@ class BatchSettings:
     options: Annotated[dict[str, str], {"help": "an option of the model's recipe"}] = (
         field(default_factory=dict)
     )
+    times: Annotated[
+        bool, {"help": "predict each point of time of a series by itself"}
+    ] = False
     resume: Annotated[bool, {"help": "skip volumes that are done"}] = True
     device: Annotated[str, {"help": "the device to compute on"}] = "auto"
     scheduler: Annotated[

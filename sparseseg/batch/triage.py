@@ -34,7 +34,8 @@ def worst_images(output: Path, count: int) -> list[Path]:
             "again",
             folder=folder,
         )
-    return [items[name].image for name in names[:count]]
+    # Points of time of one series lie in one file.
+    return list(dict.fromkeys(items[name].image for name in names))[:count]
 
 
 def _items(settings: Path) -> dict[str, Item]:

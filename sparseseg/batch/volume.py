@@ -119,7 +119,7 @@ def _predicted(
 ) -> Generator[Report, None, dict[str, Any]]:
     """Predict and write one volume; return what is known of it."""
     model, item, settings = work.model, work.item, work.settings
-    volume = open_volume(item.image, at_most=int(settings.bytes * VOLUME_SHARE))
+    volume = open_volume(item.source, at_most=int(settings.bytes * VOLUME_SHARE))
     note = model.unlike(volume)
     begin = time.perf_counter()
     yield Report(item, "running", 0.0, 0.0, course.left, note=note)
@@ -159,4 +159,5 @@ def _sentence(error: BaseException, item: Item) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory even for the smallest tile: give more"
     words = " ".join(str(error).split()) or type(error).__name__
+    words = words.replace(f"{item.source}: ", "").replace(str(item.source), item.name)
     return words.replace(f"{item.image}: ", "").replace(str(item.image), item.name)

@@ -70,7 +70,7 @@ def predicted_volume(task: VolumeTask) -> VolumeEntry | None:
     """Predict and write a volume; return what became of it, None if it is too large."""
     with _AT_WORK:
         settings, model = _settings(task.order), _model(task.order)
-        if _is_too_large(task.item.image, settings):
+        if _is_too_large(task.item.source, settings):
             return None
         known = (task.order.key, task.known)
         work = attempted(model, task.item, settings, BatchCourse(1), known)

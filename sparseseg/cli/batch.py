@@ -37,7 +37,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", default=SUPPRESS, metavar=name.upper(), help=words[name]
         )
-    for name in ("uncertainty", "resume"):
+    for name in ("uncertainty", "times", "resume"):
         parser.add_argument(
             f"--{name}",
             action=BooleanOptionalAction,
@@ -195,7 +195,7 @@ def _tell(report: "Report", count: int, *, lines: bool) -> None:
         "note": report.note,
         "error": report.entry.error if report.entry else "",
         "prediction": str(report.item.prediction),
-        "image": str(report.item.image),
+        "image": str(report.item.source),
     }
     print(json.dumps(line, ensure_ascii=False), flush=True)
 

@@ -46,6 +46,7 @@ class BatchForm(QWidget):
         self.ending, self.device = QComboBox(), QComboBox(editable=True)
         self.uncertainty = QCheckBox(say("uncertainty as well"))
         self.anew = QCheckBox(say("predict all again"))
+        self.times = QCheckBox(say("each point of time"))
         self.clean, self.options = QPlainTextEdit(), QLineEdit()
         self.scheduler = QLineEdit()
         self.fold = FoldButton(say("More options"), say("Show or hide more options"))
@@ -71,6 +72,7 @@ class BatchForm(QWidget):
             truth=self.truth.text().strip(),
             uncertainty=self.uncertainty.isChecked(),
             resume=not self.anew.isChecked(),
+            times=self.times.isChecked(),
             clean=tuple(line.strip() for line in lines if line.strip()),
             options=_options(self.options.text()),
             device=self.device.currentText().strip() or "auto",
@@ -128,6 +130,7 @@ class BatchForm(QWidget):
             (say("Options"), self.options),
             (say("Device"), self.device),
             (say("Processes"), self.scheduler),
+            (say("Series"), self.times),
         ]
 
     def _explain(self) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from sparseseg.batch.items import find_items, fingerprint
 from sparseseg.batch.settings import BatchSettings
@@ -216,3 +217,21 @@ def test_a_folder_of_slices_is_one_volume(tmp_path, folder):
         ("scan.2", "scan.2.nii.gz"),
     ]
     assert len(find_items(batch(tmp_path, pattern="**/*"))) == 3
+
+
+def test_each_point_of_time_is_a_volume_if_it_is_wanted(tmp_path, folder):
+    movie = np.zeros((3, 4, 5, 6), np.uint8)
+    tifffile.imwrite(folder / "m.ome.tif", movie, metadata={"axes": "TZYX"})
+    volume(folder / "b.tif")
+    (folder / "broken.tif").write_bytes(b"x")
+    assert len(find_items(batch(tmp_path))) == 3
+    items = find_items(batch(tmp_path, times=True))
+    assert names(items) == [
+        ("b.tif", "b.tif"),
+        ("broken.tif", "broken.tif"),
+        ("m.ome.tif#t=0", "m.ome-t0.tif"),
+        ("m.ome.tif#t=1", "m.ome-t1.tif"),
+        ("m.ome.tif#t=2", "m.ome-t2.tif"),
+    ]
+    assert items[-1].source == folder / "m.ome.tif#t=2"
+    assert items[0].source == folder / "b.tif"

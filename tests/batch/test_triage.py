@@ -5,18 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from sparseseg.batch.items import SETTINGS, STATE_FOLDER
 from sparseseg.batch.manifest import Manifest
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.batch.triage import worst_images
 from sparseseg.cli.main import main
-from sparseseg.data.files import write_image
+from sparseseg.data.files import read_dense, write_image
+from sparseseg.data.samples import blobs
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.project.project import Project
 from sparseseg.reporting.entry import VolumeEntry
 from sparseseg.reporting.triage import worry, worst_first
+from sparseseg.starting import fit
+from tests.miniature import SHAPE, blob_case, shrink
 
 
 def entry(name: str, estimate: float | None = 0.9, **facts) -> VolumeEntry:
@@ -87,3 +91,18 @@ def test_what_is_no_batch_and_numbers_that_are_none(batch, tmp_path):
         worst_images(tmp_path / "in", 1)
     code = main(["project", "add", str(tmp_path), "a", "b", "--worst", "1"])
     assert code != 0
+
+
+def test_a_series_is_predicted_point_by_point(tmp_path, monkeypatch):
+    shrink(monkeypatch)
+    fit([blob_case()], device="cpu", steps=2).save(tmp_path / "m.safetensors")
+    grey = blobs(SHAPE).volume.array[0]
+    movie = np.stack([grey, grey[:, ::-1]])
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "m.ome.tif", movie, metadata={"axes": "TZYX"})
+    given = [str(tmp_path / name) for name in ("m.safetensors", "in")]
+    assert main(["batch", *given, "-o", str(tmp_path / "out"), "--times"]) == 0
+    written = sorted(path.name for path in (tmp_path / "out").glob("*.tif"))
+    assert written == ["m.ome-t0.tif", "m.ome-t1.tif"]
+    first = read_dense(tmp_path / "out" / "m.ome-t0.tif")
+    assert first.shape == SHAPE

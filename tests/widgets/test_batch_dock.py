@@ -53,6 +53,7 @@ def test_all_that_the_command_takes_can_be_chosen(dock):
     form.device.setEditText("cpu")
     form.uncertainty.setChecked(True)
     form.anew.setChecked(True)
+    form.times.setChecked(True)
     form.clean.setPlainText("keep 1 largest of 1\n\n")
     form.options.setText("mirror=false views=z")
     plain = form.settings().to_json()
