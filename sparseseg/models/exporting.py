@@ -208,7 +208,8 @@ def _facts(model: Model) -> dict[str, Any]:
 
 def compared(module: nn.Module, path: Path, inputs: Mapping[str, Tensor]) -> Compared:
     """Compare what onnxruntime makes of a file with what a module answers."""
-    own, own_probabilities = (part.numpy() for part in module(*inputs.values()))
+    with torch.no_grad():
+        own, own_probabilities = (part.numpy() for part in module(*inputs.values()))
     labels, probabilities = answers_of(path, inputs)
     return Compared(
         int(own.size),
