@@ -60,7 +60,10 @@ def test_it_is_kept_in_our_own_file_and_stays_the_same(tmp_path, folder):
 def test_an_archive_and_the_description_alone_are_read(tmp_path):
     path = shutil.make_archive(str(tmp_path / "package"), "zip", ONNX)
     assert read_model(Path(path)).table.names == ("part0", "part1")
-    assert read_model(ONNX / "rdf.yaml").table.names == ("part0", "part1")
+    again = read_model(ONNX / "rdf.yaml")
+    assert again.table.names == ("part0", "part1")
+    licence = again.history["derived_from"]["licence"]
+    assert licence == {"weights": "CC0-1.0", "commercial": "unclear"}
 
 
 @pytest.fixture

@@ -109,6 +109,7 @@ def _foreign(folder: Path, described: Mapping[str, Any]) -> Foreign:
             activation="usual" if done.activation else "none",
         ),
         trained=_trained(described),
+        licence=str(described.get("license") or "")[:80],
     )
 
 
@@ -255,7 +256,7 @@ def _file(folder: Path, given: Any) -> Path:
 
 def _trained(described: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"format": "bioimageio"}
-    for name in ("name", "license", "version", "id"):
+    for name in ("name", "version", "id"):
         if isinstance(described.get(name), str | int | float):
-            found["licence" if name == "license" else name] = str(described[name])[:200]
+            found[name] = str(described[name])[:200]
     return found

@@ -55,6 +55,8 @@ class Foreign:
     inference: Inference
     trained: Mapping[str, Any]
     """What the file says of its training."""
+    licence: str = ""
+    """What the file says that one may do with the weights."""
 
 
 def assembled(foreign: Foreign, given: ForeignFacts) -> Model:
@@ -85,10 +87,20 @@ def assembled(foreign: Foreign, given: ForeignFacts) -> Model:
     )
     # Once through its checks, as if it came from a file of ours.
     plan = Plan.from_json(plan.to_json())
-    history = {"trained": dict(foreign.trained), **given.history}
+    history = {**_origin(foreign), **given.history}
     network = Folds(networks)
     network.fresh.zero_()
     return Model(plan, class_table(values, names), network=network, history=history)
+
+
+def _origin(foreign: Foreign) -> dict[str, Any]:
+    """Return what is kept of where a model came from."""
+    found: dict[str, Any] = {"trained": dict(foreign.trained)}
+    if foreign.licence:
+        # Whether it allows commercial use is for a person to read.
+        licence = {"weights": foreign.licence, "commercial": "unclear"}
+        found["derived_from"] = {"licence": licence}
+    return found
 
 
 def class_table(values: Sequence[int], names: Mapping[int, str]) -> ClassTable:
