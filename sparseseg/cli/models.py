@@ -303,7 +303,7 @@ def _row(entry: "ModelEntry", here: "Stored | None") -> dict[str, Any]:
 
 def _own_row(here: "Stored") -> dict[str, Any]:
     licence = here.history.get("derived_from", {}).get("licence", {})
-    told = {"licence": {"data": "not stated", **licence}} if licence else {}
+    told = {"licence": {"data": say("not stated"), **licence}} if licence else {}
     return {
         **told,
         "id": here.id,
