@@ -8,7 +8,7 @@ import pytest
 from sparseseg.data.files import write_labels
 from sparseseg.data.volume import Volume
 from sparseseg.session.events import Phase
-from sparseseg.widgets import batch_dock, clean_panel, dock, image_panel, machine
+from sparseseg.widgets import batch_dock, clean_panel, endings, image_panel, machine
 from sparseseg.widgets.batch_dock import BatchDock
 from sparseseg.widgets.dock import SegmentationDock
 
@@ -17,7 +17,7 @@ HEAVY = {
     "reading a result": (batch_dock, "read"),
     "looking at all voxels": (image_panel, "grey_values"),
     "cleaning up": (clean_panel, "clean"),
-    "counting a prediction": (dock, "predicted_words"),
+    "counting a prediction": (endings, "predicted_words"),
 }
 
 
