@@ -20,19 +20,6 @@ from babel.messages.pofile import read_po, write_po
 from sparseseg.language import CATALOGUES, DOMAIN, ENGLISH, LANGUAGES
 
 PACKAGE = Path(__file__).parent / "sparseseg"
-COVERED = (
-    "boxes.py",
-    "classes.py",
-    "cli",
-    "data",
-    "memory.py",
-    "progress.py",
-    "session",
-    "settings",
-    "widgets",
-)
-"""The parts of the package whose texts are translated."""
-
 TAKES_TEMPLATE = {
     *("say", "say_count", "template", "UserError", "Note"),
     *("RefusedError", "TimeSeriesError", "BatchInterruptedError"),
@@ -74,14 +61,9 @@ def main() -> int:
     return bool(empty)
 
 
-def covered_files() -> list[Path]:
-    """Return the modules whose texts are translated."""
-    parts = [PACKAGE / name for name in COVERED]
-    return sorted(
-        file
-        for part in parts
-        for file in ([part] if part.suffix else part.rglob("*.py"))
-    )
+def modules() -> list[Path]:
+    """Return all modules of the package, in the order of their names."""
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 def extracted() -> Catalog:
@@ -89,7 +71,7 @@ def extracted() -> Catalog:
     found = Catalog()
     for words in OF_ARGPARSE:
         found.add(words, locations=[("argparse", 0)])
-    for file in covered_files():
+    for file in modules():
         name = file.relative_to(PACKAGE.parent).as_posix()
         for _, texts in templates(file):
             found.add(texts[0] if len(texts) == 1 else texts, locations=[(name, 0)])

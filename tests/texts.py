@@ -10,9 +10,10 @@ from catalogue import TAKES_TEMPLATE, called
 
 # Two words in a row, or a word beside a value.
 _WORDS = re.compile(r"[A-Za-z]{2,}[,:;.]? \(?[a-z]{2,}|[\0 ][a-z]{3,}([ \0:,.]|$)")
+_TAGS, _STYLE = re.compile(r"<[^>]*>"), re.compile(r"\{[^{}]*: [^{}]*;[^{}]*\}")
 # What these are given is for programs or for developers.
 _INNER = {
-    "compile", "debug", "exception", "execute", "info", "search", "sub", "warning_once",
+    "compile", "debug", "exception", "execute", "executemany", "info", "search", "sub", "warning_once",
 }  # fmt: skip
 
 
@@ -28,7 +29,8 @@ def untold(path: Path) -> list[str]:
     A value in an f-string stands as `{}`.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [text.replace("\0", "{}") for text in _texts(tree) if _WORDS.search(text)]
+    shown = [_TAGS.sub(" ", text) for text in _texts(tree) if not _STYLE.search(text)]
+    return [text.replace("\0", "{}") for text in shown if _WORDS.search(text)]
 
 
 def _texts(node: ast.AST) -> Iterator[str]:

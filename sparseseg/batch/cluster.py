@@ -22,6 +22,7 @@ from sparseseg.boxes import Tile
 from sparseseg.engine.model import Model
 from sparseseg.engine.output import Output, Wanted
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.reporting.entry import VolumeEntry
 
 try:
@@ -89,8 +90,10 @@ class Cluster:
             self._client.wait_for_workers(1, timeout=_WORKERS_SECONDS)
         except TimeoutError as error:
             raise UserError(
-                f"no worker came to the scheduler {self._settings.scheduler} within "
-                f"{_WORKERS_SECONDS} s: start some with `dask worker ADDRESS`"
+                "no worker came to the scheduler {scheduler} within "
+                "{workers_seconds} s: start some with `dask worker ADDRESS`",
+                scheduler=self._settings.scheduler,
+                workers_seconds=_WORKERS_SECONDS,
             ) from error
 
     def check_versions(self) -> None:
@@ -99,8 +102,11 @@ class Cluster:
         for address, there in self._client.run(_version).items():
             if there != here:
                 raise UserError(
-                    f"the worker {address} has sparseseg {there or 'not installed'}, and "
-                    f"this is {here}: install the same version on all machines"
+                    "the worker {address} has sparseseg {there}, and "
+                    "this is {here}: install the same version on all machines",
+                    address=address,
+                    there=there or say("not installed"),
+                    here=here,
                 )
 
     def predicted(
@@ -203,8 +209,9 @@ class Cluster:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > _WORKERS_SECONDS:
             raise BatchInterruptedError(
-                f"the workers of {self._settings.scheduler} are gone: start them, and run "
-                "the same batch again, it continues from there"
+                "the workers of {scheduler} are gone: start them, and run "
+                "the same batch again, it continues from there",
+                scheduler=self._settings.scheduler,
             )
 
 
@@ -234,9 +241,10 @@ def _client(scheduler: str, stack: ExitStack) -> "distributed.Client":
             client = distributed.Client(scheduler, timeout=_CONNECT_SECONDS)
     except (OSError, TimeoutError, ValueError, ImportError) as error:
         raise UserError(
-            f"no Dask scheduler answers at {scheduler!r}: start one with `dask scheduler` "
+            "no Dask scheduler answers at {scheduler!r}: start one with `dask scheduler` "
             "and give its address, such as tcp://host:8786, or give local:2 for two "
-            "processes on this machine"
+            "processes on this machine",
+            scheduler=scheduler,
         ) from error
     stack.callback(client.close)
     return client

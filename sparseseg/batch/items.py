@@ -14,6 +14,7 @@ from sparseseg.data.overwriting import check_overwrites
 from sparseseg.data.parts import split_part
 from sparseseg.data.time_points import ALL
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 STATE_FOLDER, SETTINGS = ".sparseseg", "settings.json"
 _CHUNK = 2**22
@@ -53,7 +54,7 @@ def find_items(settings: BatchSettings) -> list[Item]:
     """
     folder, output = Path(settings.folder), Path(settings.output)
     if not folder.exists():
-        raise UserError(f"there is no folder {folder}: check the path")
+        raise UserError("there is no folder {folder}: check the path", folder=folder)
     if _is_volume(folder):
         folder, images = folder.parent, [folder]
     else:
@@ -117,7 +118,9 @@ def fingerprint(path: Path) -> str:
 
 def _images(folder: Path, pattern: str) -> Iterable[Path]:
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-        raise UserError(f"a pattern must stay inside the folder, got {pattern!r}")
+        raise UserError(
+            "a pattern must stay inside the folder, got {pattern!r}", pattern=pattern
+        )
     seen: set[Path] = set()
     for path in sorted(folder.glob(pattern)):
         inner = path.relative_to(folder)
@@ -139,11 +142,18 @@ def _is_volume(path: Path) -> bool:
 def _nothing(folder: Path, pattern: str) -> str:
     every = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
     if not every:
-        return f"the folder {folder} is empty: choose the one with the volumes"
+        return say(
+            "the folder {folder} is empty: choose the one with the volumes",
+            folder=folder,
+        )
     there = ", ".join(sorted(every)[:4])
-    return (
-        f"no volume in {folder} fits the pattern {pattern!r}; it holds {there}: give a "
-        f"pattern such as '*.tif'; known endings are {', '.join(sorted(ENDINGS))}"
+    return say(
+        "no volume in {folder} fits the pattern {pattern!r}; it holds {there}: give a "
+        "pattern such as '*.tif'; known endings are {endings}",
+        folder=folder,
+        pattern=pattern,
+        there=there,
+        endings=", ".join(sorted(ENDINGS)),
     )
 
 
@@ -169,8 +179,10 @@ def _check_names(stems: list[str], images: list[Path]) -> None:
                 if own.casefold() == stem
             ]
             raise UserError(
-                f"{' and '.join(names)} would both become {stem}: rename one, or give "
-                "a pattern that fits one of them"
+                "{names} would both become {stem}: rename one, or give "
+                "a pattern that fits one of them",
+                names=", ".join(names),
+                stem=stem,
             )
 
 
@@ -178,8 +190,10 @@ def _check_apart(folder: Path, output: Path) -> None:
     inside = output.resolve()
     if inside == folder.resolve() or folder.resolve() in inside.parents:
         raise UserError(
-            f"the output {output} lies in the input {folder}, and its predictions would "
-            "be taken for volumes: choose a folder outside"
+            "the output {output} lies in the input {folder}, and its predictions would "
+            "be taken for volumes: choose a folder outside",
+            output=output,
+            folder=folder,
         )
 
 
@@ -188,16 +202,21 @@ def _check_truths(items: list[Item], settings: BatchSettings) -> None:
         return
     folder = Path(settings.truth)
     if not folder.is_dir():
-        raise UserError(f"there is no folder {folder} with truths: check the path")
+        raise UserError(
+            "there is no folder {folder} with truths: check the path", folder=folder
+        )
     if folder.resolve() == Path(settings.output).resolve():
         raise UserError(
-            f"the output {folder} is the folder of the truths, and the predictions would "
-            "be taken for them: choose another folder for one of them"
+            "the output {folder} is the folder of the truths, and the predictions would "
+            "be taken for them: choose another folder for one of them",
+            folder=folder,
         )
     if not any(item.truth for item in items):
         raise UserError(
-            f"no truth in {folder} has the name of a volume, such as "
-            f"{items[0].prediction.name}: give the truths the names of the images"
+            "no truth in {folder} has the name of a volume, such as "
+            "{name}: give the truths the names of the images",
+            folder=folder,
+            name=items[0].prediction.name,
         )
 
 

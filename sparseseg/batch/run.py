@@ -11,6 +11,7 @@ from sparseseg.batch.scratch import clear_leftovers
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.batch.volume import Report, attempted, ended
 from sparseseg.engine.model import Model
+from sparseseg.language import say
 
 
 def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Report]:
@@ -71,8 +72,11 @@ def needed(items: list[Item], settings: BatchSettings) -> str:
         else item.image.stat().st_size
         for item in items
     )
-    return (
-        f"{len(items)} volumes, {size / 2**30:.1f} GB on disk; at most about "
-        f"{settings.bytes / 2**30:.1f} GB of memory, larger volumes stay on disk, and "
-        "their predictions are made in a file next to the output"
+    return say(
+        "{count} volumes, {size:.1f} GB on disk; at most about "
+        "{bytes:.1f} GB of memory, larger volumes stay on disk, and "
+        "their predictions are made in a file next to the output",
+        count=len(items),
+        size=size / 2**30,
+        bytes=settings.bytes / 2**30,
     )

@@ -59,8 +59,10 @@ def scratch_for(
     voxels = int(np.prod(volume.shape))
     if outputs and voxels * 4 * outputs > settings.bytes:
         raise UserError(
-            f"{volume.name} has {voxels} voxels, and a rule about probabilities "
-            "needs all of them in memory: give more memory, or leave the rule out"
+            "{name} has {voxels} voxels, and a rule about probabilities "
+            "needs all of them in memory: give more memory, or leave the rule out",
+            name=volume.name,
+            voxels=voxels,
         )
     probabilities = np.zeros((outputs, *volume.shape), np.float32) if outputs else None
     words = ["labels", "uncertainty"] if settings.uncertainty else ["labels"]

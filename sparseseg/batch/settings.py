@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.memory import parse_size
 
 LEAST_MEMORY = 2**30
@@ -15,47 +16,58 @@ LEAST_MEMORY = 2**30
 class BatchSettings:
     """Where volumes are, what is done to them, and where it goes."""
 
-    model: Annotated[str, {"help": "a file, or an id of `sparseseg models`"}]
-    folder: Annotated[str, {"help": "the folder with the volumes, or one volume"}]
-    output: Annotated[str, {"help": "the folder for the predictions"}]
+    model: Annotated[str, {"help": say("a file, or an id of `sparseseg models`")}]
+    folder: Annotated[str, {"help": say("the folder with the volumes, or one volume")}]
+    output: Annotated[str, {"help": say("the folder for the predictions")}]
     pattern: Annotated[
-        str, {"help": "the names of the volumes, such as *.nii.gz or **/*.tif"}
+        str, {"help": say("the names of the volumes, such as *.nii.gz or **/*.tif")}
     ] = "*"
     ending: Annotated[
         str,
-        {"help": "of the predictions, such as .nii.gz; if empty, that of the image"},
+        {
+            "help": say(
+                "of the predictions, such as .nii.gz; if empty, that of the image"
+            )
+        },
     ] = ""
-    memory: Annotated[str, {"help": "the maximum memory, such as 4GB"}] = "4GB"
-    uncertainty: Annotated[bool, {"help": "write NAME-uncertainty as well"}] = False
+    memory: Annotated[str, {"help": say("the maximum memory, such as 4GB")}] = "4GB"
+    uncertainty: Annotated[bool, {"help": say("write NAME-uncertainty as well")}] = (
+        False
+    )
     truth: Annotated[
-        str, {"help": "a folder with dense truths of the same names, for scores"}
+        str, {"help": say("a folder with dense truths of the same names, for scores")}
     ] = ""
     clean: Annotated[
         tuple[str, ...],
         {
-            "help": "a rule to clean up by; if empty, those of the model; 'none' for none"
+            "help": say(
+                "a rule to clean up by; if empty, those of the model; 'none' for none"
+            )
         },
     ] = ()
-    options: Annotated[dict[str, str], {"help": "an option of the model's recipe"}] = (
-        field(default_factory=dict)
-    )
+    options: Annotated[
+        dict[str, str], {"help": say("an option of the model's recipe")}
+    ] = field(default_factory=dict)
     times: Annotated[
-        bool, {"help": "predict each point of time of a series by itself"}
+        bool, {"help": say("predict each point of time of a series by itself")}
     ] = False
-    resume: Annotated[bool, {"help": "skip volumes that are done"}] = True
-    device: Annotated[str, {"help": "the device to compute on"}] = "auto"
+    resume: Annotated[bool, {"help": say("skip volumes that are done")}] = True
+    device: Annotated[str, {"help": say("the device to compute on")}] = "auto"
     scheduler: Annotated[
         str,
         {
-            "help": "the address of a Dask scheduler, such as tcp://host:8786, or local:N "
-            "for N processes here; if empty, this process does all"
+            "help": say(
+                "the address of a Dask scheduler, such as tcp://host:8786, or local:N "
+                "for N processes here; if empty, this process does all"
+            )
         },
     ] = ""
 
     def __post_init__(self) -> None:
         if self.bytes < LEAST_MEMORY:
             raise UserError(
-                f"a batch needs at least 1GB of memory, got {self.memory}: give more"
+                "a batch needs at least 1GB of memory, got {memory}: give more",
+                memory=self.memory,
             )
 
     @property
@@ -71,12 +83,14 @@ class BatchSettings:
     def from_json(cls, data: Any, source: str) -> "BatchSettings":
         """Rebuild settings; raise `UserError` for a file that holds none."""
         if not isinstance(data, dict):
-            raise UserError(f"{source} holds no settings of a batch")
+            raise UserError("{source} holds no settings of a batch", source=source)
         try:
             clean = tuple(map(str, data.get("clean", ())))
             return cls(**{**data, "clean": clean})
         except (TypeError, ValueError) as error:
-            raise UserError(f"{source} holds wrong settings ({error})") from error
+            raise UserError(
+                "{source} holds wrong settings ({error})", source=source, error=error
+            ) from error
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -84,7 +98,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read the settings {path}: {error}") from error
+        raise UserError(
+            "cannot read the settings {path}: {error}", path=path, error=error
+        ) from error
     if not isinstance(data, dict):
-        raise UserError(f"{path} holds no settings of a batch")
+        raise UserError("{path} holds no settings of a batch", path=path)
     return data

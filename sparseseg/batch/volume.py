@@ -28,6 +28,7 @@ from sparseseg.engine.segment import (
     segment,
 )
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.postprocessing import needs_probabilities
 from sparseseg.reporting.entry import State, VolumeEntry
 
@@ -79,8 +80,9 @@ def attempted(
     except (UserError, MemoryError, OSError, RuntimeError) as error:
         if is_disk_full(error):
             raise BatchInterruptedError(
-                f"the disk is full: {item.name} was not written; make room, and run the "
-                "same batch again, it continues from there"
+                "the disk is full: {name} was not written; make room, and run the "
+                "same batch again, it continues from there",
+                name=item.name,
             ) from error
         seconds, words = time.perf_counter() - begin, _sentence(error, item)
         return VolumeEntry(
@@ -145,7 +147,7 @@ def _predicted(
         if out.uncertainty is not None:
             with shares_of(out.uncertainty, place) as shares:
                 write_image(item.uncertainty, shares, like=volume)
-        words = "; also, ".join(part for part in (note, found.doubt) if part)
+        words = say("; also, ").join(part for part in (note, found.doubt) if part)
         return facts_of(model, volume, found, item) | {"note": words}
 
 
@@ -157,7 +159,7 @@ def _key(item: Item, state: str) -> str:
 
 def _sentence(error: BaseException, item: Item) -> str:
     if isinstance(error, MemoryError):
-        return "there is not enough memory even for the smallest tile: give more"
+        return say("there is not enough memory even for the smallest tile: give more")
     words = " ".join(str(error).split()) or type(error).__name__
     words = words.replace(f"{item.source}: ", "").replace(str(item.source), item.name)
     return words.replace(f"{item.image}: ", "").replace(str(item.image), item.name)

@@ -24,6 +24,7 @@ from sparseseg.engine.output import Output, Wanted
 from sparseseg.engine.prediction import answer, tune
 from sparseseg.engine.segment import VOLUME_SHARE
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.opening import open_model
 from sparseseg.nn.device import Precision, choose_device
 from sparseseg.recipes import Scene
@@ -121,8 +122,10 @@ def _model(order: Order) -> Model:
     model.network.to(device_of_worker(settings.device, str(get_worker().name)))
     if prepare(model, settings) != order.key:
         raise UserError(
-            f"the worker {get_worker().address} finds another model at {settings.model} "
-            "than the batch was begun with: give a path that is the same on all machines"
+            "the worker {address} finds another model at {model} "
+            "than the batch was begun with: give a path that is the same on all machines",
+            address=get_worker().address,
+            model=settings.model,
         )
     return model
 
@@ -143,4 +146,4 @@ def device_of_worker(wanted: str, worker: str) -> torch.device:
 
 
 def _settings(order: Order) -> BatchSettings:
-    return BatchSettings.from_json(json.loads(order.settings), "the batch")
+    return BatchSettings.from_json(json.loads(order.settings), say("the batch"))

@@ -40,8 +40,9 @@ def depth_table(model: Model, volume: Volume) -> Iterator[DepthCost]:
     depths = model.recipe.depths(model.plan)
     if not depths:
         raise UserError(
-            f"a model of {model.plan.recipe} has one depth only: train unetplusplus "
-            "with deep supervision to choose one"
+            "a model of {recipe} has one depth only: train unetplusplus "
+            "with deep supervision to choose one",
+            recipe=model.plan.recipe,
         )
     known = model.history.get("held_out_by_depth", {})
     for depth in depths:

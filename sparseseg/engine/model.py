@@ -26,6 +26,7 @@ from sparseseg.engine.score.evidence import evidence_of
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.engine.unlike import unlike
 from sparseseg.errors import Note, UserError
+from sparseseg.language import say
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.postprocessing import Rule, clean, read_rules
 from sparseseg.recipes import Plan, Recipe
@@ -107,9 +108,12 @@ class Model:
         """
         depths = self.recipe.depths(self.plan)
         if depth not in depths:
-            there = ", ".join(map(str, depths)) or "none: leave --depth out"
+            there = ", ".join(map(str, depths)) or say("none: leave --depth out")
             raise UserError(
-                f"a model of {self.plan.recipe} has no depth {depth}, it has {there}"
+                "a model of {recipe} has no depth {depth}, it has {there}",
+                recipe=self.plan.recipe,
+                depth=depth,
+                there=there,
             )
         plan = self.recipe.pruned(self.plan, depth)
         network = self.recipe.network(plan)
@@ -126,7 +130,7 @@ class Model:
         target = Path(path)
         if target.suffix != ".safetensors":
             raise UserError(
-                f"a model is saved as NAME.safetensors, got {target.name!r}"
+                "a model is saved as NAME.safetensors, got {name!r}", name=target.name
             )
         description = {
             "format": FORMAT,
@@ -200,15 +204,17 @@ class Model:
             read_rules(model.rules, model.table)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UserError(
-                f"{source.name} is a damaged sparseseg model "
-                f"({_first_line(error)}): save or fetch it again"
+                "{name} is a damaged sparseseg model "
+                "({first_line}): save or fetch it again",
+                name=source.name,
+                first_line=_first_line(error),
             ) from error
         return model
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
-        raise UserError(f"there is no model {path}: check the path")
+        raise UserError("there is no model {path}: check the path", path=path)
     try:
         path.open("rb").close()  # else a file that may not be read is told as missing
         with safe_open(path, framework="pt") as file:
@@ -216,18 +222,24 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, OSError) as error:
         raise UserError(
-            f"{path.name} is not a readable model ({_first_line(error)}): "
-            "give a .safetensors file that sparseseg saved"
+            "{name} is not a readable model ({first_line}): "
+            "give a .safetensors file that sparseseg saved",
+            name=path.name,
+            first_line=_first_line(error),
         ) from error
     if not isinstance(description, dict):
         raise UserError(
-            f"{path.name} holds weights, but no sparseseg model: "
-            "give a .safetensors file that sparseseg saved"
+            "{name} holds weights, but no sparseseg model: "
+            "give a .safetensors file that sparseseg saved",
+            name=path.name,
         )
     if description.get("format") != FORMAT:
         raise UserError(
-            f"{path.name} has format {description.get('format')!r} and this version "
-            f"reads {FORMAT}: update sparseseg"
+            "{name} has format {format!r} and this version "
+            "reads {known}: update sparseseg",
+            name=path.name,
+            format=description.get("format"),
+            known=FORMAT,
         )
     return description, tensors
 

@@ -40,8 +40,10 @@ class Output:
         """Raise `UserError` unless the arrays have the shape of a volume."""
         if self.labels.shape != volume.shape:
             raise UserError(
-                f"the output has shape {self.labels.shape}, the volume {volume.shape}: "
-                "give arrays of the volume's shape"
+                "the output has shape {shape}, the volume {volume_shape}: "
+                "give arrays of the volume's shape",
+                shape=self.labels.shape,
+                volume_shape=volume.shape,
             )
 
     def write(

@@ -210,9 +210,12 @@ def tile_within(
         longest = sides.index(max(sides))
         if sides[longest] <= _SMALLEST:
             raise UserError(
-                f"even a small tile of this model takes about {needed / _GB:.1f} GB, and "
-                f"{memory / _GB:.1f} GB of the memory are left for it: give "
-                f"{(needed - memory) / _GB + 0.1:.1f} GB more"
+                "even a small tile of this model takes about {needed:.1f} GB, and "
+                "{memory:.1f} GB of the memory are left for it: give "
+                "{more:.1f} GB more",
+                needed=needed / _GB,
+                memory=memory / _GB,
+                more=(needed - memory) / _GB + 0.1,
             )
         sides[longest] = -(-sides[longest] // 2)
         z, y, x = sides

@@ -19,6 +19,7 @@ from sparseseg.engine.unlike import unlike_result
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.evaluation.estimate import DiceEstimate, Evidence, estimate
+from sparseseg.language import say
 from sparseseg.postprocessing import (
     Rule,
     check_rules,
@@ -168,7 +169,9 @@ def checked_rules(model: Segmenter, volume: Volume, job: Job) -> tuple[Rule, ...
     try:
         check_rules(rules, volume.unit)
     except UserError as error:
-        raise UserError(f"{volume.name or 'the volume'}: {error}") from error
+        raise UserError(
+            "{name}: {error}", name=volume.name or say("the volume"), error=error
+        ) from error
     return rules
 
 
@@ -236,16 +239,19 @@ def _evidence(
 ) -> Evidence | str:
     found = evidence_of(model.history)
     if labels is None or not labels.slices():
-        why = "no slice of this volume is annotated"
+        why = say("no slice of this volume is annotated")
     elif job.box is not None:
-        why = "only a part of the volume is predicted"
+        why = say("only a part of the volume is predicted")
     elif found is None:
-        why = "the training of this model left no slices out in turn"
+        why = say("the training of this model left no slices out in turn")
     elif found.method != method:
-        why = f"{METHODS[method]} was not measured on slices that were left out"
+        why = say(
+            "{method} was not measured on slices that were left out",
+            method=METHODS[method],
+        )
     else:
         return found
-    return f"no estimate: {why}"
+    return say("no estimate: {why}", why=why)
 
 
 def _estimate(
@@ -256,7 +262,7 @@ def _estimate(
     found = estimate(evidence, expected)
     if found.mean is None or not has_rules:
         return found
-    words = "the estimate is of the labels before the clean-up rules"
+    words = say("the estimate is of the labels before the clean-up rules")
     return replace(found, reason="; ".join(filter(None, (found.reason, words))))
 
 

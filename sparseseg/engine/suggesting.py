@@ -25,11 +25,15 @@ def suggest(
     fit the volume.
     """
     if count < 1:
-        raise UserError(f"at least one slice can be suggested, got a count of {count}")
+        raise UserError(
+            "at least one slice can be suggested, got a count of {count}", count=count
+        )
     if labels.shape != volume.shape:
         raise UserError(
-            f"the annotation has shape {labels.shape}, the image {volume.shape}: give "
-            "the annotation of this image"
+            "the annotation has shape {shape}, the image {volume_shape}: give "
+            "the annotation of this image",
+            shape=labels.shape,
+            volume_shape=volume.shape,
         )
     grid = CoarseGrid.of(volume.shape, sides_of(volume.spacing))
     doubts = None if model is None else _doubts(model, volume, labels, grid)

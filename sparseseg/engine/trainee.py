@@ -230,8 +230,9 @@ class Trainee:
         self._failures += 1
         if self._failures > _MOST_FAILURES:
             raise UserError(
-                f"training keeps failing with a loss of {loss}: look for extreme "
-                "intensities in the image, or train with another recipe"
+                "training keeps failing with a loss of {loss}: look for extreme "
+                "intensities in the image, or train with another recipe",
+                loss=loss,
             )
         self._network.load_state_dict(self._model.network.state_dict())
         for group in self._optimizer.param_groups:

@@ -10,6 +10,7 @@ from sparseseg.data.intensity import GreyCurve, plane_sample
 from sparseseg.data.units import PIXEL, Spacing
 from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import SHARES, Look, orientation, quantiles
+from sparseseg.language import say
 from sparseseg.recipes import Plan
 
 # Voxels that differ by less are met in training, by augmentation or by chance.
@@ -65,8 +66,11 @@ def unlike_result(
 
 
 def _joined(volume: Volume, remarks: "Sequence[str] | Iterator[str]") -> str:
-    name = volume.name or "the volume"
-    return "; also, ".join(f"{name} {words}" for words in remarks if words)
+    name = volume.name or say("the volume")
+    sentences = (
+        say("{name} {remark}", name=name, remark=remark) for remark in remarks if remark
+    )
+    return say("; also, ").join(sentences)
 
 
 def _voxels(plan: Plan, volume: Volume) -> str:
@@ -74,17 +78,21 @@ def _voxels(plan: Plan, volume: Volume) -> str:
         return ""
     known = f"{_edges(plan.stored_spacing)} {plan.unit}"
     if volume.unit == PIXEL:
-        return (
-            f"has no voxel size, and the model was trained on voxels of {known}: the "
-            "prediction is only right if its voxels have the same size"
+        return say(
+            "has no voxel size, and the model was trained on voxels of {known}: the "
+            "prediction is only right if its voxels have the same size",
+            known=known,
         )
     sides = volume.spacing_in(plan.unit)
     ratios = [a / b for a, b in zip(sides, plan.stored_spacing, strict=True)]
     if max(*ratios, *(1 / ratio for ratio in ratios)) < FAR:
         return ""
-    return (
-        f"has voxels of {_edges(sides)} {plan.unit}, and the model was trained on voxels "
-        f"of {known}: resample it if the prediction is bad"
+    return say(
+        "has voxels of {edges} {unit}, and the model was trained on voxels "
+        "of {known}: resample it if the prediction is bad",
+        edges=_edges(sides),
+        unit=plan.unit,
+        known=known,
     )
 
 
@@ -93,14 +101,18 @@ def _orientation(looks: Sequence[Look], volume: Volume) -> str:
     known = list(dict.fromkeys(look.orientation for look in looks))
     if not own or not known or "" in known or own in known:
         return ""
-    return (
-        f"is stored as {own}, and the model was trained on {' and '.join(known)}: "
-        "reorient it if the prediction is bad"
+    return say(
+        "is stored as {own}, and the model was trained on {known}: "
+        "reorient it if the prediction is bad",
+        own=own,
+        known=", ".join(known),
     )
 
 
 def _grey(plan: Plan, looks: Sequence[Look], volume: Volume, channel: int) -> str:
-    where = f" in channel {channel + 1}" if plan.channels > 1 else ""
+    where = (
+        say(" in channel {channel}", channel=channel + 1) if plan.channels > 1 else ""
+    )
     if plan.rules[channel] == "fixed":
         sample = plane_sample(volume.array, channel, planes=_PLANES)
         return _values(plan.curves[channel], sample, where)
@@ -121,10 +133,15 @@ def _values(curve: GreyCurve, sample: NDArray[np.float64], where: str) -> str:
     quarter = len(knots) // 4
     if beyond <= _BEYOND and dark <= knots[-1 - quarter] and bright >= knots[quarter]:
         return ""
-    return (
-        f"has grey values of {low:.4g} to {high:.4g}{where}, and the model was trained on "
-        f"{knots[0]:.4g} to {knots[-1]:.4g}: bring them to the same scale, or annotate a "
-        "slice of this volume and train on"
+    return say(
+        "has grey values of {low:.4g} to {high:.4g}{where}, and the model was trained on "
+        "{least:.4g} to {most:.4g}: bring them to the same scale, or annotate a "
+        "slice of this volume and train on",
+        low=low,
+        high=high,
+        where=where,
+        least=knots[0],
+        most=knots[-1],
     )
 
 
@@ -140,15 +157,25 @@ def _spread(
     nearest = min(others, key=lambda other: apart(places, other))
     moved, mirrored = (apart(seen, nearest) for seen in (places, 1 - places[::-1]))
     share = int(np.abs(places - nearest).argmax())
-    words = (
-        f"has {SHARES[share]:.0%} of its voxels in the darkest {places[share]:.0%} of its "
-        f"range of grey values{where}, and the training had them in the darkest "
-        f"{nearest[share]:.0%}"
+    words = say(
+        "has {share:.0%} of its voxels in the darkest {places:.0%} of its "
+        "range of grey values{where}, and the training had them in the darkest "
+        "{nearest:.0%}",
+        share=SHARES[share],
+        places=places[share],
+        where=where,
+        nearest=nearest[share],
     )
     if moved > _MIRRORED and mirrored < moved / 2:
-        return f"{words}: invert its grey values if dark and bright are exchanged"
+        return say(
+            "{words}: invert its grey values if dark and bright are exchanged",
+            words=words,
+        )
     if moved > MOVED:
-        return f"{words}: annotate a slice of it and train on if the prediction is bad"
+        return say(
+            "{words}: annotate a slice of it and train on if the prediction is bad",
+            words=words,
+        )
     return ""
 
 
@@ -164,10 +191,12 @@ def apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def _empty(found: float, learned: float) -> str:
-    return (
-        f"has a class on {found:.2%} of its voxels, and the annotated voxels of the "
-        f"training had one on {learned:.0%}: annotate a slice of it and train on, if it "
-        "shows the structures"
+    return say(
+        "has a class on {found:.2%} of its voxels, and the annotated voxels of the "
+        "training had one on {learned:.0%}: annotate a slice of it and train on, if it "
+        "shows the structures",
+        found=found,
+        learned=learned,
     )
 
 
@@ -191,10 +220,13 @@ def _contrasts(
                 continue
             nearest = min(known, key=lambda value: abs(value - own))
             if nearest * own < 0 and min(abs(own), abs(nearest)) > _CLEAR:
-                yield (
-                    f"shows {table[number].name} {_than(own)} than the background, and "
-                    f"the training showed it {_than(nearest)}: look at the prediction "
-                    "before you use it"
+                yield say(
+                    "shows {name} {than} than the background, and "
+                    "the training showed it {others}: look at the prediction "
+                    "before you use it",
+                    name=table[number].name,
+                    than=_than(own),
+                    others=_than(nearest),
                 )
 
 
@@ -231,7 +263,9 @@ def _learned_contrast(look: Look, number: int, channel: int) -> float | None:
 
 
 def _than(contrast: float) -> str:
-    return f"{abs(contrast):.0%} {'brighter' if contrast > 0 else 'darker'}"
+    if contrast > 0:
+        return say("{share:.0%} brighter", share=contrast)
+    return say("{share:.0%} darker", share=-contrast)
 
 
 def _edges(spacing: Spacing) -> str:

@@ -129,25 +129,43 @@ def _check_arrays(pair: Pair) -> None:
         ("annotation", pair.annotation),
     ):
         if array is not None and array.shape != truth.shape:
-            raise UserError(f"{name} has shape {array.shape}, truth has {truth.shape}")
+            raise UserError(
+                "{name} has shape {shape}, truth has {truth_shape}",
+                name=name,
+                shape=array.shape,
+                truth_shape=truth.shape,
+            )
     for name, labels in (("prediction", pair.prediction), ("truth", truth)):
         if labels.dtype.kind not in "bui":
-            raise UserError(f"{name} must hold integers, got {labels.dtype}")
+            raise UserError(
+                "{name} must hold integers, got {dtype}", name=name, dtype=labels.dtype
+            )
         if labels.size and not 0 <= labels.min() <= labels.max() < BACKGROUND:
             raise UserError(
-                f"{name} must hold classes 0 to 254, got {labels.min()} to "
-                f"{labels.max()}: score classes, not instances; in a truth 0 is "
-                "background and 255 means nothing"
+                "{name} must hold classes 0 to 254, got {min} to "
+                "{max}: score classes, not instances; in a truth 0 is "
+                "background and 255 means nothing",
+                name=name,
+                min=labels.min(),
+                max=labels.max(),
             )
 
 
 def _check_lengths(spacing: Spacing | None, tolerance: float | None) -> None:
     if spacing is not None and not all(isfinite(s) and s > 0 for s in spacing):
-        raise UserError(f"spacing must be above 0 along z, y and x, got {spacing}")
+        raise UserError(
+            "spacing must be above 0 along z, y and x, got {spacing}", spacing=spacing
+        )
     if tolerance is not None and not 0 <= tolerance < float("inf"):
-        raise UserError(f"tolerance must be a distance, 0 or more, got {tolerance:g}")
+        raise UserError(
+            "tolerance must be a distance, 0 or more, got {tolerance:g}",
+            tolerance=tolerance,
+        )
     if tolerance is not None and spacing is None:
-        raise UserError(f"a tolerance of {tolerance:g} needs the spacing: give both")
+        raise UserError(
+            "a tolerance of {tolerance:g} needs the spacing: give both",
+            tolerance=tolerance,
+        )
 
 
 def _scored(pair: Pair) -> Mask:

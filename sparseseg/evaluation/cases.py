@@ -85,8 +85,10 @@ def _check_burden(burden: tuple[int, int] | None) -> None:
         all(0 < number < BACKGROUND for number in burden) and len(set(burden)) == 2
     ):
         raise UserError(
-            f"the burden is of a tumour and an organ, two classes of 1 to 254, "
-            f"got {burden[0]} and {burden[1]}"
+            "the burden is of a tumour and an organ, two classes of 1 to 254, "
+            "got {tumour} and {organ}",
+            tumour=burden[0],
+            organ=burden[1],
         )
 
 
@@ -96,7 +98,7 @@ def _score(
     try:
         return score(pair, tolerance=tolerance, within=within)
     except UserError as error:
-        raise UserError(f"case {number}: {error}") from error
+        raise UserError("case {number}: {error}", number=number, error=error) from error
 
 
 def _means(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.evaluation.matching import Counts, dice
+from sparseseg.language import say, say_count
 
 FEWEST_SLICES = 3
 FEWEST_OF_CLASS = 2
@@ -56,8 +57,11 @@ class DiceEstimate:
         if self.mean is None:
             return self.reason
         mean = self.mean
-        return (
-            f"{mean.dice:.2f} ({mean.low:.2f} to {mean.high:.2f}) between your slices"
+        return say(
+            "{dice:.2f} ({low:.2f} to {high:.2f}) between your slices",
+            dice=mean.dice,
+            low=mean.low,
+            high=mean.high,
         )
 
     def to_json(self) -> dict[str, Any] | None:
@@ -220,18 +224,23 @@ def _spread_of(values: Floats, expected: float, slices: int) -> Spread:
 
 
 def _too_few(evidence: Evidence) -> str:
-    return (
-        f"no estimate: it needs {FEWEST_SLICES} annotated slices with classes on "
-        f"{FEWEST_OF_CLASS} of them, and {evidence.slices} could be left out in turn"
+    return say(
+        "no estimate: it needs {fewest_slices} annotated slices with classes on "
+        "{fewest} of them, and {slices} could be left out in turn",
+        fewest_slices=FEWEST_SLICES,
+        fewest=FEWEST_OF_CLASS,
+        slices=evidence.slices,
     )
 
 
 def _unknown(numbers: Sequence[int]) -> str:
     words = ", ".join(map(str, numbers))
-    noun = "class" if len(numbers) == 1 else "classes"
-    return (
-        f"no estimate of the mean: paint {noun} {words} on {FEWEST_OF_CLASS} slices at "
-        "least"
+    return say_count(
+        "no estimate of the mean: paint class {numbers} on {fewest} slices at least",
+        "no estimate of the mean: paint classes {numbers} on {fewest} slices at least",
+        len(numbers),
+        numbers=words,
+        fewest=FEWEST_OF_CLASS,
     )
 
 

@@ -23,8 +23,10 @@ def score_objects(found: Instances, truth: Instances) -> dict[str, Any]:
     """
     if found.shape != truth.shape:
         raise UserError(
-            f"the objects have shape {found.shape} and the true ones {truth.shape}: "
-            "give those of the same volume"
+            "the objects have shape {shape} and the true ones {truth_shape}: "
+            "give those of the same volume",
+            shape=found.shape,
+            truth_shape=truth.shape,
         )
     ious, of_found, of_truth = _overlaps(found, truth)
     if not of_found + of_truth:

@@ -32,15 +32,18 @@ def check_within(within: Within) -> None:
     """Raise `UserError` for what is no class, or lies within itself."""
     for number in {*within, *within.values()}:
         if not 0 < number < BACKGROUND:
-            raise UserError(f"a class within another is 1 to 254, got {number}")
+            raise UserError(
+                "a class within another is 1 to 254, got {number}", number=number
+            )
     for number in within:
         outer = number
         for _ in within:
             outer = within.get(outer, 0)
             if outer == number:
                 raise UserError(
-                    f"class {number} is said to lie within itself: name each class "
-                    "within a larger one"
+                    "class {number} is said to lie within itself: name each class "
+                    "within a larger one",
+                    number=number,
                 )
 
 

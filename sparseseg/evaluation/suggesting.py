@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sparseseg.classes import UNLABELLED
 from sparseseg.evaluation.gain import CoarseGrid, Plane, best_planes, distance_of
+from sparseseg.language import say
 
 Floats = NDArray[np.float32]
 
@@ -116,11 +117,12 @@ def _reason(
     names: Mapping[int, str],
 ) -> str:
     if not known:
-        return "nothing is annotated yet: it is in the middle of what is not known"
+        return say("nothing is annotated yet: it is in the middle of what is not known")
     axis, index = plane
     cell = int(np.searchsorted(grid.cells[axis], index))
     worst = None if doubts is None else doubts.stands_out(axis, cell)
     if worst is not None:
-        return f"errors of {names.get(worst, f'class {worst}')} expected"
+        name = names.get(worst) or say("class {number}", number=worst)
+        return say("errors of {name} expected", name=name)
     away = distance_of(plane, grid, known)
-    return f"far from your slices ({away:.0f} voxels on average)"
+    return say("far from your slices ({away:.0f} voxels on average)", away=away)

@@ -52,7 +52,9 @@ def export_onnx(model: Model, path: Path, patch: Triple) -> Compared:
     exported, and where a library is missing.
     """
     if path.suffix.lower() != ".onnx":
-        raise UserError(f"an ONNX file is written as NAME.onnx, got {path.name!r}")
+        raise UserError(
+            "an ONNX file is written as NAME.onnx, got {name!r}", name=path.name
+        )
     check_exportable(model, patch)
     onnx = library("onnx", "ONNX", "onnx", extra=EXTRA)
     whole = Whole(model, patch).eval()
@@ -92,8 +94,10 @@ def check_exportable(model: Model, patch: Triple) -> None:
     """Raise `UserError` for a model or a patch that cannot be a program."""
     if model.plan.recipe != _RECIPE:
         raise UserError(
-            f"only models of the recipe {_RECIPE} are exported as ONNX so far, and this "
-            f"one is of {model.plan.recipe}: keep the .safetensors file"
+            "only models of the recipe {recipe} are exported as ONNX so far, and this "
+            "one is of {plan_recipe}: keep the .safetensors file",
+            recipe=_RECIPE,
+            plan_recipe=model.plan.recipe,
         )
     if model.plan.network.get("coordinates"):
         raise UserError(
@@ -102,7 +106,9 @@ def check_exportable(model: Model, patch: Triple) -> None:
         )
     if min(patch) < 1 or np.prod(patch) > _MOST:
         words = " x ".join(map(str, patch))
-        raise UserError(f"a patch has 1 to {_MOST:,} voxels, got {words}")
+        raise UserError(
+            "a patch has 1 to {most:,} voxels, got {words}", most=_MOST, words=words
+        )
 
 
 class Whole(nn.Module):

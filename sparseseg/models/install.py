@@ -71,7 +71,9 @@ def verify(name: str) -> Model:
     for key, tensor in model.network.state_dict().items():
         if not bool(tensor.isfinite().all()):
             raise UserError(
-                f"the model {name} is damaged: {key} holds values that are not numbers"
+                "the model {name} is damaged: {key} holds values that are not numbers",
+                name=name,
+                key=key,
             )
     return model
 
@@ -103,8 +105,10 @@ def _members_only(file: File, folder: Path) -> _Fetching:
         wanted = members(archive, file.members)
         if not wanted:
             raise UserError(
-                f"{file.name} holds nothing like {', '.join(file.members)}: it has "
-                "changed since the list was made"
+                "{name} holds nothing like {members}: it has "
+                "changed since the list was made",
+                name=file.name,
+                members=", ".join(file.members),
             )
         total = sum(info.file_size for info in wanted)
         for done in extract(archive, wanted, folder):
@@ -161,16 +165,22 @@ def _hashes(path: Path, entry: ModelEntry | None) -> dict[str, Any]:
     known = {file.name: file for file in entry.files}.get(path.name) if entry else None
     if known and known.sha256 not in (None, sha256):
         raise UserError(
-            f"{path.name} has sha256 {sha256}, but the list says {known.sha256}: it is "
-            "another file or incomplete; fetch it again"
+            "{name} has sha256 {sha256}, but the list says {known_sha256}: it is "
+            "another file or incomplete; fetch it again",
+            name=path.name,
+            sha256=sha256,
+            known_sha256=known.sha256,
         )
     if known and known.md5:
         with path.open("rb") as file:
             md5 = hashlib.file_digest(file, "md5").hexdigest()
         if md5 != known.md5:
             raise UserError(
-                f"{path.name} has md5 {md5}, but the list says {known.md5}: it is "
-                "another file or incomplete; fetch it again"
+                "{name} has md5 {md5}, but the list says {known_md5}: it is "
+                "another file or incomplete; fetch it again",
+                name=path.name,
+                md5=md5,
+                known_md5=known.md5,
             )
     return {"sha256": sha256, "bytes": path.stat().st_size}
 

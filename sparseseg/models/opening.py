@@ -22,11 +22,13 @@ def open_model(name: str) -> Model:
         return Model.load(here[name])
     if name in entries():
         raise UserError(
-            f"the model {name} is not here yet: run `sparseseg models download {name}`"
+            "the model {name} is not here yet: run `sparseseg models download {name}`",
+            name=name,
         )
     if path.suffix or len(path.parts) > 1:
         return read_model(path)  # says what is wrong with it
     raise UserError(
-        f"there is no file and no model {name!r}: `sparseseg models list` shows the "
-        "models"
+        "there is no file and no model {name!r}: `sparseseg models list` shows the "
+        "models",
+        name=name,
     )

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from sparseseg.language import say
 from sparseseg.nn.sizes import check_multiple
 
 Sides = tuple[int, ...]
@@ -125,7 +126,7 @@ class ConvUNet(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Raise `UserError` for a size that the strides do not divide."""
-        check_multiple("this U-Net", image.shape[2:], self.architecture.multiple)
+        check_multiple(say("this U-Net"), image.shape[2:], self.architecture.multiple)
         x, skips = self.stem(image), []
         for level in self.encoder:
             x = level(x)

@@ -172,9 +172,12 @@ def load_densenet161(network: DenseUNet, weights: Mapping[str, Tensor]) -> None:
     wrong = [n for n in encoder if n not in renamed or renamed[n].shape != own[n].shape]
     if wrong:
         raise UserError(
-            f"these are not the weights of DenseNet-161 ({len(wrong)} of "
-            f"{len(encoder)} tensors do not fit, {min(wrong)} for one): give torchvision's "
-            "densenet161 state dict"
+            "these are not the weights of DenseNet-161 ({count} of "
+            "{count_encoder} tensors do not fit, {wrong} for one): give torchvision's "
+            "densenet161 state dict",
+            count=len(wrong),
+            count_encoder=len(encoder),
+            wrong=min(wrong),
         )
     network.load_state_dict({**own, **renamed})
 

@@ -29,9 +29,11 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind, found in there.items() if found))
     if name not in there:
-        raise UserError(f"device must be auto, cpu, cuda or mps, got {name!r}")
+        raise UserError(
+            "device must be auto, cpu, cuda or mps, got {name!r}", name=name
+        )
     if not there[name]:
-        raise UserError(f"there is no {name} device here: choose auto or cpu")
+        raise UserError("there is no {name} device here: choose auto or cpu", name=name)
     return torch.device(name)
 
 

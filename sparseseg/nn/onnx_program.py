@@ -48,14 +48,18 @@ class OnnxProgram(nn.Module):
             answer = _back(np.asarray(found, np.float32), self.out)
         except Exception as error:
             raise UserError(
-                f"the ONNX program of the model failed on {tuple(image.shape)} "
-                f"({str(error).splitlines()[0][:200]}): it is damaged, or made for "
-                "another size"
+                "the ONNX program of the model failed on {shape} "
+                "({error}): it is damaged, or made for "
+                "another size",
+                shape=tuple(image.shape),
+                error=str(error).splitlines()[0][:200],
             ) from error
         if answer.shape[:2] != (len(image), self.outputs):
             raise UserError(
-                f"the ONNX program of the model answers {answer.shape[1]} channels, and "
-                f"its description says {self.outputs}: this model cannot be used"
+                "the ONNX program of the model answers {shape} channels, and "
+                "its description says {outputs}: this model cannot be used",
+                shape=answer.shape[1],
+                outputs=self.outputs,
             )
         return (torch.from_numpy(answer).to(image.device),)
 
@@ -75,8 +79,8 @@ def check_program(content: bytes) -> None:
         graphs = list(_graphs(model))
     except Exception as error:
         raise UserError(
-            f"the ONNX program is damaged or cut short ({type(error).__name__}): "
-            "fetch it again"
+            "the ONNX program is damaged or cut short ({kind}): fetch it again",
+            kind=type(error).__name__,
         ) from error
     local = {(function.domain, function.name) for function in model.functions}
     outside = onnx.TensorProto.EXTERNAL
@@ -93,13 +97,15 @@ def check_program(content: bytes) -> None:
 def _check_node(node: Any, local: set[tuple[str, str]]) -> None:
     if node.op_type in _REFUSED:
         raise UserError(
-            f"the ONNX program holds {node.op_type}, which may never end: it was not "
-            "loaded"
+            "the ONNX program holds {op_type}, which may never end: it was not loaded",
+            op_type=node.op_type,
         )
     if node.domain not in _DOMAINS and (node.domain, node.op_type) not in local:
         raise UserError(
-            f"the ONNX program asks for {node.domain[:60]}.{node.op_type[:60]}, which is "
-            "no part of ONNX: it was not loaded"
+            "the ONNX program asks for {domain}.{op_type}, which is "
+            "no part of ONNX: it was not loaded",
+            domain=node.domain[:60],
+            op_type=node.op_type[:60],
         )
 
 
@@ -134,7 +140,8 @@ def _session(content: bytes) -> Any:
     except Exception as error:
         raise UserError(
             "onnxruntime cannot load the program of the model "
-            f"({str(error).splitlines()[0][:200]}): fetch it again"
+            "({error}): fetch it again",
+            error=str(error).splitlines()[0][:200],
         ) from error
 
 
@@ -143,7 +150,8 @@ def _library(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise UserError(
-            f'a model of ONNX needs {name}: run `pip install "sparseseg[export]"`'
+            'a model of ONNX needs {name}: run `pip install "sparseseg[export]"`',
+            name=name,
         ) from error
 
 

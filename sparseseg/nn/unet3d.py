@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 Shape = tuple[int, int, int]
 
@@ -113,23 +114,32 @@ def _legal_below(size: int) -> int:
 def check_size(shape: Sequence[int]) -> None:
     """Raise UserError, with the nearest legal sizes, unless a (z, y, x) tile fits."""
     wrong = [
-        f"got {size} across {axis}, the nearest {_nearest(size)}"
+        say(
+            "got {size} across {axis}, the nearest {nearest}",
+            size=size,
+            axis=axis,
+            nearest=_nearest(size),
+        )
         for axis, size in zip("zyx", shape, strict=True)
         if not legal_size(size)
     ]
     if wrong:
+        sizes = (SMALLEST + step * STRIDE for step in range(3))
         raise UserError(
-            f"3D U-Net tiles are {STRIDE}k + 4 voxels with k >= {SMALLEST // STRIDE} "
-            f"({SMALLEST}, {SMALLEST + STRIDE}, {SMALLEST + 2 * STRIDE}, ...): "
-            + "; ".join(wrong)
+            "3D U-Net tiles are {stride}k + 4 voxels with k >= {least} ({sizes}, ...): "
+            "{wrong}",
+            stride=STRIDE,
+            least=SMALLEST // STRIDE,
+            sizes=", ".join(map(str, sizes)),
+            wrong="; ".join(wrong),
         )
 
 
 def _nearest(size: int) -> str:
     if size < SMALLEST:
-        return f"is {SMALLEST}"
+        return say("is {size}", size=SMALLEST)
     below = _legal_below(size)
-    return f"are {below} and {below + STRIDE}"
+    return say("are {below} and {above}", below=below, above=below + STRIDE)
 
 
 def output_size(tile: Shape) -> Shape:
@@ -147,8 +157,10 @@ def tile_for(shape: Shape, limit: Shape) -> Shape:
     """
     if min(limit) < SMALLEST:
         raise UserError(
-            f"3D U-Net tiles need {SMALLEST} voxels along each axis: raise the limit "
-            f"from {min(limit)}"
+            "3D U-Net tiles need {smallest} voxels along each axis: raise the limit "
+            "from {limit}",
+            smallest=SMALLEST,
+            limit=min(limit),
         )
     covering = (_legal_below(wanted + 2 * MARGIN + STRIDE - 1) for wanted in shape)
     z, y, x = map(min, covering, map(_legal_below, limit))

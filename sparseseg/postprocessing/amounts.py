@@ -19,7 +19,8 @@ class VoxelGrid:
     def __post_init__(self) -> None:
         if not all(isfinite(side) and side > 0 for side in self.spacing):
             raise UserError(
-                f"spacing must be above 0 along z, y, x, got {self.spacing}"
+                "spacing must be above 0 along z, y, x, got {spacing}",
+                spacing=self.spacing,
             )
 
     def in_units(self, unit: str) -> Spacing:
@@ -71,10 +72,11 @@ def check_unit(unit: str, of_volume: str) -> None:
     """Raise `UserError` for a length in a volume whose voxel size is not known."""
     if unit != VOXELS and of_volume == PIXEL:
         raise UserError(
-            f"the volume has no voxel size in {unit}: give the amount in voxels"
+            "the volume has no voxel size in {unit}: give the amount in voxels",
+            unit=unit,
         )
 
 
 def _check_positive(value: float, words: str) -> None:
     if not 0 < value < float("inf"):
-        raise UserError(f"an amount must be more than 0, got {words}")
+        raise UserError("an amount must be more than 0, got {words}", words=words)

@@ -113,14 +113,18 @@ def needs_probabilities(rules: Iterable[Rule]) -> bool:
 def _check(labels: NDArray[np.uint8], given: RuleInputs) -> None:
     if labels.ndim != 3 or not labels.size or labels.dtype.kind not in "ui":
         raise UserError(
-            "labels must be integers with axes z, y, x, got "
-            f"{labels.dtype} of shape {labels.shape}"
+            "labels must be integers with axes z, y, x, got {dtype} of shape {shape}",
+            dtype=labels.dtype,
+            shape=labels.shape,
         )
     for number, array in given.probabilities.items():
         if array.shape != labels.shape:
             raise UserError(
-                f"the probabilities of class {number} have shape {array.shape}, the "
-                f"labels have {labels.shape}: give those of this prediction"
+                "the probabilities of class {number} have shape {shape}, the "
+                "labels have {labels_shape}: give those of this prediction",
+                number=number,
+                shape=array.shape,
+                labels_shape=labels.shape,
             )
 
 

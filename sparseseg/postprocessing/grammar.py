@@ -6,6 +6,7 @@ from collections.abc import Callable
 from sparseseg.classes import BACKGROUND, ClassTable
 from sparseseg.data.units import canonical
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.postprocessing.amounts import VOXELS, Length, Size
 from sparseseg.postprocessing.regions import Region
 from sparseseg.postprocessing.rules import (
@@ -46,8 +47,12 @@ def read_rule(text: str, table: ClassTable | None) -> Rule:
             if found := re.fullmatch(pattern, words):
                 return build(found, table)
     except UserError as error:
-        raise UserError(f"{text!r}: {error}") from error
-    raise UserError(f"there is no rule {text!r}: write one like {'; '.join(FORMS)}")
+        raise UserError("{text!r}: {error}", text=text, error=error) from error
+    raise UserError(
+        "there is no rule {text!r}: write one like {forms}",
+        text=text,
+        forms="; ".join(FORMS),
+    )
 
 
 def _largest(found: re.Match[str], table: ClassTable | None) -> Rule:
@@ -107,10 +112,14 @@ def _number(word: str, table: ClassTable | None) -> int:
     if word.isdecimal():
         number = int(word)
         if not 0 < number < BACKGROUND:
-            raise UserError(f"a class number is 1 to 254, got {number}")
+            raise UserError("a class number is 1 to 254, got {number}", number=number)
         return number if table is None else table[number].number
     names = {} if table is None else {c.name: c.number for c in table.classes}
     if word not in names:
-        known = ", ".join(names) or "none: give its number"
-        raise UserError(f"there is no class called {word!r}, the names are {known}")
+        known = ", ".join(names) or say("none: give its number")
+        raise UserError(
+            "there is no class called {word!r}, the names are {known}",
+            word=word,
+            known=known,
+        )
     return names[word]

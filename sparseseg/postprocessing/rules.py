@@ -51,7 +51,9 @@ class KeepLargest:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise UserError(f"keep 1 or more largest components, got {self.count}")
+            raise UserError(
+                "keep 1 or more largest components, got {count}", count=self.count
+            )
 
     def __str__(self) -> str:
         return f"keep {self.count} largest of {in_words(self.region)}"
@@ -128,7 +130,8 @@ class KeepAbove:
     def __post_init__(self) -> None:
         if not 0 < self.probability <= 1:
             raise UserError(
-                f"a probability is more than 0 and at most 1, got {self.probability:g}"
+                "a probability is more than 0 and at most 1, got {probability:g}",
+                probability=self.probability,
             )
 
     def __str__(self) -> str:
@@ -138,8 +141,10 @@ class KeepAbove:
         """Turn the less probable voxels into background."""
         if self.number not in given.probabilities:
             raise UserError(
-                f"the rule {str(self)!r} needs the probabilities of class "
-                f"{self.number}: give them"
+                "the rule {this!r} needs the probabilities of class "
+                "{number}: give them",
+                this=str(self),
+                number=self.number,
             )
         box = box_of(labels, (self.number,), margin=_NO_MARGIN)
         part, probability = labels[box], given.probabilities[self.number][box]
@@ -204,5 +209,6 @@ def _check_apart(region: Region, other: Region) -> None:
     shared = set(region) & set(other)
     if shared:
         raise UserError(
-            f"class {min(shared)} is on both sides of a rule: name each class once"
+            "class {shared} is on both sides of a rule: name each class once",
+            shared=min(shared),
         )

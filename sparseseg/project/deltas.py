@@ -61,7 +61,11 @@ class Delta:
         """
         thickness = box.shape[axis] if axis in range(3) else 0
         if thickness != 1 or box.is_empty or box != box.clip(shape):
-            raise UserError(f"a change of {box} does not fit an annotation of {shape}")
+            raise UserError(
+                "a change of {box} does not fit an annotation of {shape}",
+                box=box,
+                shape=shape,
+            )
         values = unpacked(packed, 2 * prod(box.shape))
         old, new = values.reshape(2, *box.shape)
         return cls(axis, box, old, new)
@@ -73,9 +77,15 @@ def unpacked(packed: bytes, size: int) -> Labels:
     try:
         raw = reader.decompress(packed, size + 1)
     except zlib.error as error:
-        raise UserError(f"the compressed values are damaged ({error})") from error
+        raise UserError(
+            "the compressed values are damaged ({error})", error=error
+        ) from error
     if len(raw) != size:
-        raise UserError(f"{len(raw)} or more values are there, and {size} are needed")
+        raise UserError(
+            "{count} or more values are there, and {size} are needed",
+            count=len(raw),
+            size=size,
+        )
     return np.frombuffer(raw, np.uint8)
 
 

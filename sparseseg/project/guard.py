@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sparseseg.classes import UNLABELLED
 from sparseseg.data.slices import AXES
+from sparseseg.language import say
 from sparseseg.project.deltas import Delta, Labels
 
 Slice = tuple[int, int]
@@ -48,10 +49,12 @@ class Guard:
             return ""
         for axis, index in sorted(self.slices):
             if Guard(slices=frozenset({(axis, index)})).forbids(delta).any():
-                return f"slice {AXES[axis]} {index} is locked"
+                return say(
+                    "slice {axis} {index} is locked", axis=AXES[axis], index=index
+                )
         if Guard(self.classes).forbids(delta).any():
-            return "a class is locked"
-        return "the brush may only replace what is chosen below Paint over"
+            return say("a class is locked")
+        return say("the brush may only replace what is chosen below Paint over")
 
 
 def revert(array: Labels, delta: Delta, forbidden: NDArray[np.bool_]) -> None:

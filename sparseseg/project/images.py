@@ -12,6 +12,7 @@ from sparseseg.data import formats
 from sparseseg.data.atomic import make_folder
 from sparseseg.data.parts import split_part
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.project.content import Content, find
 from sparseseg.project.record import VolumeRecord
 
@@ -58,8 +59,10 @@ def _whole(name: str | Path) -> Path:
     path, part = split_part(name)
     if part:
         raise UserError(
-            f"{name} is a part of {path}, and a project holds whole files: save the part "
-            "as a file, or copy the series into a folder of its own"
+            "{name} is a part of {path}, and a project holds whole files: save the part "
+            "as a file, or copy the series into a folder of its own",
+            name=name,
+            path=path,
         )
     return path
 
@@ -67,12 +70,16 @@ def _whole(name: str | Path) -> Path:
 def _named(path: Path) -> list[Path]:
     if path.is_dir() and not (ending_is_known(path) or formats.is_image_folder(path)):
         there = [inner for inner in sorted(path.iterdir()) if _is_image(inner)]
-        words = f"no image is in the folder {path}: give a folder of images"
+        words = say(
+            "no image is in the folder {path}: give a folder of images", path=path
+        )
     elif not path.exists() and any(mark in path.name for mark in "*?["):
         there = [
             inner for inner in sorted(path.parent.glob(path.name)) if _is_image(inner)
         ]
-        words = f"no image fits the pattern {path}: give one such as '*.tif'"
+        words = say(
+            "no image fits the pattern {path}: give one such as '*.tif'", path=path
+        )
     else:
         return [path]
     if not there:
@@ -108,8 +115,11 @@ def copied(home: Path, image: Path, name: str) -> Path:
             shutil.copy2(image, target)
     except OSError as error:
         raise UserError(
-            f"cannot copy {image} to {target} ({error.strerror}): make room, or leave "
-            "--copy out"
+            "cannot copy {image} to {target} ({strerror}): make room, or leave "
+            "--copy out",
+            image=image,
+            target=target,
+            strerror=error.strerror,
         ) from error
     return target
 

@@ -173,7 +173,9 @@ class Journal:
             ).fetchone()
         if row is None or not all(isinstance(n, int) and n > 0 for n in row):
             raise UserError(
-                f"the journal {self.path} has no volume {volume!r}: add it to the project"
+                "the journal {path} has no volume {volume!r}: add it to the project",
+                path=self.path,
+                volume=volume,
             )
         z, y, x = row
         return z, y, x

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sparseseg.errors import UserError
+from sparseseg.language import say, template
 from sparseseg.project.deltas import Labels
 from sparseseg.project.guard import Slice
 from sparseseg.project.journal import Tool, Turn
@@ -130,7 +131,12 @@ class Keeper:
             _LOG.exception("the journal could not be written")
             what = f"{type(error).__name__}: {error}"
             self._hear(
-                Failed(f"The journal could not be written ({what}); see the log.")
+                Failed(
+                    say(
+                        "The journal could not be written ({what}); see the log.",
+                        what=what,
+                    )
+                )
             )
 
     def _record(self, name: str, tool: Tool, *, ends: bool) -> None:
@@ -151,16 +157,24 @@ class Keeper:
         journal = self.project.journal
         change = journal.next_turn(action)
         if change is None:
-            self._hear(Failed(f"There is nothing to {action}."))
+            self._hear(Failed(_NOTHING[action]))
             return
         guard = self.project.guard(change.volume)
         for reason in filter(None, map(guard.reason, change.deltas)):
-            raise UserError(
-                f"cannot {action}: {reason} in {change.volume!r}; unlock it"
-            )
+            raise UserError(_LOCKED[action], reason=reason, volume=change.volume)
         journal.undo() if action == "undo" else journal.redo()
         if recorder := self._recorders.get(change.volume):
             recorder.take(change)
         first = change.deltas[0]
         where = (first.axis, first.index)
         self._hear(Turned(action, change.volume, change.tool, where))
+
+
+_NOTHING: dict[Turn, str] = {
+    "undo": say("There is nothing to undo."),
+    "redo": say("There is nothing to redo."),
+}
+_LOCKED: dict[Turn, str] = {
+    "undo": template("cannot undo: {reason} in {volume!r}; unlock it"),
+    "redo": template("cannot redo: {reason} in {volume!r}; unlock it"),
+}

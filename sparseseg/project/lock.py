@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from sparseseg.errors import Note, UserError
+from sparseseg.language import say
 
 NAME = "lock.json"
 _CLOCKS_DIFFER = 2.0  # seconds
@@ -52,7 +53,13 @@ class Holder:
 
     def __str__(self) -> str:
         since = time.strftime("%d %B %Y, %H:%M", time.localtime(self.time))
-        return f"{self.user} on {self.host} (process {self.pid}, since {since})"
+        return say(
+            "{user} on {host} (process {pid}, since {since})",
+            user=self.user,
+            host=self.host,
+            pid=self.pid,
+            since=since,
+        )
 
 
 class FolderLock:
@@ -77,18 +84,25 @@ class FolderLock:
         holder = _read(self._path)
         if holder is not None and not holder.is_gone:
             raise UserError(
-                f"the project {self._path.parent} is open: {holder}; close it there, or "
-                f"delete {self._path} if that is not true any more"
+                "the project {parent} is open: {holder}; close it there, or "
+                "delete {path} if that is not true any more",
+                parent=self._path.parent,
+                holder=holder,
+                path=self._path,
             )
-        was = "a process that has ended" if holder is None else str(holder)
+        was = say("a process that has ended") if holder is None else str(holder)
         warnings.warn(
-            f"the project was left open by {was}: the lock was taken over", Note, 4
+            Note(
+                "the project was left open by {was}: the lock was taken over", was=was
+            ),
+            stacklevel=4,
         )
         _remove(self._path, None)
         if not _created(self._path):
             raise UserError(
-                f"another process opened the project {self._path.parent} at the same "
-                "moment: close it there"
+                "another process opened the project {parent} at the same "
+                "moment: close it there",
+                parent=self._path.parent,
             )
 
 
@@ -118,8 +132,10 @@ def _created(path: Path) -> bool:
         return False
     except OSError as error:
         raise UserError(
-            f"cannot write to the project {path.parent} ({error.strerror}): choose a "
-            "folder that can be written to, and a disk with room"
+            "cannot write to the project {parent} ({strerror}): choose a "
+            "folder that can be written to, and a disk with room",
+            parent=path.parent,
+            strerror=error.strerror,
         ) from error
     return True
 

@@ -17,6 +17,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.on_disk import IN_MEMORY
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
+from sparseseg.language import say
 from sparseseg.project import images, models, record
 from sparseseg.project.content import Content
 from sparseseg.project.guard import Guard, Slice
@@ -58,7 +59,8 @@ class Project:
         path = Path(folder)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(
-                f"{path} is not an empty folder: give the name of a new folder"
+                "{path} is not an empty folder: give the name of a new folder",
+                path=path,
             )
         make_folder(path)
         Record().write(path)
@@ -113,7 +115,9 @@ class Project:
         known = self._with_content(Content.of(Path(image)))
         if known is not None:
             raise UserError(
-                f"{image} is in the project already, as {known.name!r}: add another image"
+                "{image} is in the project already, as {name!r}: add another image",
+                image=image,
+                name=known.name,
             )
         name = self._free_name(stem_of(Path(image)))
         path = images.copied(self.folder, Path(image), name) if copy else Path(image)
@@ -142,8 +146,12 @@ class Project:
         for volume in self.volumes:
             if volume.name == name:
                 return volume
-        there = ", ".join(v.name for v in self.volumes) or "none: add one"
-        raise UserError(f"the project has no volume {name!r}; its volumes: {there}")
+        there = ", ".join(v.name for v in self.volumes) or say("none: add one")
+        raise UserError(
+            "the project has no volume {name!r}; its volumes: {there}",
+            name=name,
+            there=there,
+        )
 
     def locate(self, name: str) -> Located:
         """Find the image of a volume, also where it was moved or renamed."""
@@ -158,23 +166,35 @@ class Project:
         known, located = self.record_of(name), self.locate(name)
         if located.state == "gone":
             raise UserError(
-                f"the image of {name!r} is gone: put it back to {located.path}, or "
-                "anywhere next to the project"
+                "the image of {name!r} is gone: put it back to {path}, or "
+                "anywhere next to the project",
+                name=name,
+                path=located.path,
             )
         if located.state == "moved":
-            words = f"the image of {name!r} was moved: it was found as {located.path}"
+            words = say(
+                "the image of {name!r} was moved: it was found as {path}",
+                name=name,
+                path=located.path,
+            )
             warnings.warn(words, Note, stacklevel=2)
             if not self.read_only:
                 self.refer(name, located.path)
         volume = open_volume(located.path, at_most=IN_MEMORY)
         if volume.shape != known.shape:
             raise UserError(
-                f"the image of {name!r} has changed: {located.path} is {volume.shape} "
-                f"voxels and was {known.shape}; put the image of before back"
+                "the image of {name!r} has changed: {path} is {shape} "
+                "voxels and was {known_shape}; put the image of before back",
+                name=name,
+                path=located.path,
+                shape=volume.shape,
+                known_shape=known.shape,
             )
         if located.state == "changed":
-            words = (
-                f"the image of {name!r} has changed since it was added: {located.path}"
+            words = say(
+                "the image of {name!r} has changed since it was added: {path}",
+                name=name,
+                path=located.path,
             )
             warnings.warn(words, Note, stacklevel=2)
         return replace(volume, spacing=known.spacing, unit=known.unit, name=name)
@@ -195,7 +215,9 @@ class Project:
         try:
             return self.volume(name)
         except UserError as error:
-            words = f"{error}; until then its labels have no orientation"
+            words = say(
+                "{error}; until then its labels have no orientation", error=error
+            )
             warnings.warn(words, Note, stacklevel=2)
         known = self.record_of(name)
         empty = np.broadcast_to(np.uint8(0), (1, *known.shape))
@@ -206,8 +228,10 @@ class Project:
         known = self.record_of(name)
         if self.journal.shape(name) != known.shape:
             raise UserError(
-                f"the journal has another shape for {name!r} than {record.NAME}: restore "
-                "both from one copy"
+                "the journal has another shape for {name!r} than {record_name}: restore "
+                "both from one copy",
+                name=name,
+                record_name=record.NAME,
             )
         return self.journal.annotation(name)
 
@@ -225,7 +249,8 @@ class Project:
         found = [name for name, labels in labelled.items() if labels.array.any()]
         if not found:
             raise UserError(
-                f"no volume of {self.folder} is annotated: add an annotation, or paint one"
+                "no volume of {folder} is annotated: add an annotation, or paint one",
+                folder=self.folder,
             )
         return [(self.volume(name), labelled[name]) for name in found]
 
@@ -253,7 +278,12 @@ class Project:
         """Lock a slice of a volume, or unlock it."""
         known, (axis, index) = self.record_of(name), where
         if axis not in range(3) or index not in range(known.shape[axis]):
-            raise UserError(f"{name!r} has no slice {index} across axis {axis}")
+            raise UserError(
+                "{name!r} has no slice {index} across axis {axis}",
+                name=name,
+                index=index,
+                axis=axis,
+            )
         changed = known.locked | {where} if is_locked else known.locked - {where}
         self._keep(self._record.with_volume(replace(known, locked=frozenset(changed))))
 
@@ -311,14 +341,17 @@ class Project:
         path = self.folder / JOURNAL
         if not path.exists():
             raise UserError(
-                f"the journal {path} is missing, and with it all annotations: restore it "
-                "from a copy"
+                "the journal {path} is missing, and with it all annotations: restore it "
+                "from a copy",
+                path=path,
             )
         return Journal(path, author=user_name(), read_only=self.read_only)
 
     def _keep(self, changed: Record) -> None:
         if self.read_only:
-            raise UserError(f"{self.folder} was opened to read only: open it for work")
+            raise UserError(
+                "{folder} was opened to read only: open it for work", folder=self.folder
+            )
         changed.write(self.folder)
         self._record = changed
 
@@ -366,7 +399,10 @@ def _joined(known: ClassTable, labels: SparseLabels) -> ClassTable:
     for entry in labels.table.classes if labels.has_names else ():
         if names.get(entry.number, entry.name) != entry.name:
             raise UserError(
-                f"class {entry.number} is {entry.name!r} in the annotation and "
-                f"{names[entry.number]!r} in the project: give both one name"
+                "class {number} is {name!r} in the annotation and "
+                "{names!r} in the project: give both one name",
+                number=entry.number,
+                name=entry.name,
+                names=names[entry.number],
             )
     return ClassTable((*known.classes, *added))

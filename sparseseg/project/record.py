@@ -128,7 +128,8 @@ class Record:
         path = folder / NAME
         if not path.is_file():
             raise UserError(
-                f"{folder} is no project: make one with `sparseseg project new`"
+                "{folder} is no project: make one with `sparseseg project new`",
+                folder=folder,
             )
         try:
             return cls.from_json(_migrated(_loaded(path), path))
@@ -136,8 +137,10 @@ class Record:
             raise
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
-                f"{path} is damaged ({type(error).__name__}: {error}): restore it from a "
-                "copy"
+                "{path} is damaged ({kind}: {error}): restore it from a copy",
+                path=path,
+                kind=type(error).__name__,
+                error=error,
             ) from error
 
 
@@ -145,7 +148,9 @@ def checked_name(name: str) -> str:
     """Return a name of a volume if it can also name a file; else raise `UserError`."""
     is_plain = name.isprintable() and not set(name) & set('/\\:*?"<>|')
     if not name.strip(" .") or not is_plain or len(name) > 100:
-        raise UserError(f"{name[:100]!r} cannot name a volume: take a plain name")
+        raise UserError(
+            "{name!r} cannot name a volume: take a plain name", name=name[:100]
+        )
     return name
 
 
@@ -163,8 +168,11 @@ def _migrated(data: dict[str, Any], path: Path) -> dict[str, Any]:
     found = int(data["format"])
     if found > FORMAT:
         raise UserError(
-            f"{path} has format {found}, and this sparseseg reads up to {FORMAT}: update "
-            "sparseseg"
+            "{path} has format {found}, and this sparseseg reads up to {format}: update "
+            "sparseseg",
+            path=path,
+            found=found,
+            format=FORMAT,
         )
     for version in range(found, FORMAT):
         data = _MIGRATIONS[version](data)

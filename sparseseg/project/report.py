@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,9 @@ import sparseseg
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.data.atomic import replacing
 from sparseseg.errors import UserError
+from sparseseg.language import chosen, say, say_count
 from sparseseg.project.models import ProjectModel
+from sparseseg.project.tool_names import TOOL_NAMES
 from sparseseg.project.work import PAUSE, Work, work_in
 from sparseseg.reporting.thumbnails import thumbnail
 
@@ -36,18 +38,18 @@ def write_report(project: "Project", path: Path) -> None:
     parts = [
         f"<h1>{escape(project.folder.absolute().name)}</h1>",
         f"<p class=note>{_made()}</p>",
-        "<h2>Methods</h2>",
+        f"<h2>{say('Methods')}</h2>",
         f"<p class=copy>{escape(methods(project, work))}</p>",
-        "<h2>Volumes</h2>",
+        f"<h2>{say('Volumes')}</h2>",
         _volumes(project),
-        "<h2>Annotation</h2>",
+        f"<h2>{say('Annotation')}</h2>",
         _annotation(project, work),
-        "<h2>Models</h2>",
+        f"<h2>{say('Models')}</h2>",
         _models(project.models),
         *_pictures(project),
     ]
     page = (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>Report</title>"
+        f"<!doctype html><html lang={chosen().replace('_', '-')}><meta charset=utf-8><title>{say('Report')}</title>"
         f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>"
     )
     with replacing(path) as beside:
@@ -60,42 +62,72 @@ def methods(project: "Project", work: Work) -> str:
     slices = sum(len(ledger.slices) for ledger in ledgers)
     complete = sum(found.complete for ledger in ledgers for found in ledger.slices)
     annotated = sum(bool(ledger.counts) for ledger in ledgers)
-    names = ", ".join(project.classes.names) or "no class"
     sentences = [
-        f"We annotated {annotated} of {_counted(len(project.volumes), 'volume')} with "
-        f"sparseseg {sparseseg.__version__} on {_counted(slices, 'slice')}, of which "
-        f"{complete} are complete.",
-        f"The classes are: {names}.",
-        f"Annotation took {work.seconds / 60:.0f} minutes and "
-        f"{_counted(work.strokes, 'stroke')}.",
+        say(
+            "We annotated {annotated} of {volumes} with sparseseg {version} on {slices}, "
+            "of which {complete} are complete.",
+            annotated=annotated,
+            volumes=say_count(
+                "{count:,} volume", "{count:,} volumes", len(project.volumes)
+            ),
+            version=sparseseg.__version__,
+            slices=say_count("{count:,} slice", "{count:,} slices", slices),
+            complete=complete,
+        ),
+        say(
+            "The classes are: {names}.",
+            names=", ".join(project.classes.names) or say("no class"),
+        ),
+        say(
+            "Annotation took {minutes:.0f} minutes and {strokes}.",
+            minutes=work.seconds / 60,
+            strokes=say_count("{count:,} stroke", "{count:,} strokes", work.strokes),
+        ),
     ]
     if project.models:
-        sentences.append(_trained(project.models[-1]))
+        sentences += _trained(project.models[-1])
     return " ".join(sentences)
 
 
-def _trained(model: ProjectModel) -> str:
+def _trained(model: ProjectModel) -> Iterator[str]:
     settings = model.history.get("settings") or {}
     seed = settings.get("seed")
-    score = model.score
-    return (
-        f"The model {model.name} follows the recipe {model.recipe} and was trained for "
-        f"{model.history.get('step')} steps on {', '.join(model.volumes) or 'the volumes'}"
-        + ("" if seed is None else f" with seed {seed}")
-        + "."
-        + (
-            " It has no score."
-            if score is None
-            else f" Its mean IoU on slices that were held out is {score:.3f}."
+    facts = {
+        "name": model.name,
+        "recipe": model.recipe,
+        "steps": model.history.get("step"),
+        "volumes": ", ".join(model.volumes) or say("the volumes"),
+    }
+    if seed is None:
+        yield say(
+            "The model {name} follows the recipe {recipe} and was trained for {steps} "
+            "steps on {volumes}.",
+            **facts,
         )
-    )
+    else:
+        yield say(
+            "The model {name} follows the recipe {recipe} and was trained for {steps} "
+            "steps on {volumes} with seed {seed}.",
+            **facts,
+            seed=seed,
+        )
+    if model.score is None:
+        yield say("It has no score.")
+    else:
+        yield say(
+            "Its mean IoU on slices that were held out is {score:.3f}.",
+            score=model.score,
+        )
 
 
 def _made() -> str:
     when = time.strftime("%Y-%m-%d %H:%M %z")
-    return (
-        f"Made on {when} by sparseseg {sparseseg.__version__}, Python "
-        f"{platform.python_version()}, {escape(platform.platform())}"
+    return say(
+        "Made on {when} by sparseseg {version}, Python {python}, {system}",
+        when=when,
+        version=sparseseg.__version__,
+        python=platform.python_version(),
+        system=escape(platform.platform()),
     )
 
 
@@ -117,32 +149,45 @@ def _volumes(project: "Project") -> str:
             )
         )
     heads = (
-        *("Volume", "Voxels (z, y, x)", "Voxel size", "Slices", "Complete"),
-        *("Locked", "Labelled", "SHA-256 of the image"),
+        *(say("Volume"), say("Voxels (z, y, x)"), say("Voxel size"), say("Slices")),
+        *(say("Complete"), say("Locked"), say("Labelled"), say("SHA-256 of the image")),
     )
     return _table(heads, rows)
 
 
 def _annotation(project: "Project", work: Work) -> str:
     names = {c.number: c.name for c in project.classes.classes}
-    names |= {UNLABELLED: "erased", BACKGROUND: "background"}
+    names |= {UNLABELLED: say("erased"), BACKGROUND: say("background")}
     minutes = [
         (names.get(number, str(number)), f"{seconds / 60:.1f}")
         for number, seconds in sorted(work.by_class.items())
     ]
     by_volume = [(name, f"{s / 60:.1f}") for name, s in sorted(work.by_volume.items())]
-    tools = [(tool, f"{voxels:,}") for tool, voxels in work.by_tool.most_common()]
+    tools = [
+        (TOOL_NAMES.get(tool, tool), f"{voxels:,}")
+        for tool, voxels in work.by_tool.most_common()
+    ]
+    spent = say(
+        "{minutes:.1f} minutes of work, {strokes:,} strokes, {entries:,} entries in the "
+        "journal.",
+        minutes=work.seconds / 60,
+        strokes=work.strokes,
+        entries=work.entries,
+    )
+    counted = say(
+        "The time between two changes counts for the later one. A gap of more than "
+        "{pause:.0f} s counts as a pause. A change counts for the class that it painted "
+        "most.",
+        pause=PAUSE,
+    )
     return "".join(
         [
-            f"<p>{work.seconds / 60:.1f} minutes of work, {work.strokes:,} strokes, "
-            f"{work.entries:,} entries in the journal.</p>",
+            f"<p>{spent}</p>",
             _bars(work.by_hour),
-            _table(("Painted", "Minutes"), minutes),
-            _table(("Volume", "Minutes"), by_volume),
-            _table(("Tool", "Changed voxels"), tools),
-            f"<p class=note>The time between two changes counts for the later one. A gap of "
-            f"more than {PAUSE:.0f} s counts as a pause. A change counts for the class "
-            "that it painted most.</p>",
+            _table((say("Painted"), say("Minutes")), minutes),
+            _table((say("Volume"), say("Minutes")), by_volume),
+            _table((say("Tool"), say("Changed voxels")), tools),
+            f"<p class=note>{counted}</p>",
         ]
     )
 
@@ -160,12 +205,16 @@ def _bars(by_hour: Mapping[int, int]) -> str:
         bars.append(
             f'<rect x="{place * wide:.1f}" y="{_BAR_HEIGHT - high:.1f}" '
             f'width="{max(1.0, wide - 1):.1f}" height="{high:.1f}" fill="#3451b2">'
-            f"<title>{when}: {by_hour[hour]} entries</title></rect>"
+            f"<title>{say('{when}: {count} entries', when=when, count=by_hour[hour])}"
+            "</title></rect>"
         )
+    words = say(
+        "Entries in each hour in which something was changed; hours without a change are "
+        "left out."
+    )
     return (
         f'<svg width="{_BAR_WIDTH}" height="{_BAR_HEIGHT}" role="img">{"".join(bars)}</svg>'
-        "<p class=note>Entries in each hour in which something was changed; hours without "
-        "a change are left out.</p>"
+        f"<p class=note>{words}</p>"
     )
 
 
@@ -174,19 +223,27 @@ def _models(models: Sequence[ProjectModel]) -> str:
     for model in models:
         settings = model.history.get("settings") or {}
         words = ", ".join(f"{k} {v}" for k, v in settings.items() if v is not None)
-        score = "none" if model.score is None else f"{model.score:.3f}"
+        score = say("none") if model.score is None else f"{model.score:.3f}"
         learned = ", ".join(model.volumes)
         step, rules = model.history.get("step"), "; ".join(model.rules)
         rows.append((model.name, model.recipe, step, score, learned, rules, words))
     heads = (
-        *("Model", "Recipe", "Steps", "Mean IoU on held-out slices", "Learned from"),
-        *("Clean-up rules", "Settings"),
+        *(
+            say("Model"),
+            say("Recipe"),
+            say("Steps"),
+            say("Mean IoU on held-out slices"),
+        ),
+        *(say("Learned from"), say("Clean-up rules"), say("Settings")),
     )
-    return _table(heads, rows) if rows else "<p>No model was trained yet.</p>"
+    if not rows:
+        return f"<p>{say('No model was trained yet.')}</p>"
+    return _table(heads, rows)
 
 
 def _pictures(project: "Project") -> Iterable[str]:
-    yield "<h2>Pictures</h2><p class=note>Slices across z, y and x where most is labelled.</p>"
+    words = say("Slices across z, y and x where most is labelled.")
+    yield f"<h2>{say('Pictures')}</h2><p class=note>{words}</p>"
     for volume in project.volumes:
         try:
             image = project.volume(volume.name)
@@ -205,7 +262,3 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         for row in rows
     )
     return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.project.schema import TABLES, create
 
 _PIECE = 2**20
@@ -25,13 +26,17 @@ def rescued(path: Path, *, read_only: bool) -> tuple[sqlite3.Connection, str]:
     damaged.close()
     _drop_incomplete(whole)
     (entries,) = whole.execute("SELECT count(*) FROM entry").fetchone()
-    words = f"the journal {path} is damaged: its first {entries} entries were saved"
+    words = say(
+        "the journal {path} is damaged: its first {entries} entries were saved",
+        path=path,
+        entries=entries,
+    )
     if read_only:
-        return whole, f"{words}, and nothing was changed"
+        return whole, say("{words}, and nothing was changed", words=words)
     kept = _put_aside(path)
-    return _written(
-        whole, path
-    ), f"{words}, and the damaged file is kept as {kept.name}"
+    return _written(whole, path), say(
+        "{words}, and the damaged file is kept as {name}", words=words, name=kept.name
+    )
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
@@ -99,8 +104,10 @@ def _put_aside(path: Path) -> Path:
             path.with_name(path.name + ending).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
-            f"the journal {path} is damaged and cannot be replaced ({error.strerror}): "
-            "copy the project to a folder that can be written to"
+            "the journal {path} is damaged and cannot be replaced ({strerror}): "
+            "copy the project to a folder that can be written to",
+            path=path,
+            strerror=error.strerror,
         ) from error
     return kept
 

@@ -57,19 +57,24 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION:
         raise UserError(
-            f"{path} is not a journal of sparseseg: take the folder of a project"
+            "{path} is not a journal of sparseseg: take the folder of a project",
+            path=path,
         )
     if version != VERSION:
         raise UserError(
-            f"{path} has version {version}, and this sparseseg reads version {VERSION}: "
-            "update sparseseg"
+            "{path} has version {version}, and this sparseseg reads version {known}: "
+            "update sparseseg",
+            path=path,
+            version=version,
+            known=VERSION,
         )
     objects = connection.execute("SELECT type, name FROM sqlite_master").fetchall()
     tables = {name for kind, name in objects if kind == "table"}
     has_code = any(kind in ("view", "trigger") for kind, _ in objects)
     if has_code or tables - {"sqlite_stat1"} != set(TABLES) or not _fits(connection):
         raise UserError(
-            f"the tables of {path} are not those of a journal: restore it from a copy"
+            "the tables of {path} are not those of a journal: restore it from a copy",
+            path=path,
         )
 
 

@@ -33,5 +33,7 @@ def unpacked_array(packed: bytes, shape: Triple) -> Labels:
         if reader.decompress(left, 1):
             raise UserError("a snapshot of the journal is too long")
     except zlib.error as error:
-        raise UserError(f"a snapshot of the journal is damaged ({error})") from error
+        raise UserError(
+            "a snapshot of the journal is damaged ({error})", error=error
+        ) from error
     return array

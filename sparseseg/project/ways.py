@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparseseg.errors import Note, UserError
+from sparseseg.language import say
 
 _PATIENCE = 10.0  # seconds
 _DAMAGED = ("malformed", "not a database", "disk image")
@@ -74,14 +75,14 @@ def complaint(path: Path, error: sqlite3.Error) -> UserError:
     """Return in one sentence what is wrong with a file, and what to do."""
     words = str(error)
     if "full" in words:
-        hint = "no space is left on its disk; make room and go on"
+        hint = say("no space is left on its disk; make room and go on")
     elif "readonly" in words or "read-only" in words or "unable to open" in words:
-        hint = "the folder is missing or read-only; choose another one"
+        hint = say("the folder is missing or read-only; choose another one")
     elif "locked" in words:
-        hint = "another program has it open; close that one"
+        hint = say("another program has it open; close that one")
     else:
-        hint = f"{words}; restore it from a copy"
-    return UserError(f"cannot use the journal {path}: {hint}")
+        hint = say("{error}; restore it from a copy", error=words)
+    return UserError("cannot use the journal {path}: {hint}", path=path, hint=hint)
 
 
 def _opened(path: Path, way: Way) -> sqlite3.Connection:
@@ -119,8 +120,13 @@ def _try_writing(connection: sqlite3.Connection, mode: str) -> None:
 
 
 def _other_way(path: Path, way: Way) -> str:
-    unlocked = " without locks of the file system" if "nolock" in way.address else ""
-    return (
-        f"the file system of {path.parent} cannot do a write-ahead log, so the journal is "
-        f"kept in the mode {way.mode!r}{unlocked}: as safe, but slower"
+    unlocked = (
+        say(" without locks of the file system") if "nolock" in way.address else ""
+    )
+    return say(
+        "the file system of {parent} cannot do a write-ahead log, so the journal is "
+        "kept in the mode {mode!r}{unlocked}: as safe, but slower",
+        parent=path.parent,
+        mode=way.mode,
+        unlocked=unlocked,
     )

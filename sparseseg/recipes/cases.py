@@ -10,6 +10,7 @@ from sparseseg.data.intensity import channel_of
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 Case = tuple[Volume, SparseLabels]
 
@@ -45,13 +46,16 @@ def check(cases: Sequence[Case], outputs: Sequence[int]) -> None:
     for volume, labels in cases:
         if labels.shape != volume.shape:
             raise UserError(
-                f"the annotation has shape {labels.shape} and the image {volume.shape} "
-                "(z, y, x): annotate this image"
+                "the annotation has shape {shape} and the image {volume_shape} "
+                "(z, y, x): annotate this image",
+                shape=labels.shape,
+                volume_shape=volume.shape,
             )
     channels = {volume.channels for volume, _ in cases}
     if len(channels) > 1:
         raise UserError(
-            f"the images have {sorted(channels)} channels: train on images of one kind"
+            "the images have {channels} channels: train on images of one kind",
+            channels=sorted(channels),
         )
     if not outputs:
         raise UserError("nothing is annotated yet: paint at least one slice")
@@ -62,13 +66,15 @@ def check(cases: Sequence[Case], outputs: Sequence[int]) -> None:
 def _only_one(value: int) -> str:
     if value == BACKGROUND:
         only, missing = (
-            "background",
-            "paint what you want to find as a class (1 to 254)",
+            say("background"),
+            say("paint what you want to find as a class (1 to 254)"),
         )
     else:
-        only = f"class {value}"
-        missing = "paint its surroundings as background (255) or as another class"
-    return (
-        f"only {only} is annotated, and a model needs at least two kinds of voxels: "
-        f"{missing}"
+        only = say("class {number}", number=value)
+        missing = say("paint its surroundings as background (255) or as another class")
+    return say(
+        "only {only} is annotated, and a model needs at least two kinds of voxels: "
+        "{missing}",
+        only=only,
+        missing=missing,
     )

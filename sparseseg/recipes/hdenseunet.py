@@ -208,17 +208,25 @@ def _curve(channels: Sequence[NDArray[Any]], window: str) -> GreyCurve:
 def _weights(path: Path) -> Mapping[str, Tensor]:
     """Read a state dict; nothing in the file is executed."""
     if not path.is_file():
-        raise UserError(f"there is no file {path} of encoder weights: check the path")
+        raise UserError(
+            "there is no file {path} of encoder weights: check the path", path=path
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, UnpicklingError, RuntimeError, OSError, EOFError) as error:
         raise UserError(
-            f"{path.name} is not a readable state dict "
-            f"({str(error).splitlines()[0][:80]}): give torchvision's densenet161 as "
-            ".safetensors or .pth"
+            "{name} is not a readable state dict "
+            "({error}): give torchvision's densenet161 as "
+            ".safetensors or .pth",
+            name=path.name,
+            error=str(error).splitlines()[0][:80],
         ) from error
     if not isinstance(found, Mapping):
-        raise UserError(f"{path.name} holds {type(found).__name__}, not a state dict")
+        raise UserError(
+            "{name} holds {kind}, not a state dict",
+            name=path.name,
+            kind=type(found).__name__,
+        )
     return found

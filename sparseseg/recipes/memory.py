@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sparseseg.boxes import Triple
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.recipe import Batch, Recipe
 from sparseseg.settings.cards import default_recipe
@@ -61,7 +62,10 @@ def too_little(recipe: Recipe, plan: Plan, memory: int | None = None) -> str:
     """
     patches = list(recipe.patches(plan))
     if not patches:
-        return f"the memory does not suffice to train {recipe.card.name}: free some"
+        return say(
+            "the memory does not suffice to train {name}: free some",
+            name=recipe.card.name,
+        )
     network = _without_content(recipe, plan)
     sizes = {
         patch: _step_bytes(recipe, network, (1, plan.channels, *patch))
@@ -69,15 +73,25 @@ def too_little(recipe: Recipe, plan: Plan, memory: int | None = None) -> str:
     }
     needed = sizes.pop(plan.patch)
     fits = [patch for patch in sizes if memory is None or sizes[patch] <= memory]
-    words = (
-        f"{recipe.card.name} takes about {needed / _GB:.1f} GB to train on patches of "
-        f"{in_words(plan.patch)}, and the memory does not suffice: "
+    words = say(
+        "{name} takes about {needed:.1f} GB to train on patches of "
+        "{patch}, and the memory does not suffice",
+        name=recipe.card.name,
+        needed=needed / _GB,
+        patch=in_words(plan.patch),
     )
     if not fits:
-        return f"{words}free some of it, or train {default_recipe()}"
-    return (
-        f"{words}choose the option patch={in_words(fits[0])}, which takes "
-        f"{sizes[fits[0]] / _GB:.1f} GB (the batch is one patch already)"
+        return say(
+            "{words}: free some of it, or train {recipe}",
+            words=words,
+            recipe=default_recipe(),
+        )
+    return say(
+        "{words}: choose the option patch={patch}, which takes {size:.1f} GB (the "
+        "batch is one patch already)",
+        words=words,
+        patch=in_words(fits[0]),
+        size=sizes[fits[0]] / _GB,
     )
 
 

@@ -40,7 +40,8 @@ def chosen_patch(words: str, otherwise: Triple) -> Triple:
     if not found:
         raise UserError(
             "option patch is sides z x y x x of a training patch, such as 48x128x128, "
-            f"got {words!r}"
+            "got {words!r}",
+            words=words,
         )
     return int(found[1]), int(found[2]), int(found[3])
 

@@ -15,6 +15,7 @@ from sparseseg.data.intensity import (
 )
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.settings.cards import current_name
 
 MAX_OUTPUTS = 255
@@ -94,9 +95,12 @@ class Plan:
         """Raise `UserError` for a volume whose channels are not those of training."""
         if volume.channels != self.channels:
             raise UserError(
-                f"the model was trained on {self.channels} channel(s) and "
-                f"{volume.name or 'the image'} has {volume.channels}: "
-                "choose an image with the same channels"
+                "the model was trained on {channels} channel(s) and "
+                "{name} has {volume_channels}: "
+                "choose an image with the same channels",
+                channels=self.channels,
+                name=volume.name or say("the image"),
+                volume_channels=volume.channels,
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -121,7 +125,8 @@ class Plan:
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(
-                f"the model's description is damaged ({error}): train or fetch it again"
+                "the model's description is damaged ({error}): train or fetch it again",
+                error=error,
             ) from error
 
 

@@ -284,8 +284,9 @@ class Plain:
         """Go on with the parent, which keeps its options."""
         if options:
             raise UserError(
-                f"the model follows the recipe {self.card.name}, and a further training "
-                "keeps its options: leave --option out"
+                "the model follows the recipe {name}, and a further training "
+                "keeps its options: leave --option out",
+                name=self.card.name,
             )
         return parent
 

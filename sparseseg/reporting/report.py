@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from sparseseg.data.atomic import replacing
+from sparseseg.language import chosen, say
 from sparseseg.reporting.entry import VolumeEntry
 from sparseseg.reporting.triage import scores_of, worst_first
 
@@ -54,33 +55,50 @@ def _page(entries: Sequence[VolumeEntry], title: str) -> str:
     failed = sum(entry.facts is None for entry in entries)
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     calibrated = all((e.facts or {}).get("is_calibrated", True) for e in entries)
-    how = (
-        "calibrated on a slice that was held out of the training of this model"
-        if calibrated
-        else "not calibrated: no slice was held out for this model, so it may be "
-        "much too sure of itself"
+    count = say(
+        "{now}. {done} volumes are done, {failed} failed. The worst come first.",
+        now=now,
+        done=len(entries) - failed,
+        failed=failed,
     )
+    heads = "".join(f"<th>{head}" for head in _HEADS)
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{now}. {len(entries) - failed} volumes are done, {failed} failed. The "
-        "worst come first.</p>",
-        "<p class=note>The estimated Dice is what the probabilities of the model "
-        f"predict, {how}. It is not a measurement, and it is least reliable for an image "
-        "that differs from those of the training. <strong>Planes differ</strong>: how far single "
-        "views of a slice are from what all views say together, 0 to 1. <strong>Distance</strong>: "
-        "how far voxel size, grey values, detail and content are from what the model "
-        "learned from; beyond 1 is unusual.</p>",
+        f"<p>{count}</p>",
+        f"<p class=note>{_CALIBRATED if calibrated else _NOT_CALIBRATED} {_SIGNS}</p>",
         _global(entries),
-        "<table><thead><tr><th>volume<th>slices z, y, x<th>class<th>volume<th>"
-        "estimated Dice<th>planes differ<th>distance<th>Dice<th>ASSD<th>HD95</thead>",
+        f"<table><thead><tr>{heads}</thead>",
         *(_row(entry) for entry in entries),
         "</table>",
     ]
     body = "\n".join(parts)
     return (
-        "<!DOCTYPE html><html lang=en><meta charset=utf-8>"
+        f"<!DOCTYPE html><html lang={chosen().replace('_', '-')}><meta charset=utf-8>"
         f"<title>{escape(title)}</title><style>{_STYLE}</style><body>{body}</body></html>"
     )
+
+
+_CALIBRATED = say(
+    "The estimated Dice is what the probabilities of the model predict, calibrated on a "
+    "slice that was held out of the training of this model. It is not a measurement, and "
+    "it is least reliable for an image that differs from those of the training."
+)
+_NOT_CALIBRATED = say(
+    "The estimated Dice is what the probabilities of the model predict, not calibrated: no "
+    "slice was held out for this model, so it may be much too sure of itself. It is not a "
+    "measurement, and it is least reliable for an image that differs from those of the "
+    "training."
+)
+_SIGNS = say(
+    "Planes differ: how far single views of a slice are from what all views say together, "
+    "0 to 1. Distance: how far voxel size, grey values, detail and content are from what "
+    "the model learned from; beyond 1 is unusual."
+)
+_HEADS = (
+    *(say("volume"), say("slices z, y, x"), say("class"), say("volume")),
+    *(say("estimated Dice"), say("planes differ"), say("distance")),
+    *("Dice", "ASSD", "HD95"),
+)
 
 
 def _global(entries: Sequence[VolumeEntry]) -> str:
@@ -96,7 +114,8 @@ def _global(entries: Sequence[VolumeEntry]) -> str:
         f"{escape(names.get(number, number))} {value:.3f}"
         for number, value in pooled.items()
     )
-    return f"<p>Dice of all volumes as one (global): {words}.</p>"
+    pooled_words = say("Dice of all volumes as one (global): {words}.", words=words)
+    return f"<p>{pooled_words}</p>"
 
 
 def _row(entry: VolumeEntry) -> str:
@@ -200,5 +219,5 @@ def _number(value: float | None) -> str:
 def _volume(size: float, unit: str) -> str:
     if unit == "mm":
         return f"{size / 1000:.2f} ml"
-    word = {"pixel": "voxels", "um": "µm³"}.get(unit, f"{unit}³")
+    word = {"pixel": say("voxels"), "um": "µm³"}.get(unit, f"{unit}³")
     return f"{size:.4g} {word}"

@@ -33,7 +33,7 @@ from sparseseg.widgets.project_work import (
 )
 from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.strokes import Strokes
-from sparseseg.widgets.tool_names import turned_words
+from sparseseg.widgets.turned import turned_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,8 +21,10 @@ def read_description(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     if size > _LARGEST:
         raise UserError(
-            f"{path.name} has {size} bytes, and the description of a model has some "
-            "thousands: it is not read"
+            "{name} has {size} bytes, and the description of a model has some "
+            "thousands: it is not read",
+            name=path.name,
+            size=size,
         )
     try:
         text = path.read_text("utf-8")
@@ -30,12 +32,16 @@ def read_description(path: Path) -> dict[str, Any]:
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         words = " ".join(str(error).split())[:160]
         raise UserError(
-            f"{path.name} is damaged or cut short ({words}): fetch the model again"
+            "{name} is damaged or cut short ({words}): fetch the model again",
+            name=path.name,
+            words=words,
         ) from error
     if not isinstance(found, dict):
         raise UserError(
-            f"{path.name} holds a {type(found).__name__}, and no description of a model: "
-            "fetch the model again"
+            "{name} holds a {kind}, and no description of a model: "
+            "fetch the model again",
+            name=path.name,
+            kind=type(found).__name__,
         )
     return found
 
@@ -57,8 +63,9 @@ class Literals:
         self._left -= 1
         if depth > _DEEPEST or self._left < 0:
             raise UserError(
-                f"{self._name} refers to itself, or is nested too deeply: it was not "
-                "read further"
+                "{name} refers to itself, or is nested too deeply: it was not "
+                "read further",
+                name=self._name,
             )
         if isinstance(given, str):
             return self._word(given, depth)
@@ -71,8 +78,10 @@ class Literals:
     def _word(self, word: str, depth: int) -> Any:
         if word.lstrip().startswith("$"):
             raise UserError(
-                f"{self._name} holds the expression {word[:80]!r}, and a model file may "
-                "not run code: write the value in its place"
+                "{name} holds the expression {word!r}, and a model file may "
+                "not run code: write the value in its place",
+                name=self._name,
+                word=word[:80],
             )
         found = _REFERENCE.fullmatch(word)
         if found is None:

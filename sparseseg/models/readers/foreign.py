@@ -14,6 +14,7 @@ from sparseseg.classes import BACKGROUND, PALETTE, ClassTable, LabelClass
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained import Inference, Normaliser
 from sparseseg.recipes.pretrained.folds import Folds
@@ -70,8 +71,10 @@ def assembled(foreign: Foreign, given: ForeignFacts) -> Model:
     values = [value for value in foreign.labels if value != 0]
     if len(values) > _MOST_CLASSES or max(values, default=0) > _MOST_CLASSES:
         raise UserError(
-            f"the model has {max(values)} classes, and an annotation can hold "
-            f"{_MOST_CLASSES}: this model cannot be read"
+            "the model has {values} classes, and an annotation can hold "
+            "{most_classes}: this model cannot be read",
+            values=max(values),
+            most_classes=_MOST_CLASSES,
         )
     background = (BACKGROUND,) if regions or 0 in foreign.labels else ()
     names = {**foreign.names, **given.classes}
@@ -129,8 +132,10 @@ def renamed(
         found = next(((p, new) for p, new in compiled if p.fullmatch(name)), None)
         if found is None or not isinstance(tensor, Tensor):
             raise UserError(
-                f"{source} holds {name[:80]!r}, which no network that sparseseg knows "
-                "has: this model cannot be read"
+                "{source} holds {name!r}, which no network that sparseseg knows "
+                "has: this model cannot be read",
+                source=source,
+                name=name[:80],
             )
         result[found[0].sub(found[1], name)] = tensor
     return result
@@ -140,9 +145,12 @@ def chosen_folds(there: Sequence[str], given: ForeignFacts) -> list[str]:
     """Return the folds to read; raise `UserError` for one that is not there."""
     missing = [fold for fold in given.folds if fold not in there]
     if missing or not there:
-        words = ", ".join(there) or "none"
+        if not there:
+            raise UserError("the model has no fold: fetch it again")
         raise UserError(
-            f"the model has no fold {', '.join(missing) or 'at all'}, it has {words}"
+            "the model has no fold {missing}, it has {there}",
+            missing=", ".join(missing),
+            there=", ".join(there),
         )
     return sorted(given.folds or there)
 
@@ -154,8 +162,12 @@ def reading(folder: Path, library: str) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UserError(
-            f"the model in {folder.name} does not have the layout of {library} "
-            f"({type(error).__name__}: {error}): fetch it again"
+            "the model in {name} does not have the layout of {library} "
+            "({kind}: {error}): fetch it again",
+            name=folder.name,
+            library=library,
+            kind=type(error).__name__,
+            error=error,
         ) from error
 
 
@@ -170,9 +182,12 @@ def _network(
     if wanted != found:
         name = sorted(wanted.items() ^ found.items())[0][0]
         raise UserError(
-            f"the weights are not those of the network that the model names: {name} "
-            f"is {found.get(name, 'missing')} and should be "
-            f"{wanted.get(name, 'absent')}"
+            "the weights are not those of the network that the model names: {name} "
+            "is {found} and should be "
+            "{wanted}",
+            name=name,
+            found=found.get(name, say("missing")),
+            wanted=wanted.get(name, say("absent")),
         )
     if not all(bool(torch.isfinite(t).all()) for t in state.values()):
         raise UserError("the weights hold values that are not numbers: fetch it again")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.readers import (
     bioimageio,
     mlperf_kits19,
@@ -57,7 +58,7 @@ def read_model(path: Path, given: ForeignFacts | None = None) -> Model:
     if path.is_dir():
         return _read_folder(path, given)
     if not path.is_file():
-        raise UserError(f"there is no model {path}: check the path")
+        raise UserError("there is no model {path}: check the path", path=path)
     if path.suffix == ".safetensors":
         return Model.load(path)
     if path.suffix == ".zip":
@@ -65,9 +66,10 @@ def read_model(path: Path, given: ForeignFacts | None = None) -> Model:
     if mlperf_kits19.is_file(path):
         return mlperf_kits19.read(path, given)
     raise UserError(
-        f"{path.name} is no model of a known format: give a .safetensors file of "
+        "{name} is no model of a known format: give a .safetensors file of "
         "sparseseg, a folder or .zip archive of nnU-Net, MONAI or BioImage.IO, or the "
-        ".pth checkpoint of MLPerf"
+        ".pth checkpoint of MLPerf",
+        name=path.name,
     )
 
 
@@ -81,7 +83,7 @@ def _read_archive(path: Path, given: ForeignFacts) -> Model:
         try:
             return _read_folder(Path(folder), given)
         except UserError as error:
-            raise UserError(f"{path.name}: {error}") from error
+            raise UserError("{name}: {error}", name=path.name, error=error) from error
 
 
 def _read_folder(folder: Path, given: ForeignFacts) -> Model:
@@ -106,7 +108,9 @@ def _one_of(
         return fitting[0]
     there = "; ".join(sorted(str(Path(*inner.parts[-3:])) for inner, _ in found)[:6])
     raise UserError(
-        f"there are {len(found)} models: {there}: give the folder of one of them"
+        "there are {count} models: {there}: give the folder of one of them",
+        count=len(found),
+        there=there,
     )
 
 
@@ -114,16 +118,21 @@ def _nothing(folder: Path) -> str:
     for inner in _folders(folder):
         for name, wanted in _UNFINISHED.items():
             if (inner / name).is_file():
-                return (
-                    f"{folder.name}: {wanted} is missing, {name} is there (in "
-                    f"{inner.name}): the training has not ended; to use this state, copy "
-                    f"it to {wanted}"
+                return say(
+                    "{name}: {wanted} is missing, {other} is there (in "
+                    "{inner}): the training has not ended; to use this state, copy "
+                    "it to {wanted}",
+                    name=folder.name,
+                    wanted=wanted,
+                    other=name,
+                    inner=inner.name,
                 )
-    return (
-        f"{folder} holds no model of a known format: nnU-Net 2 has plans.json, "
+    return say(
+        "{folder} holds no model of a known format: nnU-Net 2 has plans.json, "
         "dataset.json and fold_0/checkpoint_final.pth, nnU-Net 1 plans.pkl and "
         "fold_0/model_final_checkpoint.model, BioImage.IO rdf.yaml, and a bundle of MONAI "
-        "configs/metadata.json and configs/inference.json"
+        "configs/metadata.json and configs/inference.json",
+        folder=folder,
     )
 
 

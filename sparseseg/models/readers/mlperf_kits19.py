@@ -34,8 +34,11 @@ def read(path: Path, given: ForeignFacts) -> Model:
     if not isinstance(state, dict):
         words = ", ".join(sorted(map(str, checkpoint))[:6])
         raise UserError(
-            f"{path.name} holds {words[:160]}, and the only single checkpoint that "
-            f"sparseseg reads is that of MLPerf's KiTS19 model, which holds {KEY}"
+            "{name} holds {words}, and the only single checkpoint that "
+            "sparseseg reads is that of MLPerf's KiTS19 model, which holds {key}",
+            name=path.name,
+            words=words[:160],
+            key=KEY,
         )
     plain = {
         str(name).removeprefix("module."): tensor for name, tensor in state.items()
@@ -45,8 +48,10 @@ def read(path: Path, given: ForeignFacts) -> Model:
         outputs = int(plain["output.conv.0.weight"].shape[0])
     except (KeyError, AttributeError, ValueError, IndexError) as error:
         raise UserError(
-            f"{path.name} holds another network than MLPerf's 3-D U-Net "
-            f"({error} is missing or odd): it was not loaded"
+            "{name} holds another network than MLPerf's 3-D U-Net "
+            "({error} is missing or odd): it was not loaded",
+            name=path.name,
+            error=error,
         ) from error
     foreign = Foreign(
         network={"architecture": architecture.to_json()},

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.readers.described import Literals, read_description
 from sparseseg.models.readers.foreign import Foreign, ForeignFacts, assembled, reading
 from sparseseg.models.readers.monai_transforms import finishing, plain, preparing
@@ -42,7 +43,7 @@ def read(folder: Path, given: ForeignFacts) -> Model:
     assert config is not None
     described = read_description(config)
     metadata = read_description(folder / _METADATA)
-    with reading(folder, "a MONAI bundle"):
+    with reading(folder, say("a MONAI bundle")):
         literals = Literals(described, config.name)
         foreign = _foreign(folder, described, metadata, literals)
         return assembled(foreign, given)
@@ -118,14 +119,17 @@ def _network(
     match = _TARGET.fullmatch(target)
     if match is None or match.group(1) not in NETWORKS:
         raise UserError(
-            f"the bundle asks for the network {target[:80]!r}, and sparseseg knows "
-            f"{', '.join(NETWORKS)}: nothing of it was loaded"
+            "the bundle asks for the network {target!r}, and sparseseg knows "
+            "{networks}: nothing of it was loaded",
+            target=target[:80],
+            networks=", ".join(NETWORKS),
         )
     extra = [name for name in arguments if name.startswith("_")]
     if extra:
         raise UserError(
-            f"the bundle asks for {extra[0][:40]!r} of its network, which is not known "
-            "here: nothing of it was loaded"
+            "the bundle asks for {extra!r} of its network, which is not known "
+            "here: nothing of it was loaded",
+            extra=extra[0][:40],
         )
     return match.group(1), arguments
 
@@ -136,8 +140,10 @@ def _check_patch(name: str, arguments: Mapping[str, Any], patch: Sequence[int]) 
     wrong = [s for s, m in zip(patch, multiple, strict=True) if s % m]
     if wrong and name != "BasicUNet":
         raise UserError(
-            f"the bundle cuts windows of {wrong[0]} voxels, and its network halves them "
-            f"until they are no multiple of {max(multiple)}: this bundle cannot be used"
+            "the bundle cuts windows of {wrong} voxels, and its network halves them "
+            "until they are no multiple of {multiple}: this bundle cannot be used",
+            wrong=wrong[0],
+            multiple=max(multiple),
         )
 
 
@@ -162,22 +168,28 @@ def _windows(described: Mapping[str, Any], literals: Literals, dims: int) -> _Wi
     target = str(given.get("_target_"))
     if not _INFERER.fullmatch(target):
         raise UserError(
-            f"the bundle is applied by {target[:60]!r}, and sparseseg only knows the "
-            "SlidingWindowInferer of MONAI: this bundle cannot be read"
+            "the bundle is applied by {target!r}, and sparseseg only knows the "
+            "SlidingWindowInferer of MONAI: this bundle cannot be read",
+            target=target[:60],
         )
     usual = {"sigma_scale": 0.125, "padding_mode": "constant"}
     for name, value in usual.items():
         if given.get(name, value) != value:
             raise UserError(
-                f"the windows of the bundle have {name} {given[name]!r}, and sparseseg "
-                f"only knows {value!r}: this bundle cannot be read"
+                "the windows of the bundle have {name} {given!r}, and sparseseg "
+                "only knows {value!r}: this bundle cannot be read",
+                name=name,
+                given=given[name],
+                value=value,
             )
     roi = given["roi_size"]
     sides = [roi] * dims if isinstance(roi, int) else list(roi)
     if len(sides) != dims or not all(isinstance(n, int) and n > 0 for n in sides):
         raise UserError(
-            f"the windows of the bundle have roi_size {roi!r}: sparseseg needs "
-            f"{dims} whole numbers above 0"
+            "the windows of the bundle have roi_size {roi!r}: sparseseg needs "
+            "{dims} whole numbers above 0",
+            roi=roi,
+            dims=dims,
         )
     z, y, x = sides if dims == 3 else (1, *sides)
     mode = str(given.get("mode", "constant")).lower()
@@ -194,8 +206,10 @@ def _weights(folder: Path) -> dict[str, Tensor]:
     path = folder / "models" / WEIGHTS
     if not path.is_file():
         raise UserError(
-            f"models/{WEIGHTS} is missing in {folder.name}: fetch the whole bundle; its "
-            "model.ts is a program, which sparseseg does not run"
+            "models/{weights} is missing in {name}: fetch the whole bundle; its "
+            "model.ts is a program, which sparseseg does not run",
+            weights=WEIGHTS,
+            name=folder.name,
         )
     found: Any = read_checkpoint(path)
     for inner in ("state_dict", "model", "network", "net"):
@@ -207,8 +221,10 @@ def _weights(folder: Path) -> dict[str, Tensor]:
     for name, value in kept.items():
         if not isinstance(value, Tensor):
             raise UserError(
-                f"models/{WEIGHTS} holds {name[:80]!r}, which is no weight: this model "
-                "cannot be read"
+                "models/{weights} holds {name!r}, which is no weight: this model "
+                "cannot be read",
+                weights=WEIGHTS,
+                name=name[:80],
             )
     return kept
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.readers.described import Literals
 from sparseseg.recipes.pretrained.steps import Centre, Clip, Scale, Step, Stretch
 from sparseseg.recipes.pretrained.steps import Standardise as Standard
@@ -58,7 +59,9 @@ def preparing(transforms: Sequence[Mapping[str, Any]], dims: int) -> InputRule:
         if name in _LOADING:
             continue
         if name in ("Orientation", "Spacing") and dims != 3:
-            raise UserError(f"the bundle has {name} in 2-D, which is not known here")
+            raise UserError(
+                "the bundle has {name} in 2-D, which is not known here", name=name
+            )
         if name == "Orientation":
             turned = _turned(transform)
         elif name == "Spacing":
@@ -71,7 +74,7 @@ def preparing(transforms: Sequence[Mapping[str, Any]], dims: int) -> InputRule:
                 )
             steps += _GREY[name](_Arguments(name, transform))
         else:
-            raise _unknown(name, "preprocessing")
+            raise _unknown(name, say("preprocessing"))
     return InputRule(tuple(steps), spacing, turned, first)
 
 
@@ -81,7 +84,7 @@ def finishing(transforms: Sequence[Mapping[str, Any]], outputs: int) -> OutputRu
     order = [name for name in known if name not in _SAVING]
     for name in order:
         if name not in ("Activations", "Invert", "AsDiscrete"):
-            raise _unknown(name, "postprocessing")
+            raise _unknown(name, say("postprocessing"))
     regions = outputs == 1
     if "Activations" in known:
         regions = _activation(known["Activations"])
@@ -112,8 +115,11 @@ class _Arguments:
         value = self.get(name, usual)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UserError(
-                f"{self.name} of the bundle has {name} {value!r}, and a number is "
-                "needed: this bundle cannot be read"
+                "{name} of the bundle has {argument} {value!r}, and a number is "
+                "needed: this bundle cannot be read",
+                name=self.name,
+                argument=name,
+                value=value,
             )
         return float(value)
 
@@ -121,9 +127,12 @@ class _Arguments:
         wrong = [k for k, v in self._given.items() if v not in (None, False)]
         if wrong:
             raise UserError(
-                f"{self.name} of the bundle has {wrong[0]} "
-                f"{str(self._given[wrong[0]])[:40]}, which is not known here: this "
-                "bundle cannot be read"
+                "{name} of the bundle has {wrong} "
+                "{given}, which is not known here: this "
+                "bundle cannot be read",
+                name=self.name,
+                wrong=wrong[0],
+                given=str(self._given[wrong[0]])[:40],
             )
 
 
@@ -198,8 +207,9 @@ def _turned(transform: Mapping[str, Any]) -> bool:
     codes = str(transform.get("axcodes"))
     if codes.upper() != "RAS":
         raise UserError(
-            f"the bundle turns volumes to {codes[:20]!r}, and sparseseg only knows RAS: "
-            "this bundle cannot be read"
+            "the bundle turns volumes to {codes!r}, and sparseseg only knows RAS: "
+            "this bundle cannot be read",
+            codes=codes[:20],
         )
     return True
 
@@ -212,13 +222,15 @@ def _spacing(transform: Mapping[str, Any]) -> tuple[float, float, float]:
     sides = [sides] * 3 if isinstance(sides, int | float) else sides
     if mode not in ("bilinear", ["bilinear"]) or edge not in ("border", ["border"]):
         raise UserError(
-            f"the bundle resamples by {mode!r}, {edge!r}, and sparseseg only knows "
-            "'bilinear', 'border': this bundle cannot be read"
+            "the bundle resamples by {mode!r}, {edge!r}, and sparseseg only knows "
+            "'bilinear', 'border': this bundle cannot be read",
+            mode=mode,
+            edge=edge,
         )
     if not isinstance(sides, list) or len(sides) != 3 or not min(sides) > 0:
         raise UserError(
-            f"the bundle has voxels of {str(sides)[:60]} mm: sparseseg needs three sides "
-            "above 0"
+            "the bundle has voxels of {sides} mm: sparseseg needs three sides above 0",
+            sides=str(sides)[:60],
         )
     x, y, z = map(float, sides)
     return x, y, z
@@ -247,6 +259,8 @@ def _check_discrete(transform: Mapping[str, Any], *, regions: bool) -> None:
 
 def _unknown(name: str, where: str) -> UserError:
     return UserError(
-        f"the bundle has {name[:60]!r} in its {where}, which is not known here: this "
-        "bundle cannot be read"
+        "the bundle has {name!r} in its {where}, which is not known here: this "
+        "bundle cannot be read",
+        name=name[:60],
+        where=where,
     )

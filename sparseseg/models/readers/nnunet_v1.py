@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.readers.foreign import (
     Foreign,
     ForeignFacts,
@@ -60,9 +61,10 @@ def _trainer(fold: Path) -> str:
     name = str(description.get("name")) if isinstance(description, dict) else ""
     if not _TRAINER.fullmatch(name):
         raise UserError(
-            f"the model was trained by {name[:80]!r}, which may have changed the "
+            "the model was trained by {name!r}, which may have changed the "
             "network or needs the answer of another: sparseseg only reads variants of "
-            "nnUNetTrainerV2 that do not change the network"
+            "nnUNetTrainerV2 that do not change the network",
+            name=name[:80],
         )
     return name
 
@@ -181,9 +183,11 @@ def _normalisers(plans: Mapping[str, Any]) -> tuple[Normaliser, ...]:
 def _normaliser(name: str, measured: Any, channel: int, *, masked: bool) -> Normaliser:
     if masked or name == "CT2":
         raise UserError(
-            f"the model normalises grey values as {name!r}"
-            f"{' within a mask' if masked else ''}, and this reader was not checked "
-            "for that: this model cannot be read"
+            "the model normalises grey values as {name!r}"
+            "{hint}, and this reader was not checked "
+            "for that: this model cannot be read",
+            name=name,
+            hint=say(" within a mask") if masked else "",
         )
     if name == "noNorm":
         return Normaliser(kind="none")

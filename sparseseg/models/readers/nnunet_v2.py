@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.readers.foreign import (
     Foreign,
     ForeignFacts,
@@ -111,14 +112,16 @@ def _foreign(
     trainer = str(checkpoints[0]["trainer_name"])
     if not _TRAINER.fullmatch(trainer):
         raise UserError(
-            f"the model was trained by {trainer[:80]!r}, which may have changed the "
-            "network: sparseseg only reads trainers that do not change it"
+            "the model was trained by {trainer!r}, which may have changed the "
+            "network: sparseseg only reads trainers that do not change it",
+            trainer=trainer[:80],
         )
     configuration = _configuration(plans, name)
     if configuration.get("previous_stage"):
         raise UserError(
-            f"the configuration {name} is the second stage of a cascade, which needs "
-            "the first one's answer: take 3d_fullres or 3d_lowres"
+            "the configuration {name} is the second stage of a cascade, which needs "
+            "the first one's answer: take 3d_fullres or 3d_lowres",
+            name=name,
         )
     architecture = _architecture(configuration)
     labels, names, regions = _labels(dataset)
@@ -177,9 +180,9 @@ def _architecture(configuration: Mapping[str, Any]) -> Architecture:
 def _new_layout(data: Mapping[str, Any]) -> Architecture:
     residual = _is_residual(str(data["network_class_name"]))
     kwargs = data["arch_kwargs"]
-    dims = _known(kwargs["conv_op"], _CONVS, "convolution")
-    _known(kwargs["norm_op"], dict.fromkeys(_NORMS, True), "normalisation")
-    _known(kwargs["nonlin"], dict.fromkeys(_ACTIVATIONS, True), "activation")
+    dims = _known(kwargs["conv_op"], _CONVS, say("convolution"))
+    _known(kwargs["norm_op"], dict.fromkeys(_NORMS, True), say("normalisation"))
+    _known(kwargs["nonlin"], dict.fromkeys(_ACTIVATIONS, True), say("activation"))
     if kwargs.get("dropout_op") is not None:
         raise UserError("the network drops features at random, which is not known here")
     levels = int(kwargs["n_stages"])
@@ -227,15 +230,17 @@ def _old_layout(data: Mapping[str, Any]) -> Architecture:
 
 def _is_residual(name: str) -> bool:
     known = {package + n: r for package in _PACKAGES for n, r in _NETWORKS.items()}
-    return bool(_known(name, known, "network"))
+    return bool(_known(name, known, say("network")))
 
 
 def _known(name: Any, table: Mapping[str, Any], what: str) -> Any:
     """Look a name up; nothing is ever imported by it."""
     if name not in table:
         raise UserError(
-            f"the model has the {what} {str(name)[:80]!r}, which is not known here: "
-            "it was not loaded"
+            "the model has the {what} {name!r}, which is not known here: "
+            "it was not loaded",
+            what=what,
+            name=str(name)[:80],
         )
     return table[name]
 
@@ -275,7 +280,7 @@ def _normalisers(
 
 
 def _normaliser(name: str, found: Mapping[str, Any], *, masked: bool) -> Normaliser:
-    kind = _known(name, _KINDS, "normalisation of grey values")
+    kind = _known(name, _KINDS, say("normalisation of grey values"))
     if kind != "ct":
         return Normaliser(kind=kind, masked=masked and kind == "z-score")
     return Normaliser(
@@ -333,11 +338,19 @@ def _each(values: Any, count: int) -> list[Any]:
 
 def _json(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST_JSON:
-        raise UserError(f"{path.name} has {path.stat().st_size} bytes: it is not read")
+        raise UserError(
+            "{name} has {st_size} bytes: it is not read",
+            name=path.name,
+            st_size=path.stat().st_size,
+        )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError, OSError) as error:
-        raise UserError(f"{path.name} is damaged ({error}): fetch it again") from error
+        raise UserError(
+            "{name} is damaged ({error}): fetch it again", name=path.name, error=error
+        ) from error
     if not isinstance(found, dict):
-        raise UserError(f"{path.name} holds no plans of nnU-Net: fetch it again")
+        raise UserError(
+            "{name} holds no plans of nnU-Net: fetch it again", name=path.name
+        )
     return found

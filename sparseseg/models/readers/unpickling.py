@@ -12,6 +12,7 @@ import torch
 from numpy import dtypes
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 _LARGEST_PLANS = 64 * 2**20
 _REFUSED = re.compile(r"(?:GLOBAL |global )([\w.]+)")
@@ -26,8 +27,10 @@ def read_pickle(path: Path) -> Any:
     size = path.stat().st_size
     if size > _LARGEST_PLANS:
         raise UserError(
-            f"{path.name} has {size} bytes, where plans of nnU-Net have some thousands: "
-            "it is not read"
+            "{name} has {size} bytes, where plans of nnU-Net have some thousands: "
+            "it is not read",
+            name=path.name,
+            size=size,
         )
     try:
         with path.open("rb") as file:
@@ -36,8 +39,9 @@ def read_pickle(path: Path) -> Any:
         raise
     except Exception as error:
         raise UserError(
-            f"{path.name} is damaged or cut short ({type(error).__name__}): "
-            "fetch it again"
+            "{name} is damaged or cut short ({kind}): fetch it again",
+            name=path.name,
+            kind=type(error).__name__,
         ) from error
 
 
@@ -54,21 +58,27 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         if asked:
             raise _refused(path.name, asked.group(1)) from error
         raise UserError(
-            f"{path.name} is damaged, cut short or no checkpoint of PyTorch "
-            f"({type(error).__name__}): fetch it again"
+            "{name} is damaged, cut short or no checkpoint of PyTorch "
+            "({kind}): fetch it again",
+            name=path.name,
+            kind=type(error).__name__,
         ) from error
     if not isinstance(found, dict):
         raise UserError(
-            f"{path.name} holds a {type(found).__name__}, and a checkpoint is a "
-            "dictionary: give the file that the training wrote"
+            "{name} holds a {kind}, and a checkpoint is a "
+            "dictionary: give the file that the training wrote",
+            name=path.name,
+            kind=type(found).__name__,
         )
     return found
 
 
 def _refused(name: str, asked: str) -> UserError:
     return UserError(
-        f"{name} asks for {asked}, and a model file may not run code: it was not "
-        "loaded; fetch the model from its official source"
+        "{name} asks for {asked}, and a model file may not run code: it was not "
+        "loaded; fetch the model from its official source",
+        name=name,
+        asked=asked,
     )
 
 
@@ -110,8 +120,8 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
         if full not in _NAMES:
-            raise _refused("the pickle", full)
+            raise _refused(say("the pickle"), full)
         return _NAMES[full]
 
     def persistent_load(self, pid: Any) -> Any:
-        raise _refused("the pickle", "an object outside of the file")
+        raise _refused(say("the pickle"), say("an object outside of the file"))

@@ -6,6 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 
 _MOST_MEMBERS = 20_000
 _MOST_BYTES = 64 * 2**30
@@ -51,7 +52,9 @@ def extract(
             RuntimeError,
         ) as error:
             raise UserError(
-                f"{info.filename} in the archive is damaged ({error}): fetch it again"
+                "{filename} in the archive is damaged ({error}): fetch it again",
+                filename=info.filename,
+                error=error,
             ) from error
 
 
@@ -61,26 +64,33 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
         raise UserError(
-            f"{path.name} is not a complete zip archive ({error}): download it again"
+            "{name} is not a complete zip archive ({error}): download it again",
+            name=path.name,
+            error=error,
         ) from error
 
 
 def _check_all(every: Sequence[zipfile.ZipInfo]) -> None:
     if len(every) > _MOST_MEMBERS:
         raise UserError(
-            f"the archive holds {len(every)} files, and models have fewer than "
-            f"{_MOST_MEMBERS}: it was not opened"
+            "the archive holds {count} files, and models have fewer than "
+            "{most_members}: it was not opened",
+            count=len(every),
+            most_members=_MOST_MEMBERS,
         )
     total = sum(info.file_size for info in every)
     if total > _MOST_BYTES:
         raise UserError(
-            f"the archive says it holds {total} bytes, more than any model: "
-            "it was not opened"
+            "the archive says it holds {total} bytes, more than any model: "
+            "it was not opened",
+            total=total,
         )
     for info in every:
         if what := _fault(info):
             raise UserError(
-                f"the archive holds {info.filename!r}, {what}: it was not opened"
+                "the archive holds {filename!r}, {what}: it was not opened",
+                filename=info.filename,
+                what=what,
             )
 
 
@@ -89,13 +99,17 @@ def _fault(info: zipfile.ZipInfo) -> str:
     packed = max(1, info.compress_size)
     found = ""
     if path.is_absolute() or ".." in path.parts or ":" in info.filename:
-        found = "which would be written outside of its folder"
+        found = say("which would be written outside of its folder")
     elif (info.external_attr >> 16) & 0o170000 == _LINK:
-        found = "which is a link"
+        found = say("which is a link")
     elif info.flag_bits & 1:
-        found = "which is encrypted"
+        found = say("which is encrypted")
     elif info.file_size > _SMALL and info.file_size / packed > _MOST_RATIO:
-        found = f"which grows from {packed} to {info.file_size} bytes"
+        found = say(
+            "which grows from {packed} to {file_size} bytes",
+            packed=packed,
+            file_size=info.file_size,
+        )
     return found
 
 

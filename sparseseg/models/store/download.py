@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.store.entries import File, is_offline
 
 TIMEOUT_SECONDS = 30.0
@@ -55,8 +56,11 @@ def download(file: File, target: Path) -> Iterator[Fetched]:
             before = part.size
             if failures >= _TRIES:
                 raise UserError(
-                    f"{file.url} stopped answering after {part.size} bytes ({error}): "
-                    "try again later, the download continues from there"
+                    "{url} stopped answering after {size} bytes ({error}): "
+                    "try again later, the download continues from there",
+                    url=file.url,
+                    size=part.size,
+                    error=error,
                 ) from error
             time.sleep(_PAUSE_SECONDS * failures)
     part.check()
@@ -68,11 +72,12 @@ def check_online(url: str) -> None:
     """Raise `UserError` where nothing may be fetched, or not in this way."""
     if is_offline():
         raise UserError(
-            f"SPARSESEG_OFFLINE is set: fetch {url} by hand, and then run "
-            "`sparseseg models import FILE`"
+            "SPARSESEG_OFFLINE is set: fetch {url} by hand, and then run "
+            "`sparseseg models import FILE`",
+            url=url,
         )
     if not url.startswith(("https://", "http://")):
-        raise UserError(f"{url} is no address of a web server")
+        raise UserError("{url} is no address of a web server", url=url)
 
 
 def request(url: str, headers: dict[str, str]) -> Any:
@@ -93,8 +98,12 @@ class RefusedError(UserError):
 
     def __init__(self, code: int, url: str) -> None:
         super().__init__(
-            f"the server answers {code} to {url}: the file may have moved; find and "
-            "download it, and then run `sparseseg models import FILE`"
+            say(
+                "the server answers {code} to {url}: the file may have moved; find and "
+                "download it, and then run `sparseseg models import FILE`",
+                code=code,
+                url=url,
+            )
         )
         self.code = code
 
@@ -153,8 +162,12 @@ class _Part:
             if found != wanted:
                 self.forget()
                 raise UserError(
-                    f"{self._file.url} sent a file with {name} {found}, but the list says "
-                    f"{wanted}: the file was deleted, try again later"
+                    "{url} sent a file with {name} {found}, but the list says "
+                    "{wanted}: the file was deleted, try again later",
+                    url=self._file.url,
+                    name=name,
+                    found=found,
+                    wanted=wanted,
                 )
 
     def forget(self) -> None:
@@ -187,8 +200,11 @@ class _Part:
         if known is not None and total is not None and total != known:
             self.forget()
             raise UserError(
-                f"{self._file.url} has {total} bytes, but the list says {known}: it is "
-                "another file and was not downloaded"
+                "{url} has {total} bytes, but the list says {known}: it is "
+                "another file and was not downloaded",
+                url=self._file.url,
+                total=total,
+                known=known,
             )
         self._total = total
         self._validator = _validator(headers)

@@ -11,6 +11,7 @@ import jsonschema
 import yaml
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.store.folder import store_folder
 
 Commercial = Literal["yes", "no", "unclear"]
@@ -86,7 +87,8 @@ def entry(name: str) -> ModelEntry:
     every = entries()
     if name not in every:
         raise UserError(
-            f"there is no model {name!r}: `sparseseg models list` shows the models"
+            "there is no model {name!r}: `sparseseg models list` shows the models",
+            name=name,
         )
     return every[name]
 
@@ -124,14 +126,20 @@ def _read(text: str, source: str) -> list[ModelEntry]:
         data = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         raise UserError(
-            f"{source} is not valid YAML ({' '.join(str(error).split())[:160]}): "
-            "correct the file"
+            "{source} is not valid YAML ({split}): correct the file",
+            source=source,
+            split=" ".join(str(error).split())[:160],
         ) from error
     plain = json.loads(json.dumps(data))  # numbers as keys become words, as in JSON
     fault = next(_validator().iter_errors(plain), None)
     if fault is not None:
-        place = ".".join(map(str, fault.absolute_path)) or "the top"
-        raise UserError(f"{source} is wrong at {place}: {fault.message[:160]}")
+        place = ".".join(map(str, fault.absolute_path)) or say("the top")
+        raise UserError(
+            "{source} is wrong at {place}: {message}",
+            source=source,
+            place=place,
+            message=fault.message[:160],
+        )
     return [_entry(item) for item in plain]
 
 

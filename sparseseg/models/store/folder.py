@@ -57,7 +57,8 @@ def path_of(name: str) -> Path:
     """Return where a model is, or would be; `UserError` for a name that is no id."""
     if not _ID.fullmatch(name):
         raise UserError(
-            f"a model's id has small letters, digits and hyphens, got {name[:80]!r}"
+            "a model's id has small letters, digits and hyphens, got {name!r}",
+            name=name[:80],
         )
     return store_folder() / f"{name}{SUFFIX}"
 
@@ -83,14 +84,17 @@ def remove(name: str) -> int:
     path = path_of(name)
     if not path.is_file():
         raise UserError(
-            f"the model {name!r} is not in the store: `sparseseg models list --here` shows "
-            "the models that are"
+            "the model {name!r} is not in the store: `sparseseg models list --here` shows "
+            "the models that are",
+            name=name,
         )
     freed = path.stat().st_size
     try:
         path.unlink()
     except OSError as error:
-        raise UserError(f"cannot remove {path} ({error.strerror})") from error
+        raise UserError(
+            "cannot remove {path} ({strerror})", path=path, strerror=error.strerror
+        ) from error
     return freed
 
 
@@ -107,12 +111,15 @@ def alone(name: str) -> Iterator[None]:
         lock.acquire(timeout=0.1)
     except filelock.Timeout as error:
         raise UserError(
-            f"another process is fetching {name}: wait until it is done"
+            "another process is fetching {name}: wait until it is done", name=name
         ) from error
     except OSError as error:
         raise UserError(
-            f"cannot write to {folder} ({error.strerror}): set {FOLDER_VARIABLE} to a "
-            "folder that can be written to"
+            "cannot write to {folder} ({strerror}): set {folder_variable} to a "
+            "folder that can be written to",
+            folder=folder,
+            strerror=error.strerror,
+            folder_variable=FOLDER_VARIABLE,
         ) from error
     try:
         yield

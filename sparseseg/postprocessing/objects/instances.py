@@ -20,6 +20,7 @@ from skimage.segmentation import watershed
 
 from sparseseg.data.units import Spacing
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.postprocessing.regions import Labels, Mask, components
 from sparseseg.settings.objects import ObjectSettings
 
@@ -85,7 +86,9 @@ def finding(
 
 def _missing(number: int, labels: Labels) -> str:
     there = ", ".join(str(n) for n in np.unique(labels)[:8])
-    return f"no voxel has class {number}: choose from {there}"
+    return say(
+        "no voxel has class {number}: choose from {there}", number=number, there=there
+    )
 
 
 def _divided(

@@ -12,6 +12,7 @@ from sparseseg.data.atomic import replacing
 from sparseseg.data.optional import library
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.postprocessing.objects.surfaces import triangles
 from sparseseg.settings.objects import MESH_ENDINGS, MeshSettings
 
@@ -57,7 +58,9 @@ def check_mesh_name(path: Path) -> None:
     """Raise `UserError` for a name that no surface can be written to."""
     if path.suffix.lower() not in MESH_ENDINGS:
         raise UserError(
-            f"cannot write {path} as a surface: use an ending of {', '.join(MESH_ENDINGS)}"
+            "cannot write {path} as a surface: use an ending of {mesh_endings}",
+            path=path,
+            mesh_endings=", ".join(MESH_ENDINGS),
         )
 
 
@@ -94,7 +97,9 @@ def _outward(mesh: Mesh) -> Mesh:
 
 
 def _simplified(mesh: Mesh, keep: float) -> Mesh:
-    simple = library("fast_simplification", "simplified surface", "fast-simplification")
+    simple = library(
+        "fast_simplification", say("simplified surface"), "fast-simplification"
+    )
     wanted = max(_LEAST, int(keep * len(mesh.faces)))
     corners, faces = simple.simplify(
         mesh.corners.astype(np.float32),

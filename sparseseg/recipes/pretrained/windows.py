@@ -62,8 +62,10 @@ class Windows:
         insides = [(length, side, side - 2 * halo) for length, side, halo in sides]
         if min(inside for _, _, inside in insides) < 1:
             raise UserError(
-                f"the model cuts {rule.halo} voxels from each side of its windows of "
-                f"{patch}, and nothing is left: this model cannot be used"
+                "the model cuts {halo} voxels from each side of its windows of "
+                "{patch}, and nothing is left: this model cannot be used",
+                halo=rule.halo,
+                patch=patch,
             )
         starts = [_fixed(max(n, inside), inside, overlap=0) for n, _, inside in insides]
         z, y, x = (

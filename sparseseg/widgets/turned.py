@@ -1,28 +1,12 @@
-"""What the tools of the journal are called, and what is said of an undone step."""
+"""What is said of a step that was undone or made again."""
 
 from typing import TYPE_CHECKING
 
 from sparseseg.language import say
+from sparseseg.project.tool_names import TOOL_NAMES
 
 if TYPE_CHECKING:
     from sparseseg.widgets.slices import SliceView
-
-TOOL_NAMES = {
-    "brush": say("brush"),
-    "eraser": say("eraser"),
-    "fill": say("fill"),
-    "polygon": say("polygon"),
-    "edit": say("edit"),
-    "script": say("script"),
-    "import": say("import"),
-    "prediction": say("prediction"),
-    "interpolation": say("interpolation"),
-    "threshold": say("threshold"),
-    "growing": say("growing"),
-    "layer": say("layer"),
-    "file": say("file"),
-    "proposal": say("proposal"),
-}
 
 
 def turned_words(action: str, tool: str, view: "SliceView", volume: str) -> str:
