@@ -1,4 +1,4 @@
-"""All keys on one page, which `?` shows."""
+"""All keys on one page, which `?` shows, and the choice of the language."""
 
 from html import escape
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QDialog, QLabel, QShortcut, QVBoxLayout
 from sparseseg.language import say
 from sparseseg.widgets.class_model import keys_of
 from sparseseg.widgets.keys import ACTIONS, key_of
+from sparseseg.widgets.language_choice import LanguageChoice
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -44,6 +45,8 @@ class CheatSheet(QDialog):
         self.page.setTextFormat(Qt.TextFormat.RichText)
         layout = QVBoxLayout(self)
         layout.addWidget(self.page)
+        self.language = LanguageChoice()
+        layout.addWidget(self.language)
         shortcut = QShortcut(QKeySequence(KEY), parent)
         shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
         shortcut.activated.connect(self.turn)

@@ -102,7 +102,7 @@ def test_a_pattern_that_nothing_fits_names_what_is_there(tmp_path, folder):
 def test_two_volumes_of_one_name_are_named(tmp_path, folder):
     volume(folder / "a.tif")
     volume(folder / "a.nii.gz")
-    with pytest.raises(UserError, match=r"a.nii.gz and a.tif would both become a: ren"):
+    with pytest.raises(UserError, match=r"a.nii.gz, a.tif would both become a: ren"):
         find_items(batch(tmp_path, ending=".nii"))
 
 

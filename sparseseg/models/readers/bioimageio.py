@@ -11,6 +11,7 @@ from torch import Tensor as Weights
 
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.models.readers.bioimageio_processing import (
     AnswerRule,
     finishing,
@@ -50,7 +51,7 @@ def read(folder: Path, given: ForeignFacts) -> Model:
     path = _description(folder)
     assert path is not None
     described = read_description(path)
-    with reading(folder, "BioImage.IO"):
+    with reading(folder, say("BioImage.IO")):
         _check_kind(described, path.name)
         return assembled(_foreign(folder, described), given)
 
@@ -64,14 +65,19 @@ def _check_kind(described: Mapping[str, Any], name: str) -> None:
     version = str(described.get("format_version"))
     if described.get("type", "model") != "model" or not version.startswith(_VERSIONS):
         raise UserError(
-            f"{name} describes a {str(described.get('type'))[:20]} of the format "
-            f"{version[:20]}, and sparseseg reads models of 0.4 and 0.5: export it anew"
+            "{name} describes a {type} of the format "
+            "{version}, and sparseseg reads models of 0.4 and 0.5: export it anew",
+            name=name,
+            type=str(described.get("type"))[:20],
+            version=version[:20],
         )
     inputs, outputs = described["inputs"], described["outputs"]
     if len(inputs) != 1 or len(outputs) != 1:
         raise UserError(
-            f"the model takes {len(inputs)} images and gives {len(outputs)}, and "
-            "sparseseg knows one of each: this model cannot be read"
+            "the model takes {count} images and gives {count_outputs}, and "
+            "sparseseg knows one of each: this model cannot be read",
+            count=len(inputs),
+            count_outputs=len(outputs),
         )
 
 
@@ -128,9 +134,11 @@ def _exclusive(
         known = told.get("range") if isinstance(told, Mapping) else None
         if done.is_clipped or (known or answer.described.get("data_range")) == [0, 1]:
             return False
-        raise _no_probabilities("the description does not say so")
+        raise _no_probabilities(say("the description does not say so"))
     if not np.isfinite(found).all() or found.min() < -1e-3 or found.max() > 1.001:
-        raise _no_probabilities(f"they go from {found.min():.4g} to {found.max():.4g}")
+        raise _no_probabilities(
+            say("they go from {min:.4g} to {max:.4g}", min=found.min(), max=found.max())
+        )
     if "c" not in answer.order or answer.channels == 1:
         return False
     return bool(np.allclose(found.sum(answer.order.index("c")), 1, atol=1e-3))
@@ -154,8 +162,9 @@ def _test_answer(
 
 def _no_probabilities(why: str) -> UserError:
     return UserError(
-        f"the answers of the model are no probabilities ({why}): sparseseg only knows "
-        "segmentations, not distances, flows or images"
+        "the answers of the model are no probabilities ({why}): sparseseg only knows "
+        "segmentations, not distances, flows or images",
+        why=why,
     )
 
 
@@ -183,9 +192,11 @@ def _network(
         return {"onnx": {"size": len(content), **places}}, {"program": program}
     there = ", ".join(map(str, weights))
     raise UserError(
-        f"the model has weights as {there[:120]}: sparseseg reads ONNX, and PyTorch "
-        f"weights of {', '.join(NETWORKS)} of MONAI; it runs no TorchScript and no "
-        "network in Python, which are programs. Ask its authors for ONNX"
+        "the model has weights as {there}: sparseseg reads ONNX, and PyTorch "
+        "weights of {networks} of MONAI; it runs no TorchScript and no "
+        "network in Python, which are programs. Ask its authors for ONNX",
+        there=there[:120],
+        networks=", ".join(NETWORKS),
     )
 
 
@@ -209,8 +220,10 @@ def _state(path: Path) -> dict[str, Weights]:
     for name, value in found.items():
         if not isinstance(value, Weights):
             raise UserError(
-                f"{path.name} holds {str(name)[:80]!r}, which is no weight: this model "
-                "cannot be read"
+                "{name} holds {name_2!r}, which is no weight: this model "
+                "cannot be read",
+                name=path.name,
+                name_2=str(name)[:80],
             )
     kept = ("skip_layers.", "deep_supervision_heads.")
     return {k: v for k, v in found.items() if not k.startswith(kept)}
@@ -221,16 +234,21 @@ def _checked(folder: Path, entry: Mapping[str, Any]) -> Path:
     path = _file(folder, entry)
     if not path.is_file():
         raise UserError(
-            f"the model names {path.name}, which is not in {folder.name}: download the "
-            "whole package"
+            "the model names {name}, which is not in {folder_name}: download the "
+            "whole package",
+            name=path.name,
+            folder_name=folder.name,
         )
     wanted = str(entry.get("sha256") or "")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if wanted and wanted != found:
         raise UserError(
-            f"{path.name} has sha256 {found}, and the model says {wanted[:64]}: it is "
-            "another file or incomplete; download it again"
+            "{name} has sha256 {found}, and the model says {wanted}: it is "
+            "another file or incomplete; download it again",
+            name=path.name,
+            found=found,
+            wanted=wanted[:64],
         )
     return path
 
@@ -240,16 +258,18 @@ def _file(folder: Path, given: Any) -> Path:
     source = str(given["source"] if isinstance(given, Mapping) else given)
     if "://" in source:
         raise UserError(
-            f"the model says that a part is at {source[:120]}: download the whole "
-            "package, a .zip, and give that"
+            "the model says that a part is at {source}: download the whole "
+            "package, a .zip, and give that",
+            source=source[:120],
         )
     place = PurePosixPath(source.replace("\\", "/"))
     path = folder / place
     inside = path.resolve().is_relative_to(folder.resolve())
     if place.is_absolute() or ".." in place.parts or ":" in source or not inside:
         raise UserError(
-            f"the model names {source[:80]!r}, which is outside of its folder: it was "
-            "not loaded"
+            "the model names {source!r}, which is outside of its folder: it was "
+            "not loaded",
+            source=source[:80],
         )
     return path
 

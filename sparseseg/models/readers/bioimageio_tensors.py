@@ -88,8 +88,9 @@ def tensor_of(described: Mapping[str, Any]) -> Tensor:
     kinds = set(tensor.order)
     if len(kinds) < len(tensor.order) or not set("yx") <= kinds <= set("bczyx"):
         raise UserError(
-            f"the model has the axes {tensor.order[:20]!r}, and sparseseg needs y, x and "
-            "may take b, c and z: this model cannot be read"
+            "the model has the axes {order!r}, and sparseseg needs y, x and "
+            "may take b, c and z: this model cannot be read",
+            order=tensor.order[:20],
         )
     return tensor
 
@@ -112,13 +113,20 @@ def windows_of(source: Tensor, answer: Tensor) -> tuple[Triple, Triple, Triple, 
         least, step = int(axis.least or 0), axis.step
         if not 1 <= least <= _LARGEST or not 0 <= step <= _LARGEST:
             raise UserError(
-                f"the model takes images of {least} voxels in steps of {step} along "
-                f"{axis.kind}: sizes go from 1 to {_LARGEST}"
+                "the model takes images of {least} voxels in steps of {step} along "
+                "{kind}: sizes go from 1 to {largest}",
+                least=least,
+                step=step,
+                kind=axis.kind,
+                largest=_LARGEST,
             )
         if least + step <= 2 * there.halo:
             raise UserError(
-                f"the model cuts {there.halo} voxels from each side of {least} along "
-                f"{axis.kind}, and nothing is left: this model cannot be used"
+                "the model cuts {halo} voxels from each side of {least} along "
+                "{kind}, and nothing is left: this model cannot be used",
+                halo=there.halo,
+                least=least,
+                kind=axis.kind,
             )
         more = -(-max(0, wanted - least) // step) * step if step else 0
         sides.append((least + more, least, max(1, step), there.halo))
@@ -146,8 +154,9 @@ def _axis(given: Mapping[str, Any]) -> Axis:
         return _space(given)
     if kind not in _KINDS:
         raise UserError(
-            f"the model has an axis of type {kind[:30]!r}, and sparseseg knows batch, "
-            "channel and space: this model cannot be read"
+            "the model has an axis of type {kind!r}, and sparseseg knows batch, "
+            "channel and space: this model cannot be read",
+            kind=kind[:30],
         )
     names = given.get("channel_names", ())
     size = given.get("size")
