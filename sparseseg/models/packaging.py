@@ -91,7 +91,9 @@ def export_package(model: Model, path: Path, patch: Triple, about: About) -> Com
 
 def _check(path: Path, about: About) -> None:
     if path.suffix.lower() != ".zip":
-        raise UserError(f"a package is written as NAME.zip, got {path.name!r}")
+        raise UserError(
+            "a package is written as NAME.zip, got {name!r}", name=path.name
+        )
     if not about.authors or not about.licence:
         raise UserError(
             "a package of BioImage.IO names its authors and its licence: give --author "

@@ -51,7 +51,7 @@ def read(folder: Path, given: ForeignFacts) -> Model:
     path = _description(folder)
     assert path is not None
     described = read_description(path)
-    with reading(folder, say("BioImage.IO")):
+    with reading(folder, "BioImage.IO"):
         _check_kind(described, path.name)
         return assembled(_foreign(folder, described), given)
 
@@ -74,10 +74,10 @@ def _check_kind(described: Mapping[str, Any], name: str) -> None:
     inputs, outputs = described["inputs"], described["outputs"]
     if len(inputs) != 1 or len(outputs) != 1:
         raise UserError(
-            "the model takes {count} images and gives {count_outputs}, and "
+            "the model takes {count} images and gives {outputs}, and "
             "sparseseg knows one of each: this model cannot be read",
             count=len(inputs),
-            count_outputs=len(outputs),
+            outputs=len(outputs),
         )
 
 
@@ -220,10 +220,9 @@ def _state(path: Path) -> dict[str, Weights]:
     for name, value in found.items():
         if not isinstance(value, Weights):
             raise UserError(
-                "{name} holds {name_2!r}, which is no weight: this model "
-                "cannot be read",
+                "{name} holds {key!r}, which is no weight: this model cannot be read",
                 name=path.name,
-                name_2=str(name)[:80],
+                key=str(name)[:80],
             )
     kept = ("skip_layers.", "deep_supervision_heads.")
     return {k: v for k, v in found.items() if not k.startswith(kept)}
@@ -234,10 +233,10 @@ def _checked(folder: Path, entry: Mapping[str, Any]) -> Path:
     path = _file(folder, entry)
     if not path.is_file():
         raise UserError(
-            "the model names {name}, which is not in {folder_name}: download the "
+            "the model names {name}, which is not in {folder}: download the "
             "whole package",
             name=path.name,
-            folder_name=folder.name,
+            folder=folder.name,
         )
     wanted = str(entry.get("sha256") or "")
     with path.open("rb") as file:

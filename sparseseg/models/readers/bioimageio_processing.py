@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparseseg.errors import UserError
+from sparseseg.language import say
 from sparseseg.recipes.pretrained.steps import (
     Centre,
     Clip,
@@ -35,7 +36,7 @@ def preparing(described: Sequence[Mapping[str, Any]], dims: int) -> tuple[Step, 
         if name == "ensure_dtype" and kwargs.get("dtype") in _FLOATS:
             continue
         if name not in _STEPS:
-            raise _unknown(name, "preprocessing")
+            raise _unknown(name, say("preprocessing"))
         steps.append(_STEPS[name](kwargs, dims))
     return tuple(steps)
 
@@ -52,14 +53,17 @@ def finishing(described: Sequence[Mapping[str, Any]]) -> AnswerRule:
         elif name == "binarize" and kwargs.get("threshold") == 0.5:
             continue
         elif name != "ensure_dtype":
-            raise _unknown(name, "postprocessing")
+            raise _unknown(name, say("postprocessing"))
     return AnswerRule(activation, clipped)
 
 
 def _clip(kwargs: Mapping[str, Any], dims: int) -> Step:
     known = {"min", "max"}
     if not set(kwargs) <= known:
-        raise _unknown(f"clip with {sorted(set(kwargs) - known)[0]}", "preprocessing")
+        raise _unknown(
+            say("clip with {kwargs}", kwargs=sorted(set(kwargs) - known)[0]),
+            say("preprocessing"),
+        )
     low, high = (kwargs.get(name) for name in ("min", "max"))
     return Clip(
         None if low is None else float(low), None if high is None else float(high)
@@ -86,7 +90,7 @@ def _fixed(kwargs: Mapping[str, Any], dims: int) -> Step:
 
 def _spread(kwargs: Mapping[str, Any], dims: int) -> Step:
     if kwargs.get("reference_tensor"):
-        raise _unknown("scale_range by another tensor", "preprocessing")
+        raise _unknown(say("scale_range by another tensor"), say("preprocessing"))
     return Stretch(
         float(kwargs.get("min_percentile", 0.0)),
         float(kwargs.get("max_percentile", 100.0)),
@@ -113,7 +117,8 @@ def _joint(kwargs: Mapping[str, Any], dims: int) -> bool:
     space = _SPACE if dims == 3 else _SPACE - {"z"}
     if named - {"b", "batch", "c"} != space:
         raise _unknown(
-            f"normalisation along {'-'.join(sorted(named))}", "preprocessing"
+            say("normalisation along {named}", named="-".join(sorted(named))),
+            say("preprocessing"),
         )
     return "c" in named
 
@@ -122,7 +127,9 @@ def _check_channel(kwargs: Mapping[str, Any]) -> None:
     """Raise `UserError` for values along another axis than that of the channels."""
     axis = kwargs.get("axis", "channel")
     if axis not in (None, "channel", "c"):
-        raise _unknown(f"values along {str(axis)[:20]!r}", "preprocessing")
+        raise _unknown(
+            say("values along {axis!r}", axis=str(axis)[:20]), say("preprocessing")
+        )
 
 
 def _item(given: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -136,6 +143,8 @@ def _values(value: Any) -> tuple[float, ...]:
 
 def _unknown(name: str, where: str) -> UserError:
     return UserError(
-        f"the model has {name[:60]!r} in its {where}, which is not known here: this "
-        "model cannot be read"
+        "the model has {name!r} in its {where}, which is not known here: this "
+        "model cannot be read",
+        name=name[:60],
+        where=where,
     )
