@@ -1,9 +1,9 @@
 """What a pretrained model is worth when few slices are annotated.
 
-A small network of the kind that nnU-Net uses is trained on some volumes with many
-annotated slices. Then, on another volume, it is trained further on one, three and nine
-slices, beside the same network from fresh weights, the default recipe, and no training
-at all. Scored are the voxels that were not annotated.
+A small network of the kind that nnU-Net uses, or one of the default recipe, is trained
+on some volumes with many annotated slices. Then, on another volume, it is trained
+further on one, three and nine slices, beside the same network from fresh weights, the
+default recipe, and no training at all. Scored are the voxels that were not annotated.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import Any
 
 import records
 import volumes
+from measuring import CLOCKS
 
 from sparseseg import starting
 from sparseseg.classes import BACKGROUND, ClassTable
@@ -28,6 +29,7 @@ from sparseseg.settings.training import TrainSettings
 
 _SLICES = {1: (1, 0, 0), 3: (1, 1, 1), 9: (3, 3, 3)}
 _MANY = (9, 9, 9)
+_FOREIGN, _OURS = "nnunet-like", "three-view"
 _CUBE, _STEP = (3, 3, 3), (2, 2, 2)
 
 
@@ -38,12 +40,15 @@ def main() -> None:
         fresh, donor = folder / "fresh.safetensors", folder / "donor.safetensors"
         if not donor.exists():
             learned = [_case(name, _MANY, args) for name in args.learned]
-            _fresh(learned).save(fresh)
-            _trained(learned, fresh, args.donor_minutes, args).save(donor)
+            if args.donor == _FOREIGN:
+                _fresh(learned).save(fresh)
+            start = fresh if args.donor == _FOREIGN else None
+            _trained(learned, start, args.donor_minutes, args).save(donor)
+        parents = {"fine-tuned": donor}
+        if args.donor == _FOREIGN:
+            parents = {"scratch": fresh, **parents}
         for count in args.slices:
-            _compare(
-                count, _SLICES[count], {"scratch": fresh, "fine-tuned": donor}, args
-            )
+            _compare(count, _SLICES[count], parents, args)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,9 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--volume", default="mr_mouse_brain/m3")
     parser.add_argument("--slices", nargs="+", type=int, default=list(_SLICES))
     parser.add_argument("--folder", type=Path, help="keeps the models, for another run")
+    parser.add_argument("--donor", choices=[_FOREIGN, _OURS], default=_FOREIGN)
     parser.add_argument("--donor-minutes", type=float, default=6.0)
     parser.add_argument("--minutes", type=float, default=1.5)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     out = Path(__file__).with_name("results") / "finetuning.json"
     parser.add_argument("-o", "--out", type=Path, default=out)
     return parser
@@ -109,7 +116,7 @@ def _trained(
         parent=str(parent or ""), minutes=minutes, device=args.device, held_out=False
     )
     model = starting.create(cases, settings)
-    for _ in train(model, cases, settings):
+    for _ in train(model, cases, settings, seconds=CLOCKS[args.clock]):
         pass
     return model
 
@@ -123,7 +130,7 @@ def _compare(
     case = volumes.load(args.volume, args.data, slices, 0.0)
     pair = (case.volume, SparseLabels(case.annotation))
     jobs: dict[str, Model] = {"as it is": Model.load(parents["fine-tuned"])}
-    for method, parent in {**parents, "three-view": None}.items():
+    for method, parent in {**parents, _OURS: None}.items():
         jobs[method] = _trained([pair], parent, args.minutes, args)
     for method, model in jobs.items():
         found = model.predict(case.volume, pair[1])
@@ -131,6 +138,7 @@ def _compare(
         row = {
             "volume": args.volume,
             "learned": args.learned,
+            "donor": args.donor,
             "donor_minutes": args.donor_minutes,
             "slices": count,
             "method": method,

@@ -12,7 +12,7 @@ from statistics import mean
 
 import records
 import volumes
-from measuring import METHODS, Row, Task, Training, measure
+from measuring import METHODS, PEERS, Row, Task, Training, measure
 from quality import add_training_arguments
 
 STROKES = "strokes"
@@ -102,8 +102,7 @@ def table(rows: Iterable[Row]) -> list[str]:
 
 def ahead(scores: dict[str, float]) -> float | None:
     """Return by how much sparseseg is ahead of the best other method."""
-    peers = [method for method in METHODS if method != "ours"]
-    others = [scores[method] for method in peers if method in scores]
+    others = [scores[method] for method in PEERS if method in scores]
     return scores["ours"] - max(others) if "ours" in scores and others else None
 
 

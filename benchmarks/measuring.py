@@ -149,6 +149,13 @@ def interpolation(case: Case, training: Training) -> Iterator[Row]:
     yield _scored(case, lambda: _predicted(case, model, labels, "interpolation"))
 
 
+def our_walker(case: Case, training: Training) -> Iterator[Row]:
+    """Spread the annotation along the image as sparseseg does, without any training."""
+    labels = SparseLabels(case.annotation)
+    model = create([(case.volume, labels)], training.settings())
+    yield _scored(case, lambda: _predicted(case, model, labels, "walker"))
+
+
 def forest(case: Case, training: Training) -> Iterator[Row]:
     """Keep all variants, and report the one that the truth says is best."""
     begin = time.perf_counter()
@@ -174,8 +181,11 @@ def walker(case: Case, training: Training) -> Iterator[Row]:
 
 
 METHODS: dict[str, Callable[[Case, Training], Iterator[Row]]] = {
-    method.__name__: method for method in (ours, forest, walker, interpolation)
+    method.__name__: method
+    for method in (ours, our_walker, forest, walker, interpolation)
 }
+PEERS = ("forest", "walker", "interpolation")
+"""Methods that are not ours, or that need no more than shapes."""
 
 
 def _predicted(
