@@ -161,8 +161,9 @@ class Trainee:
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), _LARGEST_GRADIENT)
-        value = loss.item()
-        if math.isfinite(value) and bool(torch.isfinite(norm)):
+        # Together, because each number that comes from a GPU waits for all of the step.
+        value, size = torch.stack([loss.detach(), norm]).tolist()
+        if math.isfinite(value) and math.isfinite(size):
             self._optimizer.step()
             self._average()
             self._failures = 0
