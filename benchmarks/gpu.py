@@ -109,7 +109,7 @@ def _begun(case: Case, recipe: str, device: torch.device, warm: int) -> Run:
 def _measured(run: Run, steps: int) -> Row:
     drawn, voxels = _drawing(run)
     step = _seconds(run, lambda: next(run.steps), steps)
-    predicted = _seconds(run, lambda: _predicted(run), 3)
+    predicted = _seconds(run, lambda: _predicted(run), 1)
     return {
         "step_ms": round(1000 * step, 2),
         "drawing_ms": round(1000 * drawn, 2),

@@ -162,7 +162,8 @@ class Trainee:
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), _LARGEST_GRADIENT)
         # Together, because each number that comes from a GPU waits for all of the step.
-        value, size = torch.stack([loss.detach(), norm]).tolist()
+        numbers: list[float] = torch.stack([loss.detach(), norm]).tolist()
+        value, size = numbers
         if math.isfinite(value) and math.isfinite(size):
             self._optimizer.step()
             self._average()
