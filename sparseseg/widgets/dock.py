@@ -4,8 +4,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from sparseseg.errors import UserError
 from sparseseg.language import say
@@ -18,6 +18,7 @@ from sparseseg.widgets.class_keys import ClassKeys
 from sparseseg.widgets.class_panel import ClassPanel
 from sparseseg.widgets.clean_panel import CleanPanel
 from sparseseg.widgets.closing import CloseGuard
+from sparseseg.widgets.column import Column
 from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.endings import Endings
 from sparseseg.widgets.geometry import check_image, full_resolution
@@ -73,7 +74,6 @@ class SegmentationDock(QWidget):
         self.desk = Desk(viewer, session)
         self.messages = MessageArea()
         self.picker: ModelPicker | None = None
-        self.sections: list[Section] = []
         self._timers: list[QTimer] = []
         self._endings = Endings(self.desk, self.messages)
         self._searching = Background("recovery")
@@ -165,35 +165,28 @@ class SegmentationDock(QWidget):
         self.past = PastPanel(desk, messages)
 
     def _build(self) -> None:
-        scroll = QScrollArea()
-        scroll.setWidget(self._column())
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.sections = self._make_sections()
+        self.column = Column(self.sections)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.messages)
         layout.addWidget(self.project)
-        layout.addWidget(scroll, 1)
+        layout.addWidget(self.column, 1)
         layout.addWidget(self.train.strip)
         self.setMinimumWidth(_WIDTH)
 
-    def _column(self) -> QWidget:
-        column = QWidget()
-        steps = QVBoxLayout(column)
-        steps.setContentsMargins(6, 6, 6, 6)
-        steps.setSpacing(6)
+    def _make_sections(self) -> list[Section]:
         bodies = {
             say("Image"): (self.image,),
             say("Annotate"): (self.classes, self.locks, self.paint, self.proposals),
             say("Train"): (self.train,),
             say("Result"): (self.result, self.past, self.clean, self.objects),
         }
-        for number, (title, panels) in enumerate(bodies.items(), 1):
-            self.sections.append(Section(number, title, *panels))
-            steps.addWidget(self.sections[-1])
-        steps.addStretch()
-        return column
+        return [
+            Section(number, title, *panels)
+            for number, (title, panels) in enumerate(bodies.items(), 1)
+        ]
 
     def show_models(self) -> None:
         """Show the models that there are, in a window of their own."""
@@ -265,6 +258,7 @@ class SegmentationDock(QWidget):
             image.unfold()
         else:
             image.fold_up()
+            self.column.make_room(self.sections[_ANNOTATE])
 
     def _on_phase(self, phase: Phase) -> None:
         """Take away what failed before once something runs."""

@@ -1,6 +1,6 @@
 """One numbered step of the dock, which folds away under its heading."""
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from sparseseg.language import say
@@ -15,10 +15,19 @@ _OPEN, _FOLDED = (
 class Section(QFrame):
     """Show a number, a title, a short summary and, when open, the body."""
 
+    opened = Signal()
+    """The user unfolded the step."""
+
     def __init__(self, number: int, title: str, *bodies: QWidget) -> None:
         super().__init__()
         self.setProperty("role", "section")
-        self._bodies = bodies
+        # Panels hide themselves as well: folding must not show them again.
+        self._body = QWidget()
+        inner = QVBoxLayout(self._body)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(4)
+        for body in bodies:
+            inner.addWidget(body)
         self._is_folded = self._was_used = False
         self._heading = QToolButton(text=title)
         self.fold = QToolButton(text=_OPEN)
@@ -28,8 +37,7 @@ class Section(QFrame):
         layout.setContentsMargins(8, 5, 8, 7)
         layout.setSpacing(4)
         layout.addLayout(self._heading_row(number))
-        for body in bodies:
-            layout.addWidget(body)
+        layout.addWidget(self._body)
 
     @property
     def is_folded(self) -> bool:
@@ -45,6 +53,10 @@ class Section(QFrame):
         """Show a step that is to be done again, unless the user folds it by hand."""
         if not self._was_used:
             self._set_folded(wanted=False)
+
+    def fold_away(self) -> None:
+        """Fold a step to make room for another one that the user wants."""
+        self._set_folded(wanted=True)
 
     def summarise(self, text: str) -> None:
         """Show a few words at the right of the heading."""
@@ -71,9 +83,10 @@ class Section(QFrame):
     def _toggle(self) -> None:
         self._was_used = True
         self._set_folded(wanted=not self._is_folded)
+        if not self._is_folded:
+            self.opened.emit()
 
     def _set_folded(self, *, wanted: bool) -> None:
         self._is_folded = wanted
-        for body in self._bodies:
-            body.setHidden(wanted)
+        self._body.setHidden(wanted)
         self.fold.setText(_FOLDED if wanted else _OPEN)

@@ -136,11 +136,11 @@ def test_a_folded_step_still_says_what_goes_on(annotated, session):
     session.becomes(Phase.TRAINING)
 
     train.fold.click()
-    assert annotated.train.isHidden()
+    assert not annotated.train.isVisibleTo(annotated)
     assert (annotate.summary.text(), train.summary.text()) == ("z 2", "training")
 
     train.fold.click()
-    assert not annotated.train.isHidden()
+    assert annotated.train.isVisibleTo(annotated)
 
 
 def test_the_image_folds_once_it_is_annotated_and_its_name_stays(dock):
@@ -149,7 +149,7 @@ def test_the_image_folds_once_it_is_annotated_and_its_name_stays(dock):
     dock.classes.new.click()
 
     assert dock.sections[0].is_folded
-    assert dock.image.isHidden()
+    assert not dock.image.isVisibleTo(dock)
     assert dock.sections[0].summary.text() == "cells"
 
 

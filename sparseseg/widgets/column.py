@@ -1,0 +1,58 @@
+"""The steps below each other; in a short window, those that do not fit are folded."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from sparseseg.widgets.section import Section
+
+
+class Column(QScrollArea):
+    """Show steps so that the one that a person opens can be used without scrolling."""
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        super().__init__()
+        self._sections = tuple(sections)
+        self._opened: Section | None = None
+        self._soon = QTimer(self, singleShot=True, interval=0)
+        self._soon.timeout.connect(self._fit)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        body = QWidget()
+        steps = QVBoxLayout(body)
+        steps.setContentsMargins(6, 6, 6, 6)
+        steps.setSpacing(6)
+        for section in self._sections:
+            steps.addWidget(section)
+            section.opened.connect(partial(self.make_room, section))
+        steps.addStretch()
+        self.setWidget(body)
+
+    def make_room(self, opened: Section) -> None:
+        """Fold the steps farthest from one until it fits, and show that one."""
+        self._opened = opened
+        self._soon.start()  # what changes in the steps meanwhile counts as well
+
+    def _fit(self) -> None:
+        opened = self._opened
+        if opened is None or not self.isVisible():
+            return
+        place = self._sections.index(opened)
+        others = [section for section in self._sections if section is not opened]
+        others.sort(key=lambda other: -abs(self._sections.index(other) - place))
+        for other in others:
+            if self._height() <= self.viewport().height():
+                break
+            other.fold_away()
+        self._height()  # puts the steps where they are now
+        self.verticalScrollBar().setValue(opened.y())
+
+    def _height(self) -> int:
+        """Return how high the steps are at the width that they have."""
+        layout = self.widget().layout()
+        layout.activate()
+        if not layout.hasHeightForWidth():
+            return int(layout.totalSizeHint().height())
+        return int(layout.totalHeightForWidth(self.viewport().width()))
