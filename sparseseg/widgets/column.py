@@ -52,7 +52,9 @@ class Column(QScrollArea):
     def _height(self) -> int:
         """Return how high the steps are at the width that they have."""
         layout = self.widget().layout()
-        layout.activate()
+        for inner in (*(section.layout() for section in self._sections), layout):
+            inner.invalidate()  # Qt would do so with its next event
+            inner.activate()
         if not layout.hasHeightForWidth():
             return int(layout.totalSizeHint().height())
         return int(layout.totalHeightForWidth(self.viewport().width()))
