@@ -93,7 +93,8 @@ def detail_of(volume: Volume) -> tuple[float, ...]:
         fine, whole = 0.0, 0.0
         for z in places:
             grey = np.asarray(volume.array[channel : channel + 1, z : z + 1, :, :])
-            plane = np.nan_to_num(grey.astype(np.float64).reshape(volume.shape[1:]))
+            plane = grey.astype(np.float64).reshape(volume.shape[1:])
+            plane = np.where(np.isfinite(plane), plane, 0.0)
             fine += float((plane - gaussian_filter(plane, 1.0)).var())
             whole += float(plane.var())
         shares.append(fine / whole if whole else 0.0)
