@@ -70,6 +70,10 @@ class PaintActions:
         place = found.index(view) + 1 if view in found else 0
         self._desk.painter.go_to(found[place % len(found)])
 
+    def next_doubtful(self) -> None:
+        """Go to the next place where the prediction may be wrong."""
+        self._desk.doubts.go_to_next()
+
     def change_plane(self) -> None:
         """Show slices across the next axis."""
         self._desk.painter.turn_to((self._desk.painter.visible().axis + 1) % 3)

@@ -20,6 +20,7 @@ from sparseseg.widgets.clean_panel import CleanPanel
 from sparseseg.widgets.closing import CloseGuard
 from sparseseg.widgets.column import Column
 from sparseseg.widgets.desk import Desk
+from sparseseg.widgets.doubt_panel import DoubtPanel
 from sparseseg.widgets.endings import Endings
 from sparseseg.widgets.geometry import check_image, full_resolution
 from sparseseg.widgets.image_panel import ImagePanel
@@ -162,6 +163,7 @@ class SegmentationDock(QWidget):
         self.objects = ObjectsPanel(desk, messages)
         self.planes = ThreePlanes(desk)
         self.result = ResultPanel(desk, messages)
+        self.doubts = DoubtPanel(desk, messages)
         self.past = PastPanel(desk, messages)
 
     def _build(self) -> None:
@@ -181,7 +183,13 @@ class SegmentationDock(QWidget):
             say("Image"): (self.image,),
             say("Annotate"): (self.classes, self.locks, self.paint, self.proposals),
             say("Train"): (self.train,),
-            say("Result"): (self.result, self.past, self.clean, self.objects),
+            say("Result"): (
+                self.result,
+                self.doubts,
+                self.past,
+                self.clean,
+                self.objects,
+            ),
         }
         return [
             Section(number, title, *panels)

@@ -54,6 +54,12 @@ ACTIONS = (
     ),
     NEXT_SUGGESTED,
     KeyAction(
+        "next_doubtful",
+        "Shift-S",
+        say("Next doubtful place of the prediction"),
+        PaintActions.next_doubtful,
+    ),
+    KeyAction(
         "change_plane",
         "R",
         say("Slices across the next axis"),

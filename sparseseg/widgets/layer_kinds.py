@@ -17,7 +17,7 @@ ANNOTATION, PREDICTION, UNCERTAINTY = "annotation", "prediction", "uncertainty"
 CLEANED = "prediction, cleaned up"
 OBJECTS = "objects"
 PROPOSAL = "proposal"
-CHANGES = "changes"
+CHANGES, DOUBT = "changes", "doubt"
 CLASSES = "sparseseg classes"
 """Where a Labels layer's metadata holds its class table, as `ClassTable.to_json`."""
 RESULT = "sparseseg result"
@@ -93,6 +93,20 @@ def uncertainty_layer(
         contrast_limits=(0, 255),
         blending="additive",
         visible=False,
+        **_marked(placement, {RESULT: True}),
+    )
+
+
+def doubt_layer(
+    array: "NDArray[np.uint8]", placement: dict[str, Any], *, image: str
+) -> Image:
+    """Return a layer that is dark where nothing speaks against the prediction."""
+    return Image(
+        array,
+        name=name_of(image, DOUBT),
+        colormap="inferno",
+        contrast_limits=(0, 255),
+        blending="additive",
         **_marked(placement, {RESULT: True}),
     )
 

@@ -9,12 +9,19 @@ from psygnal import Signal
 from sparseseg.errors import UserError
 from sparseseg.language import say, template
 from sparseseg.widgets.edits import accept, fill_rest
-from sparseseg.widgets.slices import SliceView, go_to, roll_to, visible_slice
+from sparseseg.widgets.slices import (
+    SliceView,
+    go_to,
+    go_to_voxel,
+    roll_to,
+    visible_slice,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
 
+    from sparseseg.boxes import Triple
     from sparseseg.project.journal import Tool
     from sparseseg.widgets.layers import LayerLink
 
@@ -86,6 +93,11 @@ class Painter:
         """Show one slice."""
         self._viewer.dims.ndisplay = 2
         go_to(self._viewer.dims, self._annotation(), view)
+
+    def go_to_voxel(self, voxel: "Triple") -> None:
+        """Let all planes go through a voxel."""
+        self._viewer.dims.ndisplay = 2
+        go_to_voxel(self._viewer.dims, self._annotation(), voxel)
 
     def close(self) -> None:
         """Let go of the viewer, the layer, and of those who listen."""

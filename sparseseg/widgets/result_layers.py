@@ -7,6 +7,7 @@ from sparseseg.widgets.layer_kinds import (
     CHANGES,
     CLASSES,
     CLEANED,
+    doubt_layer,
     objects_layer,
     prediction_layer,
     uncertainty_layer,
@@ -121,6 +122,15 @@ class ResultLayers:
         seat.objects = layer
         if layer is not None:
             self.insert(layer)
+
+    def show_doubt(self, doubt: "NDArray[np.uint8]") -> None:
+        """Show how doubtful each voxel is, 0 to 255, in the place of an earlier layer."""
+        seat = self._link.seat
+        assert seat is not None, "what was looked through belongs to an open image"
+        if seat.doubt in self._viewer.layers:
+            self._viewer.layers.remove(seat.doubt)
+        seat.doubt = doubt_layer(doubt, self._link.placement, image=seat.name)
+        self.insert(seat.doubt)
 
     def refresh(self) -> None:
         """Draw what is new, where it can be seen."""

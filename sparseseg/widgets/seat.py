@@ -31,6 +31,7 @@ class Seat:
     objects: "Labels | None" = None
     proposal: "Labels | None" = None
     changes: "Labels | None" = None
+    doubt: "Image | None" = None
     is_predicted: bool = False
     """Whether the whole volume was predicted."""
 
@@ -43,7 +44,7 @@ class Seat:
     def layers(self) -> "list[Any]":
         """The layers that show this image and what was made of it."""
         results = (self.prediction, self.uncertainty, self.cleaned, self.objects)
-        made = (self.annotation, *results, self.proposal, self.changes)
+        made = (self.annotation, *results, self.proposal, self.changes, self.doubt)
         return [self.image, *(layer for layer in made if layer is not None)]
 
     def shows(self, image: "Image") -> bool:

@@ -77,6 +77,13 @@ def go_to(dims: "Dims", layer: "Layer", target: SliceView) -> None:
     dims.set_point(axis, float(world[target.axis]))
 
 
+def go_to_voxel(dims: "Dims", layer: "Layer", voxel: tuple[int, int, int]) -> None:
+    """Let the slices across all axes go through a voxel of a 3-D layer."""
+    world = np.asarray(layer.data_to_world(voxel)) / _unit_factors(dims, layer)
+    for axis, place in enumerate(world):
+        dims.set_point(axis + dims.ndim - 3, float(place))
+
+
 def _point_for(dims: "Dims", layer: "Layer") -> np.ndarray:
     return np.asarray(dims.point[-3:]) * _unit_factors(dims, layer)
 

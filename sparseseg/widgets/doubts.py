@@ -1,0 +1,115 @@
+"""The places of a prediction that are worth a look, found in a thread."""
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from sparseseg.data.proposals import between_slices
+from sparseseg.data.slices import well_labelled
+from sparseseg.errors import UserError
+from sparseseg.evaluation.doubt import Inspected, Place, inspect
+from sparseseg.evaluation.suggesting import sides_of
+from sparseseg.language import say
+from sparseseg.widgets.background import Background
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sparseseg.evaluation.gain import Plane
+    from sparseseg.widgets.desk import Desk
+    from sparseseg.widgets.seat import Seat
+
+    Found = tuple[Seat, NDArray[np.uint8], list[Place]]
+
+_COUNT = 12
+
+
+class Doubts(QObject):
+    """Find the doubtful places of the visible volume, and step through them."""
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self, desk: "Desk") -> None:
+        super().__init__()
+        self.places: list[Place] = []
+        """The worst first."""
+        self._desk = desk
+        self._next = 0
+        self._work = Background("doubts")
+        self._work.done.connect(self._take)
+        self._work.failed.connect(self.failed)
+        desk.whole_predictions.ended.connect(self._forget)
+        desk.link.opened.connect(self._forget)
+
+    def find(self) -> None:
+        """Begin; raises `UserError` where the volume was not predicted or annotated."""
+        seat, count = self._desk.link.seat, self._desk.ledger.count
+        if seat is None or not seat.is_predicted or count is None:
+            raise UserError(_NOT_PREDICTED)
+        known = well_labelled(count.ledger.slices, count.shape)
+        if not known:
+            raise UserError(
+                "No slice is annotated: complete two slices to compare the volume with."
+            )
+        complete = Counter(s.axis for s in count.ledger.slices if s.complete)
+        axes = [axis for axis, number in complete.items() if number > 1]
+        self._work.start(partial(_found, seat, known, axes))
+
+    def go_to(self, index: int) -> None:
+        """Show a place in all planes."""
+        place = self.places[index]
+        self._next = index + 1
+        self._desk.painter.go_to_voxel(place.at)
+
+    def go_to_next(self) -> None:
+        """Show the next place, after the last one the worst again."""
+        if not self.places:
+            raise UserError(_NOTHING)
+        self.go_to(self._next % len(self.places))
+
+    def close(self) -> None:
+        """End the thread."""
+        self._work.close()
+
+    def _forget(self, _changed: object) -> None:
+        """Drop places that are about another prediction or volume."""
+        self._work.forget()
+        self.places, self._next = [], 0
+        self.changed.emit()
+
+    def _take(self, found: "Found") -> None:
+        seat, doubt, self.places = found
+        self._next = 0
+        if seat is self._desk.link.seat:
+            self._desk.results.show_doubt(doubt)
+        self.changed.emit()
+
+
+def _found(seat: "Seat", known: "list[Plane]", axes: "Sequence[int]") -> "Found":
+    arrays, volume = seat.arrays, seat.volume
+    doubt = inspect(
+        Inspected(
+            image=volume.array[:, :, :, :],
+            annotation=arrays.annotation,
+            prediction=arrays.prediction,
+            uncertainty=arrays.uncertainty,
+            shapes=[between_slices(arrays.annotation, axis) for axis in axes],
+            known=known,
+            sides=sides_of(volume.spacing),
+        )
+    )
+    return (
+        seat,
+        doubt.whole(volume.shape),
+        doubt.worst(arrays.prediction, _COUNT),
+    )
+
+
+_NOT_PREDICTED = say("Press Predict volume first: the prediction is looked through.")
+_NOTHING = say("No doubtful place is known: press Find doubtful places in step 4.")
