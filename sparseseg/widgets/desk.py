@@ -13,7 +13,7 @@ from sparseseg.session import Session
 from sparseseg.widgets.adoption import Adoption
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.class_model import ClassModel
-from sparseseg.widgets.doubts import Doubts
+from sparseseg.widgets.doubts import DoubtfulPlaces
 from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.layers import LayerLink
 from sparseseg.widgets.ledger import LedgerWatch
@@ -60,7 +60,7 @@ class Desk:
         self.background = Background("window")
         self.whole_predictions = WholePredictions(self.link, self.relay)
         self.suggestions = Suggestions(self)
-        self.doubts = Doubts(self)
+        self.doubts = DoubtfulPlaces(self)
         self.state = State()
         self._is_painted = False
         self._autosave: Autosave | None = None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _COUNT = 12
 
 
-class Doubts(QObject):
+class DoubtfulPlaces(QObject):
     """Find the doubtful places of the visible volume, and step through them."""
 
     changed = Signal()
