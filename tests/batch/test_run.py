@@ -58,6 +58,7 @@ def states(settings: BatchSettings) -> list[str]:
     return [entry.state for entry in went(settings).values()]
 
 
+@pytest.mark.slow
 def test_a_damaged_volume_is_told_and_the_rest_goes_on(folder):
     found = went(batch(folder))
     assert [entry.state for entry in found.values()] == ["done", "failed", "done"]
@@ -96,6 +97,7 @@ def test_what_is_done_and_unchanged_is_skipped_and_what_failed_is_retried(folder
     assert states(batch(folder)) == ["skipped", "done", "skipped"]
 
 
+@pytest.mark.slow
 def test_a_changed_volume_setting_or_lost_prediction_is_done_anew(folder):
     (folder / "b.nii.gz").unlink()
     went(batch(folder))
@@ -183,6 +185,7 @@ def test_a_full_disk_ends_the_batch_and_leaves_nothing_half_written(
     assert states(settings) == ["done", "failed", "done"]
 
 
+@pytest.mark.slow
 def test_a_large_volume_is_predicted_as_a_small_one(folder, monkeypatch):
     (folder / "b.nii.gz").unlink()
     went(batch(folder, uncertainty=True))

@@ -119,6 +119,7 @@ def test_what_stays_on_disk_is_read_as_what_does_not(tmp_path, ending, channels)
     assert np.array_equal(apart.array[:], whole.array)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".tif", ".nii", ".nii.gz", ".nrrd", ".h5", ".zarr"])
 def test_another_process_opens_what_stays_on_disk_again(tmp_path, ending):
     path = tmp_path / f"a{ending}"

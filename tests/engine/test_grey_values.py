@@ -34,6 +34,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_another_camera_or_bit_depth_gets_the_same_answer(change):
     model = trained(blob_case())

@@ -123,6 +123,7 @@ def test_two_painted_voxels_are_enough_to_go_on(seed):
     assert np.isfinite(found).all()
 
 
+@pytest.mark.slow
 def test_two_volumes_are_trained_on_together_and_know_the_classes_of_both():
     volume, labels = blob_case()
     other = painted(two_dots() * 3 % 252)  # 255 * 3 % 256 % 252 is 1, 3 stays 3
@@ -408,6 +409,7 @@ def test_a_model_goes_on_in_the_stage_that_it_had_reached(monkeypatch):
     assert set(again) == {"hybrid"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["three-view", "lungnet"])
 def test_a_fully_annotated_volume_is_learned_from_and_says_why_there_is_no_score(
     recipe,

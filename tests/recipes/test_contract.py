@@ -280,6 +280,7 @@ def test_an_answer_depends_on_nothing_but_what_the_tile_reads(recipe, stage):
         assert not np.array_equal(array, scene.volume.array)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 20, 24), (3, 5, 40)])
 def test_one_slice_stacks_and_two_channels_are_taken(recipe, shape):
     painted = np.full(shape, 255, np.uint8)

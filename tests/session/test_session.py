@@ -122,6 +122,7 @@ def test_pause_and_resume(session: Session, ear: Ear, volume: Volume) -> None:
     ear.wait("step")
 
 
+@pytest.mark.slow
 def test_stop_ends_the_process_and_training_goes_on_from_its_snapshot(
     session: Session, ear: Ear, volume: Volume
 ) -> None:

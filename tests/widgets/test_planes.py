@@ -179,6 +179,7 @@ def test_nothing_is_left_of_planes_that_were_hidden(planes, opened):
     assert planes.mirrors == []
 
 
+@pytest.mark.slow
 def test_a_window_shows_the_planes_beside_its_canvas(
     make_napari_viewer, session, qtbot
 ):

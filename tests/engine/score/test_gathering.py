@@ -67,6 +67,7 @@ def test_there_are_five_folds_at_most_and_neighbours_are_in_different_ones():
     assert found == [["z 0", "z 5"], ["z 1", "z 6"], ["z 2"], ["z 3"], ["z 4"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_slice_is_answered_by_what_has_not_seen_it(method, monkeypatch):
     model, labelled = fitted((2, 2, 2))
@@ -182,6 +183,7 @@ def test_strokes_on_many_planes_are_judged_on_some():
     assert 3 <= evidence_of(model.history).slices <= 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_has_an_expectation_of_its_own(method):
     model, labelled = fitted((2, 2, 2))
