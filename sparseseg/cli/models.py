@@ -15,15 +15,32 @@ from sparseseg.language import say
 from sparseseg.progress import uses_in_words
 
 if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
     from sparseseg.models.store.download import Fetched
     from sparseseg.models.store.entries import ModelEntry
     from sparseseg.models.store.folder import Stored
+
+    _Actions = _SubParsersAction[ArgumentParser]
 
 _MEGA = 2**20
 
 
 def _add_flags(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_listing(actions)
+    _add_actions_of_one(actions)
+    importing = actions.add_parser(
+        "import", help=say("put a file or folder that you downloaded into the store")
+    )
+    importing.add_argument("path", type=Path, metavar="PATH")
+    importing.add_argument("--id", default="", help=say("its name in the store"))
+    _add_exporting(actions)
+    for action in actions.choices.values():
+        action.add_argument("--json", action="store_true", help=say("for machines"))
+
+
+def _add_listing(actions: "_Actions") -> None:
     listing = actions.add_parser("list", help=say("list the models"))
     listing.add_argument(
         "--organ", default="", help=say("only models with this organ or class")
@@ -40,6 +57,9 @@ def _add_flags(parser: ArgumentParser) -> None:
     listing.add_argument(
         "--here", action="store_true", help=say("only models in the store")
     )
+
+
+def _add_actions_of_one(actions: "_Actions") -> None:
     for name, words in (
         ("info", say("show what is known about a model")),
         ("download", say("download a model into the store")),
@@ -59,11 +79,9 @@ def _add_flags(parser: ArgumentParser) -> None:
                 action="store_true",
                 help=say("accept that the model is not for commercial use"),
             )
-    importing = actions.add_parser(
-        "import", help=say("put a file or folder that you downloaded into the store")
-    )
-    importing.add_argument("path", type=Path, metavar="PATH")
-    importing.add_argument("--id", default="", help=say("its name in the store"))
+
+
+def _add_exporting(actions: "_Actions") -> None:
     exporting = actions.add_parser(
         "export", help=say("write a model for another program")
     )
@@ -102,8 +120,6 @@ def _add_flags(parser: ArgumentParser) -> None:
         metavar="ID",
         help=say("under which others may use it, for a package: such as CC-BY-4.0"),
     )
-    for action in actions.choices.values():
-        action.add_argument("--json", action="store_true", help=say("for machines"))
 
 
 def _run(arguments: Namespace) -> Answer:

@@ -86,25 +86,26 @@ def uncertainty_layer(
     array: "NDArray[np.uint8]", placement: dict[str, Any], *, image: str
 ) -> Image:
     """Return a hidden layer, dark where the prediction is sure."""
-    return Image(
-        array,
-        name=name_of(image, UNCERTAINTY),
-        colormap="magma",
-        contrast_limits=(0, 255),
-        blending="additive",
-        visible=False,
-        **_marked(placement, {RESULT: True}),
-    )
+    layer = _glow(array, placement, name_of(image, UNCERTAINTY), "magma")
+    layer.visible = False
+    return layer
 
 
 def doubt_layer(
     array: "NDArray[np.uint8]", placement: dict[str, Any], *, image: str
 ) -> Image:
     """Return a layer that is dark where nothing speaks against the prediction."""
+    return _glow(array, placement, name_of(image, DOUBT), "inferno")
+
+
+def _glow(
+    array: "NDArray[np.uint8]", placement: dict[str, Any], name: str, colormap: str
+) -> Image:
+    """Return a layer that adds its light to what lies below."""
     return Image(
         array,
-        name=name_of(image, DOUBT),
-        colormap="inferno",
+        name=name,
+        colormap=colormap,
         contrast_limits=(0, 255),
         blending="additive",
         **_marked(placement, {RESULT: True}),

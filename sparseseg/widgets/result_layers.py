@@ -77,32 +77,25 @@ class ResultLayers:
         """Show a cleaned prediction in place of the raw one, which is hidden."""
         seat = self._link.seat
         assert seat is not None, "what was cleaned up belongs to an open image"
-        if seat.cleaned in self._viewer.layers:
-            self._viewer.layers.remove(seat.cleaned)
-        seat.cleaned = prediction_layer(
-            labels,
-            self._classes.table,
-            self._link.placement,
-            image=seat.name,
-            kind=CLEANED,
-        )
+        seat.cleaned = self._in_place_of(seat.cleaned, labels, seat.name, CLEANED)
         self.insert(seat.cleaned)
         if seat.prediction is not None:
             seat.prediction.visible = False
+
+    def _in_place_of(
+        self, old: "Labels | None", labels: "NDArray[np.uint8]", image: str, kind: str
+    ) -> "Labels":
+        """Take away a layer, and return one of the same kind with new labels."""
+        if old in self._viewer.layers:
+            self._viewer.layers.remove(old)
+        table, placement = self._classes.table, self._link.placement
+        return prediction_layer(labels, table, placement, image=image, kind=kind)
 
     def show_changes(self, labels: "NDArray[np.uint8]") -> None:
         """Show where two predictions differ, filled, over the prediction."""
         seat = self._link.seat
         assert seat is not None, "what was compared belongs to an open image"
-        if seat.changes in self._viewer.layers:
-            self._viewer.layers.remove(seat.changes)
-        seat.changes = prediction_layer(
-            labels,
-            self._classes.table,
-            self._link.placement,
-            image=seat.name,
-            kind=CHANGES,
-        )
+        seat.changes = self._in_place_of(seat.changes, labels, seat.name, CHANGES)
         seat.changes.contour = 0
         self.insert(seat.changes)
 
