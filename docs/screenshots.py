@@ -104,6 +104,7 @@ def take_pictures(photographer: Photographer) -> None:
     photographer.wait_for(
         lambda: dock.desk.session.phase is Phase.IDLE, "trained model"
     )
+    dock.sections[3].unfold()
     dock.result.predict.click()
     photographer.wait_for(lambda: dock.desk.session.phase is Phase.IDLE, "prediction")
     photographer.picture("result", scrolled=1.0)

@@ -112,6 +112,7 @@ class _Arguments:
         return self._given.pop(name, usual)
 
     def number(self, name: str, usual: float | None = None) -> float:
+        """Return an argument that has to be a number; raises `UserError` if not."""
         value = self.get(name, usual)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UserError(
@@ -124,6 +125,7 @@ class _Arguments:
         return float(value)
 
     def check_rest(self) -> None:
+        """Raise `UserError` where an argument was given that nobody asked for."""
         wrong = [k for k, v in self._given.items() if v not in (None, False)]
         if wrong:
             raise UserError(
