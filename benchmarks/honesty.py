@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         "--layouts", nargs="+", type=_layout, default=["2,2,2", "3,3,3", "5,5,5"]
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument(
+        "--strokes", action="store_true", help="a few strokes on each slice, not whole"
+    )
     parser.add_argument("--steps", type=int, default=150, help="of each training")
     parser.add_argument("--minutes", type=float, help="of each training, for --steps")
     parser.add_argument("--stop-after", type=float, default=1e9, metavar="MINUTES")
@@ -80,20 +83,19 @@ def _key(
 ) -> Row:
     counts = _layout(layout) if isinstance(layout, str) else layout
     steps = None if args.minutes else args.steps
-    return {
+    key = {
         "volume": name,
         "slices": list(counts),
         "seed": seed,
         "steps": steps,
         "minutes": args.minutes,
     }
+    return key | ({"strokes": True} if args.strokes else {})
 
 
 def _measured(key: Row, args: argparse.Namespace) -> Row:
     """Train, predict, and compare with the truth; the seed moves the slices as well."""
-    shift = 0.2 * key["seed"]
-    z, y, x = key["slices"]
-    case = volumes.load(key["volume"], args.data, (z, y, x), shift)
+    case = _case(key, args)
     labels = SparseLabels(case.annotation)
     settings = TrainSettings(
         steps=key["steps"], minutes=key["minutes"], seed=key["seed"]
@@ -121,6 +123,15 @@ def _measured(key: Row, args: argparse.Namespace) -> Row:
         "training_seconds": round(trained, 1),
         "estimate_seconds": round(spent.seconds, 1),
     }
+
+
+def _case(key: Row, args: argparse.Namespace) -> volumes.Case:
+    z, y, x = key["slices"]
+    if key.get("strokes"):
+        return volumes.load_with_strokes(
+            key["volume"], args.data, (z, y, x), key["seed"]
+        )
+    return volumes.load(key["volume"], args.data, (z, y, x), 0.2 * key["seed"])
 
 
 class _Spent:

@@ -15,7 +15,7 @@ from sparseseg.engine.advice import NOT_WANTED, advice, reason
 from sparseseg.engine.mixing import mix_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
-from sparseseg.engine.propagation import Walk, interpolated, mixed, walk
+from sparseseg.engine.propagation import Walk, interpolated, mixed, remembered
 from sparseseg.engine.sparing import Slices, left_out_in_turn, spared
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.confidence import fitted_temperature
@@ -160,7 +160,7 @@ class HeldOut:
         """Walk without the slices that are judged, once a choice."""
         while len(self._walks) < len(pairs):
             scene, out = pairs[len(self._walks)]
-            walking = walk(scene.without(out))
+            walking = remembered(scene.without(out))
             while True:
                 try:
                     next(walking)
@@ -203,8 +203,7 @@ def _blind(
         found = model.recipe.unseen(model.network, scenes, place, guiding=guiding)
         assert found is not None
         answers[method] = found.float().unsqueeze(where.axis + 1)
-    trees = model.recipe.unseen_forest(model.network, scenes, place)
-    assert trees is not None
+    (trees,) = model.recipe.unseen_forest(model.network, scenes, [place])
     answers["forest"] = mixed(trees.unsqueeze(where.axis + 1), answers["unguided"])
     return answers
 

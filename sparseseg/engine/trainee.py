@@ -30,6 +30,8 @@ _LARGEST_GRADIENT = 1.0
 _MOST_FAILURES = 5
 _GATHERING_SECONDS = 20.0
 _GATHERING_SHARE = 0.05  # of the time of training
+# In short trainings a random walker takes long for a few slices; then fewer are looked at.
+_LARGEST_SHARE, _LEAST_GATHERING = 0.15, 2.0
 
 
 class Trainee:
@@ -57,6 +59,7 @@ class Trainee:
         self._scenes: list[Scene] = []
         self._failures = 0
         self._next_gathering = _GATHERING_SECONDS
+        self._gathered = 0.0
         self.enough: int | None = None
         self._network: nn.Module
         self._stage = stage
@@ -118,8 +121,12 @@ class Trainee:
         begin = time.perf_counter()
         labels = [labels for _, labels in self._cases]
         method = best_method(self._model, is_annotated=True)
-        found = yield from gather(self._model, self._scenes, labels, method)
+        left = max(_LEAST_GATHERING, _LARGEST_SHARE * seconds - self._gathered)
+        found = yield from gather(
+            self._model, self._scenes, labels, method, seconds=left
+        )
         cost = time.perf_counter() - begin
+        self._gathered += cost
         self._next_gathering = seconds + max(
             _GATHERING_SECONDS, cost / _GATHERING_SHARE
         )

@@ -117,11 +117,12 @@ class Learning(Protocol):
         """
 
     def unseen_forest(
-        self, network: nn.Module, scenes: Sequence[Scene], place: int
-    ) -> Tensor | None:
-        """Return what a random forest says (k, rows, columns) that grew without a slice.
+        self, network: nn.Module, scenes: Sequence[Scene], places: Sequence[int]
+    ) -> list[Tensor]:
+        """Return what a random forest says of slices that it grew without.
 
-        It is None where no other slice is left, and where the recipe is not guided.
+        `places` count the slices of all scenes; each answer is (k, rows, columns). There is
+        none where no other slice is left, and where the recipe is not guided.
         """
 
     def batches(
@@ -317,7 +318,7 @@ class Plain:
         return None
 
     def unseen_forest(
-        self, network: nn.Module, scenes: Sequence[Scene], place: int
-    ) -> Tensor | None:
-        """Return None: there is no forest."""
-        return None
+        self, network: nn.Module, scenes: Sequence[Scene], places: Sequence[int]
+    ) -> list[Tensor]:
+        """Return nothing: there is no forest."""
+        return []

@@ -7,7 +7,7 @@ from sparseseg import recipes, starting
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
-from sparseseg.engine import held_out, training
+from sparseseg.engine import held_out, propagation, training
 from sparseseg.engine.held_out import HeldOut
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import slices
@@ -243,14 +243,14 @@ def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):
     assert scored == [(rows - 1) * (columns - 2)] * 6
 
 
-def test_the_walk_without_a_slice_is_made_once_a_choice(monkeypatch):
-    walked, walk = [], held_out.walk
+def test_the_walk_without_a_slice_is_made_anew_where_the_others_changed(monkeypatch):
+    walked, walk = [], propagation.walk
 
     def spy(scene):
         walked.append([str(where) for where in scene.slices])
         return (yield from walk(scene))
 
-    monkeypatch.setattr(held_out, "walk", spy)
+    monkeypatch.setattr(propagation, "walk", spy)
     labelled = sliced((3, 0, 0))
     scene, model = scene_of(labelled), fresh_model(labelled)
     choice = HeldOut(wanted=True)
@@ -258,9 +258,12 @@ def test_the_walk_without_a_slice_is_made_once_a_choice(monkeypatch):
     for step in (1, 2):
         result_of(choice.score(model, [scene], step, float(step)))
     assert walked == [["z 2", "z 10"]]
-    choice.choose([scene])
-    result_of(choice.score(model, [scene], 3, 3.0))
-    assert len(walked) == 2
+    labels = labelled[1]
+    labels.array[2, :3, :3] = 1
+    painted = scene.seeing(labels)
+    choice.choose([painted])
+    result_of(choice.score(model, [painted], 3, 3.0))
+    assert walked == [["z 2", "z 10"]] * 2
 
 
 def test_a_score_waits_until_it_is_due(monkeypatch):

@@ -1,5 +1,6 @@
 """What a method says of annotated slices that it has not seen."""
 
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,11 @@ from sparseseg.engine.propagation import (
     Walk,
     interpolated,
     mixed,
-    walk,
+    remembered,
     walked_through,
 )
 from sparseseg.engine.score.folds import folds, judged
+from sparseseg.evaluation.estimate import FEWEST_OF_CLASS, FEWEST_SLICES
 from sparseseg.evaluation.matching import Nearest
 from sparseseg.progress import Method
 from sparseseg.recipes import Scene
@@ -39,37 +41,75 @@ class BlindSlice:
 
 
 def blind_slices(
-    model: Model, scenes: Sequence[Scene], method: Method
+    model: Model,
+    scenes: Sequence[Scene],
+    method: Method,
+    *,
+    seconds: float | None = None,
 ) -> Generator[float, None, list[BlindSlice]]:
     """Leave out fold after fold, yield how far that is, and return all slices.
 
     Of the network, those parts answer that are blind to a slice. `scenes` are those that
-    the model has learned from. Returns nothing for a recipe without such parts.
+    the model has learned from. After so many `seconds` no further fold is left out, once
+    there are enough slices for an estimate. Returns nothing for a recipe without such parts.
     """
     found: list[BlindSlice] = []
     if not model.recipe.has_classifiers:
         return found
-    first = 0
-    for number, scene in enumerate(scenes):
-        dealt = folds(scene.slices)
-        for place, fold in enumerate(dealt):
-            blind = scene.without(fold)
-            if not blind.planes:
-                continue
-            walked = (
-                (yield from walked_through(walk(blind)))
-                if method in _NEED_WALK
-                else None
-            )
-            for where in judged(fold):
-                yield (number + place / len(dealt)) / len(scenes)
-                at = first + scene.slices.index(where)
-                learned = _learned(model, scenes, at, blind, method)
-                answer = _answer(method, blind, where, learned, walked)
-                if answer is not None:
-                    found.append(_of_pixels(scene, blind, where, answer))
-        first += len(scene.slices)
+    end = float("inf") if seconds is None else time.perf_counter() + seconds
+    left = [(scene, fold) for scene in scenes for fold in folds(scene.slices)]
+    # Whoever stops early has looked at slices of all axes and volumes.
+    left = [left[place] for place in _spread(len(left))]
+    for number, (scene, fold) in enumerate(left):
+        yield number / len(left)
+        if time.perf_counter() > end and _is_enough(found, scenes):
+            break
+        if len(fold) < len(scene.slices):
+            found += yield from _of_fold(model, scenes, (scene, fold), method)
     return found
+
+
+def _spread(count: int) -> list[int]:
+    """Return the places 0 to `count` - 1 so that the first few lie far apart."""
+    golden = (5**0.5 - 1) / 2
+    return sorted(range(count), key=lambda place: place * golden % 1)
+
+
+def _of_fold(
+    model: Model,
+    scenes: Sequence[Scene],
+    left_out: tuple[Scene, frozenset[AnnotatedSlice]],
+    method: Method,
+) -> Generator[float, None, list[BlindSlice]]:
+    scene, fold = left_out
+    blind, chosen = scene.without(fold), judged(fold)
+    walked = None
+    if method in _NEED_WALK:
+        walked = yield from walked_through(remembered(blind))
+    every = [(other, where) for other in scenes for where in other.slices]
+    places = [every.index((scene, where)) for where in chosen]
+    trees: Sequence[Tensor] = ()
+    if method == "forest":
+        trees = model.recipe.unseen_forest(model.network, scenes, places)
+    found = []
+    for number, (where, place) in enumerate(zip(chosen, places, strict=True)):
+        learned = _learned(model, scenes, place, blind, method)
+        if learned is not None and trees:
+            learned = mixed(trees[number], learned.float())
+        answer = _answer(method, blind, where, learned, walked)
+        if answer is not None:
+            found.append(_of_pixels(scene, blind, where, answer))
+    return found
+
+
+def _is_enough(found: Sequence[BlindSlice], scenes: Sequence[Scene]) -> bool:
+    """Tell whether each output that is annotated was judged on a slice or two."""
+    if len(found) < FEWEST_SLICES:
+        return False
+    outputs = len(scenes[0].plan.outputs)
+    shown = np.sum([np.bincount(s.target, minlength=outputs) > 0 for s in found], 0)
+    there = np.sum([np.array(scene.counts) for scene in scenes], 0) > 0
+    return bool((shown[there] >= FEWEST_OF_CLASS).all())
 
 
 def _learned(

@@ -35,13 +35,16 @@ def gather(
     scenes: Sequence[Scene],
     labels: Sequence[SparseLabels],
     method: Method,
+    *,
+    seconds: float | None = None,
 ) -> Generator[float, None, Evidence]:
     """Find out what the annotated slices of a model say of a method; the model keeps it.
 
     `scenes` are those that it has learned from, and `labels` their annotations. Yields
-    how far it is (0..1).
+    how far it is (0..1). After so many `seconds` no further slice is left out than an
+    estimate needs.
     """
-    slices = yield from blind_slices(model, scenes, method)
+    slices = yield from blind_slices(model, scenes, method, seconds=seconds)
     wanted = np.sum(
         [
             histogram(nearest_of(scene), one.array == UNLABELLED)

@@ -141,21 +141,24 @@ class ThreeViewRecipe(Plain):
             return network.voxelwise(planes[None], one.fold)[0]
 
     def unseen_forest(
-        self, network: nn.Module, scenes: Sequence[Scene], place: int
-    ) -> Tensor | None:
-        """Return what trees say of a slice that grew from all others."""
+        self, network: nn.Module, scenes: Sequence[Scene], places: Sequence[int]
+    ) -> list[Tensor]:
+        """Return what trees say of slices, which grew from all others."""
         assert isinstance(network, GuidedUNet)
         drawn = slices.training_slices(scenes)
-        one = drawn.pop(place)
-        if not drawn:
-            return None
-        rng = np.random.default_rng(place)
+        known = [one for place, one in enumerate(drawn) if place not in places]
+        if not known:
+            return []
+        rng = np.random.default_rng(places)
         trees = network.trees.another()
-        trees.fit(*slices.bare_pixels(drawn, rng), rng)
-        channels = one.alone
-        with torch.inference_mode():
-            found: Tensor = trees(channels.flatten(1).T.contiguous())
-        return found.T.reshape(-1, *channels.shape[1:])
+        trees.fit(*slices.bare_pixels(known, rng), rng)
+        found = []
+        for place in places:
+            channels = drawn[place].alone
+            with torch.inference_mode():
+                answer: Tensor = trees(channels.flatten(1).T.contiguous())
+            found.append(answer.T.reshape(-1, *channels.shape[1:]))
+        return found
 
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage

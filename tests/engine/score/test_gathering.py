@@ -10,6 +10,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import AnnotatedSlice, annotate_slices
 from sparseseg.engine.model import Model
+from sparseseg.engine.propagation import remembered
 from sparseseg.engine.score.blind import blind_slices
 from sparseseg.engine.score.evidence import evidence_of
 from sparseseg.engine.score.folds import folds
@@ -191,3 +192,39 @@ def test_every_method_has_an_expectation_of_its_own(method):
     found = result_of(gather(model, [scene], [labelled[1]], method))
     assert found.method == method
     assert all(0 <= dice <= 1 for dice in found.now.values())
+
+
+def test_a_short_training_judges_no_more_slices_than_it_needs():
+    model, labelled = fitted((3, 3, 3))
+    scene = Scene.of(model.plan, *labelled)
+    every = result_of(blind_slices(model, [scene], "interpolation"))
+    few = result_of(blind_slices(model, [scene], "interpolation", seconds=0.0))
+    assert len(every) == 9
+    assert 3 <= len(few) < 9
+    shown = [set(one.target.tolist()) for one in few]
+    outputs = set().union(*(set(one.target.tolist()) for one in every))
+    assert all(sum(output in there for there in shown) >= 2 for output in outputs)
+
+
+def test_a_forest_answers_for_slices_that_it_grew_without(monkeypatch):
+    model, labelled = fitted((2, 2, 2))
+    scene = Scene.of(model.plan, *labelled)
+    asked = []
+    recipe, unseen = type(model.recipe), type(model.recipe).unseen_forest
+
+    def spy(self, network, scenes, places):
+        asked.append(list(places))
+        return unseen(self, network, scenes, places)
+
+    monkeypatch.setattr(recipe, "unseen_forest", spy)
+    result_of(blind_slices(model, [scene], "forest"))
+    assert sorted(asked) == [[place] for place in range(6)]
+
+
+def test_the_walk_without_a_slice_is_made_once():
+    model, labelled = fitted((2, 2, 2))
+    scene = Scene.of(model.plan, *labelled)
+    blind = [scene.without({where}) for where in scene.slices]
+    first = [result_of(remembered(one)).found for one in blind]
+    again = [result_of(remembered(one)).found for one in blind]
+    assert all(one is other for one, other in zip(first, again, strict=True))
