@@ -9,7 +9,14 @@ from pathlib import Path
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import make_folder
 from sparseseg.data.files import check_output, frames
-from sparseseg.data.formats import ENDINGS, ending_of, is_image_folder, result_ending
+from sparseseg.data.formats import (
+    ENDINGS,
+    beside,
+    ending_of,
+    image_ending,
+    is_image_folder,
+    result_ending,
+)
 from sparseseg.data.overwriting import check_overwrites
 from sparseseg.data.parts import split_part
 from sparseseg.data.time_points import ALL
@@ -40,9 +47,7 @@ class Item:
     @property
     def uncertainty(self) -> Path:
         """Where the uncertainty goes, if it is wanted."""
-        name = self.prediction.name
-        ending = ending_of(self.prediction)
-        return self.prediction.with_name(f"{name[: -len(ending)]}-uncertainty{ending}")
+        return beside(self.prediction, "uncertainty")
 
 
 def find_items(settings: BatchSettings) -> list[Item]:
@@ -131,12 +136,12 @@ def _images(folder: Path, pattern: str) -> Iterable[Path]:
         if path.suffix == ".zarr" or is_image_folder(path):
             seen.add(path)
             yield path
-        elif ending_of(path) and path.is_file():
+        elif image_ending(path) and path.is_file():
             yield path
 
 
 def _is_volume(path: Path) -> bool:
-    return path.suffix == ".zarr" or (bool(ending_of(path)) and path.is_file())
+    return path.suffix == ".zarr" or (bool(image_ending(path)) and path.is_file())
 
 
 def _nothing(folder: Path, pattern: str) -> str:

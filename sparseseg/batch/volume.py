@@ -14,7 +14,7 @@ from sparseseg.batch.kept_tiles import KeptTiles
 from sparseseg.batch.scratch import Scratch, ScratchPlace, scratch_for, shares_of
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import is_disk_full
-from sparseseg.data.files import open_volume, write_image, write_labels
+from sparseseg.data.files import check_output, open_volume, write_image, write_labels
 from sparseseg.data.on_disk import let_go
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
@@ -122,6 +122,7 @@ def _predicted(
     """Predict and write one volume; return what is known of it."""
     model, item, settings = work.model, work.item, work.settings
     volume = open_volume(item.source, at_most=int(settings.bytes * VOLUME_SHARE))
+    check_output(item.prediction, like=volume)
     note = model.unlike(volume)
     begin = time.perf_counter()
     yield Report(item, "running", 0.0, 0.0, course.left, note=note)

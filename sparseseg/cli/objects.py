@@ -58,11 +58,12 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> Answer:
-    from sparseseg.data.files import read_dense, read_truth, write_labels
+    from sparseseg.data.files import check_output, read_dense, read_truth, write_labels
 
     settings = fields(arguments, ObjectSettings)
     _check_outputs(arguments)
     volume = read_dense(arguments.labels)
+    check_output(arguments.output, like=volume)
     truth = read_truth(arguments.truth, like=volume) if arguments.truth else None
     image = _image(arguments.image, volume) if arguments.image else None
     with bar(say("objects")) as show:

@@ -144,13 +144,21 @@ def _run(arguments: Namespace) -> Answer:
 def _predict(
     model: "Model", image: str, target: Path, arguments: Namespace
 ) -> "DiceEstimate":
-    from sparseseg.data.files import open_volume, read, write_image, write_labels
+    from sparseseg.data.files import (
+        check_output,
+        open_volume,
+        read,
+        write_image,
+        write_labels,
+    )
+    from sparseseg.data.formats import beside
     from sparseseg.engine.segment import VOLUME_SHARE, Job
     from sparseseg.postprocessing import chosen_rules
 
     memory: int | None = arguments.memory
     limit = None if memory is None else int(memory * VOLUME_SHARE)
     volume = read(image) if limit is None else open_volume(image, at_most=limit)
+    check_output(target, like=volume)
     if words := model.unlike(volume):
         note(words)
     annotation = arguments.annotation
@@ -167,7 +175,7 @@ def _predict(
         note(found.doubt)
     write_labels(target, found.labels, like=volume, table=model.table)
     for word in wanted:
-        write_image(_beside(target, word), getattr(found, word), like=volume)
+        write_image(beside(target, word), getattr(found, word), like=volume)
     return found.estimate
 
 
@@ -214,23 +222,25 @@ def _targets(images: Sequence[str], output: Path) -> list[Path]:
 
 def _make_room(arguments: Namespace, targets: Sequence[Path]) -> None:
     """Check all that is written against all that is read."""
+    from sparseseg.data.formats import beside
+
     for target in targets:
         check_image_name(target)
     extras = [word for word in _EXTRAS if getattr(arguments, word)]
-    results = [*targets, *(_beside(t, word) for t in targets for word in extras)]
+    results = [*targets, *(beside(t, word) for t in targets for word in extras)]
     read = (arguments.model, arguments.annotation, arguments.inside)
     make_room(results, inputs=[*arguments.images, *read])
 
 
 def _name_for(image: Path) -> str:
     """Return the name of an image, with another ending if that cannot be written."""
-    from sparseseg.data.formats import ending_of, result_ending
+    from sparseseg.data.formats import ending_of, image_ending, result_ending
     from sparseseg.data.parts import split_part
 
     place, part = split_part(image)
     if not part:
         plain = image.name if place.is_dir() else image.stem
-        return image.name if ending_of(image) else f"{plain}{result_ending(place)}"
+        return image.name if image_ending(image) else f"{plain}{result_ending(place)}"
     words = _in_a_name(part)
     return f"{place.name.removesuffix(ending_of(place))}-{words}{result_ending(place)}"
 
@@ -244,13 +254,6 @@ def _in_a_name(part: str) -> str:
     elif found:
         words = part.strip("/").split("/")
     return "-".join(word for word in words if word)
-
-
-def _beside(target: Path, word: str) -> Path:
-    from sparseseg.data.formats import ending_of
-
-    ending = ending_of(target)
-    return target.with_name(f"{target.name[: -len(ending)]}-{word}{ending}")
 
 
 PREDICT = Command("predict", say("apply a model to volumes"), _add_flags, _run)

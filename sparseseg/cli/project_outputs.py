@@ -127,14 +127,14 @@ def _outputs(project: "Project", folder: Path) -> dict[str, Path]:
     """Return the file of each annotation, in the format of its image."""
     from sparseseg.data.atomic import make_folder
     from sparseseg.data.files import check_output
+    from sparseseg.data.formats import result_ending
     from sparseseg.data.overwriting import check_overwrites
-    from sparseseg.project.images import ending_of
 
     outputs: dict[str, Path] = {}
-    for volume in project.volumes:
-        outputs[volume.name] = folder / f"{volume.name}{ending_of(Path(volume.path))}"
-        check_output(outputs[volume.name])
     images = [project.locate(volume.name).path for volume in project.volumes]
+    for volume, image in zip(project.volumes, images, strict=True):
+        outputs[volume.name] = folder / f"{volume.name}{result_ending(image)}"
+        check_output(outputs[volume.name])
     check_overwrites([*outputs.values()], images)
     make_folder(folder)
     return outputs

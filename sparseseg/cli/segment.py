@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli import jobs
 from sparseseg.cli.cleaning import check_lines
@@ -25,6 +26,12 @@ from sparseseg.cli.train import (
 from sparseseg.errors import UserError
 from sparseseg.language import say
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sparseseg.data.labels import SparseLabels
+    from sparseseg.data.volume import Volume
+
 
 def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help=say("a volume"))
@@ -45,16 +52,12 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace) -> Answer:
-    from sparseseg.data.files import read_truth, write_labels
+    from sparseseg.data.files import write_labels
     from sparseseg.engine.segment import Job
-    from sparseseg.evaluation import check_truth, evaluate
+    from sparseseg.evaluation import evaluate
 
     _check_names(arguments)
-    volume, labels = read_case(arguments.image, arguments.annotation, arguments)
-    check_lines(arguments, [(volume, labels)])
-    truth = read_truth(arguments.truth, like=volume) if arguments.truth else None
-    if truth is not None:
-        check_truth(truth, annotation=labels.array)
+    volume, labels, truth = _read(arguments)
     _make_room(arguments)
     model = learn(arguments, [(volume, labels)], rescue=_rescue(arguments))
     if arguments.model_out:
@@ -77,6 +80,23 @@ def _run(arguments: Namespace) -> Answer:
         data |= scores
         text += f"\n{as_table(scores)}"
     return Answer(data | estimate_facts(found.estimate), text)
+
+
+def _read(
+    arguments: Namespace,
+) -> "tuple[Volume, SparseLabels, NDArray[Any] | None]":
+    """Return image, annotation and truth, if all that is asked for fits them."""
+    from sparseseg.data.files import check_output, read_truth
+    from sparseseg.evaluation import check_truth
+
+    volume, labels = read_case(arguments.image, arguments.annotation, arguments)
+    check_output(arguments.output, like=volume)
+    check_lines(arguments, [(volume, labels)])
+    if not arguments.truth:
+        return volume, labels, None
+    truth = read_truth(arguments.truth, like=volume)
+    check_truth(truth, annotation=labels.array)
+    return volume, labels, truth
 
 
 def _check_names(arguments: Namespace) -> None:

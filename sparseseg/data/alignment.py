@@ -1,6 +1,7 @@
 """Labels brought into the order of an image's voxels, by what the files say of space."""
 
 import warnings
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -26,7 +27,7 @@ def aligned(labels: Volume, image: Volume) -> Volume:
     they have different shapes.
     """
     if labels.affine is not None and image.affine is not None:
-        labels = _turned(labels, image)
+        labels = _turned(_filled(labels, image), image)
     else:
         _compare_sizes(labels, image)
     if labels.shape != image.shape:
@@ -37,6 +38,30 @@ def aligned(labels: Volume, image: Volume) -> Volume:
             image_shape=image.shape,
         )
     return labels
+
+
+def _filled(labels: Volume, image: Volume) -> Volume:
+    """Return labels with the slices that were left out, where these complete the image.
+
+    They hold nothing. Labels that do not lie in the image are returned as they are.
+    """
+    if not labels.is_cropped:
+        return labels
+    back = np.linalg.inv(_between(labels, image))
+    corners = np.array([*product(*((0, n - 1) for n in image.shape[::-1]))])
+    places = corners @ back[:3, :3].T + back[:3, 3]
+    last = np.array(labels.shape[::-1]) - 1
+    before = np.rint(-places.min(axis=0)).astype(int)
+    after = np.rint(places.max(axis=0) - last).astype(int)
+    whole = sorted(last + 1 + before + after) == sorted(image.shape)
+    if min(*before, *after) < 0 or not whole:
+        return labels
+    around = [(0, 0), *zip(before[::-1], after[::-1], strict=True)]
+    moved = np.eye(4)
+    moved[:3, 3] = -before
+    array = np.pad(np.asarray(labels.array), around)
+    assert labels.affine is not None
+    return replace(labels, array=array, affine=labels.affine @ moved, is_cropped=False)
 
 
 def _turned(labels: Volume, image: Volume) -> Volume:

@@ -209,18 +209,28 @@ def write_labels(
 
 def write_image(path: FilePath, array: NDArray[Any], like: Volume) -> None:
     """Write z, y, x or c, z, y, x values placed like `like`: real ones as float32."""
+    if _named(Path(path)).labels_only:
+        raise UserError(
+            "cannot write {path}: this format holds labels only; write NIfTI, such as "
+            "x.nii.gz",
+            path=path,
+        )
     channels = array if array.ndim == 4 else array[None]
     if channels.dtype.kind == "f":
         channels = channels.astype(np.float32, copy=False)
     _write(path, channels, replace(like, classes=ClassTable()))
 
 
-def check_output(path: FilePath) -> None:
+def check_output(path: FilePath, *, like: Volume | None = None) -> None:
     """Raise `UserError` for a name whose ending is no format that can be written.
 
-    To be called before long work whose result is written there.
+    With `like` also where labels of this image cannot be written in this format. To be
+    called before long work whose result is written there.
     """
-    _named(Path(path)).check_library()
+    found = _named(Path(path))
+    found.check_library()
+    if like is not None and found.check is not None:
+        found.check(like)
 
 
 def _write(path: FilePath, array: NDArray[Any], like: Volume) -> None:

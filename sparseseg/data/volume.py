@@ -33,6 +33,10 @@ class Volume:
     channel_names: tuple[str, ...] = ()
     header: bytes = b""
     """The NIfTI header as read: what is written back keeps its codes and units."""
+    origin: str = ""
+    """The DICOM folder or file and series that it was read from, as FOLDER#UID."""
+    is_cropped: bool = False
+    """Whether slices at its ends that hold no label are left out, as in DICOM SEG."""
     classes: ClassTable = field(default_factory=ClassTable)
     """What the numbers mean, where a file of labels says so."""
 

@@ -93,7 +93,7 @@ def _is_image(path: Path) -> bool:
 
 def ending_is_known(path: Path) -> bool:
     """Tell whether the name of a file or folder says that it is an image."""
-    return bool(formats.ending_of(path))
+    return bool(formats.image_ending(path))
 
 
 def relative(home: Path, path: Path) -> str:

@@ -26,7 +26,7 @@ from sparseseg.widgets.fold import FoldButton
 if TYPE_CHECKING:
     from sparseseg.widgets.messages import MessageArea
 
-_ENDINGS = ("", ".nii.gz", ".tif", ".ome.tif", ".nrrd", ".h5", ".zarr")
+_ENDINGS = ("", ".nii.gz", ".tif", ".ome.tif", ".nrrd", ".h5", ".zarr", ".dcm")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _LINES = 3
 

@@ -31,6 +31,7 @@ class FileFacts:
     unit: str
     affine: "NDArray[np.float64] | None" = None
     header: bytes = b""
+    origin: str = ""
     channel_names: tuple[str, ...] = ()
     stored: OnDisk | None = None
     """The voxels, where they stay on disk, """
@@ -46,6 +47,7 @@ class FileFacts:
             volume.unit,
             volume.affine,
             volume.header,
+            volume.origin,
             volume.channel_names,
         )
 
@@ -63,8 +65,8 @@ class FileFacts:
     def place(self, volume: Volume) -> Volume:
         """Return a volume with this orientation, and with its own voxel size.
 
-        Where that is another than the file's, the header is left out: it would say the
-        old one.
+        Where that is another than the file's, header and origin are left out: they
+        would say the old one.
         """
         if self.affine is None:
             return volume
@@ -78,6 +80,7 @@ class FileFacts:
             name=volume.name,
             channel_names=volume.channel_names,
             header=self.header if is_same else b"",
+            origin=self.origin if is_same else "",
         )
 
 

@@ -8,7 +8,7 @@ from napari.layers import Layer
 
 from sparseseg.classes import ClassTable
 from sparseseg.data import files
-from sparseseg.data.formats import ending_of
+from sparseseg.data.formats import ending_of, image_ending
 from sparseseg.data.overwriting import check_overwrites
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -57,7 +57,8 @@ def _prepared(
     source = facts.path if facts else None
     target = Path(path)
     if not _ending_for(target):
-        ending = (_ending_for(source) if source else "") or DEFAULT_ENDING
+        own = _ending_for(source) if source and image_ending(source) else ""
+        ending = own or DEFAULT_ENDING
         target = target.with_name(target.name + ending)
     files.check_output(target)
     if source is not None:

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 
-from sparseseg.data.files import read
+from sparseseg.data.files import read, read_truth
 from tests.cli.runs import Run
 from tests.data.dicom_files import VOXELS, save, slices
 
@@ -20,6 +21,33 @@ def test_a_dicom_folder_gives_nifti_that_lies_as_the_scan(
     found, image = read(tmp_path / "out" / "scan.nii.gz"), read(scan)
     assert found.shape == image.shape
     assert np.allclose(found.affine, image.affine)
+
+
+def test_a_dicom_folder_gives_dicom_seg_and_nifti_beside(
+    run: Run, tmp_path: Path, model_file: Path
+) -> None:
+    pytest.importorskip("highdicom")
+    files = slices(
+        np.tile(VOXELS, (3, 4, 4)), StudyInstanceUID="1.2", FrameOfReferenceUID="1.3"
+    )
+    scan, out = save(tmp_path / "scan", files), tmp_path / "seg.dcm"
+    code, _, stderr = run("predict", model_file, scan, "-o", out, "--uncertainty")
+    assert code == 0, stderr
+    assert run("predict", model_file, scan, "-o", tmp_path / "seg.nii.gz")[0] == 0
+    plain = read_truth(tmp_path / "seg.nii.gz", like=read(scan))
+    assert np.array_equal(read_truth(out, like=read(scan)), plain)
+    assert read(tmp_path / "seg-uncertainty.nii.gz").shape == (12, 20, 24)
+
+
+def test_dicom_seg_of_another_image_is_refused_before_the_work(
+    run: Run, tmp_path: Path, model_file: Path
+) -> None:
+    pytest.importorskip("highdicom")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((9, 20, 20), np.uint8))
+    image, out = tmp_path / "a.tif", tmp_path / "a.dcm"
+    code, _, stderr = run("predict", model_file, image, "-o", out)
+    assert code == 2
+    assert "a.tif comes from none: write NIfTI" in stderr
 
 
 def test_a_result_inside_the_folder_that_is_read_is_refused(
@@ -58,3 +86,6 @@ def test_a_project_takes_a_folder_of_slices_and_no_part_of_one(
     assert "holds whole files" in stderr
     code, _, stderr = run("project", "add", project, scan)
     assert code == 0, stderr
+    code, _, stderr = run("project", "export", project, "-o", tmp_path / "out")
+    assert code == 0, stderr
+    assert (tmp_path / "out" / "annotations" / "scan.nii.gz").exists()

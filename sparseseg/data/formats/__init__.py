@@ -6,7 +6,17 @@ A package adds its own by an entry point of the group `sparseseg.formats` that n
 
 from pathlib import Path
 
-from sparseseg.data.formats import dicom, hdf5, mrc, nifti, nrrd, slices, tiff, zarr
+from sparseseg.data.formats import (
+    dicom,
+    dicom_seg,
+    hdf5,
+    mrc,
+    nifti,
+    nrrd,
+    slices,
+    tiff,
+    zarr,
+)
 from sparseseg.data.formats.added import added
 from sparseseg.data.formats.format import HEAD_BYTES, Format
 
@@ -15,8 +25,10 @@ __all__ = [
     "FORMATS",
     "HEAD_BYTES",
     "Format",
+    "beside",
     "ending_of",
     "format_of",
+    "image_ending",
     "is_image_folder",
     "named",
     "result_ending",
@@ -30,6 +42,7 @@ FORMATS: tuple[Format, ...] = (
     hdf5.FORMAT,
     zarr.FORMAT,
     mrc.FORMAT,
+    dicom_seg.FORMAT,
     dicom.FORMAT,
     slices.FORMAT,
     *added(),
@@ -59,11 +72,23 @@ def ending_of(path: Path) -> str:
     return name[len(name) - next(known, 0) :]
 
 
+def image_ending(path: Path) -> str:
+    """Return the ending of a file's name; "" if it is of no format of images."""
+    found = named(path)
+    return "" if found is None or found.labels_only else ending_of(path)
+
+
 def stem_of(path: Path) -> str:
     """Return a file's name without the ending of its format, or else its last ending."""
     ending = ending_of(path) or path.suffix
     plain = path.name.removesuffix(ending).removesuffix(".ome")
     return plain or path.name
+
+
+def beside(labels: Path, word: str) -> Path:
+    """Return the image NAME-word beside a file of labels, of its format if possible."""
+    ending = image_ending(labels) or ".nii.gz"
+    return labels.with_name(f"{stem_of(labels)}-{word}{ending}")
 
 
 def is_image_folder(path: Path) -> bool:
@@ -73,6 +98,6 @@ def is_image_folder(path: Path) -> bool:
 
 def result_ending(image: Path) -> str:
     """Return the ending of what is computed of an image: its own where that is written."""
-    if ending := ending_of(image):
+    if ending := image_ending(image):
         return ending
     return ".nii.gz" if dicom.FORMAT.matches(image, b"") else ".tif"

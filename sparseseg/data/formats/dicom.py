@@ -21,9 +21,17 @@ def read(path: Path, part: str = "") -> Volume:
     or float32 where slope or intercept are none. Raises `UserError` for gaps, uneven
     steps, a tilted gantry, mixed sizes and patients, and colour.
     """
-    planes = in_order(chosen(path, part).planes())
+    series = chosen(path, part)
+    planes = in_order(series.planes())
     spacing, world = placed(planes)
-    return Volume(_voxels(planes)[None], spacing, "mm", affine=world, name=path.name)
+    return Volume(
+        _voxels(planes)[None],
+        spacing,
+        "mm",
+        affine=world,
+        name=path.name,
+        origin=f"{path.absolute()}#{series.uid}",
+    )
 
 
 def _voxels(planes: list[Plane]) -> NDArray[Any]:

@@ -35,6 +35,10 @@ class Format:
     """Reads the part of a file or folder that its name asks for, such as a series."""
     open_on_disk: Callable[[Path], Volume] | None = None
     """Reads a volume whose voxels stay on disk, where `read` does not do so."""
+    labels_only: bool = False
+    """Whether it holds labels of an image, and never an image."""
+    check: Callable[[Volume], None] | None = None
+    """Raises `UserError` where labels placed like a volume could not be written."""
     needs: tuple[str, str] | None = None
     """The module of an optional library, and the package that it comes in."""
 
