@@ -80,8 +80,7 @@ class PaintActions:
 
     def complete(self) -> None:
         """Fill the rest of the visible slice with background."""
-        self._desk.painter.fill_rest()
-        self._desk.ledger.look()
+        self._desk.filling.background(self._look)
 
     def lock(self) -> None:
         """Lock the visible slice, or unlock it."""
@@ -121,16 +120,17 @@ class PaintActions:
     def accept_slice(self) -> None:
         """Take over what is proposed on the visible slice, or else what is predicted."""
         if self._proposals.layer is not None:
-            self._proposals.accept_slice()
+            self._proposals.accept_slice(self._look)
         else:
-            self._desk.painter.accept()
-        self._desk.ledger.look()
+            self._desk.filling.predicted(self._look)
 
     def accept_region(self) -> None:
         """Take over the proposed region under the pointer."""
-        self._proposals.accept_region(self._planes.pointer)
-        self._desk.ledger.look()
+        self._proposals.accept_region(self._planes.pointer, self._look)
 
     def go_to_pointer(self) -> None:
         """Let all planes go through the voxel under the pointer."""
         self._desk.viewer.dims.point = self._planes.pointer
+
+    def _look(self, _labelled: int) -> None:
+        self._desk.ledger.look()

@@ -99,6 +99,7 @@ class Adoption(QObject):
             self._classes.replace(table)
         self._classes.include(numbers)
         change = partial(replace_labels, layer, labels)
+        layer.mode = "paint"
         self._writing.start(layer, change, tool="import", ended=self.done.emit)
 
     def _fail(self, complaint: str) -> None:

@@ -148,6 +148,7 @@ class BatchDock(QWidget):
             cell.setToolTip(note)
         self.table.item(row, 0).setData(_ROLE, told)
         self._show_progress(told)
+        self._show_state()  # the selected volume may be done now
 
     def _row(self, name: str) -> int:
         if name not in self._rows:

@@ -14,6 +14,7 @@ from sparseseg.widgets.adoption import Adoption
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.class_model import ClassModel
 from sparseseg.widgets.doubts import DoubtfulPlaces
+from sparseseg.widgets.filling import Filling
 from sparseseg.widgets.geometry import check_image
 from sparseseg.widgets.layers import LayerLink
 from sparseseg.widgets.ledger import LedgerWatch
@@ -56,6 +57,7 @@ class Desk:
         self.painter = Painter(viewer, self.link)
         self.writing = Writing(self.link, self.painter)
         self.adoption = Adoption(self.link, self.classes, self.writing)
+        self.filling = Filling(self.link, self.painter, self.writing, self.adoption)
         self.ledger = LedgerWatch()
         self.background = Background("window")
         self.whole_predictions = WholePredictions(self.link, self.relay)

@@ -157,7 +157,7 @@ class SegmentationDock(QWidget):
         )
         self.locks = LockPanel(desk, messages)
         self.proposals = ProposalPanel(desk, messages)
-        self.paint = PaintPanel(desk.painter, desk.ledger, messages)
+        self.paint = PaintPanel(desk, messages)
         self.train = TrainPanel(desk, messages)
         self.clean = CleanPanel(desk, messages)
         self.objects = ObjectsPanel(desk, messages)

@@ -1,12 +1,12 @@
 """Undoable edits of an annotation layer that are more than a stroke."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparseseg.boxes import Box
 from sparseseg.classes import BACKGROUND, UNLABELLED
-from sparseseg.data.proposals import of_prediction
 from sparseseg.errors import UserError
 from sparseseg.language import say
 
@@ -14,44 +14,17 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
-    from sparseseg.widgets.slices import SliceView
+Labelled = Callable[[Box], "NDArray[np.uint8]"]
+"""Returns the labels for the voxels of a box, 0 where there are none."""
 
 
-def fill_rest(layer: "Labels", view: "SliceView", value: int = BACKGROUND) -> int:
-    """Give the unlabelled voxels of one slice a value; return how many there were."""
-    index = view.index_of(layer.data[view.selection] == UNLABELLED)
-    return take(layer, index, np.full(index[0].size, value, np.uint8))
-
-
-def accept(layer: "Labels", view: "SliceView", prediction: "NDArray[np.uint8]") -> int:
-    """Label the unlabelled voxels of one slice as predicted; return how many.
-
-    What is predicted as 0 is background there. Raises `UserError` when no class is
-    predicted on the slice, which is how a slice looks before its preview.
-    """
-    plane = of_prediction(prediction[view.selection])
-    if not plane.any():
-        raise UserError("Nothing is predicted on slice {view} yet.", view=view)
-    return take(layer, view.index_of(plane != UNLABELLED), plane[plane != UNLABELLED])
-
-
-def take(
-    layer: "Labels", index: "tuple[NDArray[np.intp], ...]", values: "NDArray[np.uint8]"
-) -> int:
-    """Label those of some voxels that are unlabelled; return how many."""
-    is_free = layer.data[index] == UNLABELLED
-    layer.data_setitem(tuple(places[is_free] for places in index), values[is_free])
-    return int(np.count_nonzero(is_free))
-
-
-def take_class(
-    layer: "Labels", labels: "NDArray[np.uint8]", number: int, box: Box
-) -> int:
-    """Label what is unlabelled in a box and has a class in `labels`, not yet shown."""
-    wanted = (labels[box.slices] == number) & (layer.data[box.slices] == UNLABELLED)
-    index = _index_of(wanted, box)
-    layer.data_setitem(index, number, refresh=False)
-    return int(index[0].size)
+def take(layer: "Labels", labelled: Labelled, box: Box) -> int:
+    """Label what is unlabelled in a box, not yet shown; return how many voxels."""
+    labels = labelled(box)
+    free = (labels != UNLABELLED) & (layer.data[box.slices] == UNLABELLED)
+    values = labels[free]
+    layer.data_setitem(_index_of(free, box), values, refresh=False)
+    return int(values.size)
 
 
 def replace_labels(layer: "Labels", labels: "NDArray[np.uint8]", box: Box) -> int:

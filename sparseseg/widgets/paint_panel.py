@@ -19,23 +19,17 @@ from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
-    from sparseseg.widgets.ledger import LedgerWatch
+    from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
-    from sparseseg.widgets.painting import Painter
 
 
 class PaintPanel(QWidget):
     """Turn the volume, finish slices and see the ledger."""
 
-    def __init__(
-        self,
-        painter: "Painter",
-        ledger: "LedgerWatch",
-        messages: "MessageArea",
-    ) -> None:
+    def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
         super().__init__()
-        self._painter = painter
-        self._ledger = ledger
+        self._desk = desk
+        self._painter = desk.painter
         self._messages = messages
         self.axes = QButtonGroup(self)
         self.planes = QPushButton(say("3 planes"))
@@ -54,10 +48,10 @@ class PaintPanel(QWidget):
         self.ledger = LedgerView()
         self._build()
         self.ledger.asked.connect(self._go_to)
-        painter.cautioned.connect(self._show_caution)
-        painter.view_changed.connect(self._show_view)
-        ledger.counted.connect(self.ledger.show_count)
-        self._show_caution(painter.caution)
+        self._painter.cautioned.connect(self._show_caution)
+        self._painter.view_changed.connect(self._show_view)
+        desk.ledger.counted.connect(self.ledger.show_count)
+        self._show_caution(self._painter.caution)
 
     def _build(self) -> None:
         layout = QVBoxLayout(self)
@@ -92,9 +86,11 @@ class PaintPanel(QWidget):
             self._painter.go_to(view)
 
     def _fill(self) -> None:
-        filled = self._painter.fill_rest()
-        self._ledger.look()
-        if not filled:
+        self._desk.filling.background(self._confirm)
+
+    def _confirm(self, labelled: int) -> None:
+        self._desk.ledger.look()
+        if not labelled:
             self._messages.confirm(
                 say("Slice {view} is complete already.", view=self._painter.view)
             )

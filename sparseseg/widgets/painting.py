@@ -8,7 +8,6 @@ from psygnal import Signal
 
 from sparseseg.errors import UserError
 from sparseseg.language import say, template
-from sparseseg.widgets.edits import accept, fill_rest
 from sparseseg.widgets.slices import (
     SliceView,
     go_to,
@@ -48,7 +47,6 @@ class Painter:
 
     def __init__(self, viewer: "ViewerModel", link: "LayerLink") -> None:
         self._viewer = viewer
-        self._link = link
         self._layer: Labels | None = None
         self.tool: Tool | None = None
         """What fills a part of the slice at this moment, or None."""
@@ -65,22 +63,10 @@ class Painter:
 
     def select(self, number: int) -> None:
         """Paint with this class from now on; 0 erases."""
-        layer = self._annotation()
+        layer = self.annotation()
         self._viewer.layers.selection.active = layer
         layer.selected_label = number
         layer.mode = "paint"
-
-    def fill_rest(self) -> int:
-        """Make the rest of the visible slice background; return how many voxels."""
-        with self.using("fill"):
-            return fill_rest(self._annotation(), self.visible())
-
-    def accept(self) -> int:
-        """Label the rest of the visible slice as predicted; return how many voxels."""
-        layer, arrays = self._annotation(), self._link.arrays
-        assert arrays is not None, "the annotation's layer is made on the arrays"
-        with self.using("prediction"):
-            return accept(layer, self.visible(), arrays.prediction)
 
     def turn_to(self, axis: int) -> None:
         """Show slices across an axis (0 z, 1 y, 2 x)."""
@@ -92,12 +78,12 @@ class Painter:
     def go_to(self, view: SliceView) -> None:
         """Show one slice."""
         self._viewer.dims.ndisplay = 2
-        go_to(self._viewer.dims, self._annotation(), view)
+        go_to(self._viewer.dims, self.annotation(), view)
 
     def go_to_voxel(self, voxel: "Triple") -> None:
         """Let all planes go through a voxel."""
         self._viewer.dims.ndisplay = 2
-        go_to_voxel(self._viewer.dims, self._annotation(), voxel)
+        go_to_voxel(self._viewer.dims, self.annotation(), voxel)
 
     def close(self) -> None:
         """Let go of the viewer, the layer, and of those who listen."""
@@ -116,7 +102,8 @@ class Painter:
         finally:
             self.tool = None
 
-    def _annotation(self) -> "Labels":
+    def annotation(self) -> "Labels":
+        """Return the annotation's layer; raises `UserError` where there is none."""
         if self._layer is None:
             raise UserError(_NO_LAYER)
         return self._layer

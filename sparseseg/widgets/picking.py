@@ -54,6 +54,8 @@ class RegionPicker:
             return
         with self._messages.catching():
             active = self._desk.viewer.layers.selection.active
-            self._proposals.accept_region(event.position)
+            self._proposals.accept_region(event.position, self._look)
             self._desk.viewer.layers.selection.active = active
-            self._desk.ledger.look()
+
+    def _look(self, _labelled: int) -> None:
+        self._desk.ledger.look()

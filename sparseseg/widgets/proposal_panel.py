@@ -137,7 +137,7 @@ class ProposalPanel(QWidget):
         self.make.setText(_WORKING if is_working else _PROPOSE)
 
     def _accept_slice(self) -> None:
-        self._confirm(self.proposals.accept_slice())
+        self.proposals.accept_slice(self._confirm)
 
     def _accept_class(self) -> None:
         self.proposals.accept_class(self.sources.number(), self._confirm)

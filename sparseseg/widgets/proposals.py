@@ -1,27 +1,28 @@
 """The proposal of the chosen image: a layer whose labels are accepted part by part."""
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from sparseseg.boxes import Box
 from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.proposals import region_at
 from sparseseg.errors import UserError
-from sparseseg.widgets.edits import take, take_class
+from sparseseg.widgets.filling import part_of
 from sparseseg.widgets.layer_kinds import PROPOSAL, prediction_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from napari.layers import Labels
     from numpy.typing import NDArray
 
     from sparseseg.project.journal import Tool
     from sparseseg.widgets.desk import Desk
+    from sparseseg.widgets.filling import Ended
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,13 +95,11 @@ class Proposals:
         if self._desk.link.seat is not None:
             self._desk.link.seat.proposal = None
 
-    def accept_slice(self) -> int:
-        """Label the rest of the visible slice as proposed; return how many voxels."""
-        plane, view = self._plane(), self._desk.painter.visible()
-        where = np.ones(plane.shape, bool)
-        return self._take(view.index_of(where), plane[where])
+    def accept_slice(self, ended: "Ended") -> None:
+        """Label the rest of the visible slice as proposed."""
+        self._take(self._plane(), ended)
 
-    def accept_region(self, position: "Sequence[float]") -> int:
+    def accept_region(self, position: "Sequence[float]", ended: "Ended") -> None:
         """Take over the region of the visible slice at a point of the world."""
         plane, view = self._plane(), self._desk.painter.visible()
         layer = self._layer()
@@ -110,13 +109,12 @@ class Proposals:
         region = region_at(plane, (rows, columns)) if inside else np.zeros((1, 1), bool)
         if not region.any():
             raise UserError("Nothing is proposed there: point at a coloured region.")
-        return self._take(view.index_of(region), plane[region])
+        self._take(np.where(region, plane, np.uint8(UNLABELLED)), ended)
 
-    def accept_class(self, number: int, ended: "Callable[[int], object]") -> None:
+    def accept_class(self, number: int, ended: "Ended") -> None:
         """Begin to take over a class in the whole volume, while the window goes on.
 
-        `ended` is told how many voxels were labelled. Raises `UserError` where the class
-        is not proposed, and while other labels are being written.
+        Raises `UserError` where the class is not proposed.
         """
         shown = self._shown[self._layer()]
         if number not in shown.numbers:
@@ -126,19 +124,20 @@ class Proposals:
                 number=number,
                 numbers=", ".join(map(str, sorted(shown.numbers))),
             )
-        self._desk.adoption.check_free()
-        layer = self._desk.link.annotate()
-        change = partial(take_class, layer, shown.labels, number)
-        self._desk.writing.start(layer, change, tool=shown.origin, ended=ended)
 
-    def _take(
-        self, index: "tuple[NDArray[np.intp], ...]", values: "NDArray[np.uint8]"
-    ) -> int:
-        wanted = values != UNLABELLED
-        index = tuple(places[wanted] for places in index)
-        annotation = self._desk.link.annotate()
-        with self._desk.painter.using(self._shown[self._layer()].origin):
-            return take(annotation, index, values[wanted])
+        def of_class(box: Box) -> "NDArray[np.uint8]":
+            proposed = shown.labels[box.slices]
+            return np.where(proposed == number, proposed, np.uint8(UNLABELLED))
+
+        fill = self._desk.filling.start
+        fill(of_class, within=None, tool=shown.origin, ended=ended)
+
+    def _take(self, plane: "NDArray[np.uint8]", ended: "Ended") -> None:
+        """Take over what is left of the visible slice of the proposal."""
+        view, origin = self._desk.painter.visible(), self._shown[self._layer()].origin
+        box = Box.plane(self._layer().data.shape, view.axis, view.index)
+        labelled = part_of(np.expand_dims(plane, view.axis), box)
+        self._desk.filling.start(labelled, within=box, tool=origin, ended=ended)
 
     def _plane(self) -> "NDArray[np.uint8]":
         view = self._desk.painter.visible()

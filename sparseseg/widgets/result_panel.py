@@ -34,7 +34,6 @@ class ResultPanel(QWidget):
         super().__init__()
         self._desk = desk
         self._session = desk.session
-        self._painter = desk.painter
         self._messages = messages
         self.predict = self._button(say("Predict volume"), _PREDICT, self._predict)
         self.accept = self._button(
@@ -75,12 +74,15 @@ class ResultPanel(QWidget):
         self._session.predict()
 
     def _accept(self) -> None:
-        taken = self._painter.accept()
-        view = self._painter.view
-        if not taken:
-            self._messages.confirm(
-                say("Slice {view} has no unlabelled voxels left.", view=view)
-            )
+        view = self._desk.painter.view
+
+        def say_if_full(labelled: int) -> None:
+            if not labelled:
+                self._messages.confirm(
+                    say("Slice {view} has no unlabelled voxels left.", view=view)
+                )
+
+        self._desk.filling.predicted(say_if_full)
 
     def _save(self) -> None:
         if (path := ask_where_to_save(self, self._desk.state.image)) is not None:

@@ -27,12 +27,6 @@ class SliceView:
         """The index of this plane in an array of the whole volume."""
         return tuple(self.index if a == self.axis else slice(None) for a in range(3))
 
-    def index_of(self, mask: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return where a mask of this plane is true, as an index of the whole volume."""
-        places = list(np.nonzero(mask))
-        places.insert(self.axis, np.full_like(places[0], self.index))
-        return tuple(places)
-
 
 def visible_slice(dims: "Dims", layer: "Layer") -> SliceView | None:
     """Return the slice of a 3-D layer that is shown.

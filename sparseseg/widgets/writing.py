@@ -1,15 +1,15 @@
 """Changes of a whole annotation, made while the window goes on."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import product
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from sparseseg.boxes import Box
+from sparseseg.boxes import Box, tiles
 from sparseseg.language import say
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ class _Job:
 
     layer: "Labels"
     change: Change
-    boxes: Iterator[Box]
+    boxes: deque[Box]
+    mode: str
+    """What the pointer did before, and does again in the end."""
     tool: "Tool"
     ended: Callable[[int], object]
     history: ExitStack = field(default_factory=ExitStack)
@@ -65,18 +67,21 @@ class Writing(QObject):
         layer: "Labels",
         change: Change,
         *,
+        within: Box | None = None,
         tool: "Tool",
         ended: Callable[[int], object],
     ) -> None:
-        """Begin to change a layer box by box; `ended` is told how many voxels changed.
+        """Begin to change a layer, or a box of it; `ended` is told how many voxels changed.
 
-        Nothing else may be under way.
+        What takes one turn is done when this returns. Nothing else may be under way.
         """
         assert not self.is_busy, "one change is made after the other"
+        parts = _parts(within or Box.whole(layer.data.shape))
+        self._job = job = _Job(layer, change, parts, str(layer.mode), tool, ended)
         layer.mode = "pan_zoom"  # a stroke would become part of this step
-        self._job = job = _Job(layer, change, _boxes(layer.data.shape), tool, ended)
         job.history.enter_context(layer.block_history())
         self._timer.start()
+        self._go_on()
 
     def close(self) -> None:
         """Write no more; what was written stays, and can be undone."""
@@ -90,12 +95,13 @@ class Writing(QObject):
             self.failed.emit(_REMOVED)
             return
         until = time.perf_counter() + _TURN
-        for box in job.boxes:
-            job.changed += job.change(box)
+        while job.boxes:
+            job.changed += job.change(job.boxes.popleft())
             if time.perf_counter() > until:
-                return
-        self._end()
-        job.ended(job.changed)
+                break
+        if not job.boxes:
+            self._end()
+            job.ended(job.changed)
 
     def _end(self) -> None:
         job, self._job = self._job, None
@@ -104,15 +110,15 @@ class Writing(QObject):
             with self._painter.using(job.tool):
                 job.history.close()
             job.layer.refresh()
-            job.layer.mode = "paint"
+            job.layer.mode = job.mode
 
 
-def _boxes(shape: tuple[int, ...]) -> Iterator[Box]:
-    """Cut an annotation into parts of whole rows that are written one by one."""
-    depth, rows, columns = shape
-    step = max(1, _VOXELS // columns)
-    for z, y in product(range(depth), range(0, rows, step)):
-        yield Box((z, y, 0), (z + 1, min(y + step, rows), columns))
+def _parts(box: Box) -> deque[Box]:
+    """Cut a box into parts of whole rows that are written one by one."""
+    _, rows, columns = box.shape
+    many = max(1, _VOXELS // columns)
+    tile = (max(1, many // rows), min(rows, many), columns)
+    return deque(part.write for part in tiles(box.stop, tile=tile, box=box))
 
 
 _REMOVED = say("The annotation was removed while labels were copied into it.")

@@ -71,6 +71,16 @@ def test_all_that_the_command_takes_can_be_chosen(dock):
         form.settings()
 
 
+def test_a_volume_selected_at_work_can_be_opened_when_it_is_done(dock):
+    told = {"name": "a", "state": "running", "done": 0.5, "seconds": 1.0, "count": 1}
+    told |= {"error": "", "note": "", "seconds_left": 1.0}
+    dock._show(told)
+    dock.table.selectRow(0)
+    assert not dock.open.isEnabled()
+    dock._show(told | {"state": "done", "done": 1.0})
+    assert dock.open.isEnabled()
+
+
 @pytest.mark.slow
 def test_a_folder_is_predicted_and_a_result_opened(dock, qtbot, tmp_path, viewer):
     filled(dock, tmp_path)

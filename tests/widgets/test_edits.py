@@ -4,8 +4,7 @@ from napari.layers import Labels
 
 from sparseseg.boxes import Box
 from sparseseg.errors import UserError
-from sparseseg.widgets.edits import accept, checked_labels, fill_rest, replace_labels
-from sparseseg.widgets.slices import SliceView
+from sparseseg.widgets.edits import checked_labels, replace_labels, take
 
 
 @pytest.fixture
@@ -17,53 +16,26 @@ def layer() -> Labels:
     return Labels(data)
 
 
-def test_filling_touches_only_unlabelled_voxels_of_the_slice(layer):
-    filled = fill_rest(layer, SliceView(0, 0))
-
-    assert filled == 4
-    assert layer.data[0].tolist() == [[1, 255, 255], [255, 255, 255]]
-    assert not layer.data[1].any()
-
-
-@pytest.mark.parametrize(("axis", "index"), [(1, 1), (2, 2)])
-def test_filling_works_across_every_axis(layer, axis, index):
-    fill_rest(layer, SliceView(axis, index))
-
-    assert layer.data.take(index, axis).all()
-    assert np.count_nonzero(layer.data.take(0, axis)) == 1
-
-
-def test_filling_can_be_undone(layer):
-    before = layer.data.copy()
-
-    fill_rest(layer, SliceView(0, 0))
-    layer.undo()
-
-    np.testing.assert_array_equal(layer.data, before)
-
-
-def test_filling_writes_into_the_same_array(layer):
+def test_only_unlabelled_voxels_of_the_box_are_taken(layer):
     array = layer.data
 
-    fill_rest(layer, SliceView(0, 1))
-
-    assert layer.data is array
-    assert array[1].all()
-
-
-def test_accepting_keeps_what_was_painted_and_takes_0_as_background(layer):
-    prediction = np.zeros_like(layer.data)
-    prediction[0] = [[2, 2, 0], [0, 2, 2]]
-
-    taken = accept(layer, SliceView(0, 0), prediction)
+    taken = take(layer, lambda box: np.full(box.shape, 2), Box((0, 0, 0), (1, 2, 3)))
 
     assert taken == 4
-    assert layer.data[0].tolist() == [[1, 2, 255], [255, 2, 255]]
+    assert layer.data is array
+    assert array[0].tolist() == [[1, 2, 2], [2, 2, 255]]
+    assert not array[1].any()
 
 
-def test_a_slice_without_a_prediction_is_not_taken_for_background(layer):
-    with pytest.raises(UserError, match="z 1"):
-        accept(layer, SliceView(0, 1), np.zeros_like(layer.data))
+def test_what_has_no_label_takes_nothing_and_a_step_can_be_undone(layer):
+    before = layer.data.copy()
+    labels = np.zeros((1, 2, 2), np.uint8)
+    labels[0, 1] = [3, 255]
+
+    assert take(layer, lambda _: labels, Box((1, 0, 1), (2, 2, 3))) == 2
+    assert layer.data[1].tolist() == [[0, 0, 0], [0, 3, 255]]
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, before)
 
 
 def test_replacing_a_box_returns_the_changed_voxels_and_can_be_undone(layer):

@@ -8,7 +8,7 @@ from sparseseg.widgets.slices import SliceView
 
 @pytest.fixture
 def panel(qtbot, desk, messages) -> PaintPanel:
-    panel = PaintPanel(desk.painter, desk.ledger, messages)
+    panel = PaintPanel(desk, messages)
     qtbot.addWidget(panel)
     panel.resize(320, 300)
     panel.show()

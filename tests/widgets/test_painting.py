@@ -50,31 +50,6 @@ def test_turning_leaves_the_3d_display(opened, viewer):
     assert opened.painter.view.axis == 1
 
 
-def test_filling_the_rest_works_on_the_visible_slice(opened):
-    opened.painter.go_to(SliceView(1, 7))
-
-    assert opened.painter.fill_rest() == 6 * 40
-    assert (opened.link.annotation.data[:, 7] == 255).all()
-
-
-def test_filling_needs_a_visible_slice(opened, viewer):
-    viewer.dims.ndisplay = 3
-
-    with pytest.raises(UserError, match="2-D"):
-        opened.painter.fill_rest()
-
-
-def test_accepting_takes_the_prediction_of_the_visible_slice(opened, session):
-    opened.painter.go_to(SliceView(0, 2))
-    session.arrays.prediction[2, :, :20] = 1
-
-    assert opened.painter.accept() == 30 * 40
-
-    plane = opened.link.annotation.data[2]
-    assert (plane[:, :20] == 1).all()
-    assert (plane[:, 20:] == 255).all()
-
-
 def test_a_brush_through_several_slices_is_cautioned(opened):
     told = []
     opened.painter.cautioned.connect(told.append)

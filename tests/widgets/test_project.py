@@ -169,7 +169,7 @@ def test_the_journal_says_with_which_tool(saved, folder):
     settle(saved)
     saved.desk.link.arrays.prediction[4] = 1
     saved.desk.painter.go_to(SliceView(0, 4))
-    saved.desk.painter.accept()
+    saved.desk.filling.predicted(lambda _: None)
     settle(saved)
     saved.desk.link.arrays.annotation[5] = 1
     saved.desk.look()

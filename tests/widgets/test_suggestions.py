@@ -14,7 +14,7 @@ WHOLE = Box.whole((6, 30, 40))
 
 @pytest.fixture
 def panel(qtbot, desk, messages) -> PaintPanel:
-    panel = PaintPanel(desk.painter, desk.ledger, messages)
+    panel = PaintPanel(desk, messages)
     desk.suggestions.changed.connect(panel.ledger.show_suggested)
     qtbot.addWidget(panel)
     panel.resize(320, 300)

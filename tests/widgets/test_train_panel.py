@@ -30,7 +30,7 @@ def score(method: str, mean_iou: float, shown: str, seconds: float = 48) -> Scor
 def test_the_buttons_follow_the_phase(
     panel, opened, session, phase, train, pause, stop
 ):
-    opened.painter.fill_rest()
+    opened.filling.background(lambda _: None)
     opened.look()
     session.becomes(phase)
 
@@ -39,7 +39,7 @@ def test_the_buttons_follow_the_phase(
 
 
 def test_the_form_becomes_the_settings(panel, opened, session):
-    opened.painter.fill_rest()
+    opened.filling.background(lambda _: None)
     opened.look()
     panel.recipe.recipe.setCurrentText("LungNet (2019)")
     panel.minutes.setValue(7)
