@@ -24,8 +24,9 @@ from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches, planes
 from sparseseg.recipes.cases import Case, channels_of
 from sparseseg.recipes.lungnet import turned
+from sparseseg.recipes.plain import Plain
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import HDenseUNetOptions, card
 from sparseseg.settings.options import Options
@@ -82,10 +83,6 @@ class HDenseUNetRecipe(Plain):
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network, or the `part` of it: "2d", "3d", "fusion", "hybrid"."""
         return part(options.pop("part", "hybrid"), channels, outputs, **options)
-
-    def network(self, plan: Plan) -> nn.Module:
-        """Build the network of a plan."""
-        return self.module(plan.channels, len(plan.outputs), **plan.network)
 
     def patches(self, plan: Plan) -> Iterator[Triple]:
         """Yield halves of the plan's patch, or none for the 2-D network alone."""

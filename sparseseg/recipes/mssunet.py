@@ -17,8 +17,9 @@ from sparseseg.nn.mssunet import HEAD_WEIGHTS, MULTIPLE, WIDTH, MSSUNet
 from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches
 from sparseseg.recipes.cases import Case
+from sparseseg.recipes.plain import Plain
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import MSSUNetOptions, card
 from sparseseg.settings.options import Options
@@ -79,10 +80,6 @@ class MSSUNetRecipe(Plain):
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network alone."""
         return MSSUNet(channels, outputs, **options)
-
-    def network(self, plan: Plan) -> nn.Module:
-        """Build the network of a plan."""
-        return self.module(plan.channels, len(plan.outputs), **plan.network)
 
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage

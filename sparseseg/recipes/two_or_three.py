@@ -14,8 +14,8 @@ from sparseseg.data.intensity import GreyCurve, rescaling
 from sparseseg.nn.sizes import check_multiple
 from sparseseg.recipes import patches, planes
 from sparseseg.recipes.cases import Case, channels_of
+from sparseseg.recipes.plain import Plain
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Plain
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import PlanarOptions
 
@@ -28,10 +28,6 @@ class TwoOrThree(Plain, ABC):
 
     crop: int
     """The side of a square crop, at most."""
-
-    @abstractmethod
-    def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
-        """Return the network alone; each recipe has its own arguments."""
 
     @abstractmethod
     def answer(self, network: nn.Module, image: Tensor, plan: Plan) -> Tensor:

@@ -22,8 +22,9 @@ from sparseseg.nn.augment import (
 from sparseseg.nn.unet3d import MARGIN, UNet3d, check_size, output_size, tile_for
 from sparseseg.recipes.cases import Case, channels_of
 from sparseseg.recipes.patches import chosen_patch, halved
+from sparseseg.recipes.plain import Plain
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Stage
 from sparseseg.recipes.sampling import draw_case, draw_place
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import PatchOptions, card
@@ -71,10 +72,6 @@ class UNet3dRecipe(Plain):
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network alone."""
         return UNet3d(channels, outputs, **options)
-
-    def network(self, plan: Plan) -> nn.Module:
-        """Build the network of a plan."""
-        return self.module(plan.channels, len(plan.outputs), **plan.network)
 
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage

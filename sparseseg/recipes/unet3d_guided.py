@@ -21,8 +21,9 @@ from sparseseg.nn.class_unet3d import (
 from sparseseg.recipes import led_patches
 from sparseseg.recipes.balanced import balanced_curves, rules_for
 from sparseseg.recipes.cases import Case
+from sparseseg.recipes.plain import Plain
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import Options
@@ -73,10 +74,6 @@ class GuidedUNet3dRecipe(Plain):
     def module(self, channels: int, outputs: int, **options: Any) -> nn.Module:
         """Return the network alone, for so many image channels."""
         return ClassUNet3d(channels, outputs, **options)
-
-    def network(self, plan: Plan) -> nn.Module:
-        """Build the network of a plan."""
-        return self.module(plan.channels, len(plan.outputs), **plan.network)
 
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage

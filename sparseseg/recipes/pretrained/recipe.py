@@ -13,11 +13,12 @@ from sparseseg.boxes import Box, Triple
 from sparseseg.errors import UserError
 from sparseseg.nn import losses
 from sparseseg.recipes.cases import Case
+from sparseseg.recipes.plain import Plain
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained import networks, patches, prediction, start
 from sparseseg.recipes.pretrained.folds import Folds
 from sparseseg.recipes.pretrained.preparation import inference_of
-from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage, Trained, Work
+from sparseseg.recipes.recipe import Batch, Heads, Stage, Trained, Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import PRETRAINED
 from sparseseg.settings.options import Options, read_options

@@ -15,9 +15,10 @@ from sparseseg.nn.filters import filter_count, filter_grid
 from sparseseg.nn.guided_unet import GuidedUNet
 from sparseseg.recipes.balanced import balanced_curves, rules_for
 from sparseseg.recipes.cases import Case
+from sparseseg.recipes.plain import Plain
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.planes import view_weights
-from sparseseg.recipes.recipe import Batch, Heads, Plain, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Stage
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features, slices, views
 from sparseseg.settings.cards import ThreeViewOptions, card
@@ -91,10 +92,6 @@ class ThreeViewRecipe(Plain):
             alone=alone,
             **options,
         )
-
-    def network(self, plan: Plan) -> nn.Module:
-        """Build the network of a plan."""
-        return self.module(plan.channels, len(plan.outputs), **plan.network)
 
     def prepare(
         self,
