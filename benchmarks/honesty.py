@@ -16,6 +16,7 @@ import records
 import volumes
 
 from sparseseg.data.labels import SparseLabels
+from sparseseg.data.slices import well_labelled
 from sparseseg.engine import trainee
 from sparseseg.engine.model import Model
 from sparseseg.engine.score import gathering
@@ -24,11 +25,14 @@ from sparseseg.engine.training import train
 from sparseseg.evaluation import estimate as estimates
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.estimate import DiceEstimate, Evidence
+from sparseseg.evaluation.gain import CoarseGrid, Plane, best_planes
+from sparseseg.evaluation.suggesting import Doubts, sides_of
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
 
 Row = dict[str, Any]
 COVERAGE = 0.85
+_NEXT = 6  # slices, of each way to choose them
 
 
 def main() -> None:
@@ -106,7 +110,8 @@ def _measured(key: Row, args: argparse.Namespace) -> Row:
     for step in train(model, [(case.volume, labels)], settings):
         steps = step.step
     trained = time.perf_counter() - begin
-    found = finished(segment(model, case.volume, Job(), labels=labels))
+    job = Job(extras=frozenset({"uncertainty"}))
+    found = finished(segment(model, case.volume, job, labels=labels))
     told = found.estimate.to_json()
     scores = evaluate(found.labels, case.truth, annotation=case.annotation)
     return {
@@ -117,6 +122,7 @@ def _measured(key: Row, args: argparse.Namespace) -> Row:
         "true_dice": {str(n): d for n, d in scores["dice"].items() if n},
         "held_out": _held_out(model, found),
         "on_slices": _on_slices(found, case),
+        "next": _next(found, case, labels, key["seed"]),
         "expected": {str(n): d for n, d in found.expected.items()},
         "evidence": model.history.get("between_slices"),
         "trained_steps": steps,
@@ -141,9 +147,9 @@ class _Spent:
         self.seconds = 0.0
         own = gathering.gather
 
-        def timed(*arguments: Any) -> Any:
+        def timed(*arguments: Any, **options: Any) -> Any:
             begin = time.perf_counter()
-            found = yield from own(*arguments)
+            found = yield from own(*arguments, **options)
             self.seconds += time.perf_counter() - begin
             return found
 
@@ -189,6 +195,59 @@ def _on_slices(found: Segmentation, case: volumes.Case) -> float:
     flat = (1, 1, -1)
     pair = found.labels[there].reshape(flat), case.truth[there].reshape(flat)
     return float(evaluate(*pair)["mean_dice"])
+
+
+def _next(
+    found: Segmentation, case: volumes.Case, labels: SparseLabels, seed: int
+) -> Row:
+    """Return what the next slices say once they are annotated, by how they were chosen.
+
+    Of each, its voxels by class: right, predicted and true.
+    """
+    assert found.uncertainty is not None
+    shape = case.volume.shape
+    grid = CoarseGrid.of(shape, sides_of(case.volume.spacing))
+    known = well_labelled(labels.slices(), shape)
+    doubts = Doubts.of(
+        grid,
+        prediction=found.labels,
+        uncertainty=found.uncertainty,
+        annotation=case.annotation,
+    )
+    free = [(a, n) for a in range(3) for n in range(shape[a]) if (a, n) not in known]
+    drawn = np.random.default_rng(seed).permutation(len(free))[:_NEXT]
+    chosen = {
+        "suggested": best_planes(
+            grid, None if doubts is None else doubts.joined, known, _NEXT
+        ),
+        "gaps": best_planes(grid, None, known, _NEXT),
+        "random": [free[place] for place in drawn],
+    }
+    return {
+        how: [_counted(found, case, plane) for plane in planes]
+        for how, planes in chosen.items()
+    }
+
+
+def _counted(found: Segmentation, case: volumes.Case, plane: Plane) -> Row:
+    axis, index = plane
+    told, truth, known = (
+        np.take(array, index, axis)
+        for array in (found.labels, case.truth, case.annotation)
+    )
+    free = known == 0
+    numbers = [int(n) for n in np.unique(case.truth) if n]
+    return {
+        "plane": list(plane),
+        "counts": {
+            str(n): [
+                int((free & (told == n) & (truth == n)).sum()),
+                int((free & (told == n)).sum()),
+                int((free & (truth == n)).sum()),
+            ]
+            for n in numbers
+        },
+    }
 
 
 def summary(rows: Sequence[Row]) -> list[str]:
