@@ -49,4 +49,8 @@ def _volume(project: "Project", volume: VolumeRecord) -> dict[str, Any]:
         "channels": volume.channels,
         "spacing": list(volume.spacing),
         "unit": volume.unit,
+        "slice_scores": [
+            {**score.to_json(), "axis": AXES[score.axis], "mean_dice": score.mean_dice}
+            for score in volume.scores
+        ],
     }

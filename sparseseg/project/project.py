@@ -17,6 +17,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.on_disk import IN_MEMORY
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
+from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.language import say
 from sparseseg.project import images, models, record
 from sparseseg.project.content import Content
@@ -286,6 +287,11 @@ class Project:
             )
         changed = known.locked | {where} if is_locked else known.locked - {where}
         self._keep(self._record.with_volume(replace(known, locked=frozenset(changed))))
+
+    def keep_score(self, name: str, score: SliceScore) -> None:
+        """Keep how a slice of a volume was predicted before it was annotated."""
+        known = self.record_of(name)
+        self._keep(self._record.with_volume(known.with_score(score)))
 
     def keep(
         self,

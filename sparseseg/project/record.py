@@ -12,6 +12,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.atomic import replacing
 from sparseseg.data.units import PIXEL, Spacing
 from sparseseg.errors import UserError
+from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.project.content import Content
 
 NAME = "project.json"
@@ -38,6 +39,14 @@ class VolumeRecord:
     unit: str = PIXEL
     locked: frozenset[tuple[int, int]] = frozenset()
     """Axis and index of the slices that nothing may change."""
+    scores: tuple[SliceScore, ...] = ()
+    """Of slices that were completed after they had been predicted."""
+
+    def with_score(self, score: SliceScore) -> "VolumeRecord":
+        """Return the record with a score, in the place of an earlier one of this slice."""
+        place = score.axis, score.index
+        others = [s for s in self.scores if (s.axis, s.index) != place]
+        return replace(self, scores=(*others, score))
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain lists and dicts."""
@@ -52,6 +61,7 @@ class VolumeRecord:
             "spacing": list(self.spacing),
             "unit": self.unit,
             "locked": sorted(map(list, self.locked)),
+            "scores": [score.to_json() for score in self.scores],
         }
 
     @classmethod
@@ -71,6 +81,7 @@ class VolumeRecord:
             spacing=(dz, dy, dx),
             unit=str(data["unit"]),
             locked=frozenset((int(axis), int(index)) for axis, index in data["locked"]),
+            scores=tuple(map(SliceScore.from_json, data.get("scores", ()))),
         )
 
 

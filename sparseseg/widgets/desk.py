@@ -24,6 +24,7 @@ from sparseseg.widgets.project_link import ProjectLink
 from sparseseg.widgets.recovery import Autosave, ModelFolder
 from sparseseg.widgets.relay import Relay
 from sparseseg.widgets.result_layers import ResultLayers
+from sparseseg.widgets.slice_scores import SliceScores
 from sparseseg.widgets.state import State
 from sparseseg.widgets.suggestions import Suggestions
 from sparseseg.widgets.whole_predictions import WholePredictions
@@ -71,6 +72,7 @@ class Desk:
         self.ledger.counted.connect(self._on_counted)
         self.project = ProjectLink(self)
         self.past = PastModels(self)
+        self.slice_scores = SliceScores(self)
         self.adoption.done.connect(self.ledger.look)
         self._follow_state()
 
@@ -129,6 +131,7 @@ class Desk:
         self.background.close()
         self.suggestions.close()
         self.doubts.close()
+        self.slice_scores.close()
         self.painter.close()
         self.link.close()
         self.state_changed.disconnect()

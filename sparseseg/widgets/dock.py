@@ -37,6 +37,7 @@ from sparseseg.widgets.project_panel import ProjectPanel
 from sparseseg.widgets.proposal_panel import ProposalPanel
 from sparseseg.widgets.result_panel import ResultPanel
 from sparseseg.widgets.section import Section
+from sparseseg.widgets.slice_score_words import slice_score_words
 from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.style import style_sheet
 from sparseseg.widgets.tabs import join_tabs, mark_as_dock
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from qtpy.QtCore import QSize
     from qtpy.QtGui import QCloseEvent, QShowEvent
 
+    from sparseseg.evaluation.slice_score import SliceScore
     from sparseseg.session import Session
     from sparseseg.widgets.seat import Seat
     from sparseseg.widgets.state import State
@@ -212,6 +214,9 @@ class SegmentationDock(QWidget):
         self.desk.state_changed.connect(self._show_state)
         self.desk.project.changed.connect(self._show_locked)
         self.desk.suggestions.changed.connect(self.paint.ledger.show_suggested)
+        scores = self.desk.slice_scores
+        scores.changed.connect(self.paint.ledger.show_scores)
+        scores.scored.connect(self._tell_score)
         self.paint.planes.clicked.connect(self._turn_planes)
         self.planes.shown.connect(self.paint.planes.setChecked)
         link.opened.connect(self._fold_image)
@@ -248,6 +253,10 @@ class SegmentationDock(QWidget):
 
     def _show_state(self, state: "State") -> None:
         self.sections[_IMAGE].summarise(_shortened(state.image))
+
+    def _tell_score(self, score: "SliceScore") -> None:
+        table, estimate = self.desk.classes.table, self.train.estimate
+        self.messages.confirm(slice_score_words(score, table, estimate))
 
     def _turn_planes(self) -> None:
         with self.messages.catching():

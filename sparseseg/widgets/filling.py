@@ -5,11 +5,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from psygnal import Signal
 
 from sparseseg.boxes import Box
 from sparseseg.classes import BACKGROUND
 from sparseseg.data.proposals import of_prediction
 from sparseseg.errors import UserError
+from sparseseg.project.journal import STROKES
 from sparseseg.widgets.edits import Labelled, take
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ class Filling:
     A slice of usual size is written at once, what is larger while the window goes on.
     Each method raises `UserError` while other labels are being written.
     """
+
+    accepted = Signal(object)
+    """The box in which something proposed is accepted; None for the whole volume."""
 
     def __init__(
         self,
@@ -71,6 +76,8 @@ class Filling:
         self._adoption.check_free()
         layer = self._link.annotate()
         change = partial(take, layer, labelled)
+        if tool not in STROKES:
+            self.accepted.emit(within)
         self._writing.start(layer, change, within=within, tool=tool, ended=ended)
 
     def _visible(self) -> Box:

@@ -13,8 +13,10 @@ from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from sparseseg.evaluation.gain import Plane
+    from sparseseg.evaluation.slice_score import SliceScore
     from sparseseg.evaluation.suggesting import Suggestion
     from sparseseg.widgets.ledger import LedgerCount
 
@@ -31,6 +33,7 @@ class LedgerView(QWidget):
         self._view: SliceView | None = None
         self._locked: frozenset[tuple[int, int]] = frozenset()
         self._suggested: Sequence[Suggestion] = ()
+        self._scores: Mapping[Plane, SliceScore] = {}
         self.coverage = text_label(role="hint")
         self.visible = text_label()
         self.next = text_label(role="hint")
@@ -56,6 +59,11 @@ class LedgerView(QWidget):
         self._suggested = found
         for axis, strip in enumerate(self.strips):
             strip.show_suggested(tuple(s.index for s in found if s.axis == axis))
+        self._show()
+
+    def show_scores(self, scores: "Mapping[Plane, SliceScore]") -> None:
+        """Say of complete slices how they were predicted before they were annotated."""
+        self._scores = scores
         self._show()
 
     def show_view(self, view: SliceView | None) -> None:
@@ -92,7 +100,7 @@ class LedgerView(QWidget):
         self.coverage.setText(_coverage(count))
         view = self._view
         is_locked = view is not None and (view.axis, view.index) in self._locked
-        words = _visible(count, view)
+        words = _visible(count, view, self._scores)
         self.visible.setText(
             say("{words}, locked", words=words) if words and is_locked else words
         )
@@ -139,7 +147,11 @@ def _next(found: "Sequence[Suggestion]", view: SliceView | None) -> str:
     )
 
 
-def _visible(count: "LedgerCount | None", view: SliceView | None) -> str:
+def _visible(
+    count: "LedgerCount | None",
+    view: SliceView | None,
+    scores: "Mapping[Plane, SliceScore]",
+) -> str:
     if count is None or view is None:
         return ""
     found = [
@@ -148,10 +160,20 @@ def _visible(count: "LedgerCount | None", view: SliceView | None) -> str:
     if not found:
         return say("Slice {view}: not annotated", view=view)
     if found[0].complete:
-        return say("Slice {view}: complete", view=view)
+        return _complete(view, scores.get((view.axis, view.index)))
     sides = [n for axis, n in enumerate(count.shape) if axis != view.axis]
     return say(
         "Slice {view}: {voxels:.0%} labelled",
         view=view,
         voxels=found[0].voxels / (sides[0] * sides[1]),
+    )
+
+
+def _complete(view: SliceView, score: "SliceScore | None") -> str:
+    if score is None or score.mean_dice is None:
+        return say("Slice {view}: complete", view=view)
+    return say(
+        "Slice {view}: complete; before that, the prediction had a Dice of {dice:.2f} here",
+        view=view,
+        dice=score.mean_dice,
     )

@@ -38,6 +38,7 @@ from sparseseg.widgets.turned import turned_words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sparseseg.evaluation.slice_score import SliceScore
     from sparseseg.project.journal import Tool
     from sparseseg.project.models import ProjectModel
     from sparseseg.widgets.desk import Desk
@@ -88,6 +89,20 @@ class ProjectLink(QObject):
         """The name of the volume that is shown, or ""."""
         seat = self._desk.link.seat
         return "" if seat is None else self._names.get(seat, "")
+
+    @property
+    def scores(self) -> "tuple[SliceScore, ...]":
+        """The scores of slices that the project has of the volume that is shown."""
+        if self.project is None or not self.current:
+            return ()
+        return self.project.record_of(self.current).scores
+
+    def keep_score(self, score: "SliceScore") -> None:
+        """Keep the score of a slice of the volume that is shown."""
+        if name := self.current:
+            self.errands.ask(
+                lambda project: project.keep_score(name, score), lambda _: None
+            )
 
     def others(self) -> Others | None:
         """Return the annotated volumes besides the one that is shown, to train on."""

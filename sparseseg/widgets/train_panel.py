@@ -95,6 +95,11 @@ class TrainPanel(QWidget):
         self._show_state(desk.state)
 
     @property
+    def estimate(self) -> "DiceEstimate | None":
+        """How good the prediction of the visible volume is estimated to be, if it is."""
+        return self._estimate if self._is_about_this else None
+
+    @property
     def newest_step(self) -> "StepReport | None":
         """The last step of the training that is on, or was last."""
         return self._step
@@ -273,7 +278,7 @@ class TrainPanel(QWidget):
         scores = self._scores if self._is_about_this else {}
         step = self._step if self._is_about_this else None
         table = self._desk.classes.table
-        found = self._estimate if self._is_about_this else None
+        found = self.estimate
         held_out = (score_words(scores), class_words(scores, table))
         estimated = estimate_words(found, table)
         lines = (estimated,) if estimated else held_out

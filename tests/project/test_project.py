@@ -14,6 +14,7 @@ from sparseseg.data.files import read, write_image, write_labels
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
+from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.project import record
 from sparseseg.project.lock import NAME as LOCK
 from sparseseg.project.project import Project
@@ -283,3 +284,22 @@ def test_a_folder_that_may_not_be_written_is_read_only(project, monkeypatch):
         with pytest.raises(UserError, match="to read only"):
             reader.keep(rules=())
         assert not (project.folder / LOCK).exists()
+
+
+def test_a_project_keeps_one_score_of_a_slice(project):
+    for right in (1, 5):
+        score = SliceScore(0, 2, {1: (right, 5, 5)}, "network", 9)
+        project.keep_score("cells", score)
+    project.close()
+    with Project(project.folder) as again:
+        assert again.record_of("cells").scores == (score,)
+        (told,) = again.info()["volumes"][0]["slice_scores"]
+        assert (told["axis"], told["mean_dice"]) == ("z", 1.0)
+
+
+def test_a_project_of_an_earlier_version_has_no_scores_of_slices(project):
+    path = project.folder / record.NAME
+    data = json.loads(path.read_text())
+    del data["volumes"][0]["scores"]
+    path.write_text(json.dumps(data))
+    assert Record.read(project.folder).volumes[0].scores == ()

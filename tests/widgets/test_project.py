@@ -8,6 +8,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication, QFileDialog
 
+from sparseseg.boxes import Box
 from sparseseg.data.files import write_image
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -485,3 +486,22 @@ def test_the_list_says_what_was_painted_since_it_was_opened(saved):
     saved.desk.look()
     settle(saved)
     assert saved.project.volumes.item(0, 1).text() == "1"
+
+
+def test_the_score_of_a_completed_slice_comes_back_with_the_project(
+    saved, folder, qtbot
+):
+    desk, session = saved.desk, saved.desk.session
+    desk.link.arrays.annotation[0] = 255
+    desk.ledger.look()
+    session.paints(Box.plane(SHAPE, 0, 3), 1)
+    desk.link.arrays.annotation[3] = 1
+    with qtbot.waitSignal(desk.slice_scores.scored):
+        desk.look()
+    assert "Dice of 1.00" in saved.messages.texts[0]
+    saved.close()
+    dock, _ = reopened(folder, qtbot)
+    qtbot.waitUntil(lambda: bool(dock.desk.slice_scores.found))
+    dock.desk.painter.go_to(SliceView(0, 3))
+    assert "Dice of 1.00 here" in dock.paint.ledger.visible.text()
+    dock.close()
