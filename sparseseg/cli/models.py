@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli.command import Answer, Command
+from sparseseg.cli.model_exports import add_exporting, export
 from sparseseg.cli.progress import bar, note
 from sparseseg.errors import UserError
 from sparseseg.language import say
@@ -35,7 +36,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     )
     importing.add_argument("path", type=Path, metavar="PATH")
     importing.add_argument("--id", default="", help=say("its name in the store"))
-    _add_exporting(actions)
+    add_exporting(actions)
     for action in actions.choices.values():
         action.add_argument("--json", action="store_true", help=say("for machines"))
 
@@ -79,47 +80,6 @@ def _add_actions_of_one(actions: "_Actions") -> None:
                 action="store_true",
                 help=say("accept that the model is not for commercial use"),
             )
-
-
-def _add_exporting(actions: "_Actions") -> None:
-    exporting = actions.add_parser(
-        "export", help=say("write a model for another program")
-    )
-    exporting.add_argument("model", metavar="MODEL", help=say("a file, or an id"))
-    exporting.add_argument(
-        "--format",
-        choices=("onnx", "bioimageio"),
-        default="onnx",
-        help=say("one ONNX file, or a package of BioImage.IO (default: onnx)"),
-    )
-    exporting.add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        required=True,
-        metavar="NAME",
-        help=say("the file: NAME.onnx, or NAME.zip for a package"),
-    )
-    exporting.add_argument(
-        "--patch",
-        default="32x64x64",
-        metavar="ZxYxX",
-        help=say("its fixed input, in voxels"),
-    )
-    exporting.add_argument(
-        "--author",
-        dest="authors",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help=say("who made the model, for a package; may be repeated"),
-    )
-    exporting.add_argument(
-        "--licence",
-        default="",
-        metavar="ID",
-        help=say("under which others may use it, for a package: such as CC-BY-4.0"),
-    )
 
 
 def _run(arguments: Namespace) -> Answer:
@@ -260,45 +220,12 @@ def _remove(arguments: Namespace) -> Answer:
     return Answer({"id": arguments.id, "bytes": freed}, text)
 
 
-def _export(arguments: Namespace) -> Answer:
-    from sparseseg.models.exporting import export_onnx
-    from sparseseg.models.opening import open_model
-    from sparseseg.models.packaging import About, export_package
-
-    sides = arguments.patch.lower().split("x")
-    if len(sides) != 3 or not all(side.isdecimal() for side in sides):
-        raise UserError(
-            "a patch is ZxYxX, such as 32x64x64, got {patch!r}", patch=arguments.patch
-        )
-    z, y, x = map(int, sides)
-    model = open_model(arguments.model)
-    if arguments.format == "bioimageio":
-        about = About(
-            authors=tuple(arguments.authors),
-            licence=arguments.licence,
-            name=arguments.output.stem,
-        )
-        found = export_package(model, arguments.output, (z, y, x), about)
-    else:
-        found = export_onnx(model, arguments.output, (z, y, x))
-    data = {"path": str(arguments.output), **asdict(found)}
-    text = say(
-        "{output}: onnxruntime labels {differing} of {voxels} "
-        "voxels otherwise, and probabilities differ by {probability:.1e} at most",
-        output=arguments.output,
-        differing=found.differing,
-        voxels=found.voxels,
-        probability=found.probability,
-    )
-    return Answer(data, text)
-
-
 _ACTIONS: dict[str, Callable[[Namespace], Answer]] = {
     "list": _list,
     "info": _info,
     "download": _download,
     "import": _import,
-    "export": _export,
+    "export": export,
     "verify": _verify,
     "remove": _remove,
 }

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sparseseg.data.atomic import replacing
-from sparseseg.evaluation.estimate import DiceEstimate, Evidence
+from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.models.store.folder import SUFFIX, read_stored
 
 FOLDER = "models"
@@ -44,12 +43,10 @@ class ProjectModel:
     @property
     def estimate(self) -> DiceEstimate | None:
         """How good its predictions are between slices; None if the file does not say."""
-        found = None
-        with suppress(KeyError, TypeError, ValueError, AttributeError):
-            found = DiceEstimate.from_json(self.history["estimate"])
-            evidence = Evidence.from_json(self.history["between_slices"])
-            found = replace(found, evidence=evidence)
-        return found
+        try:
+            return DiceEstimate.from_json(self.history["estimate"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
 
     @property
     def quality(self) -> float | None:

@@ -22,6 +22,7 @@ from sparseseg.models.readers.foreign import (
     reading,
     renamed,
 )
+from sparseseg.models.readers.nnunet_v2_names import TO_OURS, once
 from sparseseg.models.readers.unpickling import read_checkpoint
 from sparseseg.nn.conv_unet import Architecture, Sides
 from sparseseg.recipes.pretrained import Inference, Normaliser
@@ -52,31 +53,6 @@ _TRAINER = re.compile(
     r"[nN]oDeepSupervision|(Dice|CE|TopK\d*|DiceCE|DiceTopK\d*)Loss(_noSmooth)?|"
     r"noSmooth|probabilisticOversampling(_\d+)?|CosAnneal|Adam(1en3|3en4)?|noDummy2DDA|"
     r"Vanilla(Adam|RAdam)?(1en3|3en4)?))*"
-)
-_WEIGHTS = (
-    (r"encoder\.stages\.(\d+)\.0\.convs\.(\d+)\.conv\.(\w+)", r"encoder.\1.\2.0.\3"),
-    (r"encoder\.stages\.(\d+)\.0\.convs\.(\d+)\.norm\.(\w+)", r"encoder.\1.\2.1.\3"),
-    (r"encoder\.stem\.convs\.0\.conv\.(\w+)", r"stem.0.0.\1"),
-    (r"encoder\.stem\.convs\.0\.norm\.(\w+)", r"stem.0.1.\1"),
-    *(
-        (
-            rf"encoder\.stages\.(\d+)\.blocks\.(\d+)\.{theirs}\.{part}\.(\w+)",
-            rf"encoder.\1.\2.{ours}.{place}.\3",
-        )
-        for theirs, ours in (("conv1", "first"), ("conv2", "second"))
-        for place, part in enumerate(("conv", "norm"))
-    ),
-    *(
-        (
-            rf"encoder\.stages\.(\d+)\.blocks\.(\d+)\.skip\.(\d)\.{part}\.(\w+)",
-            rf"encoder.\1.\2.skip.\3.{place}.\4",
-        )
-        for place, part in enumerate(("conv", "norm"))
-    ),
-    (r"decoder\.stages\.(\d+)\.convs\.(\d+)\.conv\.(\w+)", r"decoder.\1.\2.0.\3"),
-    (r"decoder\.stages\.(\d+)\.convs\.(\d+)\.norm\.(\w+)", r"decoder.\1.\2.1.\3"),
-    (r"decoder\.transpconvs\.(\d+)\.(\w+)", r"ups.\1.\2"),
-    (r"decoder\.seg_layers\.(\d+)\.(\w+)", r"heads.\1.\2"),
 )
 
 
@@ -298,12 +274,7 @@ def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         name.removeprefix("_orig_mod.").removeprefix("module."): tensor
         for name, tensor in checkpoint["network_weights"].items()
     }
-    once = {
-        name: tensor
-        for name, tensor in plain.items()
-        if ".all_modules." not in name and not name.startswith("decoder.encoder.")
-    }
-    return renamed(once, _WEIGHTS, source=CHECKPOINT)
+    return renamed(once(plain), TO_OURS, source=CHECKPOINT)
 
 
 def _mirror(axes: Sequence[int] | None, *, flat: bool) -> tuple[int, ...]:
