@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sparseseg.data.atomic import replacing
-from sparseseg.evaluation.estimate import DiceEstimate
+from sparseseg.evaluation.estimate import DiceEstimate, Evidence
 from sparseseg.models.store.folder import SUFFIX, read_stored
 
 FOLDER = "models"
@@ -43,10 +44,12 @@ class ProjectModel:
     @property
     def estimate(self) -> DiceEstimate | None:
         """How good its predictions are between slices; None if the file does not say."""
-        try:
-            return DiceEstimate.from_json(self.history["estimate"])
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return None
+        found = None
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            found = DiceEstimate.from_json(self.history["estimate"])
+            evidence = Evidence.from_json(self.history["between_slices"])
+            found = replace(found, evidence=evidence)
+        return found
 
     @property
     def quality(self) -> float | None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -13,6 +13,11 @@ from sparseseg.reporting.entry import VolumeEntry
 from sparseseg.reporting.triage import scores_of, worst_first
 
 HTML, CSV = "report.html", "report.csv"
+_SCORES = ("dice", "assd", "hd95")
+_COLUMNS = (
+    *("volume", "state", "class", "name", "voxels", "size", "unit"),
+    *("estimated_dice", "planes_differ", "distance", *_SCORES, "note"),
+)
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; color: #222; }
 table { border-collapse: collapse; width: 100%; }
@@ -153,54 +158,33 @@ def _row(entry: VolumeEntry) -> str:
 
 def _rows(entries: Sequence[VolumeEntry]) -> str:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(
-        [
-            "volume",
-            "state",
-            "class",
-            "name",
-            "voxels",
-            "size",
-            "unit",
-            "estimated_dice",
-            "planes_differ",
-            "distance",
-            "dice",
-            "assd",
-            "hd95",
-            "note",
-        ]
-    )
+    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
     for entry in entries:
-        if entry.facts is None:
-            writer.writerow(
-                [_plain(entry.name), entry.state, *[""] * 11, _plain(entry.error)]
-            )
-            continue
-        scores = scores_of(entry)
-        for number, known in entry.facts["classes"].items():
-            measured = [
-                (scores.get(name) or {}).get(number, "")
-                for name in ("dice", "assd", "hd95")
-            ]
-            writer.writerow(
-                [
-                    _plain(entry.name),
-                    entry.state,
-                    number,
-                    _plain(known["name"]),
-                    known["voxels"],
-                    f"{known['volume']:.6g}",
-                    f"{entry.facts['unit']}^3",
-                    _cell(known["estimated_dice"]),
-                    _cell(entry.facts.get("disagreement")),
-                    _cell(entry.facts.get("distance")),
-                    *measured,
-                    _plain(entry.facts.get("note", "")),
-                ]
-            )
+        writer.writerows(_rows_of(entry))
     return buffer.getvalue()
+
+
+def _rows_of(entry: VolumeEntry) -> Iterator[dict[str, object]]:
+    """Yield a row for each class, or the one of a volume without a result."""
+    volume: dict[str, object] = {"volume": _plain(entry.name), "state": entry.state}
+    if entry.facts is None:
+        yield volume | {"note": _plain(entry.error)}
+        return
+    scores = scores_of(entry)
+    for number, known in entry.facts["classes"].items():
+        yield volume | {
+            "class": number,
+            "name": _plain(known["name"]),
+            "voxels": known["voxels"],
+            "size": f"{known['volume']:.6g}",
+            "unit": f"{entry.facts['unit']}^3",
+            "estimated_dice": _cell(known["estimated_dice"]),
+            "planes_differ": _cell(entry.facts.get("disagreement")),
+            "distance": _cell(entry.facts.get("distance")),
+            **{name: (scores.get(name) or {}).get(number, "") for name in _SCORES},
+            "note": _plain(entry.facts.get("note", "")),
+        }
 
 
 def _plain(words: str) -> str:

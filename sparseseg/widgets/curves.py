@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from sparseseg.language import say
+from sparseseg.widgets.plots import colour_axes, still_plot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _REDRAW_MS = 250
 _HEIGHT = 250
-_SIDES = ("left", "bottom")
 _SYMBOLS = {"loss": None, "shown": "d", "network": "o", "interpolation": "s"}
 _ON_DARK = {
     "loss": "#e69f00",
@@ -136,18 +136,13 @@ class TrainingCurves(QWidget):
         self.iou.setLabel(
             "bottom", say("seconds of training"), color=text, **{"font-size": "8pt"}
         )
-        for axis in (p.getAxis(s) for p in (self.loss, self.iou) for s in _SIDES):
-            axis.setPen(pg.mkPen(text, width=1))
-            axis.setTextPen(text)
+        for plot in (self.loss, self.iou):
+            colour_axes(plot, text)
 
     def _plot(self, row: int) -> pg.PlotItem:
-        plot = self._view.addPlot(row=row, col=0)
+        plot = still_plot(self._view, row=row)
         plot.setDownsampling(auto=True, mode="peak")
         plot.setClipToView(True)
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
-        plot.setMouseEnabled(x=False, y=False)
-        plot.getAxis("left").setWidth(34)
         return plot
 
     def _add(self, name: str, seconds: float, value: float) -> None:

@@ -334,7 +334,8 @@ class SegmentationDock(QWidget):
 
     def _show_theme(self) -> None:
         self.setStyleSheet(style_sheet(self.desk.viewer.theme))
-        self.train.curves.set_theme(self.desk.viewer.theme)
+        for plots in (self.train.curves, self.train.plots):
+            plots.set_theme(self.desk.viewer.theme)
 
 
 def _shortened(name: str) -> str:

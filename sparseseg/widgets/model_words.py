@@ -180,55 +180,55 @@ def fit_words(
     """Compare a model with an image: words, and whether they are a warning."""
     if spacing is None:
         return say("Open an image to see whether the model fits it."), False
-    told, warns = [], False
-    known = pick.spacing
-    if known is None:
-        told.append(
-            say("The file of the model contains its voxel size: download it first.")
-        )
-    elif PIXEL in (unit, pick.unit):
-        told.append(
-            say(
-                "The model was trained on voxels of {times} {unit}.",
-                times=_times(known),
-                unit=pick.unit,
-            )
-        )
-        told.append(
-            say("Your image has no voxel size: set the layer's scale and units.")
-        )
-        warns = True
-    else:
-        own = [convert(side, unit, pick.unit) for side in spacing]
-        ratios = [a / b for a, b in zip(own, known, strict=True)]
-        warns = max(*ratios, *(1 / ratio for ratio in ratios)) > _FAR
-        told.append(
-            say(
-                "Voxels z, y, x: yours {times}, the model's {model} {unit}.",
-                times=_times(own),
-                model=_times(known),
-                unit=pick.unit,
-            )
-        )
+    compared = [_voxel_words(pick, spacing, unit)]
     if grey is not None and pick.range is not None:
-        low, high = pick.range
-        outside = (
-            grey[1] < low or grey[0] > high or grey[1] - grey[0] < (high - low) / 20
-        )
-        warns = warns or outside
-        told.append(
-            say(
-                "Grey values: yours {darkest:g} to {brightest:g}, the model's "
-                "{low:g} to {high:g}.",
-                darkest=grey[0],
-                brightest=grey[1],
-                low=low,
-                high=high,
-            )
-        )
+        compared.append(_grey_words(grey, pick.range))
+    told, warns = [words for words, _ in compared], any(bad for _, bad in compared)
     if warns:
         told.append(say("These do not match: try three slices before you trust it."))
     return "\n".join(told), warns
+
+
+def _voxel_words(pick: Pick, spacing: Spacing, unit: str) -> tuple[str, bool]:
+    """Compare the voxel sizes: words, and whether they are a warning."""
+    known = pick.spacing
+    if known is None:
+        words = say("The file of the model contains its voxel size: download it first.")
+        return words, False
+    if PIXEL in (unit, pick.unit):
+        words = say(
+            "The model was trained on voxels of {times} {unit}.",
+            times=_times(known),
+            unit=pick.unit,
+        )
+        mend = say("Your image has no voxel size: set the layer's scale and units.")
+        return f"{words}\n{mend}", True
+    own = [convert(side, unit, pick.unit) for side in spacing]
+    ratios = [a / b for a, b in zip(own, known, strict=True)]
+    words = say(
+        "Voxels z, y, x: yours {times}, the model's {model} {unit}.",
+        times=_times(own),
+        model=_times(known),
+        unit=pick.unit,
+    )
+    return words, max(*ratios, *(1 / ratio for ratio in ratios)) > _FAR
+
+
+def _grey_words(
+    grey: tuple[float, float], known: tuple[float, float]
+) -> tuple[str, bool]:
+    """Compare the darkest and brightest values: words, and whether they are a warning."""
+    (darkest, brightest), (low, high) = grey, known
+    words = say(
+        "Grey values: yours {darkest:g} to {brightest:g}, the model's "
+        "{low:g} to {high:g}.",
+        darkest=darkest,
+        brightest=brightest,
+        low=low,
+        high=high,
+    )
+    is_narrow = brightest - darkest < (high - low) / 20
+    return words, brightest < low or darkest > high or is_narrow
 
 
 def _sentence(words: str) -> str:

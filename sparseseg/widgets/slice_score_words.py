@@ -32,7 +32,7 @@ def slice_score_words(
     )
     if estimate is None or estimate.mean is None:
         return measured
-    expected = say("Estimated were {estimate}.", estimate=estimate)
+    expected = say("The estimate was {estimate}.", estimate=estimate)
     return f"{measured} {expected}"
 
 

@@ -24,6 +24,7 @@ from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.past_scores import reports_of, step_of
 from sparseseg.widgets.recipe_panel import RecipePanel
 from sparseseg.widgets.rows import row_of
+from sparseseg.widgets.score_plots import ScorePlots
 from sparseseg.widgets.text import text_label
 from sparseseg.widgets.train_words import (
     advice_words,
@@ -88,7 +89,7 @@ class TrainPanel(QWidget):
         self.strip = QWidget()
         self.shown = text_label(role="hint")
         self.progress = JobProgress()
-        self.curves = TrainingCurves()
+        self.curves, self.plots = TrainingCurves(), ScorePlots()
         self._build()
         self._connect(desk.relay)
         self._show_phase(session.phase)
@@ -153,6 +154,7 @@ class TrainPanel(QWidget):
         layout.addWidget(self.all_volumes)
         layout.addWidget(self.shown)
         layout.addWidget(self.curves)
+        layout.addWidget(self.plots)
         self.curves.hide()
         self._build_strip()
         self.start_from("")
@@ -227,6 +229,7 @@ class TrainPanel(QWidget):
     def _show_opened(self, _arrays: object) -> None:
         """Show score and curves beside the image that they are about only."""
         self.curves.setVisible(self._is_about_this and self._step is not None)
+        self._show_plots()
         self._show_words(self._session.phase)
 
     @property
@@ -238,6 +241,7 @@ class TrainPanel(QWidget):
         self._scores, self._step, self._estimate = {}, None, None
         self.curves.clear()
         self.curves.hide()
+        self.plots.hide()
 
     def _show_project(self) -> None:
         self.all_volumes.setHidden(self._desk.project.others() is None)
@@ -250,6 +254,7 @@ class TrainPanel(QWidget):
         self._step = step_of(model.history, model.curves)
         self.curves.restore(model.curves)
         self.curves.setVisible(self._step is not None)
+        self._show_plots()
         self._show_words(self._session.phase)
 
     def _show_step(self, report: "StepReport") -> None:
@@ -266,6 +271,12 @@ class TrainPanel(QWidget):
     def _show_estimate(self, estimate: "DiceEstimate") -> None:
         self._estimate = estimate
         self._show_words(self._session.phase)
+        self._show_plots()
+
+    def _show_plots(self) -> None:
+        models = self._desk.past.models
+        earlier = [model.estimate for model in models if model.estimate is not None]
+        self.plots.show_estimate(self.estimate, earlier)
 
     def _show_progress(self, progress: "Progress") -> None:
         if progress.job == "train":

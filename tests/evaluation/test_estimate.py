@@ -129,3 +129,15 @@ def test_evidence_that_is_no_number_is_refused():
     told = evidence().to_json() | {"calibration": [0, float("nan"), 0, 0]}
     with pytest.raises(ValueError, match="no number"):
         Evidence.from_json(told)
+
+
+def test_more_slices_take_a_part_of_what_is_missing_away():
+    found = estimate(evidence(annotated=9), {1: 0.85})
+    assert found.mean.dice == pytest.approx(0.8)
+    # 27 slices more are four times as many: half of what is missing is left.
+    assert found.with_slices(27) == pytest.approx(0.9)
+    assert found.with_slices(0) == pytest.approx(0.8)
+
+
+def test_an_earlier_version_does_not_say_how_many_slices_there_were():
+    assert estimate(evidence(), {1: 0.85}).with_slices(1) is None

@@ -94,4 +94,4 @@ def test_the_words_name_the_worst_class_and_what_was_estimated(begun):
     )
     assert "Slice z 4 is complete" in told
     assert "0.70 here (class 2 0.50, class 1 0.90)" in told
-    assert "Estimated were 0.80 (0.75 to 0.85)" in told
+    assert "The estimate was 0.80 (0.75 to 0.85)" in told

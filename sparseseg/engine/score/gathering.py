@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from sparseseg.evaluation.matching import (
     histogram,
     weights,
 )
+from sparseseg.evaluation.reliability import reliability
 from sparseseg.progress import Method
 from sparseseg.recipes import Scene
 
@@ -73,24 +75,42 @@ def _evidence(
     if not slices:
         nothing = dict.fromkeys(number for number in classes if number)
         return Evidence(method, 0, nothing, None, Calibration().t)
-    calibration, expected = _calibrated(slices, wanted)
+    chosen = _chosen(slices, wanted)
+    calibration = fitted(*chosen)
+    likely = calibration(chosen.probabilities, chosen.distances)
+    told = chosen.probabilities.argmax(0)
+    expected = expected_dice(likely, told, chosen.weight)
     counts = [
         counted(one.probabilities.argmax(0), one.target, one.distances, outputs)
         for one in slices
     ]
     found, mean = spreads(np.stack(counts), wanted, expected, seen)
     by_class = {classes[place]: spread for place, spread in found.items()}
-    return Evidence(method, len(slices), by_class, mean, calibration.t)
+    return Evidence(
+        method,
+        len(slices),
+        by_class,
+        mean,
+        calibration.t,
+        annotated=sum(len(scene.slices) for scene in scenes),
+        reliability=reliability(chosen.probabilities, chosen.target, chosen.weight),
+    )
 
 
 def _slices_with(scenes: Sequence[Scene], output: int) -> int:
     return sum(len(kinds[output]) > 0 for scene in scenes for kinds in scene.places)
 
 
-def _calibrated(
-    slices: Sequence[BlindSlice], wanted: Floats
-) -> tuple[Calibration, Floats]:
-    """Fit a calibration; return also the Dice (k) that it makes expect of the slices."""
+class _Chosen(NamedTuple):
+    """Pixels of all left-out slices, which stand for the voxels that nobody annotated."""
+
+    probabilities: NDArray[np.float32]
+    target: NDArray[np.intp]
+    distances: Floats
+    weight: Floats
+
+
+def _chosen(slices: Sequence[BlindSlice], wanted: Floats) -> _Chosen:
     rng = np.random.default_rng(0)
     parts = []
     for one in slices:
@@ -106,6 +126,4 @@ def _calibrated(
     held_out = np.bincount(place, share, minlength=BINS).astype(float)
     weight = share * weights(held_out, wanted)[place]
     weight /= max(weight.mean(), 1e-12)
-    found = fitted(probabilities, target, distances, weight)
-    likely = found(probabilities, distances)
-    return found, expected_dice(likely, probabilities.argmax(0), weight)
+    return _Chosen(probabilities, target, distances, weight)
