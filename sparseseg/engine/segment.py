@@ -77,12 +77,13 @@ class Segmentation:
     classes: tuple[int, ...]
     """What each of the probabilities is of: 0 for background."""
     expected: Mapping[int, float | None]
-    """The Dice that the probabilities alone make expect of each class, before the rules.
+    """The Dice that the probabilities alone make expect of each class.
 
-    None stands for a class that was not predicted.
+    It is before the rules where no slice is annotated. None stands for a class that was not
+    predicted.
     """
     estimate: DiceEstimate
-    """How good the labels are between the annotated slices, before the rules."""
+    """How good the labels are between the annotated slices."""
     uncertainty: NDArray[np.float32] | None = None
     """Entropy over the classes as a share of the largest possible, 0..1."""
     probabilities: NDArray[np.float32] | None = None
@@ -133,11 +134,12 @@ def segment(
         into.labels[...] = cleaned
         cleaned = into.labels
         yield _everything(volume)
+    out = _judged_after(rules, out, cleaned, model.plan.classes)
     made = _segmentation(model, job, out, cleaned, (method, evidence))
     if job.box is not None or (labels is not None and labels.slices()):
         return made
-    looks = looks_of(model.history)
-    doubt = unlike_result(model.plan, looks, volume, cleaned, model.table)
+    looks, table = looks_of(model.history), model.table
+    doubt = unlike_result(model.plan, looks, volume, cleaned, table)
     return replace(made, doubt=doubt)
 
 
@@ -207,6 +209,18 @@ def _arrays(
     )
 
 
+def _judged_after(
+    rules: Sequence[Rule],
+    out: Output,
+    cleaned: NDArray[np.uint8],
+    classes: Sequence[int],
+) -> Output:
+    """Let the confidence be of the labels that rules have left."""
+    if not rules or out.confidence is None:
+        return out
+    return replace(out, confidence=out.confidence.of_labels(cleaned, classes))
+
+
 def _segmentation(
     model: Segmenter,
     job: Job,
@@ -216,15 +230,15 @@ def _segmentation(
 ) -> Segmentation:
     assert out.confidence is not None
     classes = model.plan.classes
-    expected = dict(zip(classes, out.confidence.dice, strict=True))
     method, evidence = known
+    expected = dict(zip(classes, out.confidence.dice, strict=True))
     is_wanted = "probabilities" in job.extras
     return Segmentation(
         labels=labels,
         method=method,
         classes=classes,
         expected={number: dice for number, dice in expected.items() if number},
-        estimate=_estimate(evidence, expected, has_rules=labels is not out.labels),
+        estimate=_estimate(evidence, expected),
         uncertainty=out.uncertainty,
         probabilities=out.probabilities if is_wanted else None,
     )
@@ -255,15 +269,11 @@ def _evidence(
 
 
 def _estimate(
-    evidence: Evidence | str, expected: Mapping[int, float | None], *, has_rules: bool
+    evidence: Evidence | str, expected: Mapping[int, float | None]
 ) -> DiceEstimate:
     if isinstance(evidence, str):
         return DiceEstimate(None, {}, evidence)
-    found = estimate(evidence, expected)
-    if found.mean is None or not has_rules:
-        return found
-    words = say("the estimate is of the labels before the clean-up rules")
-    return replace(found, reason="; ".join(filter(None, (found.reason, words))))
+    return estimate(evidence, expected)
 
 
 def _everything(volume: Volume) -> Tile:

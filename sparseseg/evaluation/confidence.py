@@ -1,7 +1,8 @@
 """How good a prediction is likely to be, told from its own probabilities."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,16 @@ from sparseseg.evaluation.calibration import Calibration
 from sparseseg.evaluation.matching import Nearest
 
 _LEAST = 1e-7
-_VOXELS = 200_000  # of a tile
+_VOXELS, _OF_TILE = 2_000_000, 10_000  # of a large volume, and of each tile at least
 _TEMPERATURES = np.geomspace(0.5, 8.0, 41)
+
+
+class _Kept(NamedTuple):
+    """How likely each class is at chosen voxels of a box."""
+
+    box: Box
+    chosen: NDArray[np.intp]
+    likely: NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,18 +34,21 @@ class Between:
     annotation: NDArray[np.uint8]
     """(z, y, x), 0 where nothing was annotated."""
 
-    def likely(
-        self, probabilities: NDArray[np.float32], index: NDArray[np.intp], box: Box
-    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """Return calibrated probabilities (k, n) and the outputs (n) of such voxels.
+    def chosen(self, box: Box) -> NDArray[np.intp]:
+        """Return the places in a box of such voxels.
 
-        They are every n-th of a large tile, which costs little and says as much.
+        They are every n-th of a large volume, which costs little and says as much.
         """
         free = np.flatnonzero(self.annotation[box.slices] == UNLABELLED)
-        free = free[:: max(1, len(free) // _VOXELS)]
-        flat = probabilities.reshape(len(probabilities), -1)[:, free]
-        distances = self.nearest(box).reshape(-1)[free]
-        return self.calibration(flat, distances), index.reshape(-1)[free]
+        step = min(self.annotation.size // _VOXELS, len(free) // _OF_TILE)
+        return free[:: max(1, step)]
+
+    def likely(
+        self, probabilities: NDArray[np.float32], box: Box, chosen: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Return the calibrated probabilities (k, n) of chosen voxels of a tile."""
+        flat = probabilities.reshape(len(probabilities), -1)[:, chosen]
+        return self.calibration(flat, self.nearest(box).reshape(-1)[chosen])
 
 
 class Confidence:
@@ -54,6 +66,7 @@ class Confidence:
     ) -> None:
         self._temperature = temperature
         self._between = between
+        self._kept: list[_Kept] = []
         self._overlap = np.zeros(outputs)
         self._expected = np.zeros(outputs)
         self._predicted = np.zeros(outputs)
@@ -71,9 +84,33 @@ class Confidence:
         if self._between is None or box is None:
             likely = tempered(probabilities, self._temperature)
         else:
-            likely, index = self._between.likely(probabilities, index, box)
+            chosen = self._between.chosen(box)
+            likely = self._between.likely(probabilities, box, chosen)
+            index = index.reshape(-1)[chosen]
+            self._kept.append(_Kept(box, chosen, likely.astype(np.float16)))
+        self._take(likely, index)
+
+    def of_labels(
+        self, labels: NDArray[np.uint8], classes: Sequence[int]
+    ) -> "Confidence":
+        """Return what it would be of other labels (z, y, x) of the same voxels.
+
+        `classes` are those of the outputs; a label of none of them is no class. It is the
+        same one where nothing is known of voxels between slices.
+        """
+        if not self._kept:
+            return self
+        output = np.full(256, -1)
+        output[list(classes)] = np.arange(len(classes))
+        found = self.blank()
+        for kept in self._kept:
+            told = labels[kept.box.slices].reshape(-1)[kept.chosen]
+            found._take(kept.likely.astype(np.float64), output[told])
+        return found
+
+    def _take(self, likely: NDArray[Any], index: NDArray[np.intp]) -> None:
         self._expected += likely.reshape(len(likely), -1).sum(1, dtype=np.float64)
-        for output in np.unique(index):
+        for output in np.unique(index[index >= 0]):
             members = index == output
             self._predicted[output] += np.count_nonzero(members)
             self._overlap[output] += likely[output][members].sum(dtype=np.float64)

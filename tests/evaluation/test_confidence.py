@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from sparseseg.evaluation.confidence import Confidence, fitted_temperature, tempered
+from sparseseg.boxes import Box
+from sparseseg.evaluation.calibration import Calibration
+from sparseseg.evaluation.confidence import (
+    Between,
+    Confidence,
+    fitted_temperature,
+    tempered,
+)
+from sparseseg.evaluation.matching import Nearest
 
 
 def test_the_expected_dice_of_four_voxels_by_hand():
@@ -34,3 +42,21 @@ def test_the_temperature_that_probabilities_were_sharpened_by_is_found(temperatu
     truth = (honest.cumsum(0) < rng.random(20_000)).sum(0)
     told = tempered(honest, 1 / temperature)
     assert fitted_temperature(told, truth) == pytest.approx(temperature, rel=0.1)
+
+
+def test_cleaned_labels_are_judged_by_what_was_predicted_there():
+    inside = np.array([0.9, 0.8, 0.4, 0.1])
+    probabilities = np.stack([1 - inside, inside]).reshape(2, 1, 1, 4)
+    box = Box.whole((1, 1, 4))
+    annotation = np.zeros((1, 1, 4), np.uint8)
+    nearest = Nearest.of((1, 1, 4), (1, 1, 1), [(0, 5)])
+    between = Between(Calibration(), nearest, annotation)
+    confidence = Confidence(2, between=between)
+    confidence.add(probabilities.astype(np.float32), probabilities.argmax(0), box)
+    # A rule takes the second voxel away: one is left, of which 0.9 is expected to be right.
+    labels = np.array([5, 0, 0, 0], np.uint8).reshape(1, 1, 4)
+    found = confidence.of_labels(labels, (0, 5)).dice
+    assert found[1] == pytest.approx(2 * 0.9 / (1 + 2.2), abs=1e-3)
+    assert found[0] == pytest.approx(2 * 1.7 / (3 + 1.8), abs=1e-3)
+    nothing = confidence.of_labels(np.zeros_like(labels), (0, 5))
+    assert nothing.dice[1] is None

@@ -10,6 +10,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import AnnotatedSlice, annotate_slices
 from sparseseg.engine.model import Model
+from sparseseg.engine.output import Output
 from sparseseg.engine.propagation import remembered
 from sparseseg.engine.score.blind import blind_slices
 from sparseseg.engine.score.evidence import evidence_of
@@ -228,3 +229,15 @@ def test_the_walk_without_a_slice_is_made_once():
     first = [result_of(remembered(one)).found for one in blind]
     again = [result_of(remembered(one)).found for one in blind]
     assert all(one is other for one, other in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize("has_arrays", [False, True])
+def test_the_estimate_is_of_the_labels_after_the_rules(has_arrays):
+    model, (volume, labels) = fitted((2, 2, 2))
+    job = Job(rules=("drop below 999999 voxels",))
+    into = Output(np.zeros(volume.shape, np.uint8)) if has_arrays else None
+    found = finished(segment(model, volume, job, labels=labels, into=into))
+    assert not found.labels.any()
+    assert found.estimate.mean.dice == 0
+    raw = finished(segment(model, volume, Job(rules=()), labels=labels))
+    assert raw.estimate.mean.dice > 0
