@@ -1,7 +1,7 @@
 """What training yields: its steps, the work between them, and scores by method."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from sparseseg.language import say, say_count, template
@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 LeftOut = Literal["slices", "volume"]
 """What a score of "another volume, without slices" was measured on."""
 
-Method = Literal["network", "unguided", "forest", "mixed", "walker", "interpolation"]
+Method = Literal[
+    "network", "unguided", "forest", "mixed", "walked", "walker", "interpolation"
+]
 """What a prediction is made with.
 
 "network" follows the annotation of the volume, "unguided" is the same network that sees
 the image alone; "forest" is the mean of this one and a random forest, which judges each
 voxel by its filters; the walker spreads the annotation along the image, and interpolation
-fills in between annotated slices. "mixed" is the mean of network and walker; if there is a single slice, of the forest too.
+fills in between annotated slices. "mixed" and "walked" are means of network and walker: in
+the first the network counts twice, in the second the walker. If there is a single slice,
+"mixed" has the forest in it too.
 """
 
 METHODS: dict[Method, str] = {
@@ -26,12 +30,11 @@ METHODS: dict[Method, str] = {
     "unguided": say("network without guidance"),
     "forest": say("random forest and network without guidance"),
     "mixed": say("network and random walker"),
+    "walked": say("random walker and network, the walker twice"),
     "walker": say("random walker"),
     "interpolation": say("interpolation"),
 }
 """What each method is called; of equals the later one is shown, which is simpler."""
-
-_LEAST = 0.1  # a mean IoU below tells nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,9 @@ class Score:
     `measures` holds, by method, what `sparseseg.evaluation.evaluate` returns; it is empty
     where nothing could be measured, and `reason` says why in a sentence. `slices` names
     the slices, for example ("z 50",). `advice` says in a sentence what to paint next,
-    where that would help. `default` is shown where nothing was measured. `allowance` is by
-    how much what is learned is likely better than its measure.
+    where that would help. `default` is shown where nothing was measured. `worths` tells
+    how likely each method makes what was painted on all slices that were left out (0..1);
+    a method without one is not shown.
     """
 
     step: int
@@ -52,38 +56,15 @@ class Score:
     reason: str = ""
     advice: str = ""
     default: Method = "network"
-    allowance: float = 0.0
+    worths: Mapping[Method, float] = field(default_factory=dict)
 
     @property
     def best(self) -> Method:
-        """The method to show: the network has to beat the others.
+        """The method to show: the one that is worth most; of equals the later one."""
+        return max(METHODS, key=self._worth) if self.worths else self.default
 
-        Where all fail, what is learned on one slice does not hold on another, so that the
-        walker is shown, which goes by nearness.
-        """
-        if not self.measures:
-            return self.default
-        if "walker" in self.measures and self._all_fail:
-            return "walker"
-        best: Method = "network"
-        for method in METHODS:
-            if method in self.measures and not self._is_ahead(best, method):
-                best = method
-        return best
-
-    @property
-    def _all_fail(self) -> bool:
-        return all(found["mean_iou"] < _LEAST for found in self.measures.values())
-
-    def _is_ahead(self, method: Method, other: Method) -> bool:
-        if method not in self.measures:
-            return False
-        own, others = (self._worth(m) for m in (method, other))
-        return method == other or bool(own > others)
-
-    def _worth(self, method: Method) -> float:
-        allowed = 0.0 if method in ("walker", "interpolation") else self.allowance
-        return float(self.measures[method]["mean_iou"]) + allowed
+    def _worth(self, method: Method) -> tuple[float, int]:
+        return self.worths.get(method, -1.0), [*METHODS].index(method)
 
     def to_json(self) -> dict[str, Any]:
         """Return what a model remembers of it: plain lists, numbers and words."""

@@ -106,10 +106,9 @@ def _explain(model: "Model", method: "Method") -> None:
     if method != "network" and {method, "network"} <= set(score):
         note(
             say(
-                "the prediction uses {method}, because on the held-out "
-                "{slices} it had a mean IoU of "
-                "{mean_iou:.2f} and the network "
-                "{network_mean_iou:.2f}",
+                "the prediction uses {method}, which fits best what was painted on "
+                "all slices that were left out (mean IoU on the held-out {slices}: "
+                "{mean_iou:.2f}, of the network {network_mean_iou:.2f})",
                 method=METHODS[method],
                 slices=_slices(score["slices"]),
                 mean_iou=score[method]["mean_iou"],

@@ -1,8 +1,8 @@
 """Answers that are the mean of a network's and of another one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,20 @@ from sparseseg.boxes import Box
 from sparseseg.engine.propagation import Walk, mixed
 from sparseseg.progress import Method
 from sparseseg.recipes import Answering, Scene
+
+Part = Literal["network", "unguided", "trees", "walker", "interpolation"]
+"""What answers on its own."""
+
+PARTS: Mapping[Method, tuple[Part, ...]] = {
+    "network": ("network",),
+    "unguided": ("unguided",),
+    "forest": ("trees", "unguided"),
+    "mixed": ("network", "walker"),
+    "walked": ("walker", "network"),
+    "walker": ("walker",),
+    "interpolation": ("interpolation",),
+}
+"""What a method takes the mean of; of two, the first counts twice."""
 
 UNGUIDED: tuple[Method, ...] = ("unguided", "forest")
 """Methods whose network sees the image alone."""
@@ -30,17 +44,33 @@ class Learned(Protocol):
         ...
 
 
+def parts_of(methods: Collection[Method]) -> set[Part]:
+    """Return what has to answer so that all these methods can."""
+    return {part for method in methods for part in PARTS[method]}
+
+
+def combined(method: Method, parts: Mapping[Part, Tensor]) -> Tensor:
+    """Return the answer (k, z, y, x) of a method from those of its parts."""
+    first, *others = (parts[part] for part in PARTS[method])
+    return mixed(first, others[0]) if others else first
+
+
+def needs(method: Method, part: Part) -> bool:
+    """Tell whether a method asks a part."""
+    return part in PARTS[method]
+
+
 def mix_of(
     method: Method, model: Learned, scene: Scene, walked: Walk | None
 ) -> Mix | None:
     """Return how a method mixes what the network says, or None if it does not."""
     if method == "forest":
         return partial(_with_forest, model, scene)
-    if method == "mixed" and walked is not None:
-        if len(scene.slices) == 1 and model.recipe.has_classifiers:
-            return partial(_with_both, model, scene, walked)
-        return partial(_with_walk, walked)
-    return None
+    if walked is None or "network" not in PARTS[method]:
+        return None
+    if method == "mixed" and len(scene.slices) == 1 and model.recipe.has_classifiers:
+        return partial(_with_both, model, scene, walked)
+    return partial(_with_walk, method, walked)
 
 
 def _with_forest(model: Learned, scene: Scene, found: Tensor, box: Box) -> Tensor:
@@ -60,5 +90,5 @@ def _with_both(
 _OF_ONE_SLICE = 4 / 5
 
 
-def _with_walk(walked: Walk, found: Tensor, box: Box) -> Tensor:
-    return mixed(found, walked(box))
+def _with_walk(method: Method, walked: Walk, found: Tensor, box: Box) -> Tensor:
+    return combined(method, {"network": found, "walker": walked(box)})

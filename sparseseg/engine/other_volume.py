@@ -11,10 +11,10 @@ import numpy as np
 
 from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
-from sparseseg.engine.held_out import evaluated
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.sparing import spared_volume
+from sparseseg.engine.told import evaluated
 from sparseseg.progress import LeftOut, Score
 from sparseseg.recipes import Scene
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sparseseg.boxes import Box, Tile, Triple, tiles
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import UNGUIDED, Mix, mix_of
+from sparseseg.engine.mixing import PARTS, UNGUIDED, Mix, mix_of, needs
 from sparseseg.engine.output import Output, Wanted, Workers
 from sparseseg.engine.propagation import Walk, interpolated, remembered
 from sparseseg.errors import UserError
@@ -61,20 +61,21 @@ def predict(
     The tiles cover the volume, or one box of it, exactly once. With the annotation of
     this volume as `labels` the prediction follows it; tiles are so small
     that they take about the memory of the model. A tile that does not fit is halved.
-    The methods "mixed", "walker" and "interpolation" need the annotation.
+    What walks or interpolates needs the annotation.
     Raises `UserError` for a volume that does not fit the model.
     """
     scene = Scene.of(model.plan, volume, labels, device=model.device)
     if method in UNGUIDED:
         scene = scene.without(scene.slices)
-    if method in _NEED_SLICES and not scene.planes:
+    is_walked = needs(method, "walker")
+    if (is_walked or method == "interpolation") and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     out.check(volume)
     planned = plan_tiles(model, scene, box=box)
-    walked = (yield from _walk(scene)) if method in _NEED_WALK else None
+    walked = (yield from _walk(scene)) if is_walked else None
     mix = mix_of(method, model, scene, walked)
     for tile in planned:
-        if method in _NEED_NETWORK:
+        if {"network", "unguided"} & {*PARTS[method]}:
             yield from _written(model, scene, out, tile, mix)
         else:
             found = walked(tile.write) if walked else interpolated(scene, tile.write)
@@ -142,11 +143,6 @@ def plan_tiles(
         size = tile_within(model, size, model.memory, spacing)
     reads = partial(model.recipe.reads, model.network, scene)
     return tuple(tiles(volume.shape, tile=size, box=box, reads=reads))
-
-
-_NEED_SLICES = ("mixed", "walker", "interpolation")
-_NEED_NETWORK = ("network", "unguided", "forest", "mixed")
-_NEED_WALK = ("mixed", "walker")
 
 
 def _walk(scene: Scene) -> Generator[Tile, None, Walk]:

@@ -10,8 +10,6 @@ from sparseseg.recipes import Scene
 
 # A slice is left out only on an axis where two others remain to be learned from.
 FEWEST = 3
-# Slices are judged one by one only so many times: each time takes seconds.
-_TRIED = 3
 # Of what a slice shows of a class, others have to show this share.
 _SHARE = 0.25
 
@@ -43,24 +41,6 @@ def spared_volume(scenes: Sequence[Scene]) -> int | None:
         if own.any() and not ((own > 0) & (totals - own < _SHARE * own)).any():
             return place
     return None
-
-
-def left_out_in_turn(scenes: Sequence[Scene]) -> list[tuple[int, AnnotatedSlice]]:
-    """Return which slices to judge methods by one at a time, each with its scene.
-
-    They are inner ones, of all axes before two of one. With one slice there are none.
-    """
-    if sum(len(scene.planes) for scene in scenes) < 2:
-        return []
-    ranked = [
-        (abs(place - len(alike) // 2), number, where)
-        for number, scene in enumerate(scenes)
-        for axis in range(3)
-        for alike in [[where for where in scene.slices if where.axis == axis]]
-        for place, where in enumerate(alike)
-    ]
-    ranked.sort(key=lambda rank: rank[0])
-    return [(number, where) for _, number, where in ranked[:_TRIED]]
 
 
 def counts(scenes: Sequence[Scene]) -> NDArray[np.intp]:

@@ -96,9 +96,12 @@ class Trainee:
         temperature = self.held_out.temperature(self._model, self.seen)
         if temperature is not None:
             self._model.history["temperature"] = temperature
-        if self.held_out.release():
-            yield from self._begin(thorough=True)
-        return score
+        self.held_out.release()
+        yield from self._begin(thorough=True)
+        judged = yield from self.held_out.score(
+            self._model, self.seen, step, seconds, at_once=True
+        )
+        return judged or score
 
     def score_other_volume(self) -> Generator[float, None, None]:
         """Measure once how well a volume is known that was not learned from."""

@@ -41,6 +41,10 @@ _SHOWN = {
         "Shown in the viewer: the mean of the network and of a random walker from your "
         "slices."
     ),
+    "walked": say(
+        "Shown in the viewer: the mean of a random walker from your slices, which counts "
+        "twice, and of the network."
+    ),
     "walker": say(
         "Shown in the viewer: the random walker, until the network beats it."
     ),

@@ -97,9 +97,7 @@ def test_where_interpolation_did_better_it_is_used_and_said(
     monkeypatch.setattr("sparseseg.engine.training.work", train)
     _, stdout, stderr = run(*SEGMENT, "-o", tmp_path / "p.tif")
     assert last_object(stdout)["method"] == "interpolation"
-    assert (
-        "held-out slice z 12 it had a mean IoU of 0.75 and the network 0.50" in stderr
-    )
+    assert "held-out slice z 12: 0.75, of the network 0.50" in stderr
     prediction, annotation = read(tmp_path / "p.tif").array[0], sample.annotation
     painted = annotation > 0
     wanted = np.where(annotation == 255, 0, annotation)

@@ -4,7 +4,7 @@ import pytest
 from sparseseg.classes import ClassTable, LabelClass
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.advice import advice, reason
-from sparseseg.engine.sparing import left_out_in_turn, spared
+from sparseseg.engine.sparing import spared
 from sparseseg.progress import Score
 from sparseseg.recipes import Scene
 from tests.miniature import fresh_model, painted
@@ -75,23 +75,14 @@ def test_a_slice_that_became_the_only_one_of_a_class_is_given_back():
     assert names(spared([later], 0, old)) == ["z 5"]
 
 
-def test_slices_of_all_axes_are_left_out_before_two_of_one():
-    annotation = across_z(2, 5, 8)
-    annotation[:, 6] = np.where(annotation[:, 6] > 0, annotation[:, 6], 255)
-    turns = left_out_in_turn([scene(annotation)])
-    assert [(number, str(where)) for number, where in turns] == [
-        (0, "z 5"),
-        (0, "y 6"),
-        (0, "z 2"),
-    ]
-
-
-def test_a_single_slice_is_never_left_out():
-    assert left_out_in_turn([scene(across_z(5))]) == []
-
-
 def bad(iou=0.3):
-    return Score(1, 1.0, {"network": {"mean_iou": iou, "iou": {}}}, ("z 8",))
+    return Score(
+        1,
+        1.0,
+        {"network": {"mean_iou": iou, "iou": {}}},
+        ("z 8",),
+        worths={"network": iou},
+    )
 
 
 def test_slices_of_one_orientation_and_a_bad_score_call_for_another_orientation():

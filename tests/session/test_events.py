@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from sparseseg.boxes import Box
-from sparseseg.progress import Score
+from sparseseg.progress import Method, Score
 from sparseseg.session.events import Painted, score_reports
 
 
@@ -14,46 +14,19 @@ def measures(iou: float) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("network", "interpolation", "best"),
+    ("worths", "best"),
     [
-        (measures(0.6), measures(0.5), "network"),
-        (measures(0.5), measures(0.5), "interpolation"),
-        (measures(float("nan")), measures(0.5), "interpolation"),
-        (measures(0.1), None, "network"),
-        (None, measures(0.1), "interpolation"),
-        (None, None, "network"),
+        ({"network": 0.6, "interpolation": 0.5}, "network"),
+        ({"network": 0.5, "interpolation": 0.5}, "interpolation"),
+        ({"network": 0.5, "unguided": 0.7, "walker": 0.7}, "walker"),
+        ({"mixed": 0.1}, "mixed"),
+        ({}, "network"),
     ],
 )
-def test_the_network_has_to_beat_interpolation(
-    network: dict[str, object] | None,
-    interpolation: dict[str, object] | None,
-    best: str,
+def test_what_is_worth_most_is_shown_and_of_equals_the_simplest(
+    worths: dict[Method, float], best: Method
 ) -> None:
-    pairs = {"network": network, "interpolation": interpolation}
-    known = {method: found for method, found in pairs.items() if found}
-    assert Score(1, 2.0, known, ("z 1",)).best == best
-
-
-def test_the_best_of_all_methods_is_shown_and_of_equals_the_simplest() -> None:
-    found = {"network": measures(0.5), "unguided": measures(0.7)}
-    assert Score(1, 2.0, found, ("z 1",)).best == "unguided"
-    found |= {"walker": measures(0.7), "interpolation": measures(0.6)}
-    assert Score(1, 2.0, found, ("z 1",)).best == "walker"
-
-
-def test_where_all_methods_fail_the_walker_is_shown() -> None:
-    found = {"mixed": measures(0.03), "walker": measures(0.01)}
-    assert Score(1, 2.0, found, ("z 1",)).best == "walker"
-    found["mixed"] = measures(0.3)
-    assert Score(1, 2.0, found, ("z 1",)).best == "mixed"
-
-
-def test_what_stands_in_for_a_network_loses_only_where_it_is_far_behind() -> None:
-    found = {"mixed": measures(0.4), "walker": measures(0.45)}
-    assert Score(1, 2.0, found, ("z 1",)).best == "walker"
-    assert Score(1, 2.0, found, ("z 1",), allowance=0.1).best == "mixed"
-    found |= {"network": measures(0.41), "walker": measures(0.55)}
-    assert Score(1, 2.0, found, ("z 1",), allowance=0.1).best == "walker"
+    assert Score(1, 2.0, {}, ("z 1",), worths=worths).best == best
 
 
 def test_where_nothing_was_measured_the_default_is_shown() -> None:

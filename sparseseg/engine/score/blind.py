@@ -1,8 +1,10 @@
-"""What a method says of annotated slices that it has not seen."""
+"""What methods say of annotated slices that they have not seen."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +12,11 @@ from torch import Tensor
 
 from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
-from sparseseg.engine.mixing import UNGUIDED
+from sparseseg.engine.mixing import Part, combined, parts_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.propagation import (
     Walk,
     interpolated,
-    mixed,
     remembered,
     walked_through,
 )
@@ -25,7 +26,22 @@ from sparseseg.evaluation.matching import Nearest
 from sparseseg.progress import Method
 from sparseseg.recipes import Scene
 
-_NEED_WALK = ("mixed", "walker")
+Answers = dict[Method, Tensor]
+"""The probabilities (k, z, y, x) of one slice, by method."""
+
+
+class Targeted(Protocol):
+    """What is kept of a slice that was left out."""
+
+    @property
+    def target(self) -> NDArray[np.integer]:
+        """The index of the output of each labelled pixel (n)."""
+        ...
+
+
+_Kept = TypeVar("_Kept", bound=Targeted)
+Keep = Callable[[Scene, Scene, AnnotatedSlice, Answers], _Kept]
+"""Keeps what is needed of a slice: of its scene, the scene without it, and the answers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +63,26 @@ def blind_slices(
     *,
     seconds: float | None = None,
 ) -> Generator[float, None, list[BlindSlice]]:
-    """Leave out fold after fold, yield how far that is, and return all slices.
+    """Return what a method says of all slices, left out fold after fold."""
+    keep = partial(_of_pixels, method)
+    return (yield from left_out(model, scenes, [method], keep, seconds=seconds))
+
+
+def left_out(
+    model: Model,
+    scenes: Sequence[Scene],
+    methods: Collection[Method],
+    keep: Keep[_Kept],
+    *,
+    seconds: float | None = None,
+) -> Generator[float, None, list[_Kept]]:
+    """Leave out fold after fold, yield how far that is, and return what to keep of each slice.
 
     Of the network, those parts answer that are blind to a slice. `scenes` are those that
     the model has learned from. After so many `seconds` no further fold is left out, once
     there are enough slices for an estimate. Returns nothing for a recipe without such parts.
     """
-    found: list[BlindSlice] = []
+    found: list[_Kept] = []
     if not model.recipe.has_classifiers:
         return found
     end = float("inf") if seconds is None else time.perf_counter() + seconds
@@ -64,8 +93,11 @@ def blind_slices(
         yield number / len(left)
         if time.perf_counter() > end and _is_enough(found, scenes):
             break
-        if len(fold) < len(scene.slices):
-            found += yield from _of_fold(model, scenes, (scene, fold), method)
+        if len(fold) == len(scene.slices):
+            continue
+        asked = _Fold(model, scenes, scene, fold)
+        for where, answers in (yield from asked.answers(methods)):
+            found.append(keep(scene, asked.blind, where, answers))
     return found
 
 
@@ -75,34 +107,7 @@ def _spread(count: int) -> list[int]:
     return sorted(range(count), key=lambda place: place * golden % 1)
 
 
-def _of_fold(
-    model: Model,
-    scenes: Sequence[Scene],
-    left_out: tuple[Scene, frozenset[AnnotatedSlice]],
-    method: Method,
-) -> Generator[float, None, list[BlindSlice]]:
-    scene, fold = left_out
-    blind, chosen = scene.without(fold), judged(fold)
-    walked = None
-    if method in _NEED_WALK:
-        walked = yield from walked_through(remembered(blind))
-    every = [(other, where) for other in scenes for where in other.slices]
-    places = [every.index((scene, where)) for where in chosen]
-    trees: Sequence[Tensor] = ()
-    if method == "forest":
-        trees = model.recipe.unseen_forest(model.network, scenes, places)
-    found = []
-    for number, (where, place) in enumerate(zip(chosen, places, strict=True)):
-        learned = _learned(model, scenes, place, blind, method)
-        if learned is not None and trees:
-            learned = mixed(trees[number], learned.float())
-        answer = _answer(method, blind, where, learned, walked)
-        if answer is not None:
-            found.append(_of_pixels(scene, blind, where, answer))
-    return found
-
-
-def _is_enough(found: Sequence[BlindSlice], scenes: Sequence[Scene]) -> bool:
+def _is_enough(found: Sequence[Targeted], scenes: Sequence[Scene]) -> bool:
     """Tell whether each output that is annotated was judged on a slice or two."""
     if len(found) < FEWEST_SLICES:
         return False
@@ -112,37 +117,82 @@ def _is_enough(found: Sequence[BlindSlice], scenes: Sequence[Scene]) -> bool:
     return bool((shown[there] >= FEWEST_OF_CLASS).all())
 
 
-def _learned(
-    model: Model, scenes: Sequence[Scene], place: int, blind: Scene, method: Method
-) -> Tensor | None:
-    """Return (k, rows, columns) of the parts of a network that are blind to a slice."""
-    if method in ("walker", "interpolation"):
-        return None
-    guiding = () if method in UNGUIDED else blind.slices
-    return model.recipe.unseen(model.network, scenes, place, guiding=guiding)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fold:
+    """Slices of a scene that are left out together, and what answers without them."""
 
+    model: Model
+    scenes: Sequence[Scene]
+    scene: Scene
+    left_out: frozenset[AnnotatedSlice]
 
-def _answer(
-    method: Method,
-    blind: Scene,
-    where: AnnotatedSlice,
-    learned: Tensor | None,
-    walked: Walk | None,
-) -> Tensor | None:
-    """Return the probabilities (k, z, y, x) of a slice by a method."""
-    box = Box.plane(blind.volume.shape, where.axis, where.index)
-    if method == "interpolation":
-        return interpolated(blind, box)
-    if method == "walker":
-        return None if walked is None else walked(box)
-    if learned is None:
-        return None
-    found = learned.float().unsqueeze(where.axis + 1)
-    return found if walked is None else mixed(found, walked(box))
+    @property
+    def blind(self) -> Scene:
+        return self.scene.without(self.left_out)
+
+    def answers(
+        self, methods: Collection[Method]
+    ) -> Generator[float, None, list[tuple[AnnotatedSlice, Answers]]]:
+        """Return what methods say of each slice that is judged."""
+        needed, chosen = parts_of(methods), judged(self.left_out)
+        walked = None
+        if "walker" in needed:
+            walked = yield from walked_through(remembered(self.blind))
+        every = [(other, where) for other in self.scenes for where in other.slices]
+        places = [every.index((self.scene, where)) for where in chosen]
+        learned = self._learned(needed, places)
+        found = []
+        for where, told in zip(chosen, learned, strict=True):
+            parts = {
+                part: answer.float().unsqueeze(where.axis + 1)
+                for part, answer in told.items()
+            }
+            parts |= self._propagated(needed, where, walked)
+            answers = {method: combined(method, parts) for method in methods}
+            found.append((where, answers))
+        return found
+
+    def _learned(
+        self, needed: Collection[Part], places: Sequence[int]
+    ) -> list[dict[Part, Tensor]]:
+        """Return (k, rows, columns) of each slice, of parts that have not seen it."""
+        recipe, network = self.model.recipe, self.model.network
+        found: list[dict[Part, Tensor]] = [{} for _ in places]
+        guides: tuple[tuple[Part, Sequence[AnnotatedSlice]], ...] = (
+            ("network", self.blind.slices),
+            ("unguided", ()),
+        )
+        for part, guiding in guides:
+            for told, place in zip(found, places, strict=True):
+                if part in needed:
+                    answer = recipe.unseen(network, self.scenes, place, guiding=guiding)
+                    assert answer is not None
+                    told[part] = answer
+        if "trees" in needed:
+            trees = recipe.unseen_forest(network, self.scenes, places)
+            for told, answer in zip(found, trees, strict=True):
+                told["trees"] = answer
+        return found
+
+    def _propagated(
+        self, needed: Collection[Part], where: AnnotatedSlice, walked: Walk | None
+    ) -> dict[Part, Tensor]:
+        """Return the probabilities (k, z, y, x) of what only spreads the annotation."""
+        box = Box.plane(self.scene.volume.shape, where.axis, where.index)
+        found: dict[Part, Tensor] = {}
+        if walked is not None:
+            found["walker"] = walked(box)
+        if "interpolation" in needed:
+            found["interpolation"] = interpolated(self.blind, box)
+        return found
 
 
 def _of_pixels(
-    scene: Scene, blind: Scene, where: AnnotatedSlice, answer: Tensor
+    method: Method,
+    scene: Scene,
+    blind: Scene,
+    where: AnnotatedSlice,
+    answers: Answers,
 ) -> BlindSlice:
     shape = scene.volume.shape
     box = Box.plane(shape, where.axis, where.index)
@@ -151,7 +201,7 @@ def _of_pixels(
     target = scene.without(set(scene.slices) - {where}).target(box).cpu().numpy()
     labelled = target >= 0
     return BlindSlice(
-        answer.float().cpu().numpy()[:, labelled],
+        answers[method].cpu().numpy()[:, labelled],
         target[labelled].astype(np.intp),
         distances[labelled],
     )

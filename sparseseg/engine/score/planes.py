@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
-from sparseseg.engine.mixing import UNGUIDED, mix_of
+from sparseseg.engine.mixing import UNGUIDED, mix_of, needs
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.propagation import (
@@ -40,7 +40,7 @@ def expected_now(
         tally = between(scene, own, evidence)
         walked = (
             (yield from walked_through(remembered(scene)))
-            if method in ("mixed", "walker")
+            if needs(method, "walker")
             else None
         )
         for box in _spread(scene):

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from sparseseg import starting
+from sparseseg import progress, starting
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import AnnotatedSlice, annotate_slices
@@ -22,7 +22,7 @@ from sparseseg.evaluation.estimate import estimate
 from sparseseg.recipes import Scene
 from tests.miniature import SHAPE, blob_case, fresh_model, result_of, shrink
 
-METHODS = ["network", "unguided", "forest", "mixed", "walker", "interpolation"]
+METHODS = [*progress.METHODS]
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,51 @@
+"""Which answer is shown: what all slices that were left out say together."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sparseseg.engine.told import Told
+from sparseseg.progress import Method
+
+
+def together(held: Sequence[Told], turns: Sequence[Told]) -> list[Told]:
+    """Return what was told of all slices, of each once.
+
+    `held` are slices that the network itself has not seen, `turns` those where parts of it
+    stand in for it: of a slice of both, the network's own answer counts.
+    """
+    known = {_place(one) for one in held}
+    return [*held, *(one for one in turns if _place(one) not in known)]
+
+
+def worths(
+    told: Sequence[Told], measures: Mapping[Method, Mapping[str, Any]]
+) -> dict[Method, float]:
+    """Return how good each method is likely to be: the probability (0..1) of the truth.
+
+    It is the geometric mean over the pixels of a class, and then over the classes: a few
+    strokes tell more by how sure a method is than by how many pixels are right, and a
+    method that is sure of an error errs elsewhere too. Interpolation, which is never sure,
+    counts only where it is right more often than all others, by the `measures` of
+    the same slices.
+    """
+    if not measures:
+        return {}
+    counts = np.sum([one.counts for one in told], axis=0)
+    there = counts > 0
+    found: dict[Method, float] = {}
+    for method in measures:
+        surprise = np.sum([one.surprise[method] for one in told], axis=0)
+        found[method] = float(np.exp(-(surprise[there] / counts[there]).mean()))
+    others = [m["mean_iou"] for method, m in measures.items() if method != _UNSURE]
+    if _UNSURE in found and measures[_UNSURE]["mean_iou"] <= max(others):
+        del found[_UNSURE]
+    return found
+
+
+_UNSURE: Method = "interpolation"
+
+
+def _place(one: Told) -> tuple[int, int, int]:
+    return id(one.volume), one.where.axis, one.where.index

@@ -1,0 +1,158 @@
+"""What methods say of slices that they have not seen, and how good that makes them."""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparseseg.boxes import Box
+from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.data.volume import Volume
+from sparseseg.engine.mixing import PARTS, Part, combined
+from sparseseg.engine.model import Model
+from sparseseg.engine.prediction import network_probabilities
+from sparseseg.engine.propagation import interpolated, remembered, walked_through
+from sparseseg.engine.score.blind import Answers, left_out
+from sparseseg.engine.sparing import Slices
+from sparseseg.evaluation import evaluate
+from sparseseg.progress import Method
+from sparseseg.recipes import Scene
+
+Outputs = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """What methods say of the labelled pixels (n) of a slice that they have not seen."""
+
+    volume: Volume
+    where: AnnotatedSlice
+    target: Outputs
+    """The index of the true output of each pixel."""
+    decided: Mapping[Method, Outputs]
+    """The index of the output that a pixel is taken for."""
+    surprise: Mapping[Method, Floats]
+    """-log of the probability of the true output, summed over its pixels (k)."""
+
+    @property
+    def counts(self) -> Floats:
+        """The pixels of each output (k)."""
+        (size,) = next(iter(self.surprise.values())).shape
+        return np.bincount(self.target, minlength=size).astype(float)
+
+
+def told_when_held_out(
+    model: Model, scenes: Sequence[Scene], out: Sequence[Slices]
+) -> Generator[float, None, list[Told]]:
+    """Return what the network says, and all else, of slices that it never learned from.
+
+    Pixels where other annotated slices cross are left out: those were seen. Yields how
+    far it is.
+    """
+    found: list[Told] = []
+    for number, (scene, slices) in enumerate(zip(scenes, out, strict=True)):
+        blind = scene.without(slices)
+        for where in sorted(slices, key=str):
+            yield number / len(scenes)
+            answers = yield from _answers(model, blind, where)
+            found.append(_kept(model, scene, blind, where, answers))
+    return found
+
+
+def told_in_turn(
+    model: Model, scenes: Sequence[Scene]
+) -> Generator[float, None, list[Told]]:
+    """Return what methods say of slices that are left out fold after fold.
+
+    Where the network would answer, its parts do that are blind to a slice. `scenes` are
+    those that it learned from.
+    """
+    keep = partial(_kept, model)
+    return (yield from left_out(model, scenes, tuple(PARTS), keep, seconds=_SECONDS))
+
+
+_SECONDS = 10.0  # after which no further slice is left out, if there are some
+
+
+def measured(model: Model, told: Sequence[Told]) -> dict[Method, Any]:
+    """Compare what is told with what was painted, all slices together."""
+    # Other slices, or all voxels, may show what these would be scored on.
+    if not any(one.target.size for one in told):
+        return {}
+    truth = np.concatenate([one.target for one in told])
+    return {
+        method: evaluated(
+            model, np.concatenate([one.decided[method] for one in told]), truth
+        )
+        for method in told[0].decided
+    }
+
+
+def evaluated(
+    model: Model, prediction: NDArray[np.integer], truth: NDArray[np.integer]
+) -> dict[str, Any]:
+    """Compare the outputs (n) of a prediction with the true ones, as classes."""
+    values = np.array(model.plan.classes, np.uint8)
+    flat = (1, 1, -1)
+    return dict(evaluate(values[prediction].reshape(flat), values[truth].reshape(flat)))
+
+
+def own_pixels(scene: Scene, blind: Scene, box: Box) -> NDArray[np.int64]:
+    """Return the target of a box, -1 where a scene without some slices is labelled too."""
+    target = scene.target(box)
+    target[blind.target(box) >= 0] = -1
+    own: NDArray[np.int64] = target.cpu().numpy()
+    return own
+
+
+def _answers(
+    model: Model, blind: Scene, where: AnnotatedSlice
+) -> Generator[float, None, Answers]:
+    box = Box.plane(blind.volume.shape, where.axis, where.index)
+    walked = yield from walked_through(remembered(blind))
+    parts: dict[Part, Any] = {
+        "network": network_probabilities(model, blind, box),
+        "walker": walked(box),
+        "interpolation": interpolated(blind, box),
+    }
+    if model.recipe.is_guided:
+        bare = blind.without(blind.slices)
+        parts["unguided"] = network_probabilities(model, bare, box)
+        if model.recipe.has_classifiers:
+            parts["trees"] = model.recipe.forest(model.network, bare, box)
+    return {
+        method: combined(method, parts)
+        for method, needed in PARTS.items()
+        if parts.keys() >= {*needed} and (model.recipe.is_guided or len(needed) == 1)
+    }
+
+
+def _kept(
+    model: Model, scene: Scene, blind: Scene, where: AnnotatedSlice, answers: Answers
+) -> Told:
+    box = Box.plane(scene.volume.shape, where.axis, where.index)
+    target = own_pixels(scene, blind, box)
+    labelled = target >= 0
+    truth = target[labelled].astype(np.uint8)
+    decided: dict[Method, Outputs] = {}
+    surprise: dict[Method, Floats] = {}
+    for method, answer in answers.items():
+        found = answer.cpu().numpy()
+        index = model.recipe.decided(model.plan, found)
+        decided[method] = index[labelled].astype(np.uint8)
+        surprise[method] = _surprise(found[:, labelled], truth)
+    return Told(scene.volume, where, truth, decided, surprise)
+
+
+def _surprise(probabilities: NDArray[np.float32], truth: Outputs) -> Floats:
+    outputs, pixels = probabilities.shape
+    likely = np.maximum(probabilities[truth, np.arange(pixels)], _DOUBT)
+    found: Floats = np.bincount(truth, -np.log(likely), outputs).astype(np.float64)
+    return found
+
+
+_DOUBT = 1e-3  # an answer that is sure may be wrong
