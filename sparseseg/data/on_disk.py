@@ -1,8 +1,8 @@
 """Arrays that stay on disk: what is read is read when it is asked for."""
 
 import mmap
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from sparseseg.errors import UserError
 
 IN_MEMORY = 2**30
 """Bytes; where a person works on volumes, larger ones stay on disk."""
+Found = TypeVar("Found")
 _LEGAL = tuple(map(sorted, ("zyx", "czyx", "tczyx", "tzyx")))
 
 
@@ -45,6 +46,7 @@ class OnDisk:
         self.dtype = np.dtype(source.dtype)
         self.ndim = 4
         self._held: tuple[tuple[slice, slice, slice], NDArray[Any]] | None = None
+        self._known: dict[Hashable, Any] = {}
         self.size = int(np.prod(self.shape))
         self.nbytes = self.size * self.dtype.itemsize
 
@@ -57,6 +59,13 @@ class OnDisk:
         if self._opened is None:
             raise TypeError("these voxels lie in no file that could be opened again")
         return self._opened, ()
+
+    def once(self, key: Hashable, make: Callable[[], Found]) -> Found:
+        """Return what is made of these voxels: the first time it is made, then kept."""
+        if key not in self._known:
+            self._known[key] = make()
+        found: Found = self._known[key]
+        return found
 
     def hold(self, z: slice, y: slice, x: slice) -> None:
         """Keep a block in memory, and serve what lies inside from it, until another."""
@@ -87,6 +96,14 @@ class OnDisk:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         whole = self[:]
         return whole if dtype is None else whole.astype(dtype)
+
+
+def once(array: object, key: Hashable, make: Callable[[], Found]) -> Found:
+    """Return what is made of an array; of one on disk it is made once, and kept with it.
+
+    Planes of a file in blocks take seconds to read, because each block is unpacked whole.
+    """
+    return array.once(key, make) if isinstance(array, OnDisk) else make()
 
 
 def let_go(*arrays: NDArray[Any] | None) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from sparseseg.data.intensity import plane_sample
+from sparseseg.data.on_disk import once
 from sparseseg.data.orientation import axis_codes
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
@@ -87,6 +88,10 @@ def detail_of(volume: Volume) -> tuple[float, ...]:
     That is what a blur by a voxel takes away, in a few planes across z: noise raises it,
     and a volume out of focus has less.
     """
+    return once(volume.array, "detail", lambda: _detail_of(volume))
+
+
+def _detail_of(volume: Volume) -> tuple[float, ...]:
     places = np.unique(np.linspace(0, volume.shape[0] - 1, _PLANES).round().astype(int))
     shares = []
     for channel in range(volume.channels):

@@ -19,6 +19,8 @@ from torch.nn import functional as F
 
 from sparseseg.boxes import Box, Triple
 from sparseseg.data.intensity import GreyCurve, is_ct, plane_sample, spanning
+from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.source import Source
 from sparseseg.recipes import Scene
 from sparseseg.recipes.guidance import BORDER
 from sparseseg.recipes.kept import Kept
@@ -29,6 +31,7 @@ _PLANES = 48  # that are looked at for the darkest and the brightest grey value
 _LEAST = 1e-4  # of a step, so that no voxel is cut off
 _TOLERANCE = 1e-3
 _MOST_ROUNDS = 500
+_READ = 4  # planes of a slab of nodes, of what lies on disk
 _ROUNDS = 10  # between two chances to do something else
 # Of a class at 1 and the others at -1, this leaves the others 2% to share.
 _SHARPNESS = 2.0
@@ -117,7 +120,7 @@ def walk(scene: Scene) -> Generator[None, None, Walk]:
     """Spread the annotation of a scene; yield now and then, and return the answer."""
     anisotropy = scene.plan.anisotropy
     cell = cell_of(scene.volume.shape, anisotropy)
-    grey = yield from _coarse(scene, cell)
+    grey = yield from _grid(scene, cell)
     seeds = _seeds(scene, cell, tuple(grey.shape[1:]))
     sides = [c * a for c, a in zip(cell, anisotropy, strict=True)]
     graph = _graph(grey, sides)
@@ -135,13 +138,34 @@ def cell_of(shape: Triple, anisotropy: Sequence[float]) -> Triple:
     return cell[0], cell[1], cell[2]
 
 
-def _coarse(scene: Scene, cell: Triple) -> Generator[None, None, NDArray[np.float32]]:
-    """Return the mean grey values (c, z, y, x) of each node, slab by slab."""
-    array = scene.volume.array
-    curves = [_curve(scene, channel) for channel in range(scene.volume.channels)]
+def _grid(scene: Scene, cell: Triple) -> Generator[None, None, NDArray[np.float32]]:
+    """Return the grey values (c, z, y, x) of the nodes, which do not change by painting."""
+    channels = range(scene.volume.channels)
+    curves = tuple(_curve(scene, channel) for channel in channels)
+    found = _GRIDS.get(scene.volume, curves)
+    if found is None:
+        found = yield from _coarse(scene.volume.array, curves, cell)
+        _GRIDS.keep(scene.volume, curves, found)
+    return found
+
+
+_GRIDS: Kept[NDArray[np.float32]] = Kept()
+
+
+def _coarse(
+    array: Source, curves: Sequence[GreyCurve], cell: Triple
+) -> Generator[None, None, NDArray[np.float32]]:
+    """Return the mean grey values (c, z, y, x) of each node, slab by slab.
+
+    Of an array on disk, only the middle planes of a slab are read.
+    """
+    depth = array.shape[1]
+    most = _READ if isinstance(array, OnDisk) else depth
     slabs = []
-    for first in range(0, scene.volume.shape[0], cell[0]):
-        slab = np.asarray(array[:, first : first + cell[0], :, :])
+    for first in range(0, depth, cell[0]):
+        thick = min(cell[0], depth - first)
+        begin = first + max(0, thick - most) // 2
+        slab = np.asarray(array[:, begin : begin + min(most, thick), :, :])
         parts = zip(curves, slab, strict=True)
         grey = torch.from_numpy(np.stack([curve(part) for curve, part in parts]))
         size = (grey.shape[1], *cell[1:])

@@ -58,7 +58,7 @@ class Trainee:
         self.seen = self._bare_scenes()
         self._scenes: list[Scene] = []
         self._failures = 0
-        self._next_gathering = _GATHERING_SECONDS
+        self._next_gathering: float | None = None
         self._gathered = 0.0
         self.enough: int | None = None
         self._network: nn.Module
@@ -119,6 +119,8 @@ class Trainee:
         """
         if is_last:
             yield from self.score_other_volume()
+        if self._next_gathering is None:  # nobody waits for it before the first step
+            self._next_gathering = seconds + _GATHERING_SECONDS
         if not self._wants_score or (seconds < self._next_gathering and not is_last):
             return None
         begin = time.perf_counter()

@@ -61,11 +61,12 @@ def binned(distances: NDArray[np.float64]) -> NDArray[np.intp]:
 
 def histogram(nearest: Nearest, free: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return how many of the voxels that are `free` (z, y, x) lie in each bin."""
+    # The bin of the least distance is the least bin.
+    along_z, y, x = (binned(part).astype(np.uint8) for part in nearest.along)
+    plane = np.minimum(y[:, None], x)
     total = np.zeros(BINS)
-    depth, height, width = free.shape
-    for z in range(depth):
-        box = Box((z, 0, 0), (z + 1, height, width))
-        total += np.bincount(binned(nearest(box)[0][free[z]]), minlength=BINS)
+    for z, own in enumerate(along_z):
+        total += np.bincount(np.minimum(plane, own)[free[z]], minlength=BINS)
     return total
 
 

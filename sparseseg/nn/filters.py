@@ -72,22 +72,25 @@ def filter_bank(
         sides = [s * a / scale for s, a in zip(stride, anisotropy, strict=True)]
         found = _octave(coarse, sides)
         for axis in (2, 1, 0):  # the last is the largest, and its rows are whole
-            found = _refined(found, axis + 1, stride[axis], part.shape[axis])
-        z, y, x = (
-            slice(w.start - r.start, w.stop - r.start)
-            for w, r in zip(wanted, read, strict=True)
-        )
-        channels.append(found[:, z, y, x])
+            first, w = read[axis].start, wanted[axis]
+            found = _refined(
+                found, axis + 1, stride[axis], w.start - first, w.stop - first
+            )
+        channels.append(found)
     return torch.cat(channels)
 
 
-def _refined(coarse: Tensor, axis: int, factor: int, size: int) -> Tensor:
-    """Interpolate linearly between the middles of a grid's cells along one axis.
+def _refined(coarse: Tensor, axis: int, factor: int, begin: int, end: int) -> Tensor:
+    """Interpolate linearly between the middles of a grid's cells, from begin to end.
 
-    Three of these are trilinear interpolation, at a third of its time.
+    Three of these, one along each axis, are trilinear interpolation, at a third of its
+    time. Cells that none of the wanted voxels lies between are left out.
     """
     if factor == 1:
-        return coarse
+        return coarse.narrow(axis, begin, end - begin)
+    low = max(0, begin // factor - 1)
+    high = min(coarse.shape[axis], -(-end // factor) + 1)
+    coarse = coarse.narrow(axis, low, high - low)
     shape = list(coarse.shape)
     fine = coarse.new_empty([*shape[: axis + 1], factor, *shape[axis + 1 :]])
     last = coarse.shape[axis] - 1
@@ -98,7 +101,7 @@ def _refined(coarse: Tensor, axis: int, factor: int, size: int) -> Tensor:
         at = (phase + 0.5) / factor - 0.5  # from the middle of its cell
         other = before if at < 0 else after
         torch.lerp(coarse, other, abs(at), out=fine.select(axis + 1, phase))
-    return fine.flatten(axis, axis + 1).narrow(axis, 0, size)
+    return fine.flatten(axis, axis + 1).narrow(axis, begin - low * factor, end - begin)
 
 
 def _needed(wanted: slice, stride: int, size: int) -> slice:

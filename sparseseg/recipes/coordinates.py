@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sparseseg.boxes import Box
 from sparseseg.data.intensity import own_scale
+from sparseseg.data.on_disk import once
 
 Extent = tuple[tuple[float, float], ...]
 """Where the foreground begins and ends along z, y, x, in voxels."""
@@ -27,6 +28,10 @@ def extent_of(array: Any) -> Extent:
 
     A few planes across z are looked at, so that this is quick also on disk.
     """
+    return once(array, "extent", lambda: _extent_of(array))
+
+
+def _extent_of(array: Any) -> Extent:
     scale = own_scale(array, 0)
     depth = array.shape[1]
     planes = np.unique(np.linspace(0, depth - 1, _PLANES).round().astype(int))

@@ -111,8 +111,8 @@ class Learning(Protocol):
         """Return what parts of a network say of a slice that they have not seen.
 
         `place` counts the slices of all scenes. It is (k, rows, columns), with guidance
-        by those slices of `guiding` that are others; None where nothing is blind to a
-        slice.
+        by those slices of `guiding` that are others, and means something where the slice
+        is labelled; None where nothing is blind to a slice.
         """
 
     def unseen_forest(
@@ -120,8 +120,8 @@ class Learning(Protocol):
     ) -> list[Tensor]:
         """Return what a random forest says of slices that it grew without.
 
-        `places` count the slices of all scenes; each answer is (k, rows, columns). There is
-        none where no other slice is left, and where the recipe is not guided.
+        `places` count the slices of all scenes; each answer is (k, rows, columns), and means
+        something where the slice is labelled. There is none where no other slice is left, and where the recipe is not guided.
         """
 
     def batches(

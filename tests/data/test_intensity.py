@@ -22,6 +22,15 @@ def test_a_curve_is_linear_between_its_knots_and_flat_beyond():
     assert found.dtype == np.float32
 
 
+@pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u2", ">i2"])
+def test_small_integers_are_looked_up_as_they_would_be_interpolated(kind):
+    curve = GreyCurve((-100.0, 0.0, 30.0), (-2.0, 0.0, 5.0))
+    grey = np.arange(-128, 128).astype(kind)
+    expected = curve(grey.astype(np.float64))
+    np.testing.assert_array_equal(curve(grey), expected)
+    assert curve(grey).dtype == np.float32
+
+
 def test_a_curve_keeps_its_shape_between_other_ends():
     curve = GreyCurve((0.0, 10.0, 20.0), (-2.0, -1.0, 2.0)).reaching(0.0, 1.0)
     np.testing.assert_allclose(curve(np.array([0, 10, 20])), [0, 0.25, 1])
@@ -146,3 +155,35 @@ def test_painted_greys_on_disk_are_those_in_memory():
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], [*NOISE[1, :2].ravel(), *NOISE[4, 3]])
     assert not painted_greys(OnDisk(NOISE, "zyx"), 0, painted, [7]).size
+
+
+class Counted:
+    """A source that counts the voxels that are read of it."""
+
+    shape, dtype = NOISE.shape, NOISE.dtype
+
+    def __init__(self):
+        self.read = 0
+
+    def __getitem__(self, places):
+        found = NOISE[places]
+        self.read += found.size
+        return found
+
+
+def test_what_is_sampled_of_a_file_is_read_once():
+    source = Counted()
+    disk = OnDisk(source, "zyx")
+    first = own_scale(disk, 0)
+    read = source.read
+    assert own_scale(disk, 0) == first
+    assert 0 < source.read == read
+
+
+def test_of_a_painted_plane_only_the_part_round_the_paint_is_read():
+    source = Counted()
+    painted = np.zeros(NOISE.shape, np.uint8)
+    painted[2, 1:3, 4] = 1
+    found = painted_greys(OnDisk(source, "zyx"), 0, painted, [1])
+    np.testing.assert_array_equal(found, NOISE[2, 1:3, 4])
+    assert source.read == 2

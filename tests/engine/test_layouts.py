@@ -9,12 +9,19 @@ import torch
 from sparseseg.boxes import Box
 from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.slices import annotate_slices
 from sparseseg.data.volume import Volume
 from sparseseg.engine.mixing import mix_of
 from sparseseg.engine.output import Output
 from sparseseg.engine.prediction import predict
-from sparseseg.engine.propagation import interpolated, mixed, remembered, walk
+from sparseseg.engine.propagation import (
+    cell_of,
+    interpolated,
+    mixed,
+    remembered,
+    walk,
+)
 from sparseseg.engine.training import train
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import recipe, slices
@@ -133,6 +140,26 @@ def test_a_walk_on_a_coarse_grid_keeps_the_outlines_of_slices(monkeypatch):
     found = result_of(walk(scene))(Box.whole(SHAPE)).argmax(0).numpy()
     painted = labels.array > 0
     assert np.array_equal(found[painted], truth[painted])
+
+
+def test_of_a_file_a_walk_reads_the_middle_planes_of_its_nodes_once(monkeypatch):
+    monkeypatch.setattr("sparseseg.engine.propagation._NODES", 10)
+    volume, truth = tube()
+    labels, read = labels_of(truth, (2, 0, 0)), []
+
+    class Spied(OnDisk):
+        def _read(self, key):
+            read.append(key[1].indices(SHAPE[0])[:2])
+            return super()._read(key)
+
+    disk = Spied(np.asarray(volume.array), "czyx")
+    scene = scene_of(replace(volume, array=disk), labels)
+    cells = cell_of(SHAPE, scene.plan.anisotropy)[0]
+    read.clear()
+    for seen in (scene, scene.without(scene.slices[:1])):
+        result_of(walk(seen))
+    assert cells == 12
+    assert [part for part in read if part[1] - part[0] > 1] == [(4, 8), (12, 16)]
 
 
 def test_a_walk_is_made_anew_only_where_something_is_painted():

@@ -103,9 +103,17 @@ def test_a_coarse_octave_is_refined_as_by_trilinear_interpolation(stride):
     found = coarse
     for axis, factor in enumerate(stride):
         shape[axis] *= factor
-        found = filters._refined(found, axis + 1, factor, shape[axis])
+        found = filters._refined(found, axis + 1, factor, 0, shape[axis])
     wanted = F.interpolate(coarse[None], size=shape, mode="trilinear")[0]
     torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0, 5), (9, 10), (7, 17), (31, 40)])
+def test_a_part_is_refined_as_the_whole_is(begin, end):
+    coarse = torch.randn(2, 1, 1, 5, generator=torch.manual_seed(0))
+    whole = filters._refined(coarse, 3, 8, 0, 40)
+    found = filters._refined(coarse, 3, 8, begin, end)
+    torch.testing.assert_close(found, whole[..., begin:end], rtol=0, atol=0)
 
 
 def test_a_part_with_its_halo_is_filtered_as_the_whole_is():

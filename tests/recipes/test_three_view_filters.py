@@ -15,6 +15,7 @@ from tests.miniature import fresh_model
 
 SHAPE = (16, 16, 16)
 SLOPE = 2  # of the first octave
+NOISE = np.random.default_rng(0).random((8, 50, 40)).astype(np.float32)
 
 
 def ramp(spacing=(1.0, 1.0, 1.0)):
@@ -30,6 +31,14 @@ def plans(labelled):
     plan = fresh_model(labelled).plan
     old = {name: value for name, value in plan.network.items() if name != "bank"}
     return plan, replace(plan, network=old)
+
+
+def noise():
+    """Return a scene of noise with one annotated slice."""
+    labels = np.zeros(NOISE.shape, np.uint8)
+    labels[4, :9], labels[4, 9:] = 1, 255
+    labelled = Volume.from_array(NOISE), SparseLabels(labels)
+    return Scene.of(fresh_model(labelled).plan, *labelled)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +66,29 @@ def test_a_ramp_ends_in_a_slope_and_for_an_earlier_model_in_a_mirror():
     assert slopes[0][0, 8, 8] > 0.1
     torch.testing.assert_close(slopes[1][0, 8, 8], torch.tensor(0.0).half())
     torch.testing.assert_close(slopes[1][8, 8, 8], within)
+
+
+def test_the_filters_of_a_plane_are_those_of_the_whole_volume(monkeypatch):
+    scene = noise()
+    whole = features.features(scene, Box.whole(NOISE.shape))
+    monkeypatch.setattr(features, "_REMEMBERED", 0)
+    monkeypatch.setattr(features, "_READ", 100 * 90 * 100)  # several parts a plane
+    again = Scene.of(scene.plan, Volume.from_array(NOISE))
+    for axis, index in ((0, 2), (1, 30), (2, 15)):
+        plane = Box.plane(NOISE.shape, axis, index)
+        found = features.features(again, plane)
+        torch.testing.assert_close(found, whole[(slice(None), *plane.slices)])
+
+
+def test_the_last_planes_are_remembered_up_to_a_limit(monkeypatch):
+    scene = noise()
+    monkeypatch.setattr(features, "_REMEMBERED", 0)
+    monkeypatch.setattr(features, "_RECENT", 2 * NOISE[0].size)
+    made = []
+    filtered = features._filtered
+    monkeypatch.setattr(
+        features, "_filtered", lambda *args: made.append(args) or filtered(*args)
+    )
+    for index in (1, 2, 1, 3, 1, 2):  # the fourth drives 2 out, the sixth 3
+        features.features(scene, Box.plane(NOISE.shape, 0, index))
+    assert len(made) == 4

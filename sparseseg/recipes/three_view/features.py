@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Generator, Hashable, Iterator
+from math import prod
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from sparseseg.recipes.scene import Scene
 NEIGHBOURS = (-2, -1, 1, 2)
 _REMEMBERED = 24_000_000  # voxels, of all volumes, whose whole bank is kept: 1 GB
 _BANK_TILE = (64, 128, 128)
+_READ = 10_000_000  # voxels at once, of which a bank is made
+_RECENT = 6_000_000  # voxels of planes, of each volume, whose bank is kept: 250 MB
 BANK = 2
 """Which filters a new model looks at; the first kind mirrored the volume at its ends."""
 
@@ -25,10 +28,27 @@ def features(scene: Scene, box: Box) -> Tensor:
         return _drained(_bank(scene, box))
     for _ in kept(scene):
         pass
-    whole = _BANKS.get(scene.volume, _key(scene))
-    if whole is None:
-        return _drained(_bank(scene, box))
-    return whole[(slice(None), *box.slices)]
+    whole = _BANKS.get(scene.volume, key_of(scene))
+    if whole is not None:
+        return whole[(slice(None), *box.slices)]
+    return _of_plane(scene, box) if 1 in box.shape else _drained(_bank(scene, box))
+
+
+def _of_plane(scene: Scene, box: Box) -> Tensor:
+    """Return the bank of a plane; previews and trees ask for the last ones again."""
+    key = key_of(scene)
+    recent = _RECENTLY.get(scene.volume, key) or {}
+    found = recent.pop(box, None)
+    recent[box] = _drained(_bank(scene, box)) if found is None else found
+    while (
+        len(recent) > 1 and sum(bank[0].numel() for bank in recent.values()) > _RECENT
+    ):
+        del recent[next(iter(recent))]
+    _RECENTLY.keep(scene.volume, key, recent)
+    return recent[box]
+
+
+_RECENTLY: Kept[dict[Box, Tensor]] = Kept()
 
 
 def kept(scene: Scene) -> Iterator[float]:
@@ -36,7 +56,7 @@ def kept(scene: Scene) -> Iterator[float]:
 
     Slices in three orientations need nearly all of it, and every preview needs it again.
     """
-    key = _key(scene)
+    key = key_of(scene)
     if _BANKS.get(scene.volume, key) is None and _has_room(scene):
         whole = yield from _bank(scene, Box.whole(scene.volume.shape))
         _BANKS.keep(scene.volume, key, whole)
@@ -50,7 +70,8 @@ def _has_room(scene: Scene) -> bool:
     return bool(scene.volume.array.size + sum(others) <= _REMEMBERED)
 
 
-def _key(scene: Scene) -> Hashable:
+def key_of(scene: Scene) -> Hashable:
+    """Return what the filters of a volume depend on, besides the volume."""
     return scene.plan, scene.device
 
 
@@ -79,11 +100,29 @@ def _bank(scene: Scene, box: Box) -> Generator[float, None, Tensor]:
     volume = scene.volume
     count = volume.channels * filter_count()
     found = torch.empty(count, *box.shape, dtype=torch.float16, device=scene.device)
-    for tile in tiles(volume.shape, tile=_BANK_TILE, box=box):
+    for tile in tiles(volume.shape, tile=_tile(scene.plan, box), box=box):
         there = tile.write.relative_to(box).slices
         found[(slice(None), *there)] = _filtered(scene, tile.write).half()
         yield tile.done / tile.total
     return found
+
+
+def _tile(plan: Plan, box: Box) -> Triple:
+    """Return the sides of the parts of a box: of a plane they are longer, for less halo."""
+    halo = filter_halo(sides(plan))
+    z, y, x = map(min, box.shape, _BANK_TILE)
+    part = [z, y, x]
+    while True:
+        short = [axis for axis in range(3) if part[axis] < box.shape[axis]]
+        if not short:
+            break
+        axis = min(short, key=lambda n: part[n] - box.shape[n] / 1e6)
+        longer = [*part]
+        longer[axis] = min(2 * part[axis], box.shape[axis])
+        if prod(n + 2 * h for n, h in zip(longer, halo, strict=True)) > _READ:
+            break
+        part = longer
+    return part[0], part[1], part[2]
 
 
 def _drained(work: Generator[float, None, Tensor]) -> Tensor:

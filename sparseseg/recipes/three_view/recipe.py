@@ -107,6 +107,7 @@ class ThreeViewRecipe(Plain):
         for scene in scenes:
             for done in features.kept(scene):
                 yield done * _FILTERING
+        slices.forget_others(scenes)
         drawn = slices.training_slices(scenes)
         for one in drawn:
             yield _FILTERING
@@ -124,7 +125,7 @@ class ThreeViewRecipe(Plain):
         *,
         guiding: Collection[AnnotatedSlice],
     ) -> Tensor | None:
-        """Return what the classifier says that is blind to a slice.
+        """Return what the classifier says that is blind to a slice, where it is labelled.
 
         Where there is one slice only, nothing is blind to it.
         """
@@ -135,12 +136,15 @@ class ThreeViewRecipe(Plain):
         one = drawn[place]
         planes = one.inputs(one.whole, [w for w in one.others if w in guiding])
         with torch.inference_mode():
-            return network.voxelwise(planes[None], one.fold)[0]
+            pixels = network.voxelwise(
+                one.labelled_of(planes)[None, ..., None], one.fold
+            )
+        return one.put_back(pixels[0, ..., 0])
 
     def unseen_forest(
         self, network: nn.Module, scenes: Sequence[Scene], places: Sequence[int]
     ) -> list[Tensor]:
-        """Return what trees say of slices, which grew from all others."""
+        """Return what trees say of slices, where they are labelled, that grew from others."""
         assert isinstance(network, GuidedUNet)
         drawn = slices.training_slices(scenes)
         known = [one for place, one in enumerate(drawn) if place not in places]
@@ -151,10 +155,10 @@ class ThreeViewRecipe(Plain):
         trees.fit(*slices.bare_pixels(known, rng), rng)
         found = []
         for place in places:
-            channels = drawn[place].alone
+            one = drawn[place]
             with torch.inference_mode():
-                answer: Tensor = trees(channels.flatten(1).T.contiguous())
-            found.append(answer.T.reshape(-1, *channels.shape[1:]))
+                answer: Tensor = trees(one.labelled_of(one.alone).T.contiguous())
+            found.append(one.put_back(answer.T))
         return found
 
     def batches(

@@ -10,6 +10,7 @@ from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.nn import losses
 from sparseseg.nn.guided_unet import FOLDS
+from sparseseg.recipes.kept import Kept
 from sparseseg.recipes.recipe import Batch
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features
@@ -28,7 +29,7 @@ _RARE = 0.3  # of the crops are centred on a class drawn evenly
 
 
 class TrainingSlice:
-    """One annotated slice ready for crops: its features are computed once."""
+    """One annotated slice ready for crops: its features are computed once a volume."""
 
     def __init__(
         self, scene: Scene, number: int, *, fold: int, unguided: float
@@ -41,7 +42,6 @@ class TrainingSlice:
         target = torch.from_numpy(plane.target.astype(np.int64))
         self.target = target.to(scene.device)
         self._places = scene.places[number]
-        self._features: tuple[Tensor, Tensor] | None = None
         self.others = tuple(w for w in scene.slices if w != plane.where)
         self._unguided = unguided
         self.is_crossed = any(where.axis != self.axis for where in self.others)
@@ -80,20 +80,32 @@ class TrainingSlice:
     @property
     def features(self) -> tuple[Tensor, Tensor]:
         """The filters and the neighbouring planes (c, rows, columns), half precision."""
-        if self._features is None:
+        known = _known(self.scene)
+        place = self.axis, self.where.index
+        if place not in known:
             found = (
                 features.features(self.scene, self.box),
                 features.neighbours(self.scene, self.box, self.axis),
             )
             filters, beside = (part.squeeze(self.axis + 1).half() for part in found)
-            self._features = filters, beside
-        return self._features
+            known[place] = filters, beside
+        return known[place]
 
     @property
     def alone(self) -> Tensor:
         """The channels (c, rows, columns) without guidance: filters, and where it is."""
         places = self.scene.coordinates(self.box).squeeze(self.axis + 1)
         return torch.cat([self.features[0].float(), places])
+
+    def labelled_of(self, channels: Tensor) -> Tensor:
+        """Return the labelled pixels (c, n) of channels (c, rows, columns)."""
+        return channels[:, self.target != losses.IGNORE]
+
+    def put_back(self, pixels: Tensor) -> Tensor:
+        """Return labelled pixels (c, n) in their places (c, rows, columns), 0 elsewhere."""
+        found = pixels.new_zeros(len(pixels), *self.target.shape)
+        found[:, self.target != losses.IGNORE] = pixels
+        return found
 
     def inputs(
         self, window: tuple[slice, slice], guiding: Sequence[AnnotatedSlice]
@@ -128,6 +140,29 @@ class TrainingSlice:
             int(np.clip(a - rng.integers(s), 0, r))
             for a, s, r in zip(at, size, room, strict=True)
         ]
+
+
+_Known = dict[tuple[int, int], tuple[Tensor, Tensor]]
+_KNOWN: Kept[_Known] = Kept()
+
+
+def _known(scene: Scene) -> _Known:
+    """Return the features of the slices of a volume, by axis and index."""
+    key = features.key_of(scene)
+    found = _KNOWN.get(scene.volume, key)
+    if found is None:
+        found = {}
+        _KNOWN.keep(scene.volume, key, found)
+    return found
+
+
+def forget_others(scenes: Sequence[Scene]) -> None:
+    """Let go of what is known of slices that are not learned from any more."""
+    for scene in scenes:
+        known = _known(scene)
+        places = {(where.axis, where.index) for where in scene.slices}
+        for place in known.keys() - places:
+            del known[place]
 
 
 def training_slices(scenes: Sequence[Scene]) -> list[TrainingSlice]:
