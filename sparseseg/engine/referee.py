@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sparseseg.engine.mixing import PARTS
 from sparseseg.engine.told import Told
 from sparseseg.progress import Method
 
@@ -26,9 +27,10 @@ def worths(
 
     It is the geometric mean over the pixels of a class, and then over the classes: a few
     strokes tell more by how sure a method is than by how many pixels are right, and a
-    method that is sure of an error errs elsewhere too. Interpolation, which is never sure,
-    counts only where it is right more often than all others, by the `measures` of
-    the same slices.
+    method that is sure of an error errs elsewhere too. Of a few pixels nearly alike methods
+    cannot be told apart: there a mean of two is trusted more, as its parts err in other
+    places. Interpolation, which is never sure, counts only where it is right more often
+    than all others, by the `measures` of the same slices.
     """
     if not measures:
         return {}
@@ -37,7 +39,9 @@ def worths(
     found: dict[Method, float] = {}
     for method in measures:
         surprise = np.sum([one.surprise[method] for one in told], axis=0)
-        found[method] = float(np.exp(-(surprise[there] / counts[there]).mean()))
+        mean = (surprise[there] / counts[there]).mean()
+        trust = _TRUST / (1 + counts.sum() / _FEW) * (len(PARTS[method]) > 1)
+        found[method] = float(np.exp(trust - mean))
     others = [m["mean_iou"] for method, m in measures.items() if method != _UNSURE]
     if _UNSURE in found and measures[_UNSURE]["mean_iou"] <= max(others):
         del found[_UNSURE]
@@ -45,6 +49,8 @@ def worths(
 
 
 _UNSURE: Method = "interpolation"
+_TRUST = 0.1  # in a mean of two, if there are no pixels
+_FEW = 1000  # pixels, of which it is half
 
 
 def _place(one: Told) -> tuple[int, int, int]:

@@ -97,7 +97,7 @@ class Trainee:
         if temperature is not None:
             self._model.history["temperature"] = temperature
         self.held_out.release()
-        yield from self._begin(thorough=True)
+        yield from self._begin(thorough=False)
         judged = yield from self.held_out.score(
             self._model, self.seen, step, seconds, at_once=True
         )

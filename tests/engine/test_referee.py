@@ -59,5 +59,13 @@ def test_a_slice_that_the_network_answered_itself_counts_once():
     assert both[0] is held[0]
 
 
+@pytest.mark.parametrize(("pixels", "best"), [(100, "walked"), (10_000, "walker")])
+def test_of_few_pixels_a_mean_of_two_is_trusted_more_than_its_parts(pixels, best):
+    likely = {"walker": [0.5] * pixels, "walked": [0.48] * pixels}
+    one = told(1, [0, 1] * (pixels // 2), **likely)
+    found = worths([one], right(walker=0.5, walked=0.5))
+    assert max(found, key=found.get) == best
+
+
 def test_where_nothing_was_measured_no_method_is_worth_anything():
     assert worths([], {}) == {}
