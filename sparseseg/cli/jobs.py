@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sparseseg.data.volume import Volume
     from sparseseg.engine.model import Model
     from sparseseg.engine.segment import Job, Segmentation
+    from sparseseg.engine.team import Team
     from sparseseg.progress import Method, Step
     from sparseseg.recipes import Case
     from sparseseg.settings.training import TrainSettings
@@ -23,14 +24,40 @@ if TYPE_CHECKING:
 def train(
     model: "Model", cases: "Sequence[Case]", settings: "TrainSettings", *, rescue: Path
 ) -> None:
-    """Train to the end; at Ctrl-C save the model so far to `rescue` and pass it on."""
+    """Train to the end; at Ctrl-C save the model so far to `rescue` and pass it on.
+
+    Where `torchrun` started several processes, all train, and only the first one returns.
+    """
+    from sparseseg.engine import team
+    from sparseseg.engine.following import follow
+
+    with team.joined(settings.device) as joined:
+        if joined is None:
+            _train(model, cases, settings, None, rescue)
+        elif joined.leads:
+            try:
+                _train(model, cases, settings, joined, rescue)
+            finally:
+                joined.dismiss()
+        else:
+            follow(joined, model, cases, settings)
+            raise SystemExit(0)
+
+
+def _train(
+    model: "Model",
+    cases: "Sequence[Case]",
+    settings: "TrainSettings",
+    team: "Team | None",
+    rescue: Path,
+) -> None:
     from sparseseg.engine import training
     from sparseseg.progress import Step
 
     steps = 0
     try:
         with bar(say("training")) as show:
-            for item in training.work(model, cases, settings):
+            for item in training.work(model, cases, settings, team=team):
                 if isinstance(item, Step):
                     steps = item.step
                     show(item.done or 0.0, _words(item))

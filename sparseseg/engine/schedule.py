@@ -34,6 +34,10 @@ class Clock:
         running = 0.0 if self._since is None else self._seconds() - self._since
         return self._worked + running
 
+    def restart(self) -> None:
+        """Count from now."""
+        self._worked, self._since = 0.0, self._seconds()
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Let the clock stand still inside the block."""

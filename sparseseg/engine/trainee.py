@@ -3,18 +3,20 @@
 import copy
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine import looks, other_volume
 from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.model import Model
 from sparseseg.engine.score.gathering import gather
 from sparseseg.engine.segment import best_method
+from sparseseg.engine.team import Lesson, Team
 from sparseseg.errors import UserError
 from sparseseg.evaluation.estimate import DiceEstimate, estimate
 from sparseseg.nn.device import choose_device, free_bytes, probe
@@ -43,8 +45,11 @@ class Trainee:
         cases: Sequence[Case],
         settings: TrainSettings,
         stage: Stage,
+        team: Team | None = None,
     ) -> None:
         self._model = model
+        self._team = team
+        self._is_taught = False  # the team, of what is learned from now
         self._cases = list(cases)
         self._rng = np.random.default_rng(settings.seed)
         torch.manual_seed(settings.seed)
@@ -61,7 +66,7 @@ class Trainee:
         self._next_gathering: float | None = None
         self._gathered = 0.0
         self.enough: int | None = None
-        self._network: nn.Module
+        self.network: nn.Module
         self._stage = stage
         self._entropy = float(model.plan.options.get("entropy", 0.0))
 
@@ -71,14 +76,7 @@ class Trainee:
         changed = [labels.changed() for _, labels in self._cases]
         if self._scenes and not any(changed):
             return
-        outputs = outputs_of(self._cases)
-        check(self._cases, outputs)
-        if missing := tuple(v for v in outputs if v not in self._model.plan.outputs):
-            self._grow(missing)
-        self.seen = [
-            scene.seeing(labels)
-            for scene, (_, labels) in zip(self.seen, self._cases, strict=True)
-        ]
+        self._take_in()
         self.held_out.choose(self.seen)
         yield from self._begin(thorough=not self._scenes)
 
@@ -141,19 +139,19 @@ class Trainee:
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage: the recipe says what learns in it, and from what."""
-        self._stage = stage
+        self._stage, self._is_taught = stage, False
         recipe = self._model.recipe
-        for network in (self._model.network, self._network):
+        for network in (self._model.network, self.network):
             recipe.enter(network, stage)
-        _copy_fixed(self._model.network, self._network)
+        _copy_fixed(self._model.network, self.network)
         self._batches = recipe.batches(self._scenes, self._rng, stage)
         batch = self._moved(next(self._batches))
 
         def answer(inputs: Tensor) -> Tensor:
-            return recipe.logits(self._network, replace(batch, inputs=inputs))[0]
+            return recipe.logits(self.network, replace(batch, inputs=inputs))[0]
 
-        self._model.precision = probe(self._network, batch.inputs, answer)
-        self._optimizer = recipe.optimizer(self._network)
+        self._model.precision = probe(self.network, batch.inputs, answer)
+        self._optimizer = recipe.optimizer(self.network)
         for group in self._optimizer.param_groups:
             group["initial_lr"] = group["lr"]
 
@@ -161,18 +159,12 @@ class Trainee:
         """Take one step at a share of the learning rate, and return the loss."""
         for group in self._optimizer.param_groups:
             group["lr"] = group["initial_lr"] * rate
-        batch = self._moved(next(self._batches))
-        self._network.train()
-        with self._model.precision.on(self._device):
-            answers = self._model.recipe.logits(self._network, batch)
-        heads = tuple(logits.float() for logits in answers)
-        loss = self._model.recipe.loss(heads, batch, self._weights)
-        if self._entropy > 0:
-            doubt = unlabelled_entropy(heads[0], batch.target)
-            loss = (1 - self._entropy) * loss + self._entropy * doubt
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self._network.parameters(), _LARGEST_GRADIENT)
+        if self._team is not None:
+            self._lead(self._team)
+        loss = self._learn()
+        if self._team is not None:
+            loss = self._team.gathered(self.network, loss)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
         # Together, because each number that comes from a GPU waits for all of the step.
         numbers: list[float] = torch.stack([loss.detach(), norm]).tolist()
         value, size = numbers
@@ -184,12 +176,54 @@ class Trainee:
             self._go_back(value)
         return value
 
-    def _begin(self, *, thorough: bool) -> Generator[float, None, None]:
-        """Draw from the scenes as they are now; at first, also make the optimizer."""
-        slices = self.held_out.slices
+    def _learn(self) -> Tensor:
+        """Leave the gradients of a batch on the network, and return the loss."""
+        batch = self._moved(next(self._batches))
+        self.network.train()
+        with self._model.precision.on(self._device):
+            answers = self._model.recipe.logits(self.network, batch)
+        heads = tuple(logits.float() for logits in answers)
+        loss = self._model.recipe.loss(heads, batch, self._weights)
+        if self._entropy > 0:
+            doubt = unlabelled_entropy(heads[0], batch.target)
+            loss = (1 - self._entropy) * loss + self._entropy * doubt
+        self.network.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    def _lead(self, team: Team) -> None:
+        """Let the team take the next step too, and first tell it what is new."""
+        lesson = Lesson(
+            self._model.plan.outputs,
+            [frozenset(out) for out in self.held_out.slices],
+            self._stage,
+            self._model.precision,
+            self._weights.cpu(),
+        )
+        team.begin_step(self.network, None if self._is_taught else lesson)
+        self._is_taught = True
+
+    def _take_in(self) -> None:
+        """See the labels as they are now."""
+        outputs = outputs_of(self._cases)
+        check(self._cases, outputs)
+        if missing := tuple(v for v in outputs if v not in self._model.plan.outputs):
+            self._grow(missing)
+        self.seen = [
+            scene.seeing(labels)
+            for scene, (_, labels) in zip(self.seen, self._cases, strict=True)
+        ]
+
+    def _leave_out(self, slices: Sequence[Collection[AnnotatedSlice]]) -> None:
+        """Learn from all slices but these of each volume."""
         self._scenes = [
             scene.without(out) for scene, out in zip(self.seen, slices, strict=True)
         ]
+
+    def _begin(self, *, thorough: bool) -> Generator[float, None, None]:
+        """Draw from the scenes as they are now; at first, also make the optimizer."""
+        self._leave_out(self.held_out.slices)
+        self._is_taught = False
         recipe = self._model.recipe
         counts = np.sum([scene.counts for scene in self._scenes], axis=0)
         self._weights = recipe.class_weights(counts.tolist()).to(self._device)
@@ -198,11 +232,11 @@ class Trainee:
         yield from recipe.prepare(
             self._model.network, self._scenes, self._rng, thorough=thorough
         )
-        if hasattr(self, "_network"):
+        if hasattr(self, "network"):
             self._batches = recipe.batches(self._scenes, self._rng, self._stage)
-            _copy_fixed(self._model.network, self._network)
+            _copy_fixed(self._model.network, self.network)
         else:
-            self._network = copy.deepcopy(self._model.network).train()
+            self.network = copy.deepcopy(self._model.network).train()
             self._averaged = 0
             self.enter(self._stage)
 
@@ -210,8 +244,8 @@ class Trainee:
         table = named(self._cases, self._model.table)
         self._model.grow((*self._model.plan.outputs, *values), table)
         self.seen = self._bare_scenes()
-        if hasattr(self, "_network"):
-            del self._network
+        if hasattr(self, "network"):
+            del self.network
 
     def _bare_scenes(self) -> list[Scene]:
         plan = self._model.plan
@@ -226,7 +260,7 @@ class Trainee:
         """Move the predicting network towards the learning one (Polyak averaging)."""
         self._averaged += 1
         memory = min(_LONGEST_MEMORY, (1 + self._averaged) / (10 + self._averaged))
-        networks = self._model.network.parameters(), self._network.parameters()
+        networks = self._model.network.parameters(), self.network.parameters()
         learning = [
             pair for pair in zip(*networks, strict=True) if pair[1].requires_grad
         ]
@@ -235,7 +269,7 @@ class Trainee:
             # At once: a large network has hundreds of small tensors.
             torch._foreach_lerp_(means, new, 1 - memory)
             for buffers in zip(
-                self._model.network.buffers(), self._network.buffers(), strict=True
+                self._model.network.buffers(), self.network.buffers(), strict=True
             ):
                 buffers[0].copy_(buffers[1])
 
@@ -248,7 +282,7 @@ class Trainee:
                 "intensities in the image, or train with another recipe",
                 loss=loss,
             )
-        self._network.load_state_dict(self._model.network.state_dict())
+        self.network.load_state_dict(self._model.network.state_dict())
         for group in self._optimizer.param_groups:
             group["initial_lr"] /= 2
 

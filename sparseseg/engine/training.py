@@ -8,6 +8,7 @@ from typing import TypeVar
 from sparseseg.engine import other_volume
 from sparseseg.engine.model import Model
 from sparseseg.engine.schedule import Clock, Schedule
+from sparseseg.engine.team import Team
 from sparseseg.engine.trainee import Trainee
 from sparseseg.errors import UserError
 from sparseseg.nn.device import (
@@ -53,12 +54,14 @@ def work(
     settings: TrainSettings,
     *,
     seconds: Callable[[], float] | None = None,
+    team: Team | None = None,
 ) -> Iterator[Step | Preparing]:
     """Train as `train` does, and tell also of the work before and between the steps.
 
-    No two items are far apart, so that whoever asks for them can soon be stopped.
+    No two items are far apart, so that whoever asks for them can soon be stopped. A team
+    is led, and dismissed by whoever has it.
     """
-    items = _items(model, cases, settings, seconds)
+    items = _items(model, cases, settings, Clock(seconds), team)
     while True:
         try:
             item = next(items, None)
@@ -75,14 +78,14 @@ def _items(
     model: Model,
     cases: Sequence[Case],
     settings: TrainSettings,
-    seconds: Callable[[], float] | None,
+    clock: Clock,
+    team: Team | None,
 ) -> Iterator[Step | Preparing]:
     model.table = named(cases, model.table)
     stages = _stages_left(model)
-    trainee = Trainee(model, cases, settings, stages[0])
+    trainee = Trainee(model, cases, settings, stages[0], team)
     yield from map(Preparing, trainee.look())
-    # A budget is for steps: what prepares the first one is not taken from it.
-    clock = Clock(seconds)
+    clock.restart()  # a budget is for steps, not for what prepares the first one
     schedule = Schedule(settings, clock, stages)
     look = clock.now() + _LOOK_SECONDS
     for count in itertools.count(1):

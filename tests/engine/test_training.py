@@ -370,7 +370,7 @@ def test_going_back_takes_the_averaged_weights_at_half_the_rate(monkeypatch):
         trainee.step(1.0)
     assert group["initial_lr"] == rate / 2
     for name, weight in model.network.state_dict().items():
-        assert torch.equal(weight, trainee._network.state_dict()[name]), name
+        assert torch.equal(weight, trainee.network.state_dict()[name]), name
 
 
 def test_training_that_keeps_failing_ends_with_a_sentence(monkeypatch):
