@@ -11,7 +11,9 @@ Run = Callable[..., tuple[int, str, str]]
 """Runs a command; gives its exit code, stdout and stderr."""
 
 
-def two_steps(model: Model, cases: Sequence[Any], settings: Any) -> Iterator[Step]:
+def two_steps(
+    model: Model, cases: Sequence[Any], settings: Any, *, team: None = None
+) -> Iterator[Step]:
     for step in (1, 2):
         model.history.update(settings=settings.to_json(), step=step, seconds=step / 10)
         yield Step(step, step / 10, 1.0, step / 2, None)

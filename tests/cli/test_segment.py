@@ -87,7 +87,7 @@ def test_a_rule_knows_the_names_of_the_annotation(
 def test_where_interpolation_did_better_it_is_used_and_said(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: Sample
 ) -> None:
-    def train(model: Model, *others: Any) -> Iterator[Step]:
+    def train(model: Model, *others: Any, team: None) -> Iterator[Step]:
         yield from two_steps(model, *others)
         network, interpolation = {"mean_iou": 0.5}, {"mean_iou": 0.75}
         scores = {"network": network, "interpolation": interpolation}

@@ -15,7 +15,7 @@ from tests.cli.runs import Run, last_object, two_steps
 
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(*arguments: Any) -> Iterator[Step]:
+    def train(*arguments: Any, team: None) -> Iterator[Step]:
         yield from two_steps(*arguments)
         raise KeyboardInterrupt
 
@@ -52,7 +52,7 @@ def test_several_volumes_are_learned_from_together(
 ) -> None:
     seen: list[int] = []
 
-    def train(model: Model, cases: Any, settings: Any) -> Iterator[Step]:
+    def train(model: Model, cases: Any, settings: Any, *, team: None) -> Iterator[Step]:
         seen.append(len(cases))
         return two_steps(model, cases, settings)
 

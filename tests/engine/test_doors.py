@@ -163,7 +163,7 @@ def trained_already(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         made = lambda *_: Model.load(folder / "model.safetensors")  # noqa: E731
         patch.setattr("sparseseg.starting.create", made)
-        patch.setattr("sparseseg.engine.training.work", lambda *_: iter(()))
+        patch.setattr("sparseseg.engine.training.work", lambda *_, **__: iter(()))
         patch.setattr("sparseseg.starting.train", lambda *_: iter(()))
         yield
 
