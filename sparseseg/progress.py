@@ -132,7 +132,9 @@ def uses_in_words(history: Mapping[str, Any]) -> list[str]:
                 where=where,
             )
         )
-    if (iou := _mean_iou(other)) is not None:
+    if words := _estimated_elsewhere(history):
+        lines.append(words)
+    elif (iou := _mean_iou(other)) is not None:
         how = _LEFT_OUT.get(str(other.get("left_out")), _ELSEWHERE)
         lines.append(say(how, iou=iou, where=_joined(other.get("slices"))))
     return lines
@@ -148,6 +150,26 @@ _LEFT_OUT = {
     "volume": template(
         "another volume, without slices: mean IoU {iou:.2f}, on {where} of a volume that "
         "was left out, by a part of the network that learned from the others"
+    ),
+}
+
+
+def _estimated_elsewhere(history: Mapping[str, Any]) -> str:
+    """Say how good a volume without slices is estimated to be, "" if it is not known."""
+    found = _mapping(history.get("elsewhere"))
+    dice = _estimated(found.get("estimate"))
+    how = _MEASURED_BY.get(str(found.get("left_out")), "")
+    return say(how, dice=dice) if dice and how else ""
+
+
+_MEASURED_BY = {
+    "slices": template(
+        "another volume, without slices: estimated mean Dice {dice}, by slices of the only "
+        "volume that were left out"
+    ),
+    "volume": template(
+        "another volume, without slices: estimated mean Dice {dice}, by volumes that were left "
+        "out in turn"
     ),
 }
 

@@ -27,6 +27,17 @@ def test_a_volume_that_was_left_out_is_named_as_such():
     assert "on slice z 1 of a volume that was left out" in words
 
 
+def test_the_estimate_of_another_volume_comes_before_its_score():
+    estimate = {"mean_dice": 0.62, "low": 0.47, "high": 0.77}
+    history = {
+        "other_volume": {"mean_iou": 0.3, "slices": ["z 1"], "left_out": "volume"},
+        "elsewhere": {"left_out": "volume", "estimate": estimate},
+    }
+    (words,) = uses_in_words(history)
+    assert "estimated mean Dice 0.62 (0.47 to 0.77)" in words
+    assert "left out in turn" in words
+
+
 @pytest.mark.parametrize(
     "history",
     [

@@ -14,6 +14,7 @@ from sparseseg.engine.segment import Segmentation
 from sparseseg.engine.signs import signs_of
 from sparseseg.errors import UserError
 from sparseseg.evaluation import evaluate
+from sparseseg.evaluation.estimate import Likely
 from sparseseg.reporting.thumbnails import thumbnail
 
 
@@ -24,7 +25,7 @@ def facts_of(
     item: Item,
 ) -> dict[str, Any]:
     """Return volumes by class, the estimated quality, a picture, and scores."""
-    labels, estimates = found.labels, found.expected
+    labels, known = found.labels, found.estimate.classes
     counts = np.zeros(256, np.int64)
     for plane in labels:
         counts += np.bincount(np.asarray(plane).reshape(-1), minlength=256)
@@ -35,11 +36,12 @@ def facts_of(
             "name": name,
             "voxels": int(counts[number]),
             "volume": float(counts[number]) * voxel,
-            "estimated_dice": estimates.get(number),
+            **_estimated(known.get(number), found.expected.get(number)),
         }
         for number, name in names.items()
     }
-    told = [dice for dice in estimates.values() if dice is not None]
+    told = [c["estimated_dice"] for c in classes.values()]
+    told = [dice for dice in told if dice is not None]
     facts: dict[str, Any] = {
         "shape": list(volume.shape),
         "spacing": list(volume.spacing),
@@ -49,13 +51,20 @@ def facts_of(
         "estimate": found.estimate.to_json(),
         "reason": found.estimate.reason,
         **signs_of(model, volume, labels),
-        "is_calibrated": "temperature" in model.history,
+        "is_calibrated": bool({"temperature", "elsewhere"} & set(model.history)),
         "prediction": item.prediction.name,
         "thumbnail": thumbnail(volume, labels, model.table),
     }
     if item.truth is not None:
         facts["scores"] = _scores(labels, item.truth, volume)
     return facts
+
+
+def _estimated(known: Likely | None, expected: float | None) -> dict[str, Any]:
+    """Return what was estimated of a class, or else what its probabilities expect."""
+    if known is None:
+        return {"estimated_dice": expected}
+    return {"estimated_dice": known.dice, "low": known.low, "high": known.high}
 
 
 def _scores(labels: NDArray[np.uint8], path: Path, volume: Volume) -> dict[str, Any]:

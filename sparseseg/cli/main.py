@@ -19,6 +19,7 @@ from sparseseg.cli.batch import BATCH
 from sparseseg.cli.demo import DEMO
 from sparseseg.cli.depths import DEPTHS
 from sparseseg.cli.doctor import DOCTOR
+from sparseseg.cli.doubts import DOUBTS
 from sparseseg.cli.evaluate import EVALUATE
 from sparseseg.cli.mesh import MESH
 from sparseseg.cli.models import MODELS
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from sparseseg.cli.command import Answer
 
 COMMANDS = (
-    *(DEMO, TRAIN, SEGMENT, PREDICT, BATCH, DEPTHS, EVALUATE, SUGGEST),
-    *(OBJECTS, MESH, MODELS, PROJECT, DOCTOR),
+    *(DEMO, TRAIN, SEGMENT, PREDICT, BATCH, DEPTHS, EVALUATE),
+    *(SUGGEST, DOUBTS, OBJECTS, MESH, MODELS, PROJECT, DOCTOR),
 )
 
 _ABOUT = say("Volumetric segmentation learned from a few annotated slices.")

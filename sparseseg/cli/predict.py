@@ -136,7 +136,8 @@ def _run(arguments: Namespace) -> Answer:
     if len(written) > 1:
         told = [estimate.to_json() for estimate in estimates]
         return Answer({**data, "estimates": told}, "\n".join(written))
-    words = estimate_in_words(estimates[0]) if arguments.annotation else ""
+    is_worth_it = arguments.annotation or estimates[0].mean is not None
+    words = estimate_in_words(estimates[0]) if is_worth_it else ""
     text = "\n".join(filter(None, (*written, words)))
     return Answer({**data, **estimate_facts(estimates[0])}, text)
 

@@ -108,7 +108,7 @@ def own_scale(array: Any, channel: int) -> GreyScale:
 
 def plane_sample(array: Any, channel: int, *, planes: int) -> NDArray[np.float64]:
     """Return finite grey values of a few planes across z; no other plane is read."""
-    key = "plane sample", channel, planes
+    key = "planes", channel, planes
     return once(array, key, lambda: _plane_sample(array, channel, planes))
 
 

@@ -22,7 +22,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import looks_of
 from sparseseg.engine.output import Output
-from sparseseg.engine.score.evidence import evidence_of
+from sparseseg.engine.score.evidence import elsewhere_of, evidence_of
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.engine.unlike import unlike
 from sparseseg.errors import Note, UserError
@@ -200,6 +200,7 @@ class Model:
             model.history = dict(description.get("history") or {})
             looks_of(model.history)  # complains if it cannot be read
             evidence_of(model.history)  # as well
+            elsewhere_of(model.history)
             model.rules = tuple(map(str, description.get("rules", ())))
             read_rules(model.rules, model.table)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -1,10 +1,12 @@
 """How well a model does on a volume that nobody annotated.
 
-With several annotated volumes, one is left out and a stand-in learns from the others: the
-parts of the network that are fitted within seconds, without the steps of the training.
+With several annotated volumes, each is left out in turn and a stand-in learns from the
+others: the parts of the network that are fitted within seconds, without the steps of the
+training. With one volume, slices of it are left out.
 """
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,17 @@ from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
-from sparseseg.engine.sparing import spared_volume
+from sparseseg.engine.score.blind import BlindSlice, blind_slices
+from sparseseg.engine.score.gathering import summed_up
+from sparseseg.engine.sparing import spared_volumes
 from sparseseg.engine.told import evaluated
+from sparseseg.evaluation.elsewhere import Elsewhere
+from sparseseg.evaluation.matching import FAR, only_far
 from sparseseg.progress import LeftOut, Score
 from sparseseg.recipes import Scene
 
-_SLICES = 6  # of the left-out volume that are scored
+_SLICES = 6  # of a left-out volume that are scored
+_VOLUMES = 3  # that are left out: each takes seconds
 
 
 def by_slices(score: Score) -> dict[str, Any] | None:
@@ -27,24 +34,65 @@ def by_slices(score: Score) -> dict[str, Any] | None:
     return None if found is None else _told(found, score.slices, "slices")
 
 
-def by_volume(
-    model: Model, scenes: Sequence[Scene], seed: int
-) -> Generator[float, None, dict[str, Any] | None]:
-    """Score a stand-in on a volume that it has not seen; yield how far that is.
+def by_volume(model: Model, slices: Sequence[BlindSlice]) -> dict[str, Any]:
+    """Return the score of a stand-in on slices of volumes that it had not seen."""
+    told = [model.recipe.decided(model.plan, one.probabilities) for one in slices]
+    truth = np.concatenate([one.target for one in slices])
+    found = evaluated(model, np.concatenate(told), truth)
+    return _told(found, tuple(one.name for one in slices), "volume")
 
-    Returns None where a recipe learns by steps alone, or where no volume can be spared.
+
+def elsewhere(
+    model: Model, scenes: Sequence[Scene], slices: Sequence[BlindSlice]
+) -> Elsewhere:
+    """Return what slices that a stand-in had not seen say of other volumes."""
+    found = summed_up(model, scenes, slices, only_far(), "network")
+    return Elsewhere(found, "slices" if len(scenes) == 1 else "volume")
+
+
+def blind_elsewhere(
+    model: Model, scenes: Sequence[Scene], seed: int
+) -> Generator[float, None, list[BlindSlice]]:
+    """Return what is said without guidance of what was not learned from.
+
+    Yields how far that is. Returns nothing where a recipe learns by steps alone, or where
+    no volume can be spared.
     """
-    place = spared_volume(scenes)
-    if place is None or not model.recipe.has_classifiers:
-        return None
+    if len(scenes) == 1:
+        slices = yield from blind_slices(model, scenes, "unguided")
+        return [replace(one, distances=_far(one.target)) for one in slices]
+    found: list[BlindSlice] = []
+    places = spared_volumes(scenes) if model.recipe.has_classifiers else []
+    for number, place in enumerate(places[:_VOLUMES]):
+        yield number / len(places[:_VOLUMES])
+        found += yield from _without(model, scenes, place, seed)
+    return found
+
+
+def _without(
+    model: Model, scenes: Sequence[Scene], place: int, seed: int
+) -> Generator[float, None, list[BlindSlice]]:
+    """Let a stand-in learn from all volumes but one, and answer for that one."""
     learned = [scene for number, scene in enumerate(scenes) if number != place]
     stand_in = Model(model.plan, model.table)
     stand_in.network.to(model.device)
     rng = np.random.default_rng(seed)
     yield from model.recipe.prepare(stand_in.network, learned, rng)
-    chosen = _spread(scenes[place].slices)
-    found = _scored(stand_in, scenes[place], chosen)
-    return _told(found, tuple(map(str, chosen)), "volume")
+    scene = scenes[place]
+    return [_answered(stand_in, scene, where) for where in _spread(scene.slices)]
+
+
+def _answered(model: Model, scene: Scene, where: AnnotatedSlice) -> BlindSlice:
+    box = Box.plane(scene.volume.shape, where.axis, where.index)
+    target = scene.target(box).cpu().numpy()
+    found = network_probabilities(model, scene.without(scene.slices), box).cpu().numpy()
+    labelled = target >= 0
+    truth = target[labelled].astype(np.intp)
+    return BlindSlice(str(where), found[:, labelled], truth, _far(truth))
+
+
+def _far(target: np.ndarray) -> np.ndarray:
+    return np.full(len(target), FAR)
 
 
 def _told(found: Any, slices: tuple[str, ...], left_out: LeftOut) -> dict[str, Any]:
@@ -56,19 +104,3 @@ def _spread(slices: Sequence[AnnotatedSlice]) -> list[AnnotatedSlice]:
     count = min(_SLICES, len(slices))
     places = np.linspace(0, len(slices) - 1, count).round().astype(int)
     return [slices[place] for place in places]
-
-
-def _scored(
-    model: Model, scene: Scene, slices: Sequence[AnnotatedSlice]
-) -> dict[str, Any]:
-    """Compare the answers on slices with what was painted there."""
-    bare = scene.without(scene.slices)
-    told, truths = [], []
-    for where in slices:
-        box = Box.plane(scene.volume.shape, where.axis, where.index)
-        target = scene.target(box).cpu().numpy()
-        found = network_probabilities(model, bare, box).cpu().numpy()
-        index = model.recipe.decided(model.plan, found)
-        told.append(index[target >= 0])
-        truths.append(target[target >= 0])
-    return evaluated(model, np.concatenate(told), np.concatenate(truths))

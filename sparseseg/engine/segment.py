@@ -14,10 +14,16 @@ from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import looks_of
 from sparseseg.engine.output import Output, Workers
 from sparseseg.engine.prediction import Predictor, predict, predict_by, tune
-from sparseseg.engine.score.evidence import between, evidence_of
-from sparseseg.engine.unlike import unlike_result
+from sparseseg.engine.score.evidence import (
+    between,
+    elsewhere_of,
+    evidence_of,
+    in_another_volume,
+)
+from sparseseg.engine.unlike import unlike, unlike_result
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
+from sparseseg.evaluation.elsewhere import Elsewhere, estimate_elsewhere
 from sparseseg.evaluation.estimate import DiceEstimate, Evidence, estimate
 from sparseseg.language import say
 from sparseseg.postprocessing import (
@@ -114,9 +120,7 @@ def segment(
     method = job.method or best_method(model, is_annotated=labels is not None)
     evidence = _evidence(model, method, job, labels)
     out = _arrays(model, volume, job, rules, into)
-    if labels is not None and isinstance(evidence, Evidence):
-        scene = Scene.of(model.plan, volume, labels)
-        out = replace(out, confidence=between(scene, labels, evidence))
+    out = _judged(model, volume, out, labels, evidence)
     before = model.precision, model.memory
     try:
         model.memory = None if job.memory is None else tile_memory(job.memory)
@@ -138,9 +142,22 @@ def segment(
     made = _segmentation(model, job, out, cleaned, (method, evidence))
     if job.box is not None or (labels is not None and labels.slices()):
         return made
-    looks, table = looks_of(model.history), model.table
-    doubt = unlike_result(model.plan, looks, volume, cleaned, table)
-    return replace(made, doubt=doubt)
+    return _doubted(model, volume, made)
+
+
+def _doubted(model: Segmenter, volume: Volume, made: Segmentation) -> Segmentation:
+    """Say where a volume without slices is unlike what was learned from.
+
+    There, nothing that was measured before says how good the labels are.
+    """
+    looks = looks_of(model.history)
+    doubt = unlike_result(model.plan, looks, volume, made.labels, model.table)
+    if not doubt and not unlike(model.plan, looks, volume):
+        return made
+    why = say("the volume is unlike those that the model learned from")
+    nothing = DiceEstimate(None, {}, say("no estimate: {why}", why=why))
+    is_known = made.estimate.mean is not None
+    return replace(made, doubt=doubt, estimate=nothing if is_known else made.estimate)
 
 
 def finished(
@@ -209,6 +226,24 @@ def _arrays(
     )
 
 
+def _judged(
+    model: Segmenter,
+    volume: Volume,
+    out: Output,
+    labels: SparseLabels | None,
+    evidence: "_Evidence",
+) -> Output:
+    """Let what is known of the predictions of a model say how good this one may be."""
+    if isinstance(evidence, Elsewhere):
+        outputs = len(model.plan.outputs)
+        found = in_another_volume(volume.shape, outputs, evidence)
+        return replace(out, confidence=found)
+    if labels is None or isinstance(evidence, str):
+        return out
+    scene = Scene.of(model.plan, volume, labels)
+    return replace(out, confidence=between(scene, labels, evidence))
+
+
 def _judged_after(
     rules: Sequence[Rule],
     out: Output,
@@ -244,18 +279,26 @@ def _segmentation(
     )
 
 
-_Known = tuple[Method, Evidence | str]
-"""What was predicted with, and what is known of that, or why nothing is."""
+_Evidence = Evidence | Elsewhere | str
+"""What is known of a prediction, or why nothing is."""
+_Known = tuple[Method, _Evidence]
+"""What was predicted with, and what is known of that."""
 
 
 def _evidence(
     model: Segmenter, method: Method, job: Job, labels: SparseLabels | None
-) -> Evidence | str:
+) -> _Evidence:
     found = evidence_of(model.history)
-    if labels is None or not labels.slices():
-        why = say("no slice of this volume is annotated")
-    elif job.box is not None:
+    if job.box is not None:
         why = say("only a part of the volume is predicted")
+    elif labels is None or not labels.slices():
+        known = elsewhere_of(model.history)
+        if known is not None and method == "network":
+            return known
+        why = say(
+            "no slice of this volume is annotated, and the model was not measured on volumes "
+            "that it had not learned from"
+        )
     elif found is None:
         why = say("the training of this model left no slices out in turn")
     elif found.method != method:
@@ -269,10 +312,12 @@ def _evidence(
 
 
 def _estimate(
-    evidence: Evidence | str, expected: Mapping[int, float | None]
+    evidence: _Evidence, expected: Mapping[int, float | None]
 ) -> DiceEstimate:
     if isinstance(evidence, str):
         return DiceEstimate(None, {}, evidence)
+    if isinstance(evidence, Elsewhere):
+        return estimate_elsewhere(evidence, expected)
     return estimate(evidence, expected)
 
 

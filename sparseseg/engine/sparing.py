@@ -33,14 +33,15 @@ def spared(scenes: Sequence[Scene], place: int, old: Slices = NONE) -> Slices:
     return NONE
 
 
-def spared_volume(scenes: Sequence[Scene]) -> int | None:
-    """Return the place of the last volume whose classes the others show as well."""
+def spared_volumes(scenes: Sequence[Scene]) -> list[int]:
+    """Return the places of the volumes whose classes the others show as well."""
     totals = counts(scenes)
-    for place in reversed(range(len(scenes) if len(scenes) > 1 else 0)):
+    places = []
+    for place in range(len(scenes) if len(scenes) > 1 else 0):
         own = np.array(scenes[place].counts)
         if own.any() and not ((own > 0) & (totals - own < _SHARE * own)).any():
-            return place
-    return None
+            places.append(place)
+    return places
 
 
 def counts(scenes: Sequence[Scene]) -> NDArray[np.intp]:

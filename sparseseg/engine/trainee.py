@@ -14,6 +14,7 @@ from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine import looks, other_volume
 from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.model import Model
+from sparseseg.engine.score.evidence import keep_elsewhere
 from sparseseg.engine.score.gathering import gather
 from sparseseg.engine.segment import best_method
 from sparseseg.engine.team import Lesson, Team
@@ -103,10 +104,15 @@ class Trainee:
 
     def score_other_volume(self) -> Generator[float, None, None]:
         """Measure once how well a volume is known that was not learned from."""
-        if self._wants_score and len(self.seen) > 1:
-            work = other_volume.by_volume(self._model, self.seen, self._seed)
-            if (found := (yield from work)) is not None:
-                self._model.history["other_volume"] = found
+        if not self._wants_score:
+            return
+        model, scenes = self._model, self._scenes
+        slices = yield from other_volume.blind_elsewhere(model, scenes, self._seed)
+        if not slices:
+            return
+        if len(scenes) > 1:
+            model.history["other_volume"] = other_volume.by_volume(model, slices)
+        keep_elsewhere(model.history, other_volume.elsewhere(model, scenes, slices))
 
     def sum_up(
         self, seconds: float, is_last: bool

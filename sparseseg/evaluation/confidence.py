@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,20 +28,27 @@ class _Kept(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Between:
-    """The voxels that were not annotated, and how likely a class is there."""
+    """The voxels that were not annotated, and how likely a class is there.
+
+    It is small, and can be sent, where nothing is annotated.
+    """
 
     calibration: Calibration
     nearest: Nearest
-    annotation: NDArray[np.uint8]
-    """(z, y, x), 0 where nothing was annotated."""
+    annotation: NDArray[np.uint8] | None = None
+    """(z, y, x), 0 where nothing was annotated; None if that is so everywhere."""
 
     def chosen(self, box: Box) -> NDArray[np.intp]:
         """Return the places in a box of such voxels.
 
         They are every n-th of a large volume, which costs little and says as much.
         """
-        free = np.flatnonzero(self.annotation[box.slices] == UNLABELLED)
-        step = min(self.annotation.size // _VOXELS, len(free) // _OF_TILE)
+        if self.annotation is None:
+            free = np.arange(prod(box.shape))
+        else:
+            free = np.flatnonzero(self.annotation[box.slices] == UNLABELLED)
+        size = prod(self.nearest.shape)
+        step = min(size // _VOXELS, len(free) // _OF_TILE)
         return free[:: max(1, step)]
 
     def likely(
@@ -116,8 +124,8 @@ class Confidence:
             self._overlap[output] += likely[output][members].sum(dtype=np.float64)
 
     def blank(self) -> "Confidence":
-        """Return one with the same temperature that has taken in nothing."""
-        return Confidence(len(self._overlap), self._temperature)
+        """Return one of the same kind that has taken in nothing."""
+        return Confidence(len(self._overlap), self._temperature, self._between)
 
     def merge(self, other: "Confidence") -> None:
         """Take in what another one has, of other tiles."""

@@ -8,7 +8,7 @@ the network.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,14 @@ from sparseseg.evaluation.matching import Nearest
 Floats = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 Sign = Literal["unsure", "unlike", "shape"]
+
+
+class Image(Protocol):
+    """Grey values c, z, y, x, of which a few planes are read at a time."""
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:
+        """Read a box: four slices."""
+
 
 _SIDE = 128  # cells along an axis, at most
 _PIXELS = 2000  # of an annotated slice
@@ -41,7 +49,7 @@ _CLEAR = 0.4
 class Inspected:
     """What is known of one volume, z, y, x each, and c, z, y, x the image."""
 
-    image: NDArray[Any]
+    image: Image
     annotation: Labels
     prediction: Labels
     uncertainty: NDArray[np.uint8]
@@ -114,7 +122,7 @@ def inspect(case: Inspected) -> Doubt:
     cells = np.s_[::z, ::y, ::x]
     free = case.annotation[cells] == UNLABELLED
     predicted = case.prediction[cells]
-    looks = _looks(case.image[(slice(None), *cells)], case.sides)
+    looks = _looks(_read(case.image, len(case.annotation), (z, y, x)), case.sides)
     signs: dict[Sign, Floats] = {
         "unsure": np.divide(case.uncertainty[cells], 255, dtype=np.float32),
         "unlike": _unlike(
@@ -125,6 +133,15 @@ def inspect(case: Inspected) -> Doubt:
     return Doubt(
         (z, y, x), {sign: np.where(free, part, 0) for sign, part in signs.items()}
     )
+
+
+def _read(image: Image, depth: int, steps: Triple) -> NDArray[Any]:
+    """Read the cells of an image plane by plane, which may be on disk."""
+    z, y, x = steps
+    whole = np.s_[:]
+    planes = (image[whole, n : n + 1, whole, whole] for n in range(0, depth, z))
+    # A view would keep each plane as a whole.
+    return np.concatenate([plane[:, :, ::y, ::x].copy() for plane in planes], axis=1)
 
 
 def _cut(case: Inspected, *steps: int) -> list[Plane]:
@@ -197,7 +214,7 @@ def _misshapen(case: Inspected, cells: tuple[slice, ...], predicted: Labels) -> 
         differs = (wanted != UNLABELLED) & (wanted % BACKGROUND != predicted)
         thick = grey_opening(differs.astype(np.float32), size=(_THICK,) * 3)
         np.maximum(found, thick, out=found)
-    z, y, x = case.annotation.shape
-    away = Nearest.of((z, y, x), case.sides, case.known)(Box.whole((z, y, x)))
-    near = np.exp(-away[cells] / _REACH).astype(np.float32)
+    depth, height, width = case.annotation.shape
+    nearest = Nearest.of((depth, height, width), case.sides, case.known).every(cells)
+    near = np.exp(-nearest(Box.whole(nearest.shape)) / _REACH).astype(np.float32)
     return found * near

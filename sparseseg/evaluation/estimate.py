@@ -58,6 +58,8 @@ class DiceEstimate:
     reason: str = ""
     evidence: "Evidence | None" = field(default=None, compare=False, repr=False)
     """What it was made from, if that is known."""
+    is_elsewhere: bool = False
+    """Whether it is of a volume that nobody annotated."""
 
     def with_slices(self, more: int) -> float | None:
         """Return the Dice that can be expected of so many slices more; None if unknown."""
@@ -70,6 +72,13 @@ class DiceEstimate:
         if self.mean is None:
             return self.reason
         mean = self.mean
+        if self.is_elsewhere:
+            return say(
+                "{dice:.2f} ({low:.2f} to {high:.2f}) without slices of this volume",
+                dice=mean.dice,
+                low=mean.low,
+                high=mean.high,
+            )
         return say(
             "{dice:.2f} ({low:.2f} to {high:.2f}) between your slices",
             dice=mean.dice,

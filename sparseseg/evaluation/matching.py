@@ -18,7 +18,8 @@ EDGES = (0.5, 1.5, 2.5, 3.5, 5.5, 8.5, 12.5, 20.5)
 BINS = len(EDGES) + 1
 # Fewer voxels than these say too little of a bin: it joins its neighbour.
 _FEWEST = 200
-_FAR = 1e4
+FAR = 1e4
+"""The distance where no slice is annotated."""
 
 Counts = NDArray[np.float64]
 """(slice, bin, class, 3): the voxels that are right, predicted and true."""
@@ -39,11 +40,22 @@ class Nearest:
         planes: Sequence[tuple[int, int]],
     ) -> "Nearest":
         """Measure from planes (axis, index) of a volume with voxels of these sides."""
-        along = tuple(np.full(length, _FAR) for length in shape)
+        along = tuple(np.full(length, FAR) for length in shape)
         for axis, index in planes:
             away = np.abs(np.arange(shape[axis]) - index) * sides[axis]
             np.minimum(along[axis], away, out=along[axis])
         return cls(along)
+
+    @property
+    def shape(self) -> Triple:
+        """The number of voxels along z, y, x."""
+        z, y, x = map(len, self.along)
+        return z, y, x
+
+    def every(self, cells: Sequence[slice]) -> "Nearest":
+        """Return the same of some planes along each axis only."""
+        pairs = zip(self.along, cells, strict=True)
+        return Nearest(tuple(distances[planes] for distances, planes in pairs))
 
     def __call__(self, box: Box) -> NDArray[np.float64]:
         """Return the distances (z, y, x) of a box."""
@@ -68,6 +80,13 @@ def histogram(nearest: Nearest, free: NDArray[np.bool_]) -> NDArray[np.float64]:
     for z, own in enumerate(along_z):
         total += np.bincount(np.minimum(plane, own)[free[z]], minlength=BINS)
     return total
+
+
+def only_far() -> NDArray[np.float64]:
+    """Return the histogram of voxels of which none is near an annotated slice."""
+    found = np.zeros(BINS)
+    found[-1] = 1
+    return found
 
 
 def counted(

@@ -2,10 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from sparseseg.data.atomic import replacing
 from sparseseg.language import chosen, say
@@ -16,7 +17,7 @@ HTML, CSV = "report.html", "report.csv"
 _SCORES = ("dice", "assd", "hd95")
 _COLUMNS = (
     *("volume", "state", "class", "name", "voxels", "size", "unit"),
-    *("estimated_dice", "planes_differ", "distance", *_SCORES, "note"),
+    *("estimated_dice", "low", "high", "planes_differ", "distance", *_SCORES, "note"),
 )
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; color: #222; }
@@ -59,7 +60,9 @@ def pooled_dice(entries: Iterable[VolumeEntry]) -> dict[str, float]:
 def _page(entries: Sequence[VolumeEntry], title: str) -> str:
     failed = sum(entry.facts is None for entry in entries)
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-    calibrated = all((e.facts or {}).get("is_calibrated", True) for e in entries)
+    facts = [entry.facts for entry in entries if entry.facts is not None]
+    calibrated = all(one.get("is_calibrated", True) for one in facts)
+    measured = bool(facts) and all(one.get("estimate") for one in facts)
     count = say(
         "{now}. {done} volumes are done, {failed} failed. The worst come first.",
         now=now,
@@ -70,7 +73,7 @@ def _page(entries: Sequence[VolumeEntry], title: str) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{count}</p>",
-        f"<p class=note>{_CALIBRATED if calibrated else _NOT_CALIBRATED} {_SIGNS}</p>",
+        f"<p class=note>{_basis(measured, calibrated)} {_SIGNS}</p>",
         _global(entries),
         f"<table><thead><tr>{heads}</thead>",
         *(_row(entry) for entry in entries),
@@ -83,6 +86,18 @@ def _page(entries: Sequence[VolumeEntry], title: str) -> str:
     )
 
 
+def _basis(measured: bool, calibrated: bool) -> str:
+    """Say what the estimates are made from."""
+    if measured:
+        return _MEASURED
+    return _CALIBRATED if calibrated else _NOT_CALIBRATED
+
+
+_MEASURED = say(
+    "The estimated Dice and its interval come from slices or volumes that were left out of "
+    "the training of this model, and from how sure it is of each volume. It is no "
+    "measurement of this volume, and it knows nothing of structures that were never annotated."
+)
 _CALIBRATED = say(
     "The estimated Dice is what the probabilities of the model predict, calibrated on a "
     "slice that was held out of the training of this model. It is not a measurement, and "
@@ -142,7 +157,7 @@ def _row(entry: VolumeEntry) -> str:
         cells = [
             f"<td>{escape(known['name'])}",
             f"<td class=number>{_volume(known['volume'], facts['unit'])}",
-            f"<td class=number>{_number(known['estimated_dice'])}",
+            f"<td class=number>{_estimated(known)}",
             *(
                 f"<td class=number>{_number(facts.get(sign))}"
                 for sign in ("disagreement", "distance")
@@ -154,6 +169,14 @@ def _row(entry: VolumeEntry) -> str:
         ]
         lines.append(f"<tr>{first if place == 0 else ''}{''.join(cells)}")
     return "\n".join(lines) or f"<tr>{first}"
+
+
+def _estimated(known: Mapping[str, Any]) -> str:
+    """Return the estimated Dice of a class, with its interval where there is one."""
+    dice = _number(known["estimated_dice"])
+    if known.get("low") is None:
+        return dice
+    return f"{dice} ({known['low']:.2f}\N{EN DASH}{known['high']:.2f})"
 
 
 def _rows(entries: Sequence[VolumeEntry]) -> str:
@@ -180,6 +203,8 @@ def _rows_of(entry: VolumeEntry) -> Iterator[dict[str, object]]:
             "size": f"{known['volume']:.6g}",
             "unit": f"{entry.facts['unit']}^3",
             "estimated_dice": _cell(known["estimated_dice"]),
+            "low": _cell(known.get("low")),
+            "high": _cell(known.get("high")),
             "planes_differ": _cell(entry.facts.get("disagreement")),
             "distance": _cell(entry.facts.get("distance")),
             **{name: (scores.get(name) or {}).get(number, "") for name in _SCORES},

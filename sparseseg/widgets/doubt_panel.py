@@ -6,12 +6,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QListWidget, QVBoxLayout, QWidget
 
 from sparseseg.language import say
+from sparseseg.reporting.doubtful import place_in_words
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
-    from sparseseg.classes import ClassTable
-    from sparseseg.evaluation.doubt import Place
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
 
@@ -58,7 +57,8 @@ class DoubtPanel(QWidget):
         places, table = self._doubts.places, self._desk.classes.table
         self.list.blockSignals(True)
         self.list.clear()
-        self.list.addItems([place_words(place, table) for place in places])
+        names = {c.number: c.name for c in table.classes}
+        self.list.addItems([place_in_words(place, names) for place in places])
         self.list.blockSignals(False)
         height = self.list.sizeHintForRow(0) * min(_ROWS, max(1, len(places)))
         self.list.setFixedHeight(height + 2 * self.list.frameWidth())
@@ -67,19 +67,6 @@ class DoubtPanel(QWidget):
         self.words.setText(_STEP if places else empty)
         self.words.setHidden(not self.words.text())
         self._has_looked = False
-
-
-def place_words(place: "Place", table: "ClassTable") -> str:
-    """Say where a place is, how doubtful it is, and by which sign."""
-    names = {c.number: c.name for c in table.classes}
-    predicted = names.get(place.predicted, say("background"))
-    reasons = {
-        "unsure": say("the prediction is not sure"),
-        "unlike": say("unlike what you labelled as {name}", name=predicted),
-        "shape": say("not {name}, judging by your slices", name=predicted),
-    }
-    z, y, x = place.at
-    return f"z {z}, y {y}, x {x} ({place.doubt:.2f}): {reasons[place.sign]}"
 
 
 _FIND = say(

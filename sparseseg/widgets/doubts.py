@@ -1,32 +1,25 @@
 """The places of a prediction that are worth a look, found in a thread."""
 
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from sparseseg.data.proposals import between_slices
-from sparseseg.data.slices import well_labelled
+from sparseseg.data.labels import SparseLabels
 from sparseseg.errors import UserError
-from sparseseg.evaluation.doubt import Inspected, Place, inspect
-from sparseseg.evaluation.suggesting import sides_of
 from sparseseg.language import say
+from sparseseg.reporting.doubtful import COUNT, look_through
 from sparseseg.widgets.background import Background
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from sparseseg.evaluation.gain import Plane
+    from sparseseg.evaluation.doubt import Place
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.seat import Seat
 
     Found = tuple[Seat, NDArray[np.uint8], list[Place]]
-
-_COUNT = 12
 
 
 class DoubtfulPlaces(QObject):
@@ -49,17 +42,10 @@ class DoubtfulPlaces(QObject):
 
     def find(self) -> None:
         """Begin; raises `UserError` where the volume was not predicted or annotated."""
-        seat, count = self._desk.link.seat, self._desk.ledger.count
-        if seat is None or not seat.is_predicted or count is None:
+        seat = self._desk.link.seat
+        if seat is None or not seat.is_predicted:
             raise UserError(_NOT_PREDICTED)
-        known = well_labelled(count.ledger.slices, count.shape)
-        if not known:
-            raise UserError(
-                "No slice is annotated: complete two slices to compare the volume with."
-            )
-        complete = Counter(s.axis for s in count.ledger.slices if s.complete)
-        axes = [axis for axis, number in complete.items() if number > 1]
-        self._work.start(partial(_found, seat, known, axes))
+        self._work.start(partial(_found, seat))
 
     def go_to(self, index: int) -> None:
         """Show a place in all planes."""
@@ -91,24 +77,15 @@ class DoubtfulPlaces(QObject):
         self.changed.emit()
 
 
-def _found(seat: "Seat", known: "list[Plane]", axes: "Sequence[int]") -> "Found":
+def _found(seat: "Seat") -> "Found":
     arrays, volume = seat.arrays, seat.volume
-    doubt = inspect(
-        Inspected(
-            image=volume.array[:, :, :, :],
-            annotation=arrays.annotation,
-            prediction=arrays.prediction,
-            uncertainty=arrays.uncertainty,
-            shapes=[between_slices(arrays.annotation, axis) for axis in axes],
-            known=known,
-            sides=sides_of(volume.spacing),
-        )
+    doubt = look_through(
+        volume,
+        SparseLabels(arrays.annotation),
+        prediction=arrays.prediction,
+        uncertainty=arrays.uncertainty,
     )
-    return (
-        seat,
-        doubt.whole(volume.shape),
-        doubt.worst(arrays.prediction, _COUNT),
-    )
+    return seat, doubt.whole(volume.shape), doubt.worst(arrays.prediction, COUNT)
 
 
 _NOT_PREDICTED = say("Press Predict volume first: the prediction is looked through.")

@@ -1,5 +1,7 @@
 """Both uses are scored: a volume with its slices, and one that nobody annotated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,11 +9,13 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
 from sparseseg.engine import held_out, other_volume
-from sparseseg.engine.sparing import spared_volume
+from sparseseg.engine.score.evidence import elsewhere_of
+from sparseseg.engine.segment import finished, segment
+from sparseseg.engine.sparing import spared_volumes
 from sparseseg.engine.training import train
 from sparseseg.recipes import Scene
 from sparseseg.starting import create
-from tests.miniature import SHAPE, blob_case, settings, shrink
+from tests.miniature import SHAPE, blob_case, result_of, settings, shrink
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +47,7 @@ def test_one_volume_is_scored_without_guidance_on_its_held_out_slices():
 
 
 @pytest.mark.slow
-def test_of_several_volumes_one_is_left_out():
+def test_of_several_volumes_each_is_left_out_in_turn():
     history = history_of([sliced(0), sliced(1)])
     assert history["other_volume"]["left_out"] == "volume"
     assert 0 <= history["other_volume"]["mean_iou"] <= 1
@@ -64,10 +68,9 @@ def test_the_stand_in_never_sees_the_volume_that_is_left_out(monkeypatch):
         return prepare(self, network, seen, rng, **more)
 
     monkeypatch.setattr(recipe, "prepare", watched)
-    for _ in other_volume.by_volume(model, scenes, 0):
-        pass
-
-    assert fed == [[scenes[0]]]
+    slices = result_of(other_volume.blind_elsewhere(model, scenes, 0))
+    assert fed == [[scenes[1]], [scenes[0]]]
+    assert len(slices) == 12  # six of each
 
 
 def test_nothing_is_left_out_unless_wanted():
@@ -79,8 +82,8 @@ def test_a_volume_that_alone_shows_a_class_is_not_spared():
     cases = [sliced(0), sliced(1, classes=2)]
     model = create(cases, settings())
     scenes = [Scene.of(model.plan, *case) for case in cases]
-    assert spared_volume(scenes) == 0
-    assert spared_volume(scenes[:1]) is None
+    assert spared_volumes(scenes) == [0]
+    assert spared_volumes(scenes[:1]) == []
 
 
 def test_a_recipe_that_learns_by_steps_alone_has_the_score_of_its_slices():
@@ -89,3 +92,26 @@ def test_a_recipe_that_learns_by_steps_alone_has_the_score_of_its_slices():
     found = history.get("other_volume")
     assert found is None or found["left_out"] == "slices"
     assert np.isfinite(history["step"])
+
+
+def test_a_volume_without_slices_has_an_estimate_of_its_own():
+    cases = [sliced(0), sliced(1)]
+    model = create(cases, settings(steps=3))
+    for _ in train(model, cases, settings(steps=3)):
+        pass
+    found = finished(segment(model, sliced(2)[0])).estimate
+    assert found.is_elsewhere
+    assert "without slices of this volume" in str(found)
+    assert found.to_json().keys() == {"mean_dice", "low", "high", "classes"}
+    assert elsewhere_of(model.history).left_out == "volume"
+
+
+def test_nothing_is_said_of_a_volume_that_is_unlike():
+    case = sliced(0)
+    model = create([case], settings(steps=3))
+    for _ in train(model, [case], settings(steps=3)):
+        pass
+    volume = replace(sliced(2)[0], spacing=(50.0, 1.0, 1.0))
+    found = finished(segment(model, volume)).estimate
+    assert found.to_json() is None
+    assert "unlike" in found.reason

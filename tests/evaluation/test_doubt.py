@@ -95,3 +95,34 @@ def test_each_voxel_has_the_doubt_of_its_cell(length):
     whole = doubt.whole((length, 1, 1))
     assert whole.shape == (length, 1, 1)
     assert (whole[0], whole[-1]) == (0, 255)
+
+
+class Planes:
+    """An image of which only single planes may be read."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array, self.read = array, []
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        _, z, _, _ = key
+        assert z.stop - z.start == 1
+        self.read.append(z.start)
+        return self.array[key]
+
+
+def test_of_a_deep_image_only_some_planes_are_read():
+    image = Planes(np.random.default_rng(0).random((1, 300, 4, 4)))
+    shape = image.array.shape[1:]
+    annotation = np.zeros(shape, np.uint8)
+    annotation[[30, 270]] = 255
+    case = Inspected(
+        image=image,
+        annotation=annotation,
+        prediction=np.zeros(shape, np.uint8),
+        uncertainty=np.zeros(shape, np.uint8),
+        shapes=[between_slices(annotation, 0)],
+        known=[(0, 30), (0, 270)],
+        sides=(1.0, 1.0, 1.0),
+    )
+    assert inspect(case).steps == (3, 1, 1)
+    assert image.read == list(range(0, 300, 3))

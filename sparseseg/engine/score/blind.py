@@ -48,6 +48,7 @@ Keep = Callable[[Scene, Scene, AnnotatedSlice, Answers], _Kept]
 class BlindSlice:
     """One slice that was left out, with what is said of its labelled pixels."""
 
+    name: str
     probabilities: NDArray[np.float32]
     """(k, n)"""
     target: NDArray[np.intp]
@@ -201,6 +202,7 @@ def _of_pixels(
     target = scene.without(set(scene.slices) - {where}).target(box).cpu().numpy()
     labelled = target >= 0
     return BlindSlice(
+        str(where),
         answers[method].cpu().numpy()[:, labelled],
         target[labelled].astype(np.intp),
         distances[labelled],

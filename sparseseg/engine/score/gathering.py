@@ -54,7 +54,7 @@ def gather(
         ],
         axis=0,
     )
-    found = _evidence(model, scenes, slices, wanted, method)
+    found = summed_up(model, scenes, slices, wanted, method)
     if found.mean is not None:
         now = yield from expected_now(model, scenes, labels, found, method)
         found = replace(found, now=now)
@@ -62,13 +62,14 @@ def gather(
     return found
 
 
-def _evidence(
+def summed_up(
     model: Model,
     scenes: Sequence[Scene],
     slices: Sequence[BlindSlice],
     wanted: Floats,
     method: Method,
 ) -> Evidence:
+    """Return what left-out slices say of a method; `wanted` voxels lie in each bin."""
     classes = model.plan.classes
     seen = {n: _slices_with(scenes, n) for n, number in enumerate(classes) if number}
     outputs = len(classes)
