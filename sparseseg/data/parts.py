@@ -9,6 +9,13 @@ DATASET = ":"
 """Stands before the path of a data set in an HDF5 file, which begins with a slash."""
 
 
+def joined(path: Path, part: str) -> Path:
+    """Return the name that `split_part` takes apart."""
+    if not part:
+        return path
+    return Path(f"{path}{DATASET if part.startswith('/') else SERIES}{part}")
+
+
 def split_part(name: str | PathLike[str]) -> tuple[Path, str]:
     """Return the file or folder of a name, and the part of it that is meant, or "".
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from sparseseg.data import formats
 from sparseseg.data.atomic import make_folder
-from sparseseg.data.parts import split_part
+from sparseseg.data.parts import joined, split_part
 from sparseseg.errors import UserError
 from sparseseg.language import say
 from sparseseg.project.content import Content, find
@@ -27,6 +27,12 @@ class Located:
 
     path: Path
     state: State
+    part: str = ""
+
+    @property
+    def source(self) -> Path:
+        """The name to open it by: the file or folder, and the part that is meant."""
+        return joined(self.path, self.part)
 
 
 def locate(home: Path, known: VolumeRecord) -> Located:
@@ -37,34 +43,24 @@ def locate(home: Path, known: VolumeRecord) -> Located:
     path = (home / known.path).resolve()
     if not path.exists():
         found = find(known.content, ending_of(path), _places(home.resolve(), path))
-        return Located(found or path, "moved" if found else "gone")
-    if modified(path) == known.modified:
-        return Located(path, "here")
-    is_same = Content.of(path) == known.content
-    return Located(path, "here" if is_same else "changed")
+        return Located(found or path, "moved" if found else "gone", known.part)
+    is_same = modified(path) == known.modified or Content.of(path) == known.content
+    return Located(path, "here" if is_same else "changed", known.part)
 
 
 def find_images(given: Iterable[str | Path]) -> list[Path]:
-    """Return the images that paths name: files, folders with images, and patterns.
+    """Return the images that paths name: files, parts of them, folders and patterns.
 
     What is below a folder is not looked into. Raises `UserError` for a folder without
     images, and for a pattern that nothing fits.
     """
-    found = [path for one in given for path in _named(_whole(one))]
+    found = [path for one in given for path in _images_of(one)]
     return list(dict.fromkeys(found))
 
 
-def _whole(name: str | Path) -> Path:
-    """Return a path; `UserError` for one part of a file, whose content is not known."""
+def _images_of(name: str | Path) -> list[Path]:
     path, part = split_part(name)
-    if part:
-        raise UserError(
-            "{name} is a part of {path}, and a project holds whole files: save the part "
-            "as a file, or copy the series into a folder of its own",
-            name=name,
-            path=path,
-        )
-    return path
+    return [joined(path, part)] if part else _named(path)
 
 
 def _named(path: Path) -> list[Path]:

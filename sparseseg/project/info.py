@@ -43,7 +43,7 @@ def _volume(project: "Project", volume: VolumeRecord) -> dict[str, Any]:
     located = project.locate(volume.name)
     return {
         "name": volume.name,
-        "path": str(located.path),
+        "path": str(located.source),
         "state": located.state,
         "shape": list(volume.shape),
         "channels": volume.channels,

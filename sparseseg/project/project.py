@@ -15,6 +15,7 @@ from sparseseg.data.files import FilePath, open_volume, read_annotation, write_i
 from sparseseg.data.formats import stem_of
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.on_disk import IN_MEMORY
+from sparseseg.data.parts import joined, split_part
 from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
 from sparseseg.evaluation.slice_score import SliceScore
@@ -113,16 +114,17 @@ class Project:
             labels = read_annotation(
                 annotation, unlabelled=unlabelled, background=background, like=volume
             )
-        known = self._with_content(Content.of(Path(image)))
+        source, part = split_part(image)
+        known = self._with_content(Content.of(source), part)
         if known is not None:
             raise UserError(
                 "{image} is in the project already, as {name!r}: add another image",
                 image=image,
                 name=known.name,
             )
-        name = self._free_name(stem_of(Path(image)))
-        path = images.copied(self.folder, Path(image), name) if copy else Path(image)
-        return self._added(name, path, volume, labels)
+        name = self._free_name(_name_for(source, part))
+        path = images.copied(self.folder, source, name) if copy else source
+        return self._added(name, joined(path, part), volume, labels)
 
     def add_volume(
         self,
@@ -181,7 +183,7 @@ class Project:
             warnings.warn(words, Note, stacklevel=2)
             if not self.read_only:
                 self.refer(name, located.path)
-        volume = open_volume(located.path, at_most=IN_MEMORY)
+        volume = open_volume(located.source, at_most=IN_MEMORY)
         if volume.shape != known.shape:
             raise UserError(
                 "the image of {name!r} has changed: {path} is {shape} "
@@ -362,9 +364,10 @@ class Project:
         self._record = changed
 
     def _added(
-        self, name: str, path: Path, volume: Volume, labels: SparseLabels | None
+        self, name: str, source: Path, volume: Volume, labels: SparseLabels | None
     ) -> VolumeRecord:
         """Keep a volume; its annotation is the first entry of its journal."""
+        path, part = split_part(source)
         added = VolumeRecord(
             name,
             images.relative(self.folder, path),
@@ -374,6 +377,7 @@ class Project:
             volume.channels,
             volume.spacing,
             volume.unit,
+            part=part,
         )
         classes = self.classes if labels is None else _joined(self.classes, labels)
         self.journal.add_volume(name, volume.shape)
@@ -382,8 +386,9 @@ class Project:
         self._keep(replace(self._record.with_volume(added), classes=classes))
         return added
 
-    def _with_content(self, content: Content) -> VolumeRecord | None:
-        return next((v for v in self.volumes if v.content == content), None)
+    def _with_content(self, content: Content, part: str) -> VolumeRecord | None:
+        alike = (v for v in self.volumes if (v.content, v.part) == (content, part))
+        return next(alike, None)
 
     def _free_name(self, wanted: str) -> str:
         # The journal may have a volume that was being added when its process ended.
@@ -393,6 +398,12 @@ class Project:
             number += 1
             name = f"{wanted}-{number}"
         return record.checked_name(name)
+
+
+def _name_for(path: Path, part: str) -> str:
+    """Return a name that a volume can have, with the part of its file."""
+    words = "".join(sign if sign.isalnum() or sign in ".-" else " " for sign in part)
+    return "-".join([stem_of(path), *words.split()])
 
 
 def _joined(known: ClassTable, labels: SparseLabels) -> ClassTable:

@@ -39,6 +39,8 @@ class VolumeRecord:
     unit: str = PIXEL
     locked: frozenset[tuple[int, int]] = frozenset()
     """Axis and index of the slices that nothing may change."""
+    part: str = ""
+    """Which part of the file or folder it is, such as the number of a series."""
     scores: tuple[SliceScore, ...] = ()
     """Of slices that were completed after they had been predicted."""
 
@@ -53,6 +55,7 @@ class VolumeRecord:
         return {
             "name": self.name,
             "path": self.path,
+            "part": self.part,
             "bytes": self.content.bytes,
             "sha256": self.content.digest,
             "modified": self.modified,
@@ -81,6 +84,7 @@ class VolumeRecord:
             spacing=(dz, dy, dx),
             unit=str(data["unit"]),
             locked=frozenset((int(axis), int(index)) for axis, index in data["locked"]),
+            part=str(data.get("part", "")),
             scores=tuple(map(SliceScore.from_json, data.get("scores", ()))),
         )
 

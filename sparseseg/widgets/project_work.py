@@ -65,7 +65,7 @@ def load(project: Project, name: str) -> Loaded:
     with noting() as notes:
         volume = project.volume(name)
     plain = replace(volume, classes=ClassTable())
-    path = project.locate(name).path
+    path = project.locate(name).source
     data, look, _ = layer_of(plain, path)
     look = {k: v for k, v in look.items() if k != "colormap"} | {"name": name}
     return Loaded(name, data, look, project.annotation(name), path, notes)

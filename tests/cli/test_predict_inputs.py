@@ -76,14 +76,9 @@ def test_each_point_of_time_gives_a_prediction(
     assert "#t=all" in stderr
 
 
-def test_a_project_takes_a_folder_of_slices_and_no_part_of_one(
-    run: Run, tmp_path: Path
-) -> None:
+def test_a_project_takes_a_folder_of_slices(run: Run, tmp_path: Path) -> None:
     scan, project = save(tmp_path / "scan", slices()), tmp_path / "project"
     assert run("project", "new", project)[0] == 0
-    code, _, stderr = run("project", "add", project, f"{scan}#7")
-    assert code == 2
-    assert "holds whole files" in stderr
     code, _, stderr = run("project", "add", project, scan)
     assert code == 0, stderr
     code, _, stderr = run("project", "export", project, "-o", tmp_path / "out")

@@ -19,6 +19,7 @@ from sparseseg.project import record
 from sparseseg.project.lock import NAME as LOCK
 from sparseseg.project.project import Project
 from sparseseg.project.record import Record
+from tests.data.dicom_files import VOXELS, save, slices
 
 
 def test_a_project_opens_again_as_it_was(project, sample):
@@ -303,3 +304,19 @@ def test_a_project_of_an_earlier_version_has_no_scores_of_slices(project):
     del data["volumes"][0]["scores"]
     path.write_text(json.dumps(data))
     assert Record.read(project.folder).volumes[0].scores == ()
+
+
+def test_two_series_of_one_folder_are_two_volumes_also_when_it_moves(project, tmp_path):
+    pytest.importorskip("pydicom")
+    scan = tmp_path / "scan"
+    for number, offset in ((1, 0), (2, 100)):
+        uid = {"SeriesInstanceUID": f"1.2.{number}", "SeriesNumber": number}
+        save(scan, slices(VOXELS + offset, **uid), prefix=f"S{number}")
+    assert [project.add(f"{scan}#{n}").name for n in (1, 2)] == ["scan-1", "scan-2"]
+    with pytest.raises(UserError, match=r"already, as 'scan-1'"):
+        project.add(f"{scan}#1")
+    scan.rename(tmp_path / "elsewhere")
+    again = Project(project.folder, read_only=True)
+    with pytest.warns(Note, match="was moved"):
+        first, second = (again.volume(name).array for name in ("scan-1", "scan-2"))
+    assert np.array_equal(first + 200, second)  # each grey value counts twice
