@@ -20,6 +20,7 @@ from sparseseg.engine.output import Output
 from sparseseg.engine.prediction import predict
 from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
+from sparseseg.progress import METHODS as ANSWERS
 from sparseseg.progress import Method, Score
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
@@ -46,11 +47,13 @@ class Training:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What was chosen of the recipe."""
     clock: ClockName = "wall"
+    answers: bool = False
+    """Whether all answers are scored, beside the one that is shown."""
 
     def key(self, minutes: float) -> Row:
         """Return what tells the row of one scoring from all others."""
         chosen = asdict(self)
-        del chosen["minutes"]
+        del chosen["minutes"], chosen["answers"]
         if self.clock == "wall":
             del chosen["clock"]
         return {**chosen, "budget_minutes": self.minutes[-1], "minutes": minutes}
@@ -139,6 +142,8 @@ def ours(case: Case, training: Training) -> Iterator[Row]:
             due.pop(0)
             method: Method = told.best if told else "network"
             row = _scored(case, partial(_predicted, case, model, labels, method))
+            if training.answers:
+                row["answers"] = _answers(case, model, labels)
             yield row | _of_step(step.step, step.seconds, told, model)
 
 
@@ -186,6 +191,14 @@ METHODS: dict[str, Callable[[Case, Training], Iterator[Row]]] = {
 }
 PEERS = ("forest", "walker", "interpolation")
 """Methods that are not ours, or that need no more than shapes."""
+
+
+def _answers(case: Case, model: Model, labels: SparseLabels) -> Row:
+    """Return the mean IoU of each answer that could be shown."""
+    return {
+        method: _score(case, _predicted(case, model, labels, method))["mean_iou"]
+        for method in ANSWERS
+    }
 
 
 def _predicted(
