@@ -13,7 +13,7 @@ from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.referee import together, worths
 from sparseseg.engine.sparing import Slices, spared
 from sparseseg.engine.told import (
-    Told,
+    SliceAnswers,
     evaluated,
     measured,
     own_pixels,
@@ -46,8 +46,8 @@ class HeldOut:
         self._is_judged = self._is_ahead = False
         self._next = _FIRST_SECONDS
         self._next_turns = 0.0
-        self._held: list[Told] = []
-        self._turns: list[Told] = []
+        self._held: list[SliceAnswers] = []
+        self._turns: list[SliceAnswers] = []
         self._last: Score | None = None
         self.slices: tuple[Slices, ...] = ()
 
@@ -164,7 +164,7 @@ class HeldOut:
         self._next_turns = seconds + (time.perf_counter() - begin) / _SHARE
 
     def _scored(
-        self, model: Model, told: Sequence[Told], step: int, seconds: float
+        self, model: Model, told: Sequence[SliceAnswers], step: int, seconds: float
     ) -> Score:
         """Return the score on some slices; all slices say how much a method is worth."""
         default: Method = "mixed" if model.recipe.is_guided else "network"

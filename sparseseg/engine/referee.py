@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from sparseseg.engine.mixing import PARTS
-from sparseseg.engine.told import Told
+from sparseseg.engine.told import SliceAnswers
 from sparseseg.progress import Method
 
 
-def together(held: Sequence[Told], turns: Sequence[Told]) -> list[Told]:
+def together(
+    held: Sequence[SliceAnswers], turns: Sequence[SliceAnswers]
+) -> list[SliceAnswers]:
     """Return what was told of all slices, of each once.
 
     `held` are slices that the network itself has not seen, `turns` those where parts of it
@@ -21,7 +23,7 @@ def together(held: Sequence[Told], turns: Sequence[Told]) -> list[Told]:
 
 
 def worths(
-    told: Sequence[Told], measures: Mapping[Method, Mapping[str, Any]]
+    told: Sequence[SliceAnswers], measures: Mapping[Method, Mapping[str, Any]]
 ) -> dict[Method, float]:
     """Return how good each method is likely to be: the probability (0..1) of the truth.
 
@@ -53,5 +55,5 @@ _TRUST = 0.1  # in a mean of two, if there are no pixels
 _FEW = 1000  # pixels, of which it is half
 
 
-def _place(one: Told) -> tuple[int, int, int]:
+def _place(one: SliceAnswers) -> tuple[int, int, int]:
     return id(one.volume), one.where.axis, one.where.index

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
+class SliceAnswers:
     """What methods say of the labelled pixels (n) of a slice that they have not seen."""
 
     volume: Volume
@@ -47,13 +47,13 @@ class Told:
 
 def told_when_held_out(
     model: Model, scenes: Sequence[Scene], out: Sequence[Slices]
-) -> Generator[float, None, list[Told]]:
+) -> Generator[float, None, list[SliceAnswers]]:
     """Return what the network says, and all else, of slices that it never learned from.
 
     Pixels where other annotated slices cross are left out: those were seen. Yields how
     far it is.
     """
-    found: list[Told] = []
+    found: list[SliceAnswers] = []
     for number, (scene, slices) in enumerate(zip(scenes, out, strict=True)):
         blind = scene.without(slices)
         for where in sorted(slices, key=str):
@@ -65,7 +65,7 @@ def told_when_held_out(
 
 def told_in_turn(
     model: Model, scenes: Sequence[Scene]
-) -> Generator[float, None, list[Told]]:
+) -> Generator[float, None, list[SliceAnswers]]:
     """Return what methods say of slices that are left out fold after fold.
 
     Where the network would answer, its parts do that are blind to a slice. `scenes` are
@@ -78,7 +78,7 @@ def told_in_turn(
 _SECONDS = 10.0  # after which no further slice is left out, if there are some
 
 
-def measured(model: Model, told: Sequence[Told]) -> dict[Method, Any]:
+def measured(model: Model, told: Sequence[SliceAnswers]) -> dict[Method, Any]:
     """Compare what is told with what was painted, all slices together."""
     # Other slices, or all voxels, may show what these would be scored on.
     if not any(one.target.size for one in told):
@@ -133,7 +133,7 @@ def _answers(
 
 def _kept(
     model: Model, scene: Scene, blind: Scene, where: AnnotatedSlice, answers: Answers
-) -> Told:
+) -> SliceAnswers:
     box = Box.plane(scene.volume.shape, where.axis, where.index)
     target = own_pixels(scene, blind, box)
     labelled = target >= 0
@@ -145,7 +145,7 @@ def _kept(
         index = model.recipe.decided(model.plan, found)
         decided[method] = index[labelled].astype(np.uint8)
         surprise[method] = _surprise(found[:, labelled], truth)
-    return Told(scene.volume, where, truth, decided, surprise)
+    return SliceAnswers(scene.volume, where, truth, decided, surprise)
 
 
 def _surprise(probabilities: NDArray[np.float32], truth: Outputs) -> Floats:

@@ -6,7 +6,7 @@ import pytest
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
 from sparseseg.engine.referee import together, worths
-from sparseseg.engine.told import Told
+from sparseseg.engine.told import SliceAnswers
 
 VOLUME = Volume.from_array(np.zeros((4, 4, 4), np.float32))
 
@@ -19,7 +19,7 @@ def told(index, target, **likely):
         for method, values in likely.items()
     }
     where = AnnotatedSlice(0, index, len(target), False)
-    return Told(VOLUME, where, truth, {}, surprise)
+    return SliceAnswers(VOLUME, where, truth, {}, surprise)
 
 
 def right(**ious):
