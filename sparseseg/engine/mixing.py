@@ -15,16 +15,20 @@ from sparseseg.recipes import Answering, Scene
 Part = Literal["network", "unguided", "trees", "walker", "interpolation"]
 """What answers on its own."""
 
-PARTS: Mapping[Method, tuple[Part, ...]] = {
-    "network": ("network",),
-    "unguided": ("unguided",),
-    "forest": ("trees", "unguided"),
-    "mixed": ("network", "walker"),
-    "walked": ("walker", "network"),
-    "walker": ("walker",),
-    "interpolation": ("interpolation",),
+SHARES: Mapping[Method, Mapping[Part, float]] = {
+    "network": {"network": 1},
+    "unguided": {"unguided": 1},
+    "forest": {"trees": 4 / 5, "unguided": 1 / 5},
+    "mixed": {"network": 2 / 3, "walker": 1 / 3},
+    "walked": {"walker": 2 / 3, "network": 1 / 3},
+    "walker": {"walker": 1},
+    "interpolation": {"interpolation": 1},
 }
-"""What a method takes the mean of; of two, the first counts twice."""
+"""What a method takes the geometric mean of, and how much each counts.
+
+A network may know what no walker ever reaches; where it errs, the walker often does not.
+A forest counts most beside a network, which is too sure if it knows a few slices.
+"""
 
 UNGUIDED: tuple[Method, ...] = ("unguided", "forest")
 """Methods whose network sees the image alone."""
@@ -46,18 +50,20 @@ class Learned(Protocol):
 
 def parts_of(methods: Collection[Method]) -> set[Part]:
     """Return what has to answer so that all these methods can."""
-    return {part for method in methods for part in PARTS[method]}
+    return {part for method in methods for part in SHARES[method]}
 
 
 def combined(method: Method, parts: Mapping[Part, Tensor]) -> Tensor:
     """Return the answer (k, z, y, x) of a method from those of its parts."""
-    first, *others = (parts[part] for part in PARTS[method])
-    return mixed(first, others[0]) if others else first
+    shares = SHARES[method]
+    first, *others = (parts[part] for part in shares)
+    share, *_ = shares.values()
+    return mixed(first, others[0], share) if others else first
 
 
 def needs(method: Method, part: Part) -> bool:
     """Tell whether a method asks a part."""
-    return part in PARTS[method]
+    return part in SHARES[method]
 
 
 def mix_of(
@@ -66,7 +72,7 @@ def mix_of(
     """Return how a method mixes what the network says, or None if it does not."""
     if method == "forest":
         return partial(_with_forest, model, scene)
-    if walked is None or "network" not in PARTS[method]:
+    if walked is None or "network" not in SHARES[method]:
         return None
     if method == "mixed" and len(scene.slices) == 1 and model.recipe.has_classifiers:
         return partial(_with_both, model, scene, walked)
@@ -76,7 +82,7 @@ def mix_of(
 def _with_forest(model: Learned, scene: Scene, found: Tensor, box: Box) -> Tensor:
     with torch.inference_mode():
         trees = model.recipe.forest(model.network, scene, box)
-        return mixed(trees, found)
+        return combined("forest", {"trees": trees, "unguided": found})
 
 
 def _with_both(

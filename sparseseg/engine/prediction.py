@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sparseseg.boxes import Box, Tile, Triple, tiles
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import PARTS, UNGUIDED, Mix, mix_of, needs
+from sparseseg.engine.mixing import SHARES, UNGUIDED, Mix, mix_of, needs
 from sparseseg.engine.output import Output, Wanted, Workers
 from sparseseg.engine.propagation import Walk, interpolated, remembered
 from sparseseg.errors import UserError
@@ -75,7 +75,7 @@ def predict(
     walked = (yield from _walk(scene)) if is_walked else None
     mix = mix_of(method, model, scene, walked)
     for tile in planned:
-        if {"network", "unguided"} & {*PARTS[method]}:
+        if {"network", "unguided"} & {*SHARES[method]}:
             yield from _written(model, scene, out, tile, mix)
         else:
             found = walked(tile.write) if walked else interpolated(scene, tile.write)

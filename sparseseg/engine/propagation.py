@@ -64,12 +64,8 @@ class Walk:
         return found + share * (interpolated(self._scene, box) - found)
 
 
-def mixed(first: Tensor, second: Tensor, share: float = 2 / 3) -> Tensor:
-    """Return the geometric mean of two answers (k, z, y, x); `share` is the first's.
-
-    The first counts twice. A network comes before a walker, because it may know what no walker ever reaches. A
-    forest comes before a network: a network that knows a few slices is too sure.
-    """
+def mixed(first: Tensor, second: Tensor, share: float) -> Tensor:
+    """Return the geometric mean of two answers (k, z, y, x); `share` is the first's."""
     logs = (part.clamp_min(_DOUBT).log() for part in (first, second))
     return (share * next(logs) + (1 - share) * next(logs)).softmax(0)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sparseseg.engine.mixing import PARTS
+from sparseseg.engine.mixing import SHARES
 from sparseseg.engine.told import SliceAnswers
 from sparseseg.progress import Method
 
@@ -42,7 +42,7 @@ def worths(
     for method in measures:
         surprise = np.sum([one.surprise[method] for one in told], axis=0)
         mean = (surprise[there] / counts[there]).mean()
-        trust = _TRUST / (1 + counts.sum() / _FEW) * (len(PARTS[method]) > 1)
+        trust = _TRUST / (1 + counts.sum() / _FEW) * (len(SHARES[method]) > 1)
         found[method] = float(np.exp(trust - mean))
     others = [m["mean_iou"] for method, m in measures.items() if method != _UNSURE]
     if _UNSURE in found and measures[_UNSURE]["mean_iou"] <= max(others):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import PARTS, Part, combined
+from sparseseg.engine.mixing import SHARES, Part, combined
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.propagation import interpolated, remembered, walked_through
@@ -72,7 +72,7 @@ def told_in_turn(
     those that it learned from.
     """
     keep = partial(_kept, model)
-    return (yield from left_out(model, scenes, tuple(PARTS), keep, seconds=_SECONDS))
+    return (yield from left_out(model, scenes, tuple(SHARES), keep, seconds=_SECONDS))
 
 
 _SECONDS = 10.0  # after which no further slice is left out, if there are some
@@ -126,7 +126,7 @@ def _answers(
             parts["trees"] = model.recipe.forest(model.network, bare, box)
     return {
         method: combined(method, parts)
-        for method, needed in PARTS.items()
+        for method, needed in SHARES.items()
         if parts.keys() >= {*needed} and (model.recipe.is_guided or len(needed) == 1)
     }
 

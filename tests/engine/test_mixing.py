@@ -1,0 +1,47 @@
+"""Answers that are means of others, by odds worked out by hand."""
+
+import pytest
+import torch
+
+from sparseseg.engine.mixing import SHARES, combined, parts_of
+from sparseseg.progress import METHODS
+
+
+def answer(first):
+    """Return the probabilities of one voxel for two outputs."""
+    return torch.tensor([first, 1 - first]).view(2, 1, 1, 1)
+
+
+SAID = {
+    "network": answer(0.5),
+    "unguided": answer(0.5),
+    "trees": answer(0.8),
+    "walker": answer(0.9),
+    "interpolation": answer(0.3),
+}
+
+
+# Of a geometric mean the logarithms of the odds are the mean: 4 of the trees, 9 of the walker.
+@pytest.mark.parametrize(
+    ("method", "odds"),
+    [("forest", 4**0.8), ("mixed", 9 ** (1 / 3)), ("walked", 9 ** (2 / 3))],
+)
+def test_a_mean_has_the_weighted_odds_of_its_parts(method, odds):
+    found = combined(method, SAID)
+    assert found.flatten().tolist() == pytest.approx(
+        [odds / (1 + odds), 1 / (1 + odds)]
+    )
+
+
+def test_what_answers_on_its_own_stays_as_it_is():
+    assert combined("walker", SAID) is SAID["walker"]
+
+
+def test_each_method_has_shares_that_sum_to_one():
+    assert SHARES.keys() == METHODS.keys()
+    for shares in SHARES.values():
+        assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_only_the_parts_that_methods_need_are_asked():
+    assert parts_of(["forest", "walked"]) == {"trees", "unguided", "walker", "network"}
