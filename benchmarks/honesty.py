@@ -26,6 +26,8 @@ from sparseseg.evaluation import estimate as estimates
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.estimate import DiceEstimate, Evidence
 from sparseseg.evaluation.gain import CoarseGrid, Plane, best_planes
+from sparseseg.evaluation.live import with_slices
+from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.evaluation.suggesting import Doubts, sides_of
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
@@ -51,9 +53,9 @@ def main() -> None:
                 records.append(args.out, key | row)
     rows = [row | _told_now(row) for row in records.rows(args.out)]
     rows = [row for row in rows if row["told"] is not None]
-    print("\n".join(summary(rows)))
+    print("\n".join([*summary(rows), "", *live_summary(rows)]))
     if args.fit:
-        print(f"width for {COVERAGE:.0%}: {fitted_width(rows):.2f}")
+        print(f"factor of the width for {COVERAGE:.0%}: {fitted_width(rows):.2f}")
         share = coverage_elsewhere(rows)
         print(f"inside, with a width fitted to the other volumes: {share:.0%}")
 
@@ -273,6 +275,36 @@ def summary(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def live_summary(rows: Sequence[Row]) -> list[str]:
+    """Return the mean error with further slices that were completed, as Markdown."""
+    known = [row for row in rows if "next" in row]
+    if not known:
+        return []
+    lines = [
+        f"mean error with further slices, {len(known)} cases:",
+        "| chosen | 0 slices | 1 | 2 | 3 | 6 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for how in ("suggested", "gaps", "random"):
+        errors = [
+            np.mean([_error_with(row, how, count) for row in known])
+            for count in (0, 1, 2, 3, 6)
+        ]
+        lines.append(f"| {how} | {' | '.join(f'{e:.3f}' for e in errors)} |")
+    return lines
+
+
+def _error_with(row: Row, how: str, count: int) -> float:
+    scores = []
+    for chosen in row["next"][how][:count]:
+        counts = {int(n): tuple(c) for n, c in chosen["counts"].items() if any(c)}
+        axis, index = chosen["plane"]
+        scores.append(SliceScore(axis, index, counts, row["method"], 0))
+    mean = with_slices(_estimate(row), scores).mean
+    assert mean is not None
+    return abs(mean.dice - float(row["true"]))
+
+
 _RULE = "|---|---|---|---|---|"
 _KINDS = {
     "the estimate": "told",
@@ -282,7 +314,7 @@ _KINDS = {
 
 
 def fitted_width(rows: Sequence[Row]) -> float:
-    """Return the width that just holds so many of the truths."""
+    """Return the factor of the width that just holds so many of the truths."""
     needed = [_needed(row) for row in rows]
     return float(np.quantile(needed, COVERAGE, method="higher"))
 
@@ -298,15 +330,13 @@ def coverage_elsewhere(rows: Sequence[Row]) -> float:
 
 
 def _needed(row: Row) -> float:
-    """Return the width that just holds the truth of a row."""
+    """Return the factor of the width, without its least part, that holds a truth."""
     mean = _estimate(row).mean
     assert mean is not None
-    half = max(
-        mean.high - mean.dice, mean.dice - mean.low
-    )  # one end may be cut at 0 or 1
-    unit = (half - estimates.LEAST_WIDTH) / estimates.WIDTH
+    # One end may be cut at 0 or 1.
+    half = max(mean.high - mean.dice, mean.dice - mean.low)
     beyond = max(0.0, abs(row["true"] - mean.dice) - estimates.LEAST_WIDTH)
-    return beyond / max(unit, 1e-6)
+    return beyond / max(half - estimates.LEAST_WIDTH, 1e-6)
 
 
 if __name__ == "__main__":

@@ -257,6 +257,7 @@ class SegmentationDock(QWidget):
     def _tell_score(self, score: "SliceScore") -> None:
         table, estimate = self.desk.classes.table, self.train.estimate
         self.messages.confirm(slice_score_words(score, table, estimate))
+        self.train.count_in(score)
 
     def _turn_planes(self) -> None:
         with self.messages.catching():

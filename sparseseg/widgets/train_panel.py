@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from sparseseg.evaluation.live import with_slices
 from sparseseg.language import say
 from sparseseg.session import POSSIBLE
 from sparseseg.session.events import Phase
@@ -39,6 +40,7 @@ from sparseseg.widgets.train_words import (
 
 if TYPE_CHECKING:
     from sparseseg.evaluation.estimate import DiceEstimate
+    from sparseseg.evaluation.slice_score import SliceScore
     from sparseseg.project.models import ProjectModel
     from sparseseg.session import SharedArrays
     from sparseseg.session.events import Progress, ScoreReport, StepReport
@@ -56,6 +58,7 @@ class TrainPanel(QWidget):
 
     models_wanted = Signal()
     _estimate: "DiceEstimate | None" = None
+    _measured: "tuple[SliceScore, ...]" = ()
 
     def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
         super().__init__()
@@ -98,7 +101,9 @@ class TrainPanel(QWidget):
     @property
     def estimate(self) -> "DiceEstimate | None":
         """How good the prediction of the visible volume is estimated to be, if it is."""
-        return self._estimate if self._is_about_this else None
+        if self._estimate is None or not self._is_about_this:
+            return None
+        return with_slices(self._estimate, self._measured)
 
     @property
     def newest_step(self) -> "StepReport | None":
@@ -238,7 +243,8 @@ class TrainPanel(QWidget):
         return self._trained_on is None or arrays is self._trained_on
 
     def _forget(self) -> None:
-        self._scores, self._step, self._estimate = {}, None, None
+        self._scores, self._step = {}, None
+        self._estimate, self._measured = None, ()
         self.curves.clear()
         self.curves.hide()
         self.plots.hide()
@@ -250,7 +256,7 @@ class TrainPanel(QWidget):
         """Show the curves and scores of a model that a project has."""
         self._trained_on = self._desk.link.arrays
         self._scores = {report.method: report for report in reports_of(model.history)}
-        self._estimate = model.estimate
+        self._estimate, self._measured = model.estimate, ()
         self._step = step_of(model.history, model.curves)
         self.curves.restore(model.curves)
         self.curves.setVisible(self._step is not None)
@@ -268,8 +274,15 @@ class TrainPanel(QWidget):
         self.curves.add_score(report)
         self._show_words(self._session.phase)
 
+    def count_in(self, score: "SliceScore") -> None:
+        """Let a slice count that was completed after the prediction had been made."""
+        place = score.axis, score.index
+        others = [s for s in self._measured if (s.axis, s.index) != place]
+        self._measured = (*others, score)
+        self._show_words(self._session.phase)
+
     def _show_estimate(self, estimate: "DiceEstimate") -> None:
-        self._estimate = estimate
+        self._estimate, self._measured = estimate, ()
         self._show_words(self._session.phase)
         self._show_plots()
 

@@ -92,7 +92,8 @@ def estimate_words(estimate: "DiceEstimate | None", table: "ClassTable") -> str:
     parts = [f"{name} {dice:.2f}" for dice, name in sorted(known)[:_MOST]]
     more = [say("{count} more", count=len(known) - _MOST)] if len(known) > _MOST else []
     worst = ", ".join([*parts, *more]) if len(known) > 1 else ""
-    return "\n".join(filter(None, (say("Dice {estimate}", estimate=estimate), worst)))
+    first = say("Dice {estimate}", estimate=estimate)
+    return "\n".join(filter(None, (first, worst, estimate.reason)))
 
 
 def all_scores(scores: "Mapping[str, ScoreReport]", table: "ClassTable") -> str:

@@ -5,6 +5,7 @@ import pytest
 
 from sparseseg.evaluation.estimate import (
     OVERCONFIDENCE,
+    STROKES,
     DiceEstimate,
     Evidence,
     Spread,
@@ -141,3 +142,13 @@ def test_more_slices_take_a_part_of_what_is_missing_away():
 
 def test_an_earlier_version_does_not_say_how_many_slices_there_were():
     assert estimate(evidence(), {1: 0.85}).with_slices(1) is None
+
+
+def test_less_is_expected_where_only_strokes_were_left_out():
+    whole, strokes = (
+        estimate(evidence(labelled=share), {1: 0.85}).mean for share in (1.0, 0.0)
+    )
+    assert strokes.dice == pytest.approx(whole.dice - STROKES)
+    assert strokes.high - strokes.low == pytest.approx(
+        whole.high - whole.low + 2 * STROKES
+    )

@@ -8,6 +8,7 @@ from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.session.events import Phase
 from sparseseg.widgets.slice_score_words import slice_score_words
 from sparseseg.widgets.slices import SliceView
+from sparseseg.widgets.train_panel import TrainPanel
 
 SHAPE = (6, 30, 40)
 
@@ -95,3 +96,19 @@ def test_the_words_name_the_worst_class_and_what_was_estimated(begun):
     assert "Slice z 4 is complete" in told
     assert "0.70 here (class 2 0.50, class 1 0.90)" in told
     assert "The estimate was 0.80 (0.75 to 0.85)" in told
+
+
+def test_three_completed_slices_count_in_the_estimate_that_is_shown(
+    begun, messages, session, qtbot
+):
+    panel = TrainPanel(begun, messages)
+    qtbot.addWidget(panel)
+    likely = Likely(0.9, 0.8, 1.0)
+    session.events.estimate.emit(DiceEstimate(likely, {1: likely}))
+    qtbot.waitUntil(lambda: "0.90 (0.80 to 1.00)" in panel.status.text())
+    for index in (2, 3, 4):
+        panel.count_in(SliceScore(0, index, {1: (5, 10, 10)}, "network", 1))
+    assert "3 slices that you completed" in panel.status.text()
+    assert panel.estimate.mean.dice < 0.8
+    session.events.estimate.emit(DiceEstimate(likely, {1: likely}))
+    qtbot.waitUntil(lambda: "0.90 (0.80 to 1.00)" in panel.status.text())

@@ -55,6 +55,8 @@ class BlindSlice:
     """(n), the index of the output."""
     distances: NDArray[np.float64]
     """(n), to the nearest slice that was not left out, in voxel sides."""
+    share: float = 1.0
+    """Of its pixels, those that are labelled."""
 
 
 def blind_slices(
@@ -206,4 +208,5 @@ def _of_pixels(
         answers[method].cpu().numpy()[:, labelled],
         target[labelled].astype(np.intp),
         distances[labelled],
+        float(labelled.mean()),
     )

@@ -1,5 +1,6 @@
 """From blind answers to evidence, which a model keeps."""
 
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -43,9 +44,10 @@ def gather(
     """Find out what the annotated slices of a model say of a method; the model keeps it.
 
     `scenes` are those that it has learned from, and `labels` their annotations. Yields
-    how far it is (0..1). After so many `seconds` no further slice is left out than an
-    estimate needs.
+    how far it is (0..1). After so many `seconds` it looks at no more than an estimate
+    needs.
     """
+    begin = time.perf_counter()
     slices = yield from blind_slices(model, scenes, method, seconds=seconds)
     wanted = np.sum(
         [
@@ -56,7 +58,10 @@ def gather(
     )
     found = summed_up(model, scenes, slices, wanted, method)
     if found.mean is not None:
-        now = yield from expected_now(model, scenes, labels, found, method)
+        left = None if seconds is None else begin + seconds - time.perf_counter()
+        now = yield from expected_now(
+            model, scenes, labels, found, method, seconds=left
+        )
         found = replace(found, now=now)
     keep(model.history, found)
     return found
@@ -94,6 +99,7 @@ def summed_up(
         mean,
         calibration.t,
         annotated=sum(len(scene.slices) for scene in scenes),
+        labelled=float(np.mean([one.share for one in slices])),
         reliability=reliability(chosen.probabilities, chosen.target, chosen.weight),
     )
 

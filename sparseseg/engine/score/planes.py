@@ -1,6 +1,8 @@
 """How good a prediction is expected to be, on a few planes that nobody annotated."""
 
+import time
 from collections.abc import Generator, Iterator, Sequence
+from itertools import zip_longest
 
 import numpy as np
 from torch import Tensor
@@ -21,7 +23,7 @@ from sparseseg.evaluation.estimate import Evidence
 from sparseseg.progress import Method
 from sparseseg.recipes import Scene
 
-_PLANES = 4  # of each axis
+_PLANES, _FEWEST = 4, 3  # of each axis, and of all where time is short
 
 
 def expected_now(
@@ -30,11 +32,15 @@ def expected_now(
     labels: Sequence[SparseLabels],
     evidence: Evidence,
     method: Method,
+    *,
+    seconds: float | None = None,
 ) -> Generator[float, None, dict[int, float]]:
     """Return the Dice by class that is expected of a method; yield how far it is.
 
-    Of several volumes it is the mean.
+    Of several volumes it is the mean. After so many `seconds` one plane of each axis has to
+    do.
     """
+    end = float("inf") if seconds is None else time.perf_counter() + seconds
     found: dict[int, list[float]] = {}
     for number, (scene, own) in enumerate(zip(scenes, labels, strict=True)):
         tally = between(scene, own, evidence)
@@ -43,25 +49,41 @@ def expected_now(
             if needs(method, "walker")
             else None
         )
-        for box in _spread(scene):
+        for place, box in enumerate(_spread(scene)):
             yield number / len(scenes)
+            if place >= _FEWEST and time.perf_counter() > end:
+                break
             answer = _answer(model, scene, box, method, walked).cpu().numpy()
             tally.add(answer, model.recipe.decided(model.plan, answer), box)
-        for place, dice in zip(model.plan.classes, tally.dice, strict=True):
-            if place and dice is not None:
-                found.setdefault(place, []).append(dice)
-    return {place: float(np.mean(values)) for place, values in found.items()}
+        for value, dice in zip(model.plan.classes, tally.dice, strict=True):
+            if value and dice is not None:
+                found.setdefault(value, []).append(dice)
+    return {value: float(np.mean(dices)) for value, dices in found.items()}
 
 
 def _spread(scene: Scene) -> Iterator[Box]:
-    """Yield planes at equal distances along each axis, none of them annotated."""
+    """Yield planes at equal distances along each axis, none of them annotated.
+
+    They come in turn of all axes, and the inner ones first.
+    """
     shape = scene.volume.shape
     known = {(where.axis, where.index) for where in scene.slices}
-    for axis, length in enumerate(shape):
-        free = [n for n in range(length) if (axis, n) not in known]
-        places = (np.arange(_PLANES) + 0.5) / _PLANES * len(free)
-        for place in sorted(set(places.astype(int).tolist())) if free else ():
-            yield Box.plane(shape, axis, free[place])
+    along = [
+        _inner_first([n for n in range(length) if (axis, n) not in known])
+        for axis, length in enumerate(shape)
+    ]
+    for places in zip_longest(*along):
+        for axis, index in enumerate(places):
+            if index is not None:
+                yield Box.plane(shape, axis, index)
+
+
+def _inner_first(free: Sequence[int]) -> list[int]:
+    """Return a few at equal distances, the ones in the middle first."""
+    places = {int((n + 0.5) / _PLANES * len(free)) for n in range(_PLANES)}
+    middle = (len(free) - 1) / 2
+    ranked = sorted(places, key=lambda place: abs(place - middle))
+    return [free[place] for place in ranked if free]
 
 
 def _answer(

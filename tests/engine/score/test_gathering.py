@@ -12,6 +12,7 @@ from sparseseg.data.slices import AnnotatedSlice, annotate_slices
 from sparseseg.engine.model import Model
 from sparseseg.engine.output import Output
 from sparseseg.engine.propagation import remembered
+from sparseseg.engine.score import planes
 from sparseseg.engine.score.blind import blind_slices
 from sparseseg.engine.score.evidence import evidence_of
 from sparseseg.engine.score.folds import folds
@@ -242,3 +243,12 @@ def test_the_estimate_is_of_the_labels_after_the_rules(has_arrays):
     assert found.estimate.mean.dice == 0
     raw = finished(segment(model, volume, Job(rules=()), labels=labels))
     assert raw.estimate.mean.dice > 0
+
+
+def test_inner_planes_of_all_axes_are_predicted_first():
+    model, labelled = fitted((2, 2, 2))
+    scene = Scene.of(model.plan, *labelled)
+    boxes = list(planes._spread(scene))
+    assert [box.shape.index(1) for box in boxes[:3]] == [0, 1, 2]
+    known = {(where.axis, where.index) for where in scene.slices}
+    assert known.isdisjoint((box.shape.index(1), max(box.start)) for box in boxes)
