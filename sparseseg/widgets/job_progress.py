@@ -21,10 +21,13 @@ class JobProgress(QProgressBar):
         self.hide()
 
     def show_progress(self, progress: "Progress") -> None:
-        """Show the share that is done and the time left."""
-        percent = round(100 * progress.done)
+        """Show the share of a job that is done and the time left."""
+        self.show_share(progress.done, progress.seconds_left)
+
+    def show_share(self, done: float, left: float | None) -> None:
+        """Show a share that is done, 0..1, and the seconds left, if they are known."""
+        percent = round(100 * done)
         self.setValue(percent)
-        left = progress.seconds_left
         rest = "" if left is None else say(", {duration} left", duration=duration(left))
         self.setFormat(f"{percent} %{rest}")
         self.show()

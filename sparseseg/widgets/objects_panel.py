@@ -1,5 +1,6 @@
 """Objects of the prediction: told apart, measured, and written as files and surfaces."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,6 @@ import numpy as np
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -18,9 +18,11 @@ from qtpy.QtWidgets import (
 from sparseseg.data.overwriting import check_overwrites
 from sparseseg.errors import UserError
 from sparseseg.language import say, say_count, template
+from sparseseg.session.progress import Estimate
 from sparseseg.widgets import object_work
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.fold import FoldButton
+from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.object_form import ObjectForm
 from sparseseg.widgets.object_table import ObjectTable
 from sparseseg.widgets.stepwise import Steps, Stepwise
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from sparseseg.postprocessing.objects.instances import Found
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
-
-_FULL = 1000
 
 
 class ObjectsPanel(QWidget):
@@ -63,8 +63,8 @@ class ObjectsPanel(QWidget):
         )
         self.cancel = self._button(say("Cancel"), _CANCEL, self._cancel)
         self.running = QWidget()
-        self.bar = QProgressBar()
-        self.bar.setRange(0, _FULL)
+        self.bar = JobProgress()
+        self._left = Estimate()
         self.table = ObjectTable(self, messages)
         self.table.chosen.connect(self._go_to)
         self._build()
@@ -148,6 +148,8 @@ class ObjectsPanel(QWidget):
 
     def _start(self, work: Callable[[], Steps], end: Callable[[Any], None]) -> None:
         self._end = end
+        self._left = Estimate()
+        self.bar.show_share(0.0, None)
         self._show_busy(busy=True)
         self._worker.start(work)
 
@@ -208,7 +210,7 @@ class ObjectsPanel(QWidget):
         self._desk.viewer.scene.camera.center = tuple(place)
 
     def _show_progress(self, share: float) -> None:
-        self.bar.setValue(round(_FULL * share))
+        self.bar.show_share(share, self._left.update(share, time.monotonic()))
 
     def _show_end(self, result: object) -> None:
         self._show_busy(busy=False)
@@ -223,7 +225,6 @@ class ObjectsPanel(QWidget):
         for button in (self.find, self.measure, self.save, self.mesh):
             button.setEnabled(not busy)
         self.running.setVisible(busy)
-        self.bar.setValue(0)
 
 
 _NO_OBJECTS = template("There are no objects yet: press Find objects first.")

@@ -124,6 +124,13 @@ def test_work_that_is_cancelled_stops_at_its_next_step_and_is_silent(qtbot):
     assert not told
 
 
+def test_the_bar_says_how_long_it_still_takes(panel):
+    for share in (0.25, 0.5):
+        panel._worker.progress.emit(share)
+    assert panel.bar.value() == 50
+    assert panel.bar.format().endswith("left")
+
+
 def test_progress_and_the_last_step_are_told(qtbot):
     worker = Stepwise("test")
     shares = []
