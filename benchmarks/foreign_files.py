@@ -28,7 +28,7 @@ from sparseseg.data.files import read, write_image
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
-SHAPE = (6, 8, 9)  # z, y, x
+SHAPE = (12, 12, 14)  # z, y, x
 SIZE = (2.5, 0.5, 0.75)  # z, y, x
 VOXELS = np.random.default_rng(0).integers(0, 900, SHAPE).astype(np.int16)
 _A, _B = 0.3, 0.2

@@ -134,7 +134,7 @@ def known_axes(letters: str, shape: Sequence[int]) -> str:
     Without letters, three axes are z, y, x; of four, the shorter of the first and the
     last holds the channels.
     """
-    small = letters.lower() or {3: "zyx", 4: _with_channels(shape)}.get(len(shape), "")
+    small = letters.lower() or _usual(shape)
     if sorted(small) not in _LEGAL or len(small) != len(shape):
         if len(shape) == 2:
             raise UserError(
@@ -147,6 +147,13 @@ def known_axes(letters: str, shape: Sequence[int]) -> str:
             shape=tuple(shape),
         )
     return small
+
+
+def _usual(shape: Sequence[int]) -> str:
+    """Return the letters of axes without names; "" where nothing is usual."""
+    if len(shape) == 4:
+        return _with_channels(shape)
+    return "zyx" if len(shape) == 3 else ""
 
 
 def _with_channels(shape: Sequence[int]) -> str:

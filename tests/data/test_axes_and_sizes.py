@@ -153,3 +153,17 @@ def test_a_nifti_that_is_cut_short_is_refused_before_it_is_used(tmp_path) -> Non
     for at_most in (1, 10**9):
         with pytest.raises(UserError, match="cut short"):
             open_volume(tmp_path / "cut.nii", at_most=at_most)
+
+
+@pytest.mark.parametrize("kind", ["zarr", "h5"])
+def test_three_axes_without_names_are_a_volume_however_long_they_are(
+    tmp_path, kind
+) -> None:
+    cube = np.arange(12**3, dtype=np.uint16).reshape(12, 12, 12)
+    path = tmp_path / f"a.{kind}"
+    if kind == "zarr":
+        zarr.create_array(str(path), data=cube)
+    else:
+        with h5py.File(path, "w") as file:
+            file["raw"] = cube
+    np.testing.assert_array_equal(both_ways(path).array[0], cube)
