@@ -108,18 +108,8 @@ def own_scale(array: Any, channel: int) -> GreyScale:
 
 def plane_sample(array: Any, channel: int, *, planes: int) -> NDArray[np.float64]:
     """Return finite grey values of a few planes across z; no other plane is read."""
-    key = "planes", channel, planes
-    return once(array, key, lambda: _plane_sample(array, channel, planes))
-
-
-def _plane_sample(array: Any, channel: int, planes: int) -> NDArray[np.float64]:
-    depth = array.shape[1]
-    places = np.unique(np.linspace(0, depth - 1, planes).round().astype(int))
-    parts = []
-    for z in places:
-        plane = np.asarray(array[channel : channel + 1, z : z + 1, :, :]).reshape(-1)
-        parts.append(plane[:: max(1, plane.size // _PIXELS)].astype(np.float64))
-    values = np.concatenate(parts)
+    rows = [row for row, _ in _few_planes(array, channel, planes)]
+    values = np.concatenate(rows).astype(np.float64)
     return values[np.isfinite(values)]
 
 
@@ -128,16 +118,28 @@ def channel_of(array: Source, channel: int) -> NDArray[Any]:
     if isinstance(array, np.ndarray):
         whole: NDArray[Any] = array[channel]
         return whole
-    return once(array, ("part", channel), lambda: _part_of(array, channel))
+    return np.stack([part for _, part in _few_planes(array, channel, _PLANES)])
 
 
-def _part_of(array: Source, channel: int) -> NDArray[Any]:
-    parts = []
-    for z in _some(np.arange(array.shape[1])):
-        plane = array[channel : channel + 1, z : z + 1, :, :][0, 0]
-        step = max(1, round((plane.size / _PIXELS) ** 0.5))
-        parts.append(plane[::step, ::step])
-    return np.stack(parts)
+_Thinned = tuple[NDArray[Any], NDArray[Any]]
+
+
+def _few_planes(array: Any, channel: int, planes: int) -> list[_Thinned]:
+    """Read a few planes, and return of each some pixels in a row, and a coarser plane."""
+
+    def read() -> list[_Thinned]:
+        places = _some(np.arange(array.shape[1]), planes)
+        return [_thinned(array, channel, z) for z in places]
+
+    return once(array, ("thinned", channel, planes), read)
+
+
+def _thinned(array: Any, channel: int, z: int) -> _Thinned:
+    plane = np.asarray(array[channel : channel + 1, z : z + 1, :, :])[0, 0]
+    step = max(1, round((plane.size / _PIXELS) ** 0.5))
+    row = plane.reshape(-1)[:: max(1, plane.size // _PIXELS)]
+    # Copies, which do not keep all of the plane.
+    return row.copy(), plane[::step, ::step].copy()
 
 
 def painted_greys(
@@ -158,13 +160,15 @@ def painted_greys(
     return np.concatenate(parts) if parts else np.zeros(0, array.dtype)
 
 
-def _some(places: Sequence[int] | NDArray[np.intp]) -> NDArray[np.intp]:
+def _some(
+    places: Sequence[int] | NDArray[np.intp], most: int = _PLANES
+) -> NDArray[np.intp]:
     """Return a few of some planes, evenly, or all if they are few."""
     among = np.asarray(places, np.intp)
-    if among.size <= _PLANES:
+    if among.size <= most:
         return among
     some: NDArray[np.intp] = among[
-        np.linspace(0, among.size - 1, _PLANES).round().astype(int)
+        np.linspace(0, among.size - 1, most).round().astype(int)
     ]
     return some
 

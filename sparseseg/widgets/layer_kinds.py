@@ -108,6 +108,7 @@ def _glow(
         colormap=colormap,
         contrast_limits=(0, 255),
         blending="additive",
+        opacity=_GLOW,
         **_marked(placement, {RESULT: True}),
     )
 
@@ -118,6 +119,7 @@ def _marked(placement: dict[str, Any], marks: dict[str, Any]) -> dict[str, Any]:
 
 
 _OUTLINE = 2  # pixels
+_GLOW = 0.5  # so that the image can be seen below
 
 
 def _brush_size(shape: tuple[int, ...]) -> int:

@@ -81,9 +81,12 @@ class Painter:
         go_to(self._viewer.dims, self.annotation(), view)
 
     def go_to_voxel(self, voxel: "Triple") -> None:
-        """Let all planes go through a voxel."""
-        self._viewer.dims.ndisplay = 2
-        go_to_voxel(self._viewer.dims, self.annotation(), voxel)
+        """Let all planes go through a voxel, and show it in the middle of the canvas."""
+        dims = self._viewer.dims
+        dims.ndisplay = 2
+        go_to_voxel(dims, self.annotation(), voxel)
+        row, column = (float(dims.point[axis]) for axis in dims.displayed)
+        self._viewer.scene.camera.center = (0.0, row, column)
 
     def close(self) -> None:
         """Let go of the viewer, the layer, and of those who listen."""

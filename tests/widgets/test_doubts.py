@@ -57,6 +57,7 @@ def test_the_places_are_stepped_through_in_a_circle(panel, predicted):
     assert seen == [1, 4, 1]
     panel.list.setCurrentRow(1)
     assert predicted.viewer.dims.point[1:] == (5 * 0.25, 6 * 0.25)
+    assert predicted.viewer.scene.camera.center[1:] == (5 * 0.25, 6 * 0.25)
 
 
 def test_a_new_prediction_drops_the_places(panel, predicted, session):

@@ -162,6 +162,22 @@ def test_the_lines_follow_the_ledger(planes, opened):
     assert len(lines.data) == 3
 
 
+def test_zooming_one_plane_zooms_all_round_the_point_that_they_share(planes, opened):
+    main = opened.viewer.scene.camera
+    first, second = (mirror.model for mirror in planes.mirrors)
+    before = [model.scene.camera.zoom for model in (first, second)]
+    opened.viewer.dims.set_point(0, 11.5)
+    main.zoom *= 3
+    assert first.scene.camera.zoom == pytest.approx(3 * before[0])
+    assert second.scene.camera.zoom == pytest.approx(3 * before[1])
+    rows = [first.dims.point[axis] for axis in first.dims.displayed]
+    assert first.scene.camera.center[1:] == pytest.approx(rows)
+    zoom = main.zoom
+    first.scene.camera.zoom /= 2
+    assert main.zoom == pytest.approx(zoom / 2)
+    assert second.scene.camera.zoom == pytest.approx(3 * before[1] / 2)
+
+
 def test_without_a_volume_there_are_no_planes(desk, qtbot):
     planes = ThreePlanes(desk)
     with pytest.raises(UserError, match="Open a 3-D image"):

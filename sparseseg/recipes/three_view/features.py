@@ -38,14 +38,15 @@ def _of_plane(scene: Scene, box: Box) -> Tensor:
     """Return the bank of a plane; previews and trees ask for the last ones again."""
     key = key_of(scene)
     recent = _RECENTLY.get(scene.volume, key) or {}
-    found = recent.pop(box, None)
-    recent[box] = _drained(_bank(scene, box)) if found is None else found
+    around = next((known for known in recent if known.intersect(box) == box), box)
+    found = recent.pop(around, None)
+    recent[around] = _drained(_bank(scene, box)) if found is None else found
     while (
         len(recent) > 1 and sum(bank[0].numel() for bank in recent.values()) > _RECENT
     ):
         del recent[next(iter(recent))]
     _RECENTLY.keep(scene.volume, key, recent)
-    return recent[box]
+    return recent[around][(slice(None), *box.relative_to(around).slices)]
 
 
 _RECENTLY: Kept[dict[Box, Tensor]] = Kept()

@@ -11,6 +11,7 @@ from sparseseg.errors import UserError
 from sparseseg.language import say
 from sparseseg.widgets.planes import lines
 from sparseseg.widgets.planes.mirror import Mirror
+from sparseseg.widgets.planes.zoom import LinkedZoom
 from sparseseg.widgets.slices import point_in, visible_slice
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class ThreePlanes(QObject):
         self._is_refreshing = False
         self._slices: tuple[SliceView, ...] = ()
         self._window: QWidget | None = None
+        self._beside: QDockWidget | None = None
+        self._zoom: LinkedZoom | None = None
         self.mirrors: list[Mirror] = []
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._draw_lines)
@@ -97,6 +100,7 @@ class ThreePlanes(QObject):
             mirror.model.layers.events.removing.connect(self._keep_visual)
             mirror.model.dims.events.point.connect(self._plan)
             mirror.model.scene.camera.events.zoom.connect(self._plan)
+        self._zoom = LinkedZoom([viewer, *(mirror.model for mirror in self.mirrors)])
         self._desk.ledger.counted.connect(self._plan)
         self._desk.link.annotation_changed.connect(self._on_annotation)
         for event in self._main_events():
@@ -117,6 +121,9 @@ class ThreePlanes(QObject):
             event.disconnect(self._plan)
         self._desk.project.strokes.leave_twins()
         self._remove_lines()
+        if self._zoom is not None:
+            self._zoom.close()
+            self._zoom = None
         self._close_views()
         for mirror in self.mirrors:
             mirror.close()
@@ -250,14 +257,14 @@ class ThreePlanes(QObject):
         )
         self._window = dock.window()
         dock.destroyed.connect(self._on_destroyed)
-        _put_left(dock, beside)
+        self._beside = _put_left(dock, beside)
         dock.visibilityChanged.connect(self._on_visible)
         QTimer.singleShot(_LAYOUT_MS, self._fit)
 
     def _fit(self) -> None:
         """Show all of each plane, once the canvases have their sizes."""
-        for mirror in self.mirrors:
-            mirror.model.reset_view()
+        if self._zoom is not None:
+            self._zoom.fit([mirror.model for mirror in self.mirrors])
 
     def _on_visible(self, _is_visible: bool) -> None:
         if self._dock is not None and self._dock.isHidden():
@@ -274,7 +281,9 @@ class ThreePlanes(QObject):
         dock, self._dock = self._dock, None
         if dock is not None:
             with suppress(LookupError, RuntimeError):  # the window closes it
+                width = 0 if self._beside is None else self._beside.width()
                 self._desk.viewer.window.remove_dock_widget(dock.widget())
+                _keep_width(self._beside, width)
 
 
 def _touches(
@@ -287,15 +296,22 @@ def _touches(
     return view.index in box[others.index(view.axis)]
 
 
-def _put_left(dock: "QDockWidget", beside: "QWidget | None") -> None:
-    """Put a dock to the left of the one with a widget; Qt puts it below."""
+def _keep_width(dock: "QDockWidget | None", width: int) -> None:
+    """Give the room of a dock that was taken away to the canvas, not to the other dock."""
+    if dock is not None:
+        dock.parent().resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+
+
+def _put_left(dock: "QDockWidget", beside: "QWidget | None") -> "QDockWidget | None":
+    """Put a dock to the left of the one with a widget, and return that; Qt puts it below."""
     window = dock.parent()
     other = beside
     while other is not None and other.parent() is not window:
         other = other.parent()
     if other is None:
-        return
+        return None
     window.splitDockWidget(dock, other, Qt.Orientation.Horizontal)
     wide = round(_SHARE * window.centralWidget().width())
     widths = [wide, other.width()]
     window.resizeDocks([dock, other], widths, Qt.Orientation.Horizontal)
+    return other
