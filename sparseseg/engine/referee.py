@@ -45,7 +45,8 @@ def worths(
         trust = _TRUST / (1 + counts.sum() / _FEW) * (len(SHARES[method]) > 1)
         found[method] = float(np.exp(trust - mean))
     others = [m["mean_iou"] for method, m in measures.items() if method != _UNSURE]
-    if _UNSURE in found and measures[_UNSURE]["mean_iou"] <= max(others):
+    # Where no slice shows a class there is no IoU, and nothing is above it.
+    if _UNSURE in found and not measures[_UNSURE]["mean_iou"] > max(others):
         del found[_UNSURE]
     return found
 

@@ -44,7 +44,9 @@ def test_the_slices_are_taken_together_and_a_class_that_none_shows_does_not_coun
     assert worths(slices, right(network=1.0)) == {"network": pytest.approx(0.5**0.5)}
 
 
-@pytest.mark.parametrize(("iou", "counts"), [(0.4, False), (0.5, False), (0.6, True)])
+@pytest.mark.parametrize(
+    ("iou", "counts"), [(0.4, False), (0.5, False), (0.6, True), (float("nan"), False)]
+)
 def test_interpolation_counts_only_where_it_is_right_most_often(iou, counts):
     one = told(1, [0, 1], network=[0.5, 0.5], interpolation=[0.7, 0.7])
     found = worths([one], right(network=0.5, interpolation=iou))
