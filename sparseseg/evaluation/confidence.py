@@ -18,7 +18,7 @@ _VOXELS, _OF_TILE = 2_000_000, 10_000  # of a large volume, and of each tile at 
 _TEMPERATURES = np.geomspace(0.5, 8.0, 41)
 
 
-class _Kept(NamedTuple):
+class _KeptVoxels(NamedTuple):
     """How likely each class is at chosen voxels of a box."""
 
     box: Box
@@ -74,7 +74,7 @@ class Confidence:
     ) -> None:
         self._temperature = temperature
         self._between = between
-        self._kept: list[_Kept] = []
+        self._kept: list[_KeptVoxels] = []
         self._overlap = np.zeros(outputs)
         self._expected = np.zeros(outputs)
         self._predicted = np.zeros(outputs)
@@ -95,7 +95,7 @@ class Confidence:
             chosen = self._between.chosen(box)
             likely = self._between.likely(probabilities, box, chosen)
             index = index.reshape(-1)[chosen]
-            self._kept.append(_Kept(box, chosen, likely.astype(np.float16)))
+            self._kept.append(_KeptVoxels(box, chosen, likely.astype(np.float16)))
         self._take(likely, index)
 
     def of_labels(
