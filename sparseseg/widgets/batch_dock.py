@@ -33,6 +33,7 @@ from sparseseg.widgets.layer_kinds import prediction_layer
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.style import style_sheet
 from sparseseg.widgets.tabs import join_tabs, mark_as_dock
+from sparseseg.widgets.worst import Worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +79,10 @@ class BatchDock(QWidget):
         self.cancel = self._button(say("Cancel"), _CANCEL, self.command.stop)
         self.open = self._button(say("Open result"), _OPEN, self._open)
         self.report = self._button(say("Report"), _REPORT, self._report)
+        self.worst = Worst(self, self.messages)
+        self.annotate = self._button(
+            say("Annotate the worst\N{HORIZONTAL ELLIPSIS}"), _WORST, self._annotate
+        )
         self._build()
         self._show_state()
         self.command.told.connect(self._show)
@@ -94,6 +99,7 @@ class BatchDock(QWidget):
         """End the batch with its dock; what is done stays."""
         self.command.close()
         self._reading.close()
+        self.worst.close()
         self._forget_settings()
         super().closeEvent(event)
 
@@ -115,7 +121,7 @@ class BatchDock(QWidget):
         layout.addWidget(beside(self.start, self.cancel))
         layout.addWidget(self.bar)
         layout.addWidget(self.table, 1)
-        layout.addWidget(beside(self.open, self.report))
+        layout.addWidget(beside(self.open, self.report, self.annotate))
 
     def _start(self) -> None:
         settings = self.form.settings()
@@ -201,7 +207,8 @@ class BatchDock(QWidget):
         self.cancel.setEnabled(busy)
         is_done = told is not None and told["state"] in ("done", "skipped")
         self.open.setEnabled(is_done)
-        self.report.setEnabled(self._report_path().is_file())
+        for button in (self.report, self.annotate):
+            button.setEnabled(self._report_path().is_file())
 
     def _selected(self) -> dict[str, Any] | None:
         row = self.table.currentRow()
@@ -233,6 +240,9 @@ class BatchDock(QWidget):
     def _report(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._report_path())))
 
+    def _annotate(self) -> None:
+        self.worst.take(self._report_path())
+
     def _report_path(self) -> Path:
         return Path(self.form.output.text().strip() or "nowhere") / "report.html"
 
@@ -263,4 +273,5 @@ def _read_result(told: "Mapping[str, Any]") -> _Result:
 _START = say("Predict all volumes that are not done yet")
 _CANCEL = say("Stop; finished predictions stay, and another start continues from there")
 _OPEN = say("Add the volume and its prediction to the viewer")
+_WORST = say("Take the first volumes of the report into a project, to annotate them")
 _REPORT = say("Open the report: volumes, pictures, estimated quality, worst first")
