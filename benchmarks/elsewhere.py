@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import records
 import volumes
 
@@ -17,6 +18,8 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.model import Model
 from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.evaluation import evaluate
+from sparseseg.evaluation.elsewhere import Elsewhere, estimate_elsewhere
+from sparseseg.evaluation.estimate import Likely
 from sparseseg.starting import fit
 
 _SLICES = (3, 3, 3)
@@ -39,6 +42,7 @@ def main() -> None:
             for row in _measured(learned, others, args):
                 print(row["volume"], row["estimate"], row["true"], flush=True)
                 records.append(args.out, key | row)
+    print("\n".join(summary(records.rows(args.out))))
 
 
 def _cases(args: argparse.Namespace) -> Iterator[tuple[list[str], list[str]]]:
@@ -76,6 +80,33 @@ def _predicted(model: Model, name: str, args: argparse.Namespace) -> Row:
         "other_volume": model.history.get("other_volume"),
         "is_unlike": bool(model.unlike(case.volume) or found.doubt),
     }
+
+
+def summary(rows: Sequence[Row]) -> list[str]:
+    """Return how far off today's estimates of all rows are, as Markdown."""
+    lines = [
+        "| learned from | volumes | bias | mean error | inside | half width |",
+        "|---|---|---|---|---|---|",
+    ]
+    for count in sorted({len(row["learned"]) for row in rows}):
+        chosen = [row for row in rows if len(row["learned"]) == count]
+        told = [(_told(row), float(row["true"])) for row in chosen]
+        errors = np.array([one.dice - true for one, true in told])
+        inside = np.mean([one.low <= true <= one.high for one, true in told])
+        half = np.median([(one.high - one.low) / 2 for one, _ in told])
+        lines.append(
+            f"| {count} | {len(chosen)} | {errors.mean():+.3f} | "
+            f"{np.abs(errors).mean():.3f} | {inside:.0%} | {half:.2f} |"
+        )
+    return lines
+
+
+def _told(row: Row) -> Likely:
+    data = {"volumes": len(row["learned"]), **row["elsewhere"]}
+    expected = {int(n): dice for n, dice in row["expected"].items()}
+    mean = estimate_elsewhere(Elsewhere.from_json(data), expected).mean
+    assert mean is not None
+    return mean
 
 
 if __name__ == "__main__":

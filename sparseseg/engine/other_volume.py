@@ -47,7 +47,8 @@ def elsewhere(
 ) -> Elsewhere:
     """Return what slices that a stand-in had not seen say of other volumes."""
     found = summed_up(model, scenes, slices, only_far(), "network")
-    return Elsewhere(found, "slices" if len(scenes) == 1 else "volume")
+    count = len(scenes)
+    return Elsewhere(found, "slices" if count == 1 else "volume", count)
 
 
 def blind_elsewhere(
