@@ -81,12 +81,21 @@ class Painter:
         go_to(self._viewer.dims, self.annotation(), view)
 
     def go_to_voxel(self, voxel: "Triple") -> None:
-        """Let all planes go through a voxel, and show it in the middle of the canvas."""
+        """Let all planes go through a voxel, and bring it into the canvas."""
         dims = self._viewer.dims
         dims.ndisplay = 2
         go_to_voxel(dims, self.annotation(), voxel)
-        row, column = (float(dims.point[axis]) for axis in dims.displayed)
-        self._viewer.scene.camera.center = (0.0, row, column)
+        if not self._is_in_view(voxel):
+            row, column = (float(dims.point[axis]) for axis in dims.displayed)
+            self._viewer.scene.camera.center = (0.0, row, column)
+
+    def _is_in_view(self, voxel: "Triple") -> bool:
+        """Tell whether a voxel of the visible slice lies in the canvas, at this zoom."""
+        low, high = self.annotation().corner_pixels
+        shown = [
+            axis - (self._viewer.dims.ndim - 3) for axis in self._viewer.dims.displayed
+        ]
+        return all(low[axis] <= voxel[axis] <= high[axis] for axis in shown)
 
     def close(self) -> None:
         """Let go of the viewer, the layer, and of those who listen."""

@@ -1,5 +1,6 @@
 """Doubtful places: found in a thread, listed with their sign, stepped through by a key."""
 
+import numpy as np
 import pytest
 
 from sparseseg.boxes import Box
@@ -57,7 +58,16 @@ def test_the_places_are_stepped_through_in_a_circle(panel, predicted):
     assert seen == [1, 4, 1]
     panel.list.setCurrentRow(1)
     assert predicted.viewer.dims.point[1:] == (5 * 0.25, 6 * 0.25)
-    assert predicted.viewer.scene.camera.center[1:] == (5 * 0.25, 6 * 0.25)
+
+
+def test_a_place_outside_of_the_canvas_is_brought_into_it(predicted):
+    camera = predicted.viewer.scene.camera
+    before = camera.center
+    predicted.link.annotation.corner_pixels = np.array([[0, 0, 0], [5, 4, 30]])
+    predicted.painter.go_to_voxel((1, 2, 3))
+    assert camera.center == before
+    predicted.painter.go_to_voxel((4, 5, 6))
+    assert camera.center[1:] == (5 * 0.25, 6 * 0.25)
 
 
 def test_a_new_prediction_drops_the_places(panel, predicted, session):
