@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine import looks, other_volume
+from sparseseg.engine.anchor import Anchor
+from sparseseg.engine.averaging import average, copy_fixed
 from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.model import Model
 from sparseseg.engine.score.evidence import keep_elsewhere
@@ -59,7 +61,9 @@ class Trainee:
         if memory is not None:
             check_memory(model.recipe, model.plan, memory)
         model.network.to(self._device)
-        self.held_out = HeldOut(settings.held_out)
+        self.held_out = HeldOut(settings.held_out, has_parent=bool(settings.parent))
+        kept = model.recipe.anchored(model.network) if settings.parent else {}
+        self._anchor = Anchor(kept) if kept else None
         self._wants_score, self._seed = settings.held_out, settings.seed
         self.seen = self._bare_scenes()
         self._scenes: list[Scene] = []
@@ -149,7 +153,7 @@ class Trainee:
         recipe = self._model.recipe
         for network in (self._model.network, self.network):
             recipe.enter(network, stage)
-        _copy_fixed(self._model.network, self.network)
+        copy_fixed(self._model.network, self.network)
         self._batches = recipe.batches(self._scenes, self._rng, stage)
         batch = self._moved(next(self._batches))
 
@@ -238,9 +242,12 @@ class Trainee:
         yield from recipe.prepare(
             self._model.network, self._scenes, self._rng, thorough=thorough
         )
+        if self._anchor is not None:
+            self._anchor.weigh(sum(len(scene.slices) for scene in self._scenes))
+            self._anchor.pull(self._model.network)
         if hasattr(self, "network"):
             self._batches = recipe.batches(self._scenes, self._rng, self._stage)
-            _copy_fixed(self._model.network, self.network)
+            copy_fixed(self._model.network, self.network)
         else:
             self.network = copy.deepcopy(self._model.network).train()
             self._averaged = 0
@@ -250,6 +257,7 @@ class Trainee:
         table = named(self._cases, self._model.table)
         self._model.grow((*self._model.plan.outputs, *values), table)
         self.seen = self._bare_scenes()
+        self._anchor = None  # the parent knows nothing of the new classes
         if hasattr(self, "network"):
             del self.network
 
@@ -263,21 +271,10 @@ class Trainee:
         return replace(batch, inputs=inputs, target=batch.target.to(self._device))
 
     def _average(self) -> None:
-        """Move the predicting network towards the learning one (Polyak averaging)."""
+        """Move the predicting network towards the learning one."""
         self._averaged += 1
         memory = min(_LONGEST_MEMORY, (1 + self._averaged) / (10 + self._averaged))
-        networks = self._model.network.parameters(), self.network.parameters()
-        learning = [
-            pair for pair in zip(*networks, strict=True) if pair[1].requires_grad
-        ]
-        means, new = zip(*learning, strict=True)
-        with torch.no_grad():
-            # At once: a large network has hundreds of small tensors.
-            torch._foreach_lerp_(means, new, 1 - memory)
-            for buffers in zip(
-                self._model.network.buffers(), self.network.buffers(), strict=True
-            ):
-                buffers[0].copy_(buffers[1])
+        average(self._model.network, self.network, memory, self._anchor)
 
     def _go_back(self, loss: float) -> None:
         """Return to the averaged weights at half the rate, a few times at most."""
@@ -291,13 +288,3 @@ class Trainee:
         self.network.load_state_dict(self._model.network.state_dict())
         for group in self._optimizer.param_groups:
             group["initial_lr"] /= 2
-
-
-def _copy_fixed(source: nn.Module, target: nn.Module) -> None:
-    """Copy what steps do not train: frozen weights and buffers."""
-    with torch.no_grad():
-        for new, old in zip(source.parameters(), target.parameters(), strict=True):
-            if not new.requires_grad:
-                old.copy_(new)
-        for fixed, copied in zip(source.buffers(), target.buffers(), strict=True):
-            copied.copy_(fixed)

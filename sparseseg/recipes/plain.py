@@ -98,6 +98,10 @@ class Plain:
             )
         return parent
 
+    def anchored(self, network: nn.Module) -> dict[str, Tensor]:
+        """Keep none."""
+        return {}
+
     def enough(self, scenes: Sequence[Scene]) -> int | None:
         """Go on as long as there is time."""
         return None

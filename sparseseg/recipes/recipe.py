@@ -135,6 +135,13 @@ class Learning(Protocol):
         Yields none where a step takes little memory whatever the volume.
         """
 
+    def anchored(self, network: nn.Module) -> dict[str, Tensor]:
+        """Return the weights that a further training keeps near those of its parent.
+
+        There are none where a mean of old and new weights would not answer, or is not
+        known to be better.
+        """
+
     def enough(self, scenes: Sequence[Scene]) -> int | None:
         """Return after how many steps these labels teach nothing more, if ever."""
 

@@ -174,6 +174,14 @@ class ThreeViewRecipe(Plain):
             alike = [one for one in drawn if (one.axis, one.fold) == kind]
             yield slices.batch_of(alike, rng)
 
+    def anchored(self, network: nn.Module) -> dict[str, Tensor]:
+        """Keep all of a fitted network but its trees, whose means are no trees."""
+        assert isinstance(network, GuidedUNet)
+        if not network.is_fitted:
+            return {}
+        weights: dict[str, Tensor] = network.state_dict()
+        return {n: w for n, w in weights.items() if not n.startswith("trees.")}
+
     def enough(self, scenes: Sequence[Scene]) -> int | None:
         """Return the steps after which a few slices are known by heart.
 
