@@ -115,8 +115,19 @@ def test_what_a_page_links_to_exists_or_is_made_by_the_screenshots(page: Path) -
     pictures = [link for link in links if link.endswith(".png")]
     others = [link for link in links if link not in pictures]
     assert [link for link in others if not (page.parent / link).exists()] == []
-    made = (ROOT / "docs" / "screenshots.py").read_text(encoding="utf-8")
-    assert [p for p in pictures if f'picture("{Path(p).stem}"' not in made] == []
+    made = [
+        (ROOT / "docs" / script).read_text(encoding="utf-8")
+        for script in ("screenshots.py", "tutorial.py")
+    ]
+    assert [p for p in pictures if not is_made(Path(p).stem, *made)] == []
+
+
+def is_made(picture: str, screenshots: str, tutorial: str) -> bool:
+    """Tell whether a script makes a picture; of a tutorial, each step makes one."""
+    of_step = re.fullmatch(r"tutorial-[a-z]+-([a-z]+)", picture)
+    if of_step:
+        return f'walk.step("{of_step[1]}")' in tutorial
+    return f'picture("{picture}"' in screenshots
 
 
 @pytest.mark.parametrize(
