@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
@@ -140,7 +141,7 @@ def plan_tiles(
     size = model.recipe.tile(model.plan, volume.shape)
     if model.memory is not None:
         spacing = volume.spacing_in(model.plan.unit)
-        size = tile_within(model, size, model.memory, spacing)
+        size = tile_within(model, _grown(size, volume.shape), model.memory, spacing)
     reads = partial(model.recipe.reads, model.network, scene)
     return tuple(tiles(volume.shape, tile=size, box=box, reads=reads))
 
@@ -198,6 +199,8 @@ def tile_within(
 ) -> Triple:
     """Return a tile, at most `size`, that takes at most so many bytes to predict.
 
+    Its longest side is cut by a quarter until it does.
+
     Raises `UserError` where even a small one takes more.
     """
     z, y, x = size
@@ -213,11 +216,27 @@ def tile_within(
                 memory=memory / _GB,
                 more=(needed - memory) / _GB + 0.1,
             )
-        sides[longest] = -(-sides[longest] // 2)
+        sides[longest] = max(_SMALLEST, -(-3 * sides[longest] // 4))
         z, y, x = sides
     return z, y, x
 
 
+def _grown(size: Triple, shape: Triple) -> Triple:
+    """Return a larger tile for a large volume, where it is said how much memory there is.
+
+    The larger a tile, the smaller the share of what it reads beyond its borders. There
+    stay enough tiles for several workers.
+    """
+    z, y, x = (
+        min(side, round(_GROWN * n)) for n, side in zip(size, shape, strict=True)
+    )
+    count = prod(-(-side // n) for n, side in zip((z, y, x), shape, strict=True))
+    return (z, y, x) if count >= _MANY else size
+
+
+_GROWN = 1.4
+"""Along each side: 2.7 times as many voxels. `three-view` takes a fifth less time."""
+_MANY = 16
 _SMALLEST = 16  # voxels a side
 _GB = 2**30
 

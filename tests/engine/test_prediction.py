@@ -7,9 +7,10 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine import prediction
 from sparseseg.engine.output import Output
-from sparseseg.engine.prediction import predict, tile_within, tune
+from sparseseg.engine.prediction import plan_tiles, predict, tile_within, tune
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
+from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import ThreeViewRecipe
 from tests.miniature import SHAPE, blob_case, fresh_model, predict_all, shrink
 
@@ -47,11 +48,16 @@ def unwritten(shape=SHAPE) -> Output:
     return Output(np.full(shape, 77, np.uint8))
 
 
+def writing(tiles):
+    """Leave out the tiles that only tell how far a prediction is."""
+    return (tile for tile in tiles if np.prod(tile.write.shape))
+
+
 def test_every_voxel_is_written_exactly_once(model, labelled, monkeypatch):
     tiled(monkeypatch, 5, 16, 9)
     out, times = unwritten(), np.zeros(SHAPE, int)
     tiles = []
-    for tile in predict(model, labelled[0], out):
+    for tile in writing(predict(model, labelled[0], out)):
         tiles.append(tile)
         times[tile.write.slices] += 1
         assert ((out.labels != 77) == (times > 0)).all()
@@ -123,7 +129,8 @@ def test_a_single_slice_is_written_and_nothing_else(model, labelled, axis, metho
     start[axis], stop[axis] = 3, 4
     box = Box(tuple(start), tuple(stop))
     out = unwritten()
-    tiles = list(predict(model, volume, out, labels=labels, box=box, method=method))
+    work = predict(model, volume, out, labels=labels, box=box, method=method)
+    tiles = list(writing(work))
     assert [t.write for t in tiles] == [box]
     written = np.zeros(SHAPE, bool)
     written[box.slices] = True
@@ -149,14 +156,14 @@ def test_a_volume_with_other_channels_is_refused(model):
 
 def failing_above(monkeypatch, voxels, error):
     """Let the memory not suffice for a tile of more voxels."""
-    old = ThreeViewRecipe.probabilities
+    old = ThreeViewRecipe.work
 
-    def probabilities(self, network, scene, box):
+    def work(self, network, scene, box):
         if np.prod(box.shape) > voxels:
             raise error
         return old(self, network, scene, box)
 
-    monkeypatch.setattr(ThreeViewRecipe, "probabilities", probabilities)
+    monkeypatch.setattr(ThreeViewRecipe, "work", work)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +181,7 @@ def test_a_tile_that_does_not_fit_is_halved_until_it_does(
     list(predict(model, labelled[0], expected))
     failing_above(monkeypatch, np.prod(SHAPE) // 3, error)
     out = unwritten()
-    tiles = list(predict(model, labelled[0], out))
+    tiles = list(writing(predict(model, labelled[0], out)))
     assert (out.labels == expected.labels).mean() > 0.99
     assert len(tiles) == 1
 
@@ -198,6 +205,28 @@ def test_tiles_are_as_small_as_the_memory_asks(model):
     assert tile_within(model, size, whole, spacing) == size
     half = tile_within(model, size, whole // 4, spacing)
     assert model.recipe.tile_bytes(model.plan, half, spacing) <= whole // 4
+
+
+def test_a_large_tile_tells_how_far_it_is(model, labelled):
+    tiles = list(predict(model, labelled[0], unwritten()))
+    *told, last = (tile.done / tile.total for tile in tiles)
+    assert told == sorted(told)
+    assert len(told) > 1
+    assert max(told) < last == 1
+
+
+def test_the_more_memory_the_larger_the_tiles(model):
+    big = Scene.of(model.plan, Volume(np.zeros((1, 600, 600, 600), np.uint8)))
+    sizes = []
+    for memory in (None, 2**33, 2**30):
+        model.memory = memory
+        sizes.append(plan_tiles(model, big)[0].write.shape)
+    usual, large, small = map(np.prod, sizes)
+    assert small < usual < large
+    few = Scene.of(model.plan, Volume(np.zeros((1, 300, 300, 300), np.uint8)))
+    model.memory = 2**33
+    assert np.prod(plan_tiles(model, few)[0].write.shape) <= usual
+    model.memory = None
 
 
 def test_less_memory_than_a_small_tile_takes_tells_how_much_is_missing(model):

@@ -18,7 +18,7 @@ from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plain import Plain
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.planes import view_weights
-from sparseseg.recipes.recipe import Batch, Heads, Stage
+from sparseseg.recipes.recipe import Batch, Heads, Stage, Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features, slices, views
 from sparseseg.settings.cards import ThreeViewOptions, card
@@ -233,6 +233,16 @@ class ThreeViewRecipe(Plain):
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Average the views of a box; of a single slice, take its own view alone."""
+        work = self.work(network, scene, box)
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                found: Tensor = end.value
+                return found
+
+    def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
+        """Do the same, and yield how far it is."""
         assert isinstance(network, GuidedUNet)
         return views.averaged(network, scene, box)
 

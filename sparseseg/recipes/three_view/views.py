@@ -1,6 +1,6 @@
 """The three views of a box: what the 2-D U-Net says across each axis, averaged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sparseseg.boxes import Box
 from sparseseg.nn.guided_unet import GuidedUNet
+from sparseseg.recipes.recipe import Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features
 
@@ -19,10 +20,11 @@ STEP = 2 ** (len(WIDTHS) - 1)
 _PIXELS = 100_000  # at once
 
 
-def averaged(network: GuidedUNet, scene: Scene, box: Box) -> Tensor:
+def averaged(network: GuidedUNet, scene: Scene, box: Box) -> Work:
     """Return the probabilities (k, z, y, x) of a box, averaged over the views.
 
-    Of a single slice, its own view alone is taken.
+    Of a single slice, its own view alone is taken. Yields how far it is after every few
+    planes: of a large box each view takes a while.
     """
     views = network.views.tolist()
     flat = [axis for axis in range(3) if box.shape[axis] == 1 and views[axis] > 0]
@@ -32,10 +34,16 @@ def averaged(network: GuidedUNet, scene: Scene, box: Box) -> Tensor:
     bank = features.features(scene, read)
     shared = _Shared(scene, read, bank, _voxelwise(network, scene, bank, read))
     total = torch.zeros(len(scene.plan.outputs), *box.shape, device=scene.device)
+    parts = 1 + sum(box.shape[axis] for axis, weight in enumerate(views) if weight > 0)
+    done = 1
+    yield done, parts
     for axis, weight in enumerate(views):
         if weight > 0:
-            seen = _view(network, shared, box, axis)
+            seen = torch.empty_like(total)
+            for planes in _filled(seen, network, shared, box, axis):
+                yield done + planes, parts
             total += weight / sum(views) * seen
+            done += box.shape[axis]
     return total
 
 
@@ -77,10 +85,14 @@ class _Shared:
     """The probabilities (k, z, y, x) of the voxel-wise classifier."""
 
 
-def _view(network: GuidedUNet, shared: _Shared, box: Box, axis: int) -> Tensor:
-    """Return the corrected probabilities of one view for a box inside what is read."""
+def _filled(
+    found: Tensor, network: GuidedUNet, shared: _Shared, box: Box, axis: int
+) -> Iterator[int]:
+    """Fill in the corrected probabilities of one view for a box inside what is read.
+
+    Yields how many planes are done.
+    """
     scene, read = shared.scene, shared.read
-    found = torch.empty(len(scene.plan.outputs), *box.shape, device=scene.device)
     rows = max(
         1,
         _PIXELS // (read.shape[0] * read.shape[1] * read.shape[2] // read.shape[axis]),
@@ -102,7 +114,7 @@ def _view(network: GuidedUNet, shared: _Shared, box: Box, axis: int) -> Tensor:
         ]
         inner[axis] = slice(None)
         found.narrow(axis + 1, begin, size).copy_(corrected[(slice(None), *inner)])
-    return found
+        yield begin + size
 
 
 def _laid_out(channels: Tensor, axis: int) -> Tensor:
