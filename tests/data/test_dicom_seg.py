@@ -155,3 +155,17 @@ def test_segments_that_are_no_labels_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(UserError, match="damaged or cut short"):
         read(path)
+
+
+def test_an_oblique_series_keeps_its_place(tmp_path: Path) -> None:
+    cosine, sine = 0.8, 0.6
+    files = slices(ImageOrientationPatient=[1, 0, 0, 0, cosine, sine], **UIDS)
+    for z, file in enumerate(files):
+        file.ImagePositionPatient = [1, 2 - 2.5 * sine * z, 3 + 2.5 * cosine * z]
+    image = read(save(tmp_path / "scan", files))
+    write_labels(tmp_path / "seg.dcm", labels(), image)
+    # The first slice holds no label, and is left out.
+    found, known = read(tmp_path / "seg.dcm").affine, np.asarray(image.affine)
+    assert np.allclose(found[:3, :3], known[:3, :3])
+    assert np.allclose(found @ [0, 0, 0, 1], known @ [0, 0, 1, 1])
+    assert np.array_equal(read_truth(tmp_path / "seg.dcm", like=image), labels())
