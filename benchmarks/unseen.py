@@ -99,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--slices", nargs=3, type=int, default=[3, 3, 3])
     parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument(
+        "--steps", type=int, help="steps of the training, instead of minutes"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--option", dest="options", action="append", default=[], metavar="NAME=VALUE"
@@ -119,7 +122,7 @@ def _measure(name: str, args: argparse.Namespace) -> None:
     forest = shared | {"method": "forest"}
     ours = shared | {
         "method": args.column,
-        "minutes": args.minutes,
+        **({"steps_at_most": args.steps} if args.steps else {"minutes": args.minutes}),
         "options": dict(pair.split("=", 1) for pair in args.options),
     }
     if not records.has(args.out, forest):
@@ -182,7 +185,8 @@ def _by_network(
     """Score the second use on the tested volumes, and the first between the slices."""
     pairs = [(case.volume, SparseLabels(case.annotation)) for case in learned]
     settings = TrainSettings(
-        minutes=args.minutes,
+        minutes=None if args.steps else args.minutes,
+        steps=args.steps,
         seed=args.seed,
         options=dict(pair.split("=", 1) for pair in args.options),
     )
@@ -227,6 +231,8 @@ def table(rows: Iterable[Row]) -> list[str]:
 def _column(row: Row) -> str:
     if row["method"] == "forest":
         return "forest"
+    if "steps_at_most" in row:
+        return f"{row['method']}, {row['steps_at_most']} steps"
     return f"{row['method']}, {row['minutes']:g} min"
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparseseg.nn.device import Precision, probe
-from sparseseg.nn.trees import Trees
+from sparseseg.nn.trees import Trees, without
 
 FOLDS = 9
 _LEAST = 1e-4
@@ -74,11 +74,14 @@ class GuidedUNet(nn.Module):
         self.deviation: Tensor
         self.low: Tensor
         self.high: Tensor
+        self.hidden: Tensor
         self.views: Tensor
         self.register_buffer("mean", torch.zeros(voxelwise + around))
         self.register_buffer("deviation", torch.ones(voxelwise + around))
         self.register_buffer("low", torch.full((voxelwise + around,), -torch.inf))
         self.register_buffer("high", torch.full((voxelwise + around,), torch.inf))
+        # Which of the first `alone` channels are not looked at.
+        self.register_buffer("hidden", torch.zeros(self.trees.channels).bool())
         # How much each of the three views counts; set by what is annotated.
         self.register_buffer("views", torch.ones(3))
 
@@ -129,9 +132,9 @@ class GuidedUNet(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any
     ) -> None:
-        # Models of version 0.1 know no range and no trees.
+        # Models of version 0.1 know no range, no trees, and hide nothing.
         trees = (f"trees.{name}" for name, _ in self.trees.named_buffers())
-        for name in ("low", "high", *trees):
+        for name in ("low", "high", "hidden", *trees):
             state_dict.setdefault(prefix + name, self.get_buffer(name))
         super()._load_from_state_dict(state_dict, prefix, *others)
 
@@ -160,12 +163,11 @@ class GuidedUNet(nn.Module):
         that was never fitted answers after a quarter of the steps: a first look at a
         model is worth more than a good one later.
         """
-        numbers = (
-            pixels.amin(0),
-            pixels.amax(0),
-            pixels.mean(0),
-            pixels.std(0, correction=0).clamp_min(1e-3),
-        )
+        low, high, mean = pixels.amin(0), pixels.amax(0), pixels.mean(0)
+        deviation = pixels.std(0, correction=0).clamp_min(1e-3)
+        hidden = F.pad(self.hidden, (0, len(mean) - len(self.hidden)))
+        low, high = (torch.where(hidden, mean, end) for end in (low, high))
+        numbers = (low, high, mean, deviation)
         single = _standardised(pixels, *numbers)[:, : self._channels]
         is_first = not self.is_fitted
         fresh = copy.deepcopy(self.classifiers).requires_grad_(requires_grad=True)
@@ -185,7 +187,7 @@ class GuidedUNet(nn.Module):
                     self._take(numbers, fresh)
                 yield done / total
         self._take(numbers, fresh)
-        self.trees.fit(pixels[:, : self.trees.channels], target, rng)
+        self.trees.fit(without(pixels[:, : len(self.hidden)], self.hidden), target, rng)
 
     @property
     def is_fitted(self) -> bool:

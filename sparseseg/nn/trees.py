@@ -24,7 +24,7 @@ class Trees(nn.Module):
     node that is not cut sends everything to the left.
     """
 
-    def __init__(self, channels: int, outputs: int) -> None:
+    def __init__(self, channels: int, outputs: int, *, count: int = _TREES) -> None:
         super().__init__()
         self.channels = channels
         self._outputs = outputs
@@ -32,14 +32,14 @@ class Trees(nn.Module):
         self.feature: Tensor
         self.cut: Tensor
         self.shares: Tensor
-        self.register_buffer("feature", torch.zeros(_TREES, nodes, dtype=torch.int16))
-        self.register_buffer("cut", torch.full((_TREES, nodes), torch.inf))
-        even = torch.full((_TREES, leaves, outputs), 1 / outputs, dtype=torch.float16)
+        self.register_buffer("feature", torch.zeros(count, nodes, dtype=torch.int16))
+        self.register_buffer("cut", torch.full((count, nodes), torch.inf))
+        even = torch.full((count, leaves, outputs), 1 / outputs, dtype=torch.float16)
         self.register_buffer("shares", even)
 
-    def another(self) -> "Trees":
+    def another(self, *, count: int = _TREES) -> "Trees":
         """Return fresh trees for the same channels and outputs, on the same device."""
-        return Trees(self.channels, self._outputs).to(self.cut.device)
+        return Trees(self.channels, self._outputs, count=count).to(self.cut.device)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the probabilities (n, k) of pixels (n, c)."""
@@ -53,15 +53,20 @@ class Trees(nn.Module):
                 right = pixels[rows, feature[node]] > cut[node]
                 node = 2 * node + 1 + right
             total += shares[node - len(feature)]
-        return total / _TREES
+        return total / len(self.feature)
 
     def fit(self, pixels: Tensor, target: Tensor, rng: np.random.Generator) -> None:
         """Grow all trees from pixels (n, c) and their target (n)."""
         grown = _Grower(pixels.cpu().numpy(), target.cpu().numpy(), self._outputs, rng)
-        trees = [grown.tree() for _ in range(_TREES)]
+        trees = [grown.tree() for _ in self.feature]
         kept = (self.feature, self.cut, self.shares)
         for buffer, parts in zip(kept, zip(*trees, strict=True), strict=True):
             buffer.copy_(torch.from_numpy(np.stack(parts)))
+
+
+def without(pixels: Tensor, hidden: Tensor) -> Tensor:
+    """Return pixels (n, c) whose hidden channels (c) are 0, so that no tree cuts there."""
+    return pixels.masked_fill(hidden.to(pixels.device), 0.0)
 
 
 class _Grower:

@@ -165,3 +165,27 @@ def test_what_is_known_of_the_voxels_before_gives_the_same_logits():
     first = network.voxelwise(planes[:, :4])
     torch.testing.assert_close(first, network.voxelwise(planes))
     torch.testing.assert_close(network.corrected(first, planes), network(planes))
+
+
+def test_what_is_hidden_changes_no_answer():
+    pixels, target, folds = labelled()
+    network = net()
+    network.hidden[1] = True
+    fitted(network, pixels, target, folds)
+    trained(network)
+    planes = torch.randn(1, 6, 8, 8)
+    other = planes.clone()
+    other[:, 1] = 7
+    torch.testing.assert_close(network(planes), network(other))
+    rows, changed = (p.movedim(1, -1).reshape(-1, 6)[:, :4] for p in (planes, other))
+    torch.testing.assert_close(network.trees(rows), network.trees(changed))
+    other[:, 0] = 7
+    assert not torch.equal(network(planes), network(other))
+
+
+def test_a_model_without_the_buffer_hides_nothing():
+    known = net().state_dict()
+    del known["hidden"]
+    network = net()
+    network.load_state_dict(known)
+    assert not network.hidden.any()

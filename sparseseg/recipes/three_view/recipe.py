@@ -1,6 +1,6 @@
 """The interactive default: a U-Net over three views, led by filters and annotation."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Heads, Stage, Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features, slices, views
+from sparseseg.recipes.three_view.surroundings import hidden_channels
 from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import Options
 
@@ -112,6 +113,9 @@ class ThreeViewRecipe(Plain):
         for one in drawn:
             yield _FILTERING
             _ = one.features
+        if not network.is_fitted:
+            choice = hidden_channels(drawn, network.trees, scenes[0].plan, rng)
+            network.hidden.copy_((yield from _at(_FILTERING, choice)))
         pixels, target, folds = slices.labelled_pixels(drawn, rng)
         steps = _FIT_STEPS if thorough else max(1, _FIT_STEPS // _REFIT_SHARE)
         for done in network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng):
@@ -263,3 +267,16 @@ class ThreeViewRecipe(Plain):
             for one, other in zip(bank, places, strict=True)
         ]
         return torch.cat(found).T.reshape(-1, *box.shape)
+
+
+def _at(
+    share: float, work: Generator[None, None, Tensor]
+) -> Generator[float, None, Tensor]:
+    """Say for each part of some work how far the whole is; return its result."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: Tensor = end.value
+            return found
+        yield share
