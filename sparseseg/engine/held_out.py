@@ -40,9 +40,8 @@ class HeldOut:
     for the network its parts that are blind to them.
     """
 
-    def __init__(self, wanted: bool, *, has_parent: bool = False) -> None:
+    def __init__(self, wanted: bool) -> None:
         self._wanted = wanted
-        self._has_parent = has_parent
         self._released = False
         self._is_judged = self._is_ahead = False
         self._next = _FIRST_SECONDS
@@ -151,9 +150,6 @@ class HeldOut:
             found = replace(self._last, worths=self._worths(model))
         else:
             found = self._scored(model, self._turns, step, seconds)
-        if self._has_parent and sum(len(scene.slices) for scene in scenes) == 1:
-            # Of one slice nothing is known about guidance: what the parent knows is more.
-            found = replace(found, default="unguided")
         if not found.measures:
             why = reason(scenes, model.table) if self._wanted else NOT_WANTED
             found = replace(found, reason=why)

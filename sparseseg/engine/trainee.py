@@ -61,7 +61,7 @@ class Trainee:
         if memory is not None:
             check_memory(model.recipe, model.plan, memory)
         model.network.to(self._device)
-        self.held_out = HeldOut(settings.held_out, has_parent=bool(settings.parent))
+        self.held_out = HeldOut(settings.held_out)
         kept = model.recipe.anchored(model.network) if settings.parent else {}
         self._anchor = Anchor(kept) if kept else None
         self._wants_score, self._seed = settings.held_out, settings.seed
