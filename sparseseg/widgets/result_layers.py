@@ -100,11 +100,14 @@ class ResultLayers:
         self.insert(seat.changes)
 
     def show_objects(self, instances: "NDArray[np.uint32]") -> None:
-        """Show objects in place of those before."""
+        """Show objects in place of those before; what would cover them is hidden."""
         seat = self._link.seat
         assert seat is not None, "objects belong to an open image"
         layer = objects_layer(instances, self._link.placement, image=seat.name)
         self.bring_back_objects(layer)
+        for cover in (seat.prediction, seat.cleaned, seat.doubt):
+            if cover is not None:
+                cover.visible = False
 
     def bring_back_objects(self, layer: "Labels | None") -> None:
         """Show this layer of objects, or none."""

@@ -89,6 +89,17 @@ def test_nobody_can_paint_on_a_prediction(opened, viewer):
         assert layer.mode == "pan_zoom"
 
 
+def test_objects_are_not_covered_by_what_they_were_made_of(opened):
+    opened.results.show()
+    opened.results.show_doubt(np.zeros((6, 30, 40), np.uint8))
+
+    opened.results.show_objects(np.ones((6, 30, 40), np.uint32))
+
+    assert opened.results.objects.visible
+    assert not opened.results.prediction.visible
+    assert not opened.link.seat.doubt.visible
+
+
 def test_the_results_of_an_image_come_back_with_it(opened, viewer, image):
     opened.results.show()
     first = opened.results.prediction
