@@ -179,12 +179,16 @@ class ThreeViewRecipe(Plain):
             yield slices.batch_of(alike, rng)
 
     def anchored(self, network: nn.Module) -> dict[str, Tensor]:
-        """Keep all of a fitted network but its trees, whose means are no trees."""
+        """Keep all numbers of a fitted network but its trees, whose means are no trees."""
         assert isinstance(network, GuidedUNet)
         if not network.is_fitted:
             return {}
         weights: dict[str, Tensor] = network.state_dict()
-        return {n: w for n, w in weights.items() if not n.startswith("trees.")}
+        return {
+            name: weight
+            for name, weight in weights.items()
+            if weight.is_floating_point() and not name.startswith("trees.")
+        }
 
     def enough(self, scenes: Sequence[Scene]) -> int | None:
         """Return the steps after which a few slices are known by heart.
