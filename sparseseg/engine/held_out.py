@@ -10,7 +10,7 @@ from sparseseg.boxes import Box
 from sparseseg.engine.advice import NOT_WANTED, advice, reason
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
-from sparseseg.engine.referee import together, worths
+from sparseseg.engine.referee import answered_twice, gained, together, worths
 from sparseseg.engine.sparing import Slices, spared
 from sparseseg.engine.told import (
     SliceAnswers,
@@ -176,7 +176,14 @@ class HeldOut:
 
     def _worths(self, model: Model) -> dict[Method, float]:
         told = together(self._held, self._turns)
-        return worths(told, measured(model, told))
+        own, stand_ins = answered_twice(self._held, self._turns)
+        pixels = sum(one.target.size for one in own)
+        gains = gained(_ious(model, own), _ious(model, stand_ins), pixels)
+        return worths(told, _ious(model, told), gains)
+
+
+def _ious(model: Model, told: Sequence[SliceAnswers]) -> dict[Method, float]:
+    return {m: float(found["mean_iou"]) for m, found in measured(model, told).items()}
 
 
 def _mean_dice(

@@ -1,11 +1,10 @@
 """Which answer is shown: what all slices that were left out say together."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from sparseseg.engine.mixing import SHARES
+from sparseseg.engine.mixing import SHARES, Part
 from sparseseg.engine.told import SliceAnswers
 from sparseseg.progress import Method
 
@@ -22,38 +21,79 @@ def together(
     return [*held, *(one for one in turns if _place(one) not in known)]
 
 
-def worths(
-    told: Sequence[SliceAnswers], measures: Mapping[Method, Mapping[str, Any]]
-) -> dict[Method, float]:
-    """Return how good each method is likely to be: the probability (0..1) of the truth.
+def answered_twice(
+    held: Sequence[SliceAnswers], turns: Sequence[SliceAnswers]
+) -> tuple[list[SliceAnswers], list[SliceAnswers]]:
+    """Return the slices of both, as the network told of them and as its stand-ins did."""
+    turned = {_place(one): one for one in turns}
+    own = [one for one in held if _place(one) in turned]
+    return own, [turned[_place(one)] for one in own]
 
-    It is the geometric mean over the pixels of a class, and then over the classes: a few
-    strokes tell more by how sure a method is than by how many pixels are right, and a
-    method that is sure of an error errs elsewhere too. Of a few pixels nearly alike methods
-    cannot be told apart: there a mean of two is trusted more, as its parts err in other
-    places. Interpolation, which is never sure, counts only where it is right more often
-    than all others, by the `measures` of the same slices.
+
+def worths(
+    told: Sequence[SliceAnswers],
+    ious: Mapping[Method, float],
+    gains: Mapping[Method, float] | None = None,
+) -> dict[Method, float]:
+    """Return how good each method is likely to be: near 0 to 1.
+
+    It is the geometric mean of two. The first is the probability of the truth, as the
+    geometric mean over the pixels of a class, and then over the classes: a few strokes tell
+    more by how sure a method is than by how many pixels are right, and a method that is
+    sure of an error errs elsewhere too. Of a few pixels nearly alike methods cannot be told
+    apart: there a mean of two is trusted more, as its parts err in other places. The second
+    is the mean IoU of the same slices, `ious`: of whole slices it tells more, for a network
+    is surer than it is right. `gains` are added to it: what a method itself has more than
+    its stand-in (see `gained`). Interpolation, which is never sure, counts only where its
+    IoU is above all others.
     """
-    if not measures:
+    if not ious:
         return {}
     counts = np.sum([one.counts for one in told], axis=0)
     there = counts > 0
     found: dict[Method, float] = {}
-    for method in measures:
+    for method, iou in ious.items():
         surprise = np.sum([one.surprise[method] for one in told], axis=0)
         mean = (surprise[there] / counts[there]).mean()
         trust = _TRUST / (1 + counts.sum() / _FEW) * (len(SHARES[method]) > 1)
-        found[method] = float(np.exp(trust - mean))
-    others = [m["mean_iou"] for method, m in measures.items() if method != _UNSURE]
+        right = _number(iou) + (gains or {}).get(method, 0.0)
+        share = (max(right, 0.0) + _LEAST) / (1 + _LEAST)
+        found[method] = float((np.exp(trust - mean) * share) ** 0.5)
+    others = [iou for method, iou in ious.items() if method != _UNSURE]
     # Where no slice shows a class there is no IoU, and nothing is above it.
-    if _UNSURE in found and not measures[_UNSURE]["mean_iou"] > max(others):
+    if _UNSURE in found and not ious[_UNSURE] > max(others):
         del found[_UNSURE]
+    return found
+
+
+def gained(
+    own: Mapping[Method, float], stand_ins: Mapping[Method, float], pixels: int
+) -> dict[Method, float]:
+    """Return what methods have more in mean IoU than their stand-ins.
+
+    Both were asked of the same slices. Of few pixels little is believed, and the rest is
+    what is usual: only a network has a stand-in, which lacks the correction by its U-Net.
+    """
+    trust = pixels / (pixels + _FEW)
+    found: dict[Method, float] = {}
+    for method, shares in SHARES.items():
+        usual = _USUAL * sum(shares.get(part, 0.0) for part in _STOOD_IN_FOR)
+        seen = _number(own.get(method, 0.0)) - _number(stand_ins.get(method, 0.0))
+        found[method] = trust * seen + (1 - trust) * usual
     return found
 
 
 _UNSURE: Method = "interpolation"
 _TRUST = 0.1  # in a mean of two, if there are no pixels
 _FEW = 1000  # pixels, of which it is half
+_USUAL = 0.03
+_STOOD_IN_FOR: tuple[Part, ...] = ("network", "unguided")
+_LEAST = 0.05  # so that a method without a hit still differs from another one
+
+
+def _number(iou: float) -> float:
+    """Return 0 where no slice shows a class, and so no IoU is known."""
+    return 0.0 if np.isnan(iou) else iou
 
 
 def _place(one: SliceAnswers) -> tuple[int, int, int]:

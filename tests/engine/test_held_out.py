@@ -140,9 +140,9 @@ def test_once_a_slice_has_joined_all_slices_decide_what_is_shown(monkeypatch):
     asked = []
     worths = held_out.worths
 
-    def spy(slices, measures):
+    def spy(slices, ious, gains):
         asked.append([str(one.where) for one in slices])
-        return {**worths(slices, measures), "walked": 2.0}
+        return {**worths(slices, ious, gains), "walked": 2.0}
 
     monkeypatch.setattr(held_out, "worths", spy)
     labelled = sliced((3, 0, 0))

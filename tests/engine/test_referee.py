@@ -5,7 +5,7 @@ import pytest
 
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
-from sparseseg.engine.referee import together, worths
+from sparseseg.engine.referee import answered_twice, gained, together, worths
 from sparseseg.engine.told import SliceAnswers
 
 VOLUME = Volume.from_array(np.zeros((4, 4, 4), np.float32))
@@ -22,26 +22,26 @@ def told(index, target, **likely):
     return SliceAnswers(VOLUME, where, truth, {}, surprise)
 
 
-def right(**ious):
-    return {method: {"mean_iou": iou} for method, iou in ious.items()}
+def mean_of(probability, iou):
+    return pytest.approx((probability * (iou + 0.05) / 1.05) ** 0.5)
 
 
 def test_classes_count_alike_however_many_pixels_they_have():
     one = told(1, [0, 0, 0, 1], network=[0.9, 0.9, 0.9, 0.4])
-    assert worths([one], right(network=0.5)) == {
-        "network": pytest.approx((0.9 * 0.4) ** 0.5)
+    assert worths([one], {"network": 0.5}) == {
+        "network": mean_of((0.9 * 0.4) ** 0.5, 0.5)
     }
 
 
 def test_a_method_that_is_sure_of_an_error_is_worth_less_than_one_that_doubts():
     one = told(1, [0, 1, 1], network=[0.99, 0.99, 0.01], walker=[0.8, 0.6, 0.4])
-    found = worths([one], right(network=0.5, walker=0.5))
+    found = worths([one], {"network": 0.5, "walker": 0.5})
     assert found["network"] < found["walker"]
 
 
 def test_the_slices_are_taken_together_and_a_class_that_none_shows_does_not_count():
     slices = [told(1, [0, 0], network=[0.5, 0.5]), told(2, [0, 0], network=[1.0, 1.0])]
-    assert worths(slices, right(network=1.0)) == {"network": pytest.approx(0.5**0.5)}
+    assert worths(slices, {"network": 1.0}) == {"network": mean_of(0.5**0.5, 1.0)}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_slices_are_taken_together_and_a_class_that_none_shows_does_not_coun
 )
 def test_interpolation_counts_only_where_it_is_right_most_often(iou, counts):
     one = told(1, [0, 1], network=[0.5, 0.5], interpolation=[0.7, 0.7])
-    found = worths([one], right(network=0.5, interpolation=iou))
+    found = worths([one], {"network": 0.5, "interpolation": iou})
     assert ("interpolation" in found) == counts
 
 
@@ -65,9 +65,44 @@ def test_a_slice_that_the_network_answered_itself_counts_once():
 def test_of_few_pixels_a_mean_of_two_is_trusted_more_than_its_parts(pixels, best):
     likely = {"walker": [0.5] * pixels, "walked": [0.48] * pixels}
     one = told(1, [0, 1] * (pixels // 2), **likely)
-    found = worths([one], right(walker=0.5, walked=0.5))
+    found = worths([one], {"walker": 0.5, "walked": 0.5})
     assert max(found, key=found.get) == best
 
 
 def test_where_nothing_was_measured_no_method_is_worth_anything():
     assert worths([], {}) == {}
+
+
+def test_of_methods_that_are_as_sure_the_one_that_is_right_more_often_is_worth_more():
+    one = told(1, [0, 1], network=[0.6, 0.6], forest=[0.6, 0.6])
+    found = worths([one], {"network": 0.8, "forest": 0.7})
+    assert found["network"] > found["forest"]
+    found = worths([one], {"network": 0.8, "forest": 0.7}, {"forest": 0.2})
+    assert found["network"] < found["forest"]
+
+
+def test_without_an_iou_the_probability_decides():
+    one = told(1, [0, 0], network=[0.6, 0.6], walker=[0.7, 0.7])
+    nothing = float("nan")
+    found = worths([one], {"network": nothing, "walker": nothing})
+    assert found["network"] < found["walker"]
+
+
+def test_what_a_network_has_more_than_its_stand_in_is_believed_by_pixels():
+    found = gained(
+        {"network": 0.8, "walker": 0.5}, {"network": 0.6, "walker": 0.5}, 1000
+    )
+    assert found["network"] == pytest.approx((0.2 + 0.03) / 2)
+    assert found["walker"] == 0
+
+
+def test_where_no_slice_was_answered_twice_a_network_gains_what_is_usual():
+    found = gained({}, {}, 0)
+    assert found["network"] == found["unguided"] == pytest.approx(0.03)
+    assert found["network"] > found["mixed"] > found["walked"] > found["walker"] == 0
+
+
+def test_slices_that_were_answered_twice_are_paired():
+    held = [told(1, [0], network=[0.9]), told(3, [0], network=[0.9])]
+    turns = [told(2, [1], network=[0.8]), told(1, [0], network=[0.2])]
+    assert answered_twice(held, turns) == ([held[0]], [turns[1]])
