@@ -136,8 +136,8 @@ def _is_placed(estimate: "DiceEstimate") -> bool:
     return estimate.mean is not None and found is not None and found.annotated > 0
 
 
-_LEARNING = say("estimate by model"), say("annotated slices")
-_RELIABILITY = say("how often it is right"), say("how sure it is")
+_LEARNING = say("estimated Dice"), say("annotated slices")
+_RELIABILITY = say("how often right"), say("how sure")
 _TIP = say(
     "Left: the estimated Dice of your models, with its interval, by the number of annotated "
     "slices; the dashed line is what more slices are expected to bring. Right: how often the "
