@@ -80,6 +80,9 @@ class Photographer:
 
     def close(self) -> None:
         """Close the window, and with it the training process."""
+        session = self.dock.desk.session
+        if session.has_model:  # else a question about it waits for an answer
+            session.forget_model()
         self.viewer.close()
 
 
