@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparseseg.nn import losses
 from sparseseg.nn.filters import OCTAVES, PER_OCTAVE, filter_count
 from sparseseg.nn.trees import Trees, without
 from sparseseg.recipes.plan import Plan
-from sparseseg.recipes.three_view.slices import TrainingSlice
+from sparseseg.recipes.three_view.slices import TrainingSlice, bare_pixels
 
 _FEWEST_OCTAVES = 2
 _MOST_LEFT_OUT = 3  # volumes
@@ -59,7 +58,7 @@ def hidden_channels(
     There are none where a single volume is annotated, which can tell nothing. Yields
     after each choice that was looked at.
     """
-    volumes = _volumes(drawn)
+    volumes = _volumes(drawn, rng)
     if len(volumes) < 2:
         return torch.zeros(trees.channels, dtype=torch.bool)
     choices, scores = _choices(plan, trees.channels), []
@@ -70,17 +69,11 @@ def hidden_channels(
     return choices[int(good[0])]
 
 
-def _volumes(drawn: Sequence[TrainingSlice]) -> list[_Volume]:
+def _volumes(drawn: Sequence[TrainingSlice], rng: np.random.Generator) -> list[_Volume]:
     by_volume: dict[int, list[TrainingSlice]] = {}
     for one in drawn:
         by_volume.setdefault(id(one.scene), []).append(one)
-    return [
-        _Volume(
-            torch.cat([one.labelled_of(one.alone).T for one in every]),
-            torch.cat([one.target[one.target != losses.IGNORE] for one in every]),
-        )
-        for every in by_volume.values()
-    ]
+    return [_Volume(*bare_pixels(every, rng)) for every in by_volume.values()]
 
 
 def _choices(plan: Plan, count: int) -> list[Tensor]:
