@@ -88,6 +88,16 @@ class SparseLabels:
         """The painted array itself, not a copy."""
         return self._array
 
+    def check_fits(self, shape: tuple[int, ...]) -> None:
+        """Raise `UserError` if the annotation has not the shape z, y, x of an image."""
+        if self.shape != shape:
+            raise UserError(
+                "the annotation has shape {shape}, the image {volume_shape}: give "
+                "the annotation of this image",
+                shape=self.shape,
+                volume_shape=shape,
+            )
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """The number of voxels along z, y, x."""

@@ -24,13 +24,7 @@ def find_doubts(
         raise UserError(
             "at least one place can be looked at, got a count of {count}", count=count
         )
-    if labels.shape != volume.shape:
-        raise UserError(
-            "the annotation has shape {shape}, the image {volume_shape}: give "
-            "the annotation of this image",
-            shape=labels.shape,
-            volume_shape=volume.shape,
-        )
+    labels.check_fits(volume.shape)
     prediction, uncertainty = (np.zeros(volume.shape, np.uint8) for _ in range(2))
     out = Output(prediction, uncertainty)
     finished(segment(model, volume, Job(rules=()), labels=labels, into=out))

@@ -28,13 +28,7 @@ def suggest(
         raise UserError(
             "at least one slice can be suggested, got a count of {count}", count=count
         )
-    if labels.shape != volume.shape:
-        raise UserError(
-            "the annotation has shape {shape}, the image {volume_shape}: give "
-            "the annotation of this image",
-            shape=labels.shape,
-            volume_shape=volume.shape,
-        )
+    labels.check_fits(volume.shape)
     grid = CoarseGrid.of(volume.shape, sides_of(volume.spacing))
     doubts = None if model is None else _doubts(model, volume, labels, grid)
     table = labels.table if model is None else model.table
