@@ -214,6 +214,7 @@ class WorkLoop:
         if step.score is not None:
             self._tell_score(step.score)
         if step.estimate is not None:
+            self._keep_snapshot()  # which has this estimate
             self._send(step.estimate)
         told = training.course.tell(step.done, _step_report(step))
         training.untold = None if told else step

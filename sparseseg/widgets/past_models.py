@@ -1,6 +1,7 @@
 """The models of earlier trainings: kept, compared, and gone back to."""
 
 import shutil
+import sys
 import zlib
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +21,7 @@ from sparseseg.project.models import ProjectModel, models_in, next_path, read_mo
 from sparseseg.session.events import Phase
 from sparseseg.session.messages import SNAPSHOT
 from sparseseg.widgets.background import Background
+from sparseseg.widgets.moments import Moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,12 +47,25 @@ class Comparison:
     seat: "Seat"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Overtaken:
+    """A model that was just trained, and an earlier one that scores better."""
+
+    newest: ProjectModel
+    better: ProjectModel
+    is_kept: bool
+    """Whether the better one is in use again: both learned from the same slices."""
+
+
 class PastModels(QObject):
-    """Keep a copy of the model at the end of each training; list those of a project."""
+    """Keep a copy of the model at the end of each training; list those of a project.
+
+    If the same slices taught an earlier model better, that one stays in use.
+    """
 
     changed = Signal()
     overtaken = Signal(object)
-    """A `ProjectModel` that scores better than the one that was just trained."""
+    """The `Overtaken` model of a training that has just ended."""
     compared = Signal(object)
     """A `Comparison` that was asked for."""
     failed = Signal(str)
@@ -67,10 +82,16 @@ class PastModels(QObject):
         self._before = ""
         self._files: tuple[Path, ...] = ()
         self._predictions: dict[tuple[str, Seat], bytes] = {}
+        self._moments = Moments(desk)
         self._listing, self._packing, self._comparing = (
             Background(f"models-{job}") for job in ("list", "pack", "compare")
         )
         self._connect()
+
+    @property
+    def listed(self) -> tuple[ProjectModel, ...]:
+        """All models that can be gone back to: at the end of trainings, and within them."""
+        return tuple(sorted((*self.models, *self._moments.models), key=_in_order))
 
     def go_back(self, name: str) -> None:
         """Use a model again: predict with it, and train it further."""
@@ -106,7 +127,7 @@ class PastModels(QObject):
 
     def close(self) -> None:
         """End the threads, and remove the copies that are not in a project."""
-        for work in (self._listing, self._packing, self._comparing):
+        for work in (self._listing, self._packing, self._comparing, self._moments):
             work.close()
         for model in self.models:
             if not self._is_in_project(model):
@@ -114,6 +135,7 @@ class PastModels(QObject):
 
     def _connect(self) -> None:
         desk = self._desk
+        self._moments.changed.connect(self.changed)
         self._listing.done.connect(self._take)
         self._packing.done.connect(self._take_packed)
         self._comparing.done.connect(self.compared)
@@ -124,7 +146,7 @@ class PastModels(QObject):
         desk.whole_predictions.ended.connect(self._on_predicted)
 
     def _named(self, name: str) -> ProjectModel:
-        for model in self.models:
+        for model in self.listed:
             if model.name == name:
                 return model
         raise UserError(
@@ -172,16 +194,23 @@ class PastModels(QObject):
         self.models = found
         if found and found[-1].name not in known:
             self.current = found[-1].name
+            self._moments.drop(found[-1])
             if self._was_trained and found[-1].volumes:
                 self._was_trained = False
                 self._tell_overtaken(found[-1])
         self.changed.emit()
 
     def _tell_overtaken(self, newest: ProjectModel) -> None:
+        """Tell of a better model, which stays in use if it can be compared."""
         peers = [m for m in self.models if set(m.volumes) & set(newest.volumes)]
-        best = max(peers, key=lambda model: model.quality or 0.0, default=newest)
-        if is_better(best, newest):
-            self.overtaken.emit(best)
+        alike = [model for model in peers if learned_the_same(model, newest)]
+        for models, is_kept in ((alike, self._phase is Phase.IDLE), (peers, False)):
+            best = max(models, key=lambda model: model.quality or 0.0, default=newest)
+            if is_better(best, newest):
+                if is_kept:
+                    self.go_back(best.name)
+                self.overtaken.emit(Overtaken(newest, best, is_kept))
+                return
 
     def _on_predicted(self, seat: "Seat") -> None:
         if self.current:
@@ -201,6 +230,20 @@ def is_better(model: ProjectModel, other: ProjectModel) -> bool:
     if len(kinds) > 1 or model.quality is None or other.quality is None:
         return False
     return model.quality > other.quality + _BETTER
+
+
+def learned_the_same(model: ProjectModel, other: ProjectModel) -> bool:
+    """Tell whether two models learned from the same slices, painted alike."""
+    pair = [one.history.get("learned_from") for one in (model, other)]
+    estimates = [one.estimate for one in (model, other)]
+    slices = [e.evidence.annotated if e and e.evidence else 0 for e in estimates]
+    return bool(pair[0]) and pair[0] == pair[1] and slices[0] == slices[1]
+
+
+def _in_order(model: ProjectModel) -> tuple[str, int]:
+    """Sort models by number, and what is from within a training before its end."""
+    number, _, step = model.name.partition("-step-")
+    return number, int(step) if step.isdigit() else sys.maxsize
 
 
 def _kept(

@@ -20,10 +20,9 @@ from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
-    from sparseseg.project.models import ProjectModel
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
-    from sparseseg.widgets.past_models import Comparison
+    from sparseseg.widgets.past_models import Comparison, Overtaken
 
 _ROWS = 4
 _NAME = Qt.ItemDataRole.UserRole
@@ -69,7 +68,7 @@ class PastPanel(QWidget):
     def _show(self) -> None:
         selected = self._selected
         self.list.clear()
-        for model in reversed(self._past.models):
+        for model in reversed(self._past.listed):
             item = QListWidgetItem(
                 model_words(model, in_use=model.name == self._past.current)
             )
@@ -108,12 +107,12 @@ class PastPanel(QWidget):
     def _compare(self) -> None:
         self._past.compare(self._selected)
 
-    def _offer(self, better: "ProjectModel") -> None:
-        newest = self._past.models[-1]
+    def _offer(self, found: "Overtaken") -> None:
+        other = found.newest if found.is_kept else found.better
         self._messages.offer(
-            overtaken_words(newest, better),
-            say("Go back"),
-            lambda: self._return_to(better.name),
+            overtaken_words(found),
+            say("Use the new one") if found.is_kept else say("Go back"),
+            lambda: self._return_to(other.name),
         )
 
     def _show_comparison(self, found: "Comparison") -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sparseseg.classes import ClassTable
     from sparseseg.evaluation.estimate import Likely
     from sparseseg.project.models import ProjectModel
-    from sparseseg.widgets.past_models import Comparison
+    from sparseseg.widgets.past_models import Comparison, Overtaken
 
 _MOST = 4
 
@@ -43,13 +43,23 @@ def quality_words(model: "ProjectModel") -> str:
     return say("no score")
 
 
-def overtaken_words(newest: "ProjectModel", better: "ProjectModel") -> str:
-    """Say that an earlier model scores better than the newest one."""
+def overtaken_words(found: "Overtaken") -> str:
+    """Say that an earlier model scores better than the newest one, and which is in use."""
+    values = {
+        "new": quality_words(found.newest),
+        "name": found.better.name,
+        "old": quality_words(found.better),
+    }
+    if found.is_kept:
+        return say(
+            "The new model has {new}, less than {name} with {old} from the same slices. "
+            "So {name} stays in use, and both are kept.",
+            **values,
+        )
     return say(
-        "The new model has {new}, less than {name} with {old}. Both are kept.",
-        new=quality_words(newest),
-        name=better.name,
-        old=quality_words(better),
+        "The new model has {new}, less than {name} with {old}, which did not learn from the "
+        "same slices. Both are kept.",
+        **values,
     )
 
 

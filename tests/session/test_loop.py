@@ -1,8 +1,10 @@
 """The loop of the training process, run here, with a clock of its own."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from sparseseg.boxes import Box
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation.estimate import DiceEstimate
+from sparseseg.progress import Preparing, Step
 from sparseseg.session.events import (
     Depths,
     Painted,
@@ -271,6 +274,22 @@ def test_a_whole_prediction_comes_with_its_estimate(bench: Bench) -> None:
     bench.run(Predict())
     (found,) = (reply for reply in bench.replies if isinstance(reply, DiceEstimate))
     assert str(found) == "0.87 (0.83 to 0.90) between your slices"
+
+
+def test_the_snapshot_is_of_the_model_that_an_estimate_tells_of(bench: Bench) -> None:
+    estimated = DiceEstimate(None, {})
+    own = bench.engine.train
+
+    def steps(*asked: Any) -> Iterator[Step | Preparing]:
+        for step in own(*asked):
+            assert isinstance(step, Step)
+            yield replace(step, estimate=estimated if step.step == 5 else None)
+
+    bench.engine.train = steps  # type: ignore[method-assign]
+    told = lambda reply: reply is estimated and bench.snapshots[-1] == 5.0  # noqa: E731
+    bench.when(told, Pause())
+    bench.run(train(9))
+    assert bench.replies[-1] == Phase.PAUSED
 
 
 def test_every_method_is_scored_and_the_winner_is_named(bench: Bench) -> None:

@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from sparseseg.boxes import Box
+from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.session.events import Phase
 from sparseseg.session.messages import SNAPSHOT
 from sparseseg.widgets.past_panel import PastPanel
@@ -21,17 +22,33 @@ def panel(qtbot, opened, messages) -> PastPanel:
     return panel
 
 
-def train(qtbot, desk, dice: float, *, width: float = 0.02) -> None:
+def train(qtbot, desk, dice: float, *, slices: int = 3) -> None:
     """End a training whose model estimates itself so."""
     session = desk.session
     session.becomes(Phase.PREPARING)
     session.becomes(Phase.TRAINING)
     session.learns()
-    estimate = {"mean_dice": dice, "low": dice - width, "high": dice + width}
+    snapshot(desk, dice, slices=slices)
+    with qtbot.waitSignal(desk.past.changed):
+        session.becomes(Phase.IDLE)
+
+
+def snapshot(desk, dice: float, *, slices: int = 3, step: int = 300) -> None:
+    """Let the training process write its model."""
+    estimate = {"mean_dice": dice, "low": dice - 0.02, "high": dice + 0.02}
     history = {
-        "step": 300,
+        "step": step,
         "ending": "finished",
+        "learned_from": [{"foreground": slices / 10}],
         "estimate": {**estimate, "classes": {}},
+        "between_slices": {
+            "method": "network",
+            "slices": slices,
+            "classes": {},
+            "mean": None,
+            "calibration": [0, 1, 0, 0],
+            "annotated": slices,
+        },
     }
     description = {"plan": {"recipe": "three-view"}, "history": history}
     save_file(
@@ -39,8 +56,6 @@ def train(qtbot, desk, dice: float, *, width: float = 0.02) -> None:
         desk.models.path / SNAPSHOT,
         metadata={"sparseseg": json.dumps(description)},
     )
-    with qtbot.waitSignal(desk.past.changed):
-        session.becomes(Phase.IDLE)
 
 
 def predict(qtbot, desk, labels) -> None:
@@ -98,14 +113,69 @@ def test_the_model_in_use_cannot_be_gone_back_to(qtbot, panel, opened):
     assert "in use" in panel.back.toolTip()
 
 
-def test_a_model_that_scores_less_offers_the_way_back(
+def test_a_better_model_of_the_same_slices_stays_in_use(
     qtbot, panel, opened, messages, session
 ):
     train(qtbot, opened, 0.85)
     train(qtbot, opened, 0.80)
     assert "less than model-001 with Dice 0.85" in messages.texts[0]
+    assert session.calls[-1][1].name == "model-001.safetensors"
+    assert opened.past.current == "model-001"
+    assert rows(panel)[1].startswith("model-001, in use")
+
+    messages.cards[0].button.click()
+    assert session.calls[-1][1].name == "model-002.safetensors"
+    assert opened.past.current == "model-002"
+
+
+def test_a_better_model_of_other_slices_is_only_offered(
+    qtbot, panel, opened, messages, session
+):
+    train(qtbot, opened, 0.85)
+    train(qtbot, opened, 0.80, slices=4)
+    assert "which did not learn from the same slices" in messages.texts[0]
+    assert opened.past.current == "model-002"
+    assert session.calls[-1][0] != "load"
+
     messages.cards[0].button.click()
     assert session.calls[-1][1].name == "model-001.safetensors"
+
+
+def test_what_is_estimated_while_training_can_be_gone_back_to(
+    qtbot, panel, opened, session
+):
+    session.becomes(Phase.PREPARING)
+    session.becomes(Phase.TRAINING)
+    for step, dice in ((100, 0.70), (200, 0.75), (300, 0.80)):
+        snapshot(opened, dice, step=step)
+        with qtbot.waitSignal(opened.past.changed):
+            session.events.estimate.emit(DiceEstimate(None, {}))
+    assert not panel.back.isEnabled()
+    session.becomes(Phase.IDLE)
+    train(qtbot, opened, 0.80)  # its end is the moment of step 300
+    assert rows(panel) == [
+        "model-001, in use: Dice 0.80 (0.78 to 0.82)",
+        "model-001-step-200: Dice 0.75 (0.73 to 0.77)",
+        "model-001-step-100: Dice 0.70 (0.68 to 0.72)",
+    ]
+    select(panel, 2)
+    panel.back.click()
+    (path,) = session.calls[-1][1:]
+    assert path.name == "model-001-step-100.safetensors"
+    assert path.exists()
+    opened.close()
+    assert not path.exists()
+
+
+def test_of_many_moments_those_that_score_least_are_forgotten(qtbot, panel, opened):
+    session = opened.session
+    session.becomes(Phase.PREPARING)
+    session.becomes(Phase.TRAINING)
+    for step, dice in enumerate((0.7, 0.6, 0.8, 0.75, 0.72, 0.5)):
+        snapshot(opened, dice, step=step)
+        with qtbot.waitSignal(opened.past.changed):
+            session.events.estimate.emit(DiceEstimate(None, {}))
+    assert [m.history["step"] for m in opened.past.listed] == [2, 3, 4, 5]
 
 
 def test_a_model_that_scores_about_the_same_is_not_asked_about(
