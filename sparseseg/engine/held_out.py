@@ -1,6 +1,5 @@
 """An honest score while training: annotated slices that the network never sees."""
 
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from sparseseg.boxes import Box
 from sparseseg.engine.advice import NOT_WANTED, advice, reason
+from sparseseg.engine.deadline import WALL, Now
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.referee import answered_twice, gained, together, worths
@@ -40,8 +40,8 @@ class HeldOut:
     for the network its parts that are blind to them.
     """
 
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
+    def __init__(self, wanted: bool, *, now: Now = WALL) -> None:
+        self._wanted, self._now = wanted, now
         self._released = False
         self._is_judged = self._is_ahead = False
         self._next = _FIRST_SECONDS
@@ -121,9 +121,9 @@ class HeldOut:
             return (yield from self._judged(model, scenes, step, seconds))
         if seconds < self._next and not at_once:
             return None
-        begin = time.perf_counter()
+        begin = self._now()
         self._held = yield from told_when_held_out(model, scenes, self.slices)
-        cost = time.perf_counter() - begin
+        cost = self._now() - begin
         self._next = seconds + max(_LEAST_SECONDS, cost / _SHARE)
         if not self._turns and seconds >= max(_FIRST_TURNS, self._next_turns):
             pairs = zip(scenes, self.slices, strict=True)
@@ -158,10 +158,10 @@ class HeldOut:
     def _take_turns(
         self, model: Model, scenes: Sequence[Scene], seconds: float
     ) -> Generator[float, None, None]:
-        begin = time.perf_counter()
-        self._turns = yield from told_in_turn(model, scenes)
+        begin = self._now()
+        self._turns = yield from told_in_turn(model, scenes, now=self._now)
         # Whoever goes on painting wants steps more than judgements.
-        self._next_turns = seconds + (time.perf_counter() - begin) / _SHARE
+        self._next_turns = seconds + (self._now() - begin) / _SHARE
 
     def _scored(
         self, model: Model, told: Sequence[SliceAnswers], step: int, seconds: float

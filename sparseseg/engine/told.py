@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
+from sparseseg.engine.deadline import WALL, Now, after
 from sparseseg.engine.mixing import SHARES, Part, combined
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.propagation import interpolated, remembered, walked_through
 from sparseseg.engine.score.blind import Answers, left_out
+from sparseseg.engine.score.folds import folds
 from sparseseg.engine.sparing import Slices
 from sparseseg.evaluation import evaluate
 from sparseseg.progress import Method
@@ -64,17 +66,29 @@ def told_when_held_out(
 
 
 def told_in_turn(
-    model: Model, scenes: Sequence[Scene]
+    model: Model,
+    scenes: Sequence[Scene],
+    *,
+    now: Now = WALL,
 ) -> Generator[float, None, list[SliceAnswers]]:
     """Return what methods say of slices that are left out fold after fold.
 
     Where the network would answer, its parts do that are blind to a slice. `scenes` are
-    those that it learned from.
+    those that it learned from. Slices are left out one at a time if they are not many:
+    what only spreads the annotation misses two that cross a third one most.
     """
-    keep = partial(_kept, model)
-    return (yield from left_out(model, scenes, tuple(SHARES), keep, seconds=_SECONDS))
+    found = yield from left_out(
+        model,
+        scenes,
+        tuple(SHARES),
+        partial(_kept, model),
+        dealt=partial(folds, single=_SINGLE),
+        is_late=after(_SECONDS, now),
+    )
+    return found
 
 
+_SINGLE = 9  # slices of a volume
 _SECONDS = 10.0  # after which no further slice is left out, if there are some
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import time
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine import looks, other_volume
 from sparseseg.engine.anchor import Anchor
 from sparseseg.engine.averaging import average, copy_fixed
+from sparseseg.engine.deadline import WALL, Now, after
 from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.model import Model
 from sparseseg.engine.score.evidence import keep_elsewhere
@@ -49,9 +49,12 @@ class Trainee:
         settings: TrainSettings,
         stage: Stage,
         team: Team | None = None,
+        *,
+        now: Now = WALL,
     ) -> None:
         self._model = model
         self._team = team
+        self._now = now
         self._is_taught = False  # the team, of what is learned from now
         self._cases = list(cases)
         self._rng = np.random.default_rng(settings.seed)
@@ -61,7 +64,7 @@ class Trainee:
         if memory is not None:
             check_memory(model.recipe, model.plan, memory)
         model.network.to(self._device)
-        self.held_out = HeldOut(settings.held_out)
+        self.held_out = HeldOut(settings.held_out, now=now)
         kept = model.recipe.anchored(model.network) if settings.parent else {}
         self._anchor = Anchor(kept) if kept else None
         self._wants_score, self._seed = settings.held_out, settings.seed
@@ -131,14 +134,15 @@ class Trainee:
             self._next_gathering = seconds + _GATHERING_SECONDS
         if not self._wants_score or (seconds < self._next_gathering and not is_last):
             return None
-        begin = time.perf_counter()
+        begin = self._now()
         labels = [labels for _, labels in self._cases]
         method = best_method(self._model, is_annotated=True)
         left = max(_LEAST_GATHERING, _LARGEST_SHARE * seconds - self._gathered)
+        is_late = after(left, self._now)
         found = yield from gather(
-            self._model, self._scenes, labels, method, seconds=left
+            self._model, self._scenes, labels, method, is_late=is_late
         )
-        cost = time.perf_counter() - begin
+        cost = self._now() - begin
         self._gathered += cost
         self._next_gathering = seconds + max(
             _GATHERING_SECONDS, cost / _GATHERING_SHARE

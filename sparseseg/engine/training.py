@@ -83,7 +83,7 @@ def _items(
 ) -> Iterator[Step | Preparing]:
     model.table = named(cases, model.table)
     stages = _stages_left(model)
-    trainee = Trainee(model, cases, settings, stages[0], team)
+    trainee = Trainee(model, cases, settings, stages[0], team, now=clock.now)
     yield from map(Preparing, trainee.look())
     clock.restart()  # a budget is for steps, not for what prepares the first one
     schedule = Schedule(settings, clock, stages)

@@ -1,6 +1,5 @@
 """What methods say of annotated slices that they have not seen."""
 
-import time
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.engine.deadline import IsLate, never
 from sparseseg.engine.mixing import Part, combined, parts_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.propagation import (
@@ -40,6 +40,8 @@ class Targeted(Protocol):
 
 
 _Kept = TypeVar("_Kept", bound=Targeted)
+Dealt = Callable[[Sequence[AnnotatedSlice]], Sequence[frozenset[AnnotatedSlice]]]
+"""Says which slices of a volume are left out together."""
 Keep = Callable[[Scene, Scene, AnnotatedSlice, Answers], _Kept]
 """Keeps what is needed of a slice: of its scene, the scene without it, and the answers."""
 
@@ -64,11 +66,12 @@ def blind_slices(
     scenes: Sequence[Scene],
     method: Method,
     *,
-    seconds: float | None = None,
+    is_late: IsLate = never,
 ) -> Generator[float, None, list[BlindSlice]]:
     """Return what a method says of all slices, left out fold after fold."""
     keep = partial(_of_pixels, method)
-    return (yield from left_out(model, scenes, [method], keep, seconds=seconds))
+    found = yield from left_out(model, scenes, [method], keep, is_late=is_late)
+    return found
 
 
 def left_out(
@@ -77,24 +80,25 @@ def left_out(
     methods: Collection[Method],
     keep: Keep[_Kept],
     *,
-    seconds: float | None = None,
+    dealt: Dealt = folds,
+    is_late: IsLate = never,
 ) -> Generator[float, None, list[_Kept]]:
     """Leave out fold after fold, yield how far that is, and return what to keep of each slice.
 
     Of the network, those parts answer that are blind to a slice. `scenes` are those that
-    the model has learned from. After so many `seconds` no further fold is left out, once
-    there are enough slices for an estimate. Returns nothing for a recipe without such parts.
+    the model has learned from, and `dealt` deals their slices out. If it `is_late`, no
+    further fold is left out once there are enough slices for an estimate. Returns nothing
+    for a recipe without such parts.
     """
     found: list[_Kept] = []
     if not model.recipe.has_classifiers:
         return found
-    end = float("inf") if seconds is None else time.perf_counter() + seconds
-    left = [(scene, fold) for scene in scenes for fold in folds(scene.slices)]
+    left = [(scene, fold) for scene in scenes for fold in dealt(scene.slices)]
     # Whoever stops early has looked at slices of all axes and volumes.
     left = [left[place] for place in _spread(len(left))]
     for number, (scene, fold) in enumerate(left):
         yield number / len(left)
-        if time.perf_counter() > end and _is_enough(found, scenes):
+        if is_late() and _is_enough(found, scenes):
             break
         if len(fold) == len(scene.slices):
             continue

@@ -1,6 +1,5 @@
 """From blind answers to evidence, which a model keeps."""
 
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from sparseseg.classes import UNLABELLED
 from sparseseg.data.labels import SparseLabels
+from sparseseg.engine.deadline import IsLate, never
 from sparseseg.engine.model import Model
 from sparseseg.engine.score.blind import BlindSlice, blind_slices
 from sparseseg.engine.score.evidence import keep, nearest_of
@@ -39,16 +39,14 @@ def gather(
     labels: Sequence[SparseLabels],
     method: Method,
     *,
-    seconds: float | None = None,
+    is_late: IsLate = never,
 ) -> Generator[float, None, Evidence]:
     """Find out what the annotated slices of a model say of a method; the model keeps it.
 
     `scenes` are those that it has learned from, and `labels` their annotations. Yields
-    how far it is (0..1). After so many `seconds` it looks at no more than an estimate
-    needs.
+    how far it is (0..1). If it `is_late`, it looks at no more than an estimate needs.
     """
-    begin = time.perf_counter()
-    slices = yield from blind_slices(model, scenes, method, seconds=seconds)
+    slices = yield from blind_slices(model, scenes, method, is_late=is_late)
     wanted = np.sum(
         [
             histogram(nearest_of(scene), one.array == UNLABELLED)
@@ -58,9 +56,8 @@ def gather(
     )
     found = summed_up(model, scenes, slices, wanted, method)
     if found.mean is not None:
-        left = None if seconds is None else begin + seconds - time.perf_counter()
         now = yield from expected_now(
-            model, scenes, labels, found, method, seconds=left
+            model, scenes, labels, found, method, is_late=is_late
         )
         found = replace(found, now=now)
     keep(model.history, found)

@@ -1,6 +1,5 @@
 """How good a prediction is expected to be, on a few planes that nobody annotated."""
 
-import time
 from collections.abc import Generator, Iterator, Sequence
 from itertools import zip_longest
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
+from sparseseg.engine.deadline import IsLate, never
 from sparseseg.engine.mixing import UNGUIDED, mix_of, needs
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
@@ -33,14 +33,12 @@ def expected_now(
     evidence: Evidence,
     method: Method,
     *,
-    seconds: float | None = None,
+    is_late: IsLate = never,
 ) -> Generator[float, None, dict[int, float]]:
     """Return the Dice by class that is expected of a method; yield how far it is.
 
-    Of several volumes it is the mean. After so many `seconds` one plane of each axis has to
-    do.
+    Of several volumes it is the mean. If it `is_late`, one plane of each axis has to do.
     """
-    end = float("inf") if seconds is None else time.perf_counter() + seconds
     found: dict[int, list[float]] = {}
     for number, (scene, own) in enumerate(zip(scenes, labels, strict=True)):
         tally = between(scene, own, evidence)
@@ -51,7 +49,7 @@ def expected_now(
         )
         for place, box in enumerate(_spread(scene)):
             yield number / len(scenes)
-            if place >= _FEWEST and time.perf_counter() > end:
+            if place >= _FEWEST and is_late():
                 break
             answer = _answer(model, scene, box, method, walked).cpu().numpy()
             tally.add(answer, model.recipe.decided(model.plan, answer), box)

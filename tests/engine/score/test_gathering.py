@@ -201,7 +201,7 @@ def test_a_short_training_judges_no_more_slices_than_it_needs():
     model, labelled = fitted((3, 3, 3))
     scene = Scene.of(model.plan, *labelled)
     every = result_of(blind_slices(model, [scene], "interpolation"))
-    few = result_of(blind_slices(model, [scene], "interpolation", seconds=0.0))
+    few = result_of(blind_slices(model, [scene], "interpolation", is_late=lambda: True))
     assert len(every) == 9
     assert 3 <= len(few) < 9
     shown = [set(one.target.tolist()) for one in few]
