@@ -18,6 +18,7 @@ from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.model import Model
 from sparseseg.engine.score.evidence import keep_elsewhere
 from sparseseg.engine.score.gathering import gather
+from sparseseg.engine.score.pace import Pace
 from sparseseg.engine.segment import best_method
 from sparseseg.engine.team import Lesson, Team
 from sparseseg.errors import UserError
@@ -33,10 +34,6 @@ from sparseseg.settings.training import TrainSettings
 _LONGEST_MEMORY = 0.99
 _LARGEST_GRADIENT = 1.0
 _MOST_FAILURES = 5
-_GATHERING_SECONDS = 20.0
-_GATHERING_SHARE = 0.05  # of the time of training
-# In short trainings a random walker takes long for a few slices; then fewer are looked at.
-_LARGEST_SHARE, _LEAST_GATHERING = 0.15, 2.0
 
 
 class Trainee:
@@ -71,8 +68,7 @@ class Trainee:
         self.seen = self._bare_scenes()
         self._scenes: list[Scene] = []
         self._failures = 0
-        self._next_gathering: float | None = None
-        self._gathered = 0.0
+        self._pace = Pace()
         self.enough: int | None = None
         self.network: nn.Module
         self._stage = stage
@@ -122,31 +118,25 @@ class Trainee:
         keep_elsewhere(model.history, other_volume.elsewhere(model, scenes, slices))
 
     def sum_up(
-        self, seconds: float, is_last: bool
+        self, seconds: float, done: float | None
     ) -> Generator[float, None, DiceEstimate | None]:
         """Look from time to time, and in the end, at how good it is between slices.
 
-        Only what the network learns from by now is left out in turn.
+        Only what the network learns from by now is left out in turn. `done` is the share of
+        the training, None if it has no end.
         """
-        if is_last:
+        if done == 1:
             yield from self.score_other_volume()
-        if self._next_gathering is None:  # nobody waits for it before the first step
-            self._next_gathering = seconds + _GATHERING_SECONDS
-        if not self._wants_score or (seconds < self._next_gathering and not is_last):
+        if not self._wants_score or not self._pace.is_time(seconds, done):
             return None
         begin = self._now()
         labels = [labels for _, labels in self._cases]
         method = best_method(self._model, is_annotated=True)
-        left = max(_LEAST_GATHERING, _LARGEST_SHARE * seconds - self._gathered)
-        is_late = after(left, self._now)
+        is_late = after(self._pace.left(seconds), self._now)
         found = yield from gather(
             self._model, self._scenes, labels, method, is_late=is_late
         )
-        cost = self._now() - begin
-        self._gathered += cost
-        self._next_gathering = seconds + max(
-            _GATHERING_SECONDS, cost / _GATHERING_SHARE
-        )
+        self._pace.looked(seconds, self._now() - begin)
         told = estimate(found)
         self._model.history["estimate"] = told.to_json()
         return told

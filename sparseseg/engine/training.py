@@ -109,7 +109,7 @@ def _items(
         ending = schedule.ending if done == 1 else None
         step = Step(count, clock.now(), loss, done, score, ending=ending)
         _record(model, settings, step, schedule.stage)
-        found = yield from _timed(clock, trainee.sum_up(step.seconds, done == 1))
+        found = yield from _timed(clock, trainee.sum_up(step.seconds, done))
         with clock.stopped():
             yield replace(step, seconds=clock.now(), estimate=found)
         if done == 1:
