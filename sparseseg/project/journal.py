@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -98,6 +98,11 @@ class Journal:
             self.mode = "rescued"
             warnings.warn(words, Note, stacklevel=2)
             self._remember()
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """Return a journal without a file, that ends with its process."""
+        return cls(Path(ways.MEMORY))
 
     @property
     def can_undo(self) -> bool:

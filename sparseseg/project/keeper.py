@@ -4,19 +4,33 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sparseseg.errors import UserError
 from sparseseg.language import say, template
 from sparseseg.project.deltas import Labels
-from sparseseg.project.guard import Slice
-from sparseseg.project.journal import Tool, Turn
-from sparseseg.project.project import Project
+from sparseseg.project.guard import Guard, Slice
+from sparseseg.project.journal import Journal, Tool, Turn
+from sparseseg.project.recorder import Recorder
 
-if TYPE_CHECKING:
-    from sparseseg.project.recorder import Recorder
+
+class Journalled(Protocol):
+    """Annotations with a journal: a project, or the draft of one."""
+
+    journal: Journal
+
+    def recorder(self, name: str, array: Labels) -> Recorder:
+        """Keep the journal of an array that is painted on."""
+
+    def guard(self, name: str) -> Guard:
+        """Return what may not be changed on an annotation."""
+
+    def close(self) -> None:
+        """Let go of the journal."""
+
 
 Result = TypeVar("Result")
+Work = TypeVar("Work", bound=Journalled)
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,8 +61,8 @@ class Failed:
     words: str
 
 
-class Keeper:
-    """Write what is painted on the annotations of a project, without making anyone wait.
+class Keeper(Generic[Work]):
+    """Write what is painted on annotations, without making anyone wait.
 
     All work on the project is done in one thread, one piece after the other. `hear` is
     called in that thread with what has to be told. What could not be written is tried
@@ -56,7 +70,7 @@ class Keeper:
     """
 
     def __init__(
-        self, project: Project, hear: Callable[[Turned | Refused | Failed], None]
+        self, project: Work, hear: Callable[[Turned | Refused | Failed], None]
     ) -> None:
         self.project = project
         self._hear = hear
@@ -104,11 +118,11 @@ class Keeper:
         """Undo or redo a step, of whichever volume it is; `hear` tells which."""
         self._start(lambda: self._turn(action))
 
-    def keep(self, **given: Any) -> None:
-        """Keep class table, rules or view, as `Project.keep` does."""
-        self._start(lambda: self.project.keep(**given))
+    def do(self, work: Callable[[Work], None]) -> None:
+        """Do other work on the project in turn; `hear` is told what it raises."""
+        self._start(lambda: work(self.project))
 
-    def ask(self, work: Callable[[Project], Result]) -> "Future[Result]":
+    def ask(self, work: Callable[[Work], Result]) -> "Future[Result]":
         """Do other work on the project in turn; the result has what it raises."""
         return self._worker.submit(work, self.project)
 

@@ -31,6 +31,8 @@ class DamagedError(Exception):
     """The file cannot be read as a whole."""
 
 
+MEMORY = ":memory:"
+"""SQLite's name for a file that is none."""
 WRITING = (Way("wal"), Way("truncate"), Way("truncate", "nolock=1"))
 READING = (Way("wal", "mode=ro"), Way("wal", "mode=ro&immutable=1"))
 
@@ -41,6 +43,10 @@ def connect(path: Path, *, read_only: bool) -> tuple[sqlite3.Connection, str]:
     A `Note` says so if it is not the first. Raises `UserError` if no way works, and
     `DamagedError` for a file that has to be rescued.
     """
+    if str(path) == MEMORY:
+        return sqlite3.connect(
+            MEMORY, isolation_level=None, check_same_thread=False
+        ), "memory"
     first: sqlite3.Error | None = None
     for way in READING if read_only else WRITING:
         try:

@@ -16,6 +16,7 @@ from sparseseg.widgets.class_model import ClassModel
 from sparseseg.widgets.doubts import DoubtfulPlaces
 from sparseseg.widgets.filling import Filling
 from sparseseg.widgets.geometry import check_image
+from sparseseg.widgets.history import History
 from sparseseg.widgets.layers import LayerLink
 from sparseseg.widgets.ledger import LedgerWatch
 from sparseseg.widgets.painting import Painter
@@ -70,6 +71,7 @@ class Desk:
         self._is_open = True
         self.link.opened.connect(self._on_opened)
         self.ledger.counted.connect(self._on_counted)
+        self.history = History(self)
         self.project = ProjectLink(self)
         self.past = PastModels(self)
         self.slice_scores = SliceScores(self)
@@ -101,7 +103,7 @@ class Desk:
         self.link.look()
         self.ledger.look()
         if not self.writing.is_busy:  # what it writes is one step of the project
-            self.project.look()
+            self.history.look()
         self._look_at_state()
 
     def save_annotation(self) -> None:
@@ -122,6 +124,7 @@ class Desk:
         self.adoption.close()
         self.writing.close()
         self.project.close()
+        self.history.close()
         self.relay.close()
         self.session.close()
         self.past.close()

@@ -31,9 +31,9 @@ class Errands(QObject):
         self._background.done.connect(lambda take: take())
         self._background.failed.connect(self.failed)
         self._ready.connect(lambda finish: finish())
-        self._keeper: Keeper | None = None
+        self._keeper: Keeper[Project] | None = None
 
-    def serve(self, keeper: "Keeper | None") -> None:
+    def serve(self, keeper: "Keeper[Project] | None") -> None:
         """Ask this project from now on."""
         self._keeper = keeper
 
@@ -58,7 +58,9 @@ class Errands(QObject):
         """Wait for the work under way, and be silent about it."""
         self._background.close()
 
-    def _finish(self, keeper: "Keeper", future: "Future[Any]", take: Take) -> None:
+    def _finish(
+        self, keeper: "Keeper[Project]", future: "Future[Any]", take: Take
+    ) -> None:
         try:
             result = future.result()
         except UserError as error:

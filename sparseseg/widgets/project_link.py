@@ -3,13 +3,13 @@
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from sparseseg.language import say
-from sparseseg.project.keeper import Failed, Keeper, Refused, Turned
+from sparseseg.project.keeper import Keeper
 from sparseseg.project.project import Project
 from sparseseg.session.events import Rules
 from sparseseg.session.messages import Others
@@ -31,15 +31,12 @@ from sparseseg.widgets.project_work import (
     rows_in,
     with_ledger,
 )
-from sparseseg.widgets.slices import SliceView
-from sparseseg.widgets.strokes import Strokes
-from sparseseg.widgets.turned import turned_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sparseseg.classes import ClassTable
     from sparseseg.evaluation.slice_score import SliceScore
-    from sparseseg.project.journal import Tool
     from sparseseg.project.models import ProjectModel
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.ledger import LedgerCount
@@ -57,17 +54,16 @@ class ProjectLink(QObject):
     """The newest `ProjectModel` of a project that was opened."""
     rules = Signal(object)
     """The `Rules` of a project that was opened."""
-    _heard = Signal(object)
 
     def __init__(self, desk: "Desk") -> None:
         super().__init__()
         self._desk = desk
-        self._keeper: Keeper | None = None
-        self._names: dict[Seat, str] = {}
+        self._keeper: Keeper[Project] | None = None
+        self._unnamed: set[Seat] = set()
+        """What is being added to the project."""
         self._view: dict[str, Any] = {}
         self._is_restoring = False
         self.rows: list[Row] = []
-        self.strokes = Strokes(desk.painter)
         self.errands = Errands()
         self.locks = Locks(self)
         self.models = ProjectModels(desk, self)
@@ -87,8 +83,7 @@ class ProjectLink(QObject):
     @property
     def current(self) -> str:
         """The name of the volume that is shown, or ""."""
-        seat = self._desk.link.seat
-        return "" if seat is None else self._names.get(seat, "")
+        return "" if self._keeper is None else self._desk.history.current
 
     @property
     def scores(self) -> "tuple[SliceScore, ...]":
@@ -148,7 +143,8 @@ class ProjectLink(QObject):
             self._show_open(seat)
 
     def _open_seat(self, name: str) -> "Seat | None":
-        return next((seat for seat, own in self._names.items() if own == name), None)
+        seats = self._desk.history.seats
+        return next((seat for seat, own in seats.items() if own == name), None)
 
     def _show_open(self, seat: "Seat") -> None:
         """Go to a volume whose layers are there already: it is not opened twice."""
@@ -163,10 +159,10 @@ class ProjectLink(QObject):
 
     def _show_alone(self, _image: object = None) -> None:
         """Hide the other volumes of the project, which lie in the same place."""
-        seat = self._desk.link.seat
-        if self._keeper is None or seat not in self._names:
+        seat, seats = self._desk.link.seat, self._desk.history.seats
+        if self._keeper is None or seat not in seats:
             return
-        for other in self._names:
+        for other in seats:
             for layer in other.layers:
                 layer.visible = other is seat and layer is not other.uncertainty
 
@@ -175,18 +171,6 @@ class ProjectLink(QObject):
         if self._keeper is not None and self.current:
             self._keeper.paint_over(self.current, values)
 
-    def turn(self, action: Literal["undo", "redo"]) -> None:
-        """Undo or redo the newest step, of whichever volume it is."""
-        if self._keeper is not None:
-            self._keeper.turn(action)
-
-    def look(self) -> None:
-        """Write what was painted since the last look."""
-        if self._keeper is not None and self.current:
-            is_painting = self.strokes.is_painting
-            tool: Tool = self.strokes.tool if is_painting else "script"
-            self._keeper.look(self.current, tool, ends=not is_painting)
-
     def keep_view(self) -> None:
         """Keep what the window shows, if it is something else than before."""
         if self._keeper is None or not self.current:
@@ -194,25 +178,22 @@ class ProjectLink(QObject):
         view = view_of(self._desk.viewer, self.current)
         if view != self._view:
             self._view = view
-            self._keeper.keep(view=view)
+            self._keeper.do(lambda project: project.keep(view=view))
 
     def keep_rules(self, lines: tuple[str, ...]) -> None:
         """Keep the rules that predictions are cleaned up with."""
         if self._keeper is not None:
-            self._keeper.keep(rules=lines)
+            self._keeper.do(lambda project: project.keep(rules=lines))
 
     def close_project(self) -> None:
         """Write what is left, and let others open the project."""
-        keeper, self._keeper = self._keeper, None
-        self.errands.serve(None)
-        if keeper is None:
+        if self._keeper is None:
             return
-        if self.current:
-            keeper.keep(view=view_of(self._desk.viewer, self.current))
-        keeper.close()
-        self._names.clear()
+        self.keep_view()
+        self._keeper = None
+        self.errands.serve(None)
+        self._desk.history.begin_draft()
         self.rows = []
-        self.strokes.follow(None)
         self.changed.emit()
 
     def close(self) -> None:
@@ -221,18 +202,15 @@ class ProjectLink(QObject):
             self.blockSignals(True)
         self.errands.close()
         self._counting.close()
-        self.close_project()
-        self.strokes.close()
+        self.keep_view()
 
     def _connect(self) -> None:
         desk = self._desk
-        self._heard.connect(self._on_heard)
         self._counting.done.connect(self._take_rows)
         for worker in (self.errands, self._counting):
             worker.failed.connect(self.failed)
-        self.strokes.ended.connect(self._on_stroke)
-        self.strokes.turned.connect(self.turn)
-        desk.link.annotation_changed.connect(self._follow_layer)
+        desk.history.told.connect(self.told)
+        desk.history.failed.connect(self.failed)
         desk.link.opened.connect(self._on_opened)
         desk.classes.changed.connect(self._on_classes)
         desk.ledger.counted.connect(self._on_counted)
@@ -240,32 +218,26 @@ class ProjectLink(QObject):
 
     # What comes from the user
 
-    def _on_stroke(self, tool: "Tool") -> None:
-        # napari says so before it writes some changes into the array.
-        QTimer.singleShot(0, partial(self._write, self.current, tool))
-
-    def _write(self, name: str, tool: "Tool") -> None:
-        if self._keeper is not None and name:
-            self._keeper.look(name, tool)
-
-    def _on_classes(self, table: object) -> None:
+    def _on_classes(self, table: "ClassTable") -> None:
         if self._keeper is not None:
-            self._keeper.keep(classes=table)
+            self._keeper.do(lambda project: project.keep(classes=table))
 
     def _on_opened(self, _arrays: object) -> None:
         """Add an image to the project that the user opens while one is open."""
         seat = self._desk.link.seat
-        is_known = seat is None or seat in self._names or self._is_restoring
-        if self._keeper is None or seat is None or is_known:
+        if self._keeper is None or seat is None or self._is_restoring:
+            return
+        if seat in self._desk.history.seats or seat in self._unnamed:
             return
         given = self._given(seat)
-        self._names[seat] = ""  # until it has a name
+        self._unnamed.add(seat)
         self.errands.ask(
             lambda project: add(project, given),
             lambda name: self._take_added(seat, name),
         )
 
     def _take_added(self, seat: "Seat", name: str) -> None:
+        self._unnamed.discard(seat)
         self._follow(seat, name)
         self.told.emit(
             say(
@@ -276,20 +248,15 @@ class ProjectLink(QObject):
         )
         self.refresh()
 
-    def _follow_layer(self, layer: Any) -> None:
-        self.strokes.follow(layer if self._keeper is not None else None)
-
     # What comes from the thread
 
     def _begin(
         self, project: Project, seats: "Sequence[Seat]", names: "Sequence[str]"
     ) -> None:
-        self.close_project()
         keeper = self._keep(project)
         for seat, name in zip(seats, names, strict=True):
             self._follow(seat, name)
-        keeper.keep(classes=self._desk.classes.table)
-        self._follow_layer(self._desk.link.annotation)
+        keeper.do(partial(Project.keep, classes=self._desk.classes.table))
         self.refresh()
         self.told.emit(
             say(
@@ -298,8 +265,9 @@ class ProjectLink(QObject):
             )
         )
 
-    def _keep(self, project: Project) -> Keeper:
-        self._keeper = keeper = Keeper(project, self._heard.emit)
+    def _keep(self, project: Project) -> Keeper[Project]:
+        self._keeper = keeper = self._desk.history.serve(project)
+        self._unnamed.clear()
         self.errands.serve(keeper)
         return keeper
 
@@ -336,8 +304,9 @@ class ProjectLink(QObject):
         name, path = loaded.name, loaded.path
         self.errands.ask(lambda project: project.refer(name, path), lambda _: None)
         link.annotate()
-        if before is not None and before in self._names:
-            self._leave(before)
+        if before is not None and before in self._desk.history.seats:
+            self._desk.history.leave(before)
+            link.release(before)
         for words in loaded.notes:
             self.told.emit(words)
         self.refresh()
@@ -348,47 +317,10 @@ class ProjectLink(QObject):
                 self._desk.session.load(model.path)
                 self.shown.emit(model)
 
-    def _leave(self, seat: "Seat") -> None:
-        name = self._names.pop(seat)
-        if self._keeper is not None and name:
-            self._keeper.leave(name)
-        self._desk.link.release(seat)
-
     def _follow(self, seat: "Seat", name: str) -> None:
         assert self._keeper is not None, "a project is open"
-        self._names[seat] = name
-        self._keeper.follow(name, seat.arrays.annotation)
+        self._desk.history.follow(seat, name)
         self._keeper.paint_over(name, self.locks.over)
-
-    def _on_heard(self, event: Turned | Refused | Failed) -> None:
-        if isinstance(event, Failed):
-            self.failed.emit(event.words)
-        elif isinstance(event, Refused):
-            self._show_refused(event)
-        else:
-            self._show_turned(event)
-
-    def _show_refused(self, event: Refused) -> None:
-        if self._desk.link.annotation is not None:
-            self._desk.link.annotation.refresh()
-        self.told.emit(
-            say(
-                "{voxels:,} voxels of {volume!r} stay as they were: {reason}.",
-                voxels=event.voxels,
-                volume=event.volume,
-                reason=event.reason,
-            )
-        )
-
-    def _show_turned(self, event: Turned) -> None:
-        axis, index = event.where
-        view = SliceView(axis, index)
-        self.told.emit(turned_words(event.action, event.tool, view, event.volume))
-        layer = self._desk.link.annotation
-        if event.volume == self.current and layer is not None:
-            layer.refresh()
-            self._desk.painter.go_to(view)
-            self._desk.ledger.look()
 
     def refresh(self) -> None:
         """Find out what the volumes have now."""

@@ -49,12 +49,13 @@ class ProjectPanel(QWidget):
         self.open = self._button(
             say("Open project{dots}", dots=dots), _OPEN, self._open
         )
-        self.undo = self._button(say("Undo"), _UNDO, lambda: self._project.turn("undo"))
-        self.redo = self._button(say("Redo"), _REDO, lambda: self._project.turn("redo"))
+        self.undo = self._button(say("Undo"), _UNDO, lambda: desk.history.turn("undo"))
+        self.redo = self._button(say("Redo"), _REDO, lambda: desk.history.turn("redo"))
         self.title = text_label(role="hint", wrap=False)
         self.volumes = QTableWidget(0, len(_COLUMNS))
         self._build()
         self._project.changed.connect(self._show)
+        desk.link.annotation_changed.connect(self._show)
         self._project.failed.connect(messages.error)
         self._project.told.connect(messages.confirm)
         self._show()
@@ -106,14 +107,16 @@ class ProjectPanel(QWidget):
             with self._messages.catching():
                 self._project.show(self._project.rows[row].name)
 
-    def _show(self) -> None:
+    def _show(self, _layer: object = None) -> None:
         folder, rows = self._project.folder, self._project.rows
         is_open = folder is not None
         self.title.setText(say("Project: {name}", name=folder.name) if folder else "")
         self.title.setToolTip(str(folder or ""))
         self.save.setHidden(is_open)
-        for widget in (self.title, self.undo, self.redo):
-            widget.setVisible(is_open)
+        self.title.setVisible(is_open)
+        is_begun = self._desk.link.annotation is not None
+        for widget in (self.undo, self.redo):
+            widget.setVisible(is_open or is_begun)
         self.volumes.setVisible(bool(rows))
         self.volumes.setFixedHeight(_ROW_HEIGHT * (1 + min(len(rows), _MOST_ROWS)) + 6)
         with signals_blocked(self.volumes):

@@ -16,7 +16,6 @@ from sparseseg.project.journal import Journal
 from sparseseg.project.project import Project
 from sparseseg.project.recorder import Recorder
 from sparseseg.session.events import Phase, StepReport
-from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.slices import SliceView
 from tests.widgets.conftest import SHAPE
@@ -156,8 +155,6 @@ def test_the_undo_key_of_the_layer_is_the_project_s(saved, qtbot):
     with qtbot.waitSignal(saved.desk.project.told):
         undo(layer)
     assert not saved.desk.link.arrays.annotation.any()
-    saved.desk.project.close_project()
-    assert "Ctrl+Z" not in {str(key) for key, act in layer.keymap.items() if act}
 
 
 def test_the_journal_says_with_which_tool(saved, folder):
@@ -335,14 +332,6 @@ def test_nothing_of_a_project_is_read_or_written_in_qt_s_thread(
     settle(saved)
     assert places
     assert not any(places)
-
-
-def test_a_desk_without_a_project_keeps_napari_s_own_undo(opened: Desk):
-    layer = opened.link.annotation
-    layer.paint((2, 10, 10), 1)
-    layer.undo()
-    assert not opened.link.arrays.annotation.any()
-    assert not {str(key) for key in layer.keymap} & {"Ctrl+Z"}
 
 
 def test_that_a_volume_was_moved_is_told(two, folder, tmp_path, qtbot):

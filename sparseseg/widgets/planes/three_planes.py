@@ -119,7 +119,7 @@ class ThreePlanes(QObject):
         self._desk.link.annotation_changed.disconnect(self._on_annotation)
         for event in self._main_events():
             event.disconnect(self._plan)
-        self._desk.project.strokes.leave_twins()
+        self._desk.history.strokes.leave_twins()
         self._remove_lines()
         if self._zoom is not None:
             self._zoom.close()
@@ -164,7 +164,7 @@ class ThreePlanes(QObject):
         """Write what is painted on the twins, and draw the lines of this annotation."""
         annotation = self._desk.link.annotation
         twins = [mirror.twin_of(annotation) for mirror in self.mirrors]
-        self._desk.project.strokes.join([twin.layer for twin in twins if twin])
+        self._desk.history.strokes.join([twin.layer for twin in twins if twin])
         # napari's list crashes if it is changed while it tells of a removal.
         self._renewing.start()
 
