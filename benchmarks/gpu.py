@@ -3,9 +3,9 @@
 For each recipe, real steps of a training on the device: milliseconds of a step and of
 drawing its batch alone, voxels trained and predicted in a second, and what PyTorch's
 profiler counts in a step: operators, kernels launched, copies to and from the device,
-and waits of the CPU for it (each `.item()` is one). Beside them the rate of a large
-matrix product. On a CPU there are no kernels; operators, copies and `.item()` are
-counted all the same. It takes about ten minutes on a GPU.
+and waits of the CPU for it (each `.item()` is one, and each `nonzero`). Beside them the
+rate of a large matrix product. On a CPU there are no kernels; operators, copies and
+`.item()` are counted all the same. It takes about ten minutes on a GPU.
 """
 
 import argparse
@@ -48,6 +48,7 @@ _COUNTED = {
     "from the device": ("Memcpy DtoH",),
     "waits": ("cudaStreamSynchronize", "cudaDeviceSynchronize"),
     "items": ("aten::_local_scalar_dense",),
+    "counts of voxels": ("aten::nonzero",),
     "copies": ("aten::copy_",),
 }
 

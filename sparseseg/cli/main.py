@@ -25,7 +25,7 @@ from sparseseg.cli.mesh import MESH
 from sparseseg.cli.models import MODELS
 from sparseseg.cli.objects import OBJECTS
 from sparseseg.cli.predict import PREDICT
-from sparseseg.cli.progress import note
+from sparseseg.cli.progress import complain, note
 from sparseseg.cli.project import PROJECT
 from sparseseg.cli.segment import SEGMENT
 from sparseseg.cli.suggest import SUGGEST
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _printed_notes():
             return _run(arguments)
     except UserError as error:
-        note(str(error))
+        complain(str(error))
         return _MENDABLE
     except KeyboardInterrupt as stop:
         note(say("stopped: {stop}", stop=str(stop) or say("nothing was saved")))
@@ -140,7 +140,7 @@ def _show(
 
 def _report(error: Exception) -> int:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        note(
+        complain(
             say(
                 "there is not enough memory: crop the volume, or train with --device cpu"
             )
@@ -150,7 +150,7 @@ def _report(error: Exception) -> int:
         "w", prefix="sparseseg-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
         traceback.print_exception(error, file=log)
-    note(
+    complain(
         say(
             "bug, please report it with {name} ({kind}: {error})",
             name=log.name,

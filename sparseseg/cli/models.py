@@ -163,10 +163,9 @@ def _download(arguments: Namespace) -> Answer:
             show(share, f"{fetched.done / _MEGA:.0f} MB")
             if arguments.lines:
                 _tell(fetched)
-    return Answer(
-        {"id": wanted.id, "path": str(path)},
-        say("{id} is at {path}", id=wanted.id, path=path),
-    )
+    words = say("{id} is at {path}", id=wanted.id, path=path)
+    facts = {"id": wanted.id, "path": str(path), "notes": wanted.notes}
+    return Answer(facts, "\n".join(filter(None, (words, wanted.notes))))
 
 
 def _tell(fetched: "Fetched") -> None:

@@ -1,5 +1,6 @@
 """What is said on stderr: notes, and on a terminal a bar with the time left."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,17 @@ Show = Callable[[float, str], None]
 
 
 def note(words: str) -> None:
-    """Say something on stderr, in one line."""
+    """Say something on stderr, in one line.
+
+    Of several processes that `torchrun` started, only the first one says it.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0":
+        return
+    complain(words)
+
+
+def complain(words: str) -> None:
+    """Say on stderr, in one line, what went wrong; each process may fail by itself."""
     print(f"sparseseg: {' '.join(words.split())}", file=sys.stderr, flush=True)
 
 

@@ -5,6 +5,7 @@ step it sends the weights, each process draws its own crops, and the mean of all
 goes back to it. So all that a training decides is decided once.
 """
 
+import math
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -61,6 +62,10 @@ class Team:
     def leads(self) -> bool:
         """Whether this is the process that decides."""
         return self.rank == _LEADER
+
+    def shared(self, steps: int) -> int:
+        """Return how many steps of all processes see as much as so many of one."""
+        return math.ceil(steps / self._size)
 
     def begin_step(self, network: nn.Module, lesson: Lesson | None) -> None:
         """Let all processes take a step with the weights of the leader.

@@ -232,6 +232,8 @@ class Trainee:
         counts = np.sum([scene.counts for scene in self._scenes], axis=0)
         self._weights = recipe.class_weights(counts.tolist()).to(self._device)
         self.enough = recipe.enough(self._scenes)
+        if self.enough is not None and self._team is not None:
+            self.enough = self._team.shared(self.enough)
         looks.record(self._model.history, self.seen)
         yield from recipe.prepare(
             self._model.network, self._scenes, self._rng, thorough=thorough

@@ -11,7 +11,7 @@ import pytest
 
 import sparseseg
 from sparseseg.cli.main import COMMANDS, main, parser
-from sparseseg.cli.progress import bar, note
+from sparseseg.cli.progress import bar, complain, note
 from sparseseg.data.samples import Sample
 from tests.cli.runs import Run
 
@@ -201,3 +201,17 @@ def test_a_reader_that_leaves_early_hears_no_complaint() -> None:
     listing.stdout.close()
     _, stderr = listing.communicate(timeout=100)
     assert (listing.returncode, stderr) == (141, b"")
+
+
+def test_of_several_processes_the_first_says_a_note_and_each_its_own_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "a run")
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        note(f"note of {rank}")
+        complain(f"error of {rank}")
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        f"sparseseg: {words}" for words in ("note of 0", "error of 0", "error of 1")
+    ]

@@ -46,6 +46,7 @@ def member(rank: int, port: int, folder: str) -> None:
         "count": int(network.count),
         "gradient": float(network.weight.grad),
         "loss": float(mean),
+        "steps": team.shared(1001),
     }
     Path(folder, f"{rank}.json").write_text(json.dumps(found))
 
@@ -62,6 +63,7 @@ def test_the_leader_gets_the_mean_of_all_gradients(tmp_path: Path) -> None:
         "count": 0,
         "gradient": 2.0,  # of 1 and 3
         "loss": 20.0,  # of 10 and 30
+        "steps": 501,  # of two processes, for 1001 of one
     }
     assert (other["leads"], other["weight"], other["count"]) == (False, 10.0, 0)
 
