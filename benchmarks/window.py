@@ -104,6 +104,7 @@ def measure(minutes: int) -> dict[str, Any]:
             "longest": 1000 * late[-1],
         },
     }
+    dock.desk.session.forget_model()  # else a question about it waits for an answer
     viewer.close()
     return row
 
