@@ -81,7 +81,8 @@ class SparseLabels:
         self._array = array
         self._table = table
         self._survey: Survey | None = None
-        self._checksums = np.full(len(array), -1, np.int64)
+        self._checksums = np.empty(len(array), np.int64)
+        self.forget()
 
     @property
     def array(self) -> NDArray[np.uint8]:
@@ -154,6 +155,14 @@ class SparseLabels:
         counts = self.counts()
         share = sum(counts.values()) / self._array.size
         return Ledger(self.slices(), share, counts)
+
+    def assume_unlabelled(self) -> None:
+        """Count as changed what is labelled now, without reading the array."""
+        self._checksums[:] = _checksum(np.zeros(self.shape[1:], np.uint8))
+
+    def forget(self) -> None:
+        """Count all planes as changed."""
+        self._checksums[:] = -1
 
     def changed(self) -> tuple[int, ...]:
         """Return the z planes that changed since the last call; at first, all.

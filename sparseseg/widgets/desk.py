@@ -129,7 +129,10 @@ class Desk:
         self.session.close()
         self.past.close()
         self.models.close()
+        autosave = self._autosave
         self._end_autosave()
+        if autosave is not None:
+            autosave.wait()
         self.ledger.close()
         self.background.close()
         self.suggestions.close()
@@ -168,7 +171,8 @@ class Desk:
         if arrays is None:
             self.ledger.leave()
             return
-        self._begin_autosave()
+        if self.project.folder is None:  # a project keeps every stroke
+            self._begin_autosave()
         self.ledger.follow(arrays.annotation)
 
     def _on_counted(self, count: "LedgerCount | None") -> None:
@@ -178,10 +182,10 @@ class Desk:
         self._look_at_state()
 
     def _begin_autosave(self) -> None:
-        arrays, volume = self.link.arrays, self.link.volume
-        if arrays is not None and volume is not None:
+        seat = self.link.seat
+        if seat is not None:
             self._autosave = Autosave(
-                arrays.annotation, volume, lambda: self.classes.table
+                seat.labels, seat.volume, lambda: self.classes.table
             )
 
     def _end_autosave(self, *, is_kept: bool = True) -> None:

@@ -284,7 +284,9 @@ class LayerLink:
         """Open an image, with the annotation that an earlier panel has left."""
         volume, left = volume_of(image), self.left_over
         if left is None:
-            return Seat(image, volume, self._session.open(volume))
+            seat = Seat(image, volume, self._session.open(volume))
+            seat.labels.assume_unlabelled()
+            return seat
         labels = checked_labels(left, volume.shape)
         seat = Seat(image, volume, self._session.open(volume, labels))
         self._classes.replace(ClassTable.from_json(left.metadata[CLASSES]))

@@ -82,18 +82,18 @@ def find(content: str) -> Recovered | None:
 class Autosave:
     """Write one annotation to a file of its own whenever it has changed.
 
-    The file is written in a thread, so that the window does not wait for the disk.
+    `labels` say what has changed since they were looked at last. All of it is done in a
+    thread, so that the window waits neither for the look nor for the disk.
     """
 
     def __init__(
         self,
-        annotation: "NDArray[np.uint8]",
+        labels: SparseLabels,
         volume: "Volume",
         table: Callable[[], ClassTable],
     ) -> None:
         self._table = table
-        self._labels = SparseLabels(annotation)
-        self._labels.changed()  # what is there at first was not painted here
+        self._labels = labels
         self._volume = volume
         self._began = datetime.now()
         self._writer = ThreadPoolExecutor(1, "sparseseg-autosave")
@@ -127,14 +127,17 @@ class Autosave:
             wait([self._pending])
 
     def close(self) -> None:
-        """Write what is left and end the thread."""
-        self._writer.shutdown(wait=True)
-        self._write_changes()
+        """Write what is left and end the thread, without waiting for it.
+
+        The interpreter waits for it before it exits.
+        """
+        self._pending = self._writer.submit(self._write_changes)
+        self._writer.shutdown(wait=False)
 
     def drop(self) -> None:
         """End the thread, and remove the copy: something else keeps the annotation."""
-        self._writer.shutdown(wait=True)
-        self.path.unlink(missing_ok=True)
+        self._pending = self._writer.submit(lambda: self.path.unlink(missing_ok=True))
+        self._writer.shutdown(wait=False)
 
     def _write_changes(self) -> None:
         if not self._labels.changed():
@@ -142,7 +145,7 @@ class Autosave:
         try:
             self._write(self._labels.array.copy())
         except OSError:
-            self._labels = SparseLabels(self._labels.array)  # all of it counts as new
+            self._labels.forget()
             raise
 
     def _write(self, labels: "NDArray[np.uint8]") -> None:

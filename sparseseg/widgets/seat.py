@@ -1,10 +1,11 @@
 """One open image: its layer, the arrays that it shares with the session, its results."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparseseg.data.labels import SparseLabels
 from sparseseg.widgets.geometry import full_resolution
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class Seat:
     doubt: "Image | None" = None
     is_predicted: bool = False
     """Whether the whole volume was predicted."""
+    labels: SparseLabels = field(init=False)
+    """The annotation, with what its copy for recovery has of it."""
+
+    def __post_init__(self) -> None:
+        self.labels = SparseLabels(self.arrays.annotation)
 
     @property
     def name(self) -> str:

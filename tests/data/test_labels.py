@@ -132,3 +132,14 @@ def test_runs_of_slices_are_told_as_ranges():
 def test_another_kind_of_array_is_refused(array):
     with pytest.raises(UserError, match="read it with read_labels"):
         SparseLabels(array)
+
+
+def test_what_is_labelled_is_a_change_of_what_is_taken_as_unlabelled() -> None:
+    array = np.zeros((3, 2, 2), np.uint8)
+    labels = SparseLabels(array)
+    array[1, 0, 0] = 7
+    labels.assume_unlabelled()
+    assert labels.changed() == (1,)
+    assert labels.changed() == ()
+    labels.forget()
+    assert labels.changed() == (0, 1, 2)

@@ -1,12 +1,14 @@
 import os
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 
 from sparseseg.classes import ClassTable, LabelClass
+from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.session import SNAPSHOT
@@ -29,12 +31,19 @@ def volume(name: str = "a/b: cells") -> Volume:
     return Volume.from_array(np.zeros(SHAPE), spacing=(2, 1, 1), unit="um", name=name)
 
 
+def unlabelled(annotation: np.ndarray) -> SparseLabels:
+    labels = SparseLabels(annotation)
+    labels.assume_unlabelled()
+    return labels
+
+
 def saved(value: int, name: str = "a/b: cells") -> Autosave:
     """An autosave of an annotation that was changed to hold one value."""
     annotation = np.zeros(SHAPE, np.uint8)
-    autosave = Autosave(annotation, volume(name), plain)
+    autosave = Autosave(unlabelled(annotation), volume(name), plain)
     annotation[1] = value
     autosave.close()
+    autosave.wait()
     return autosave
 
 
@@ -68,10 +77,11 @@ def test_a_layer_without_a_channel_axis_is_the_same_image():
 
 
 def test_nothing_is_written_while_nothing_changes(home):
-    autosave = Autosave(np.ones(SHAPE, np.uint8), volume(), plain)
+    autosave = Autosave(unlabelled(np.zeros(SHAPE, np.uint8)), volume(), plain)
 
     autosave.save()
     autosave.close()
+    autosave.wait()
 
     assert not list(home.rglob("*.tif"))
 
@@ -93,11 +103,12 @@ def test_only_the_newest_three_copies_are_kept(home):
 
 def test_a_write_in_the_background_ends_up_on_disk():
     annotation = np.zeros(SHAPE, np.uint8)
-    autosave = Autosave(annotation, volume(), plain)
+    autosave = Autosave(unlabelled(annotation), volume(), plain)
     annotation[0] = 3
 
     autosave.save()
     autosave.close()
+    autosave.wait()
 
     assert recovery.find(content_of(volume().array)).read(volume())[0, 0, 0] == 3
 
@@ -105,7 +116,7 @@ def test_a_write_in_the_background_ends_up_on_disk():
 def test_a_failed_write_is_told_by_the_next_save_and_made_up_for(home):
     (home / "recovery").write_text("a file where the folder should be")
     annotation = np.zeros(SHAPE, np.uint8)
-    autosave = Autosave(annotation, volume(), plain)
+    autosave = Autosave(unlabelled(annotation), volume(), plain)
     annotation[0] = 3
     autosave.save()
     autosave.wait()
@@ -116,6 +127,7 @@ def test_a_failed_write_is_told_by_the_next_save_and_made_up_for(home):
     (home / "recovery").unlink()
     autosave.save()
     autosave.close()
+    autosave.wait()
     assert recovery.find(content_of(volume().array)) is not None
 
 
@@ -154,9 +166,10 @@ def test_recovering_brings_back_labels_and_the_names_of_classes(
     table = ClassTable((LabelClass(4, "nucleus", "#112233"),))
     annotation = np.zeros((6, 30, 40), np.uint8)
     like = Volume.from_array(image.data, name="cells")
-    autosave = Autosave(annotation, like, lambda: table)
+    autosave = Autosave(unlabelled(annotation), like, lambda: table)
     annotation[2] = 4
     autosave.close()
+    autosave.wait()
     desk.link.choose(image)
 
     with qtbot.waitSignal(desk.adoption.done):
@@ -199,3 +212,36 @@ def test_only_the_newest_three_models_are_kept(home):
     ModelFolder().left()
 
     assert len(list(home.rglob(SNAPSHOT))) == 3
+
+
+def test_nothing_of_an_annotation_is_looked_at_in_qt_s_thread(
+    desk, image, monkeypatch, home
+):
+    places = []
+    real = SparseLabels.changed
+
+    def changed(labels: SparseLabels) -> tuple[int, ...]:
+        places.append(threading.current_thread() is threading.main_thread())
+        return real(labels)
+
+    monkeypatch.setattr(SparseLabels, "changed", changed)
+    desk.link.choose(image)
+    desk.link.annotate().data[2] = 4  # before anything could look
+    desk.save_annotation()
+    desk.close()
+    assert places
+    assert not any(places)
+    assert len(list(home.rglob("*.tif"))) == 1
+
+
+def test_what_was_copied_once_is_not_copied_again_when_one_comes_back(
+    opened, viewer, home
+):
+    first = opened.link.image
+    opened.link.annotation.data[2] = 4
+    other = viewer.add_image(np.zeros((5, 20, 20)), name="other")
+    opened.link.choose(other)
+    opened.link.annotate()
+    opened.link.choose(first)
+    opened.close()
+    assert len(list(home.rglob("*.tif"))) == 1
