@@ -255,6 +255,24 @@ def test_trees_that_judge_a_slice_grew_from_the_others_alone(monkeypatch):
     assert grown == [["y 10"], ["z 6"]]
 
 
+def test_each_of_nine_slices_is_judged_alone(monkeypatch):
+    # Two left out with a third would leave the walker nothing near the third one.
+    grown = []
+    pixels = slices.bare_pixels
+
+    def spy(drawn, rng):
+        grown.append(len(drawn))
+        return pixels(drawn, rng)
+
+    monkeypatch.setattr(slices, "bare_pixels", spy)
+    labelled = sliced((3, 3, 3))
+    model = fresh_model(labelled)
+    scene = Scene.of(model.plan, *labelled)
+    found = result_of(told.told_in_turn(model, [scene], now=lambda: 0.0))
+    assert grown == [8] * 9
+    assert len({one.where for one in found}) == 9
+
+
 def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):
     scored = []
 
