@@ -32,10 +32,26 @@ def test_beyond_all_that_was_seen_trees_say_what_they_say_at_its_end():
     assert end[1] > 0.9
 
 
-def test_trees_say_the_share_of_each_class_where_nothing_tells_them_apart():
+def test_where_nothing_tells_classes_apart_half_of_the_prior_counts():
     target = torch.tensor([0, 0, 0, 1]).repeat(1000)
     found = grown(torch.ones(4000, 2), target)(torch.ones(1, 2))[0]
-    np.testing.assert_allclose(found, [0.75, 0.25], atol=1e-3)
+    # 0.75 / sqrt(0.75) and 0.25 / sqrt(0.25), which are 0.866 and 0.5 of 1.366
+    np.testing.assert_allclose(found, [0.634, 0.366], atol=1e-3)
+
+
+def test_a_rare_class_is_found_where_it_is_much_more_frequent_than_elsewhere():
+    # Of 10,000 pixels 200 are of class 1, all of them among 500 that look alike.
+    pixels, target = torch.zeros(10_000, 2), torch.zeros(10_000, dtype=torch.long)
+    pixels[:500], target[:200] = 1, 1
+    found = grown(pixels, target)(torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
+    # 0.6 / sqrt(0.98) is 0.606, and 0.4 / sqrt(0.02) is 2.828
+    np.testing.assert_allclose(found[1], [0.177, 0.823], atol=0.02)
+    assert found[0, 0] > 0.99
+
+
+def test_a_class_that_was_never_seen_is_never_said():
+    found = grown(drawn(), torch.zeros(4000, dtype=torch.long))(drawn(10))
+    np.testing.assert_array_equal(found, [[1.0, 0.0]] * 10)
 
 
 def test_trees_that_have_not_grown_say_nothing():
