@@ -51,12 +51,15 @@ LIBRARIES = {
 }
 VIRTUAL_DISPLAY = ["xvfb", "xauth", "fonts-dejavu-core", "libgl1-mesa-dri"]
 
+# Each has torch and napari of its own, about 2 GB.
+MOST_TEST_PROCESSES = 4
+
 CHECKS = [
     [PYTHON, "-m", "ruff", "check", "."],
     [PYTHON, "-m", "ruff", "format", "--check", "."],
     [PYTHON, "-m", "mypy"],
     [str(SCRIPTS / "lint-imports")],
-    [PYTHON, "-m", "pytest"],
+    [PYTHON, "-m", "pytest", "-n", str(min(MOST_TEST_PROCESSES, os.cpu_count() or 1))],
 ]
 
 
