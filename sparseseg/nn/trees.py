@@ -109,13 +109,13 @@ class _Grower:
 
     def _shares(
         self, leaves: NDArray[np.intp], drawn: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    ) -> Pixels:
         """Return how much there is of each output (leaves, k), of so many drawn (k)."""
         known = leaves * (self._all * drawn.sum() / np.maximum(drawn, 1))
         known += _PRIOR * self._all
         frequent = np.sqrt(np.where(self._all > 0, self._all, 1))
-        found: NDArray[np.float64] = known / known.sum(1, keepdims=True) / frequent
-        return found
+        found = known / known.sum(1, keepdims=True) / frequent
+        return found.astype(np.float32)
 
     def _cuts(
         self, pixels: Pixels, target: NDArray[np.int64], place: Indices, nodes: int
