@@ -114,8 +114,9 @@ class _Grower:
         known = leaves * (self._all * drawn.sum() / np.maximum(drawn, 1))
         known += _PRIOR * self._all
         frequent = np.sqrt(np.where(self._all > 0, self._all, 1))
-        found = known / known.sum(1, keepdims=True) / frequent
-        return found.astype(np.float32)
+        shares = known / known.sum(1, keepdims=True) / frequent
+        found: Pixels = shares.astype(np.float32)
+        return found
 
     def _cuts(
         self, pixels: Pixels, target: NDArray[np.int64], place: Indices, nodes: int
