@@ -107,9 +107,7 @@ class _Grower:
         places = (np.flatnonzero(self._target == n) for n in range(self._outputs))
         return np.concatenate([self._rng.permutation(part)[:each] for part in places])
 
-    def _shares(
-        self, leaves: NDArray[np.intp], drawn: NDArray[np.intp]
-    ) -> Pixels:
+    def _shares(self, leaves: NDArray[np.intp], drawn: NDArray[np.intp]) -> Pixels:
         """Return how much there is of each output (leaves, k), of so many drawn (k)."""
         known = leaves * (self._all * drawn.sum() / np.maximum(drawn, 1))
         known += _PRIOR * self._all
