@@ -66,9 +66,9 @@ class Desk:
         self.suggestions = Suggestions(self)
         self.doubts = DoubtfulPlaces(self)
         self.state = State()
-        self._is_painted = False
+        self._is_painted, self._is_open = False, True
         self._autosave: Autosave | None = None
-        self._is_open = True
+        self._ending: list[Autosave] = []
         self.link.opened.connect(self._on_opened)
         self.ledger.counted.connect(self._on_counted)
         self.history = History(self)
@@ -129,9 +129,8 @@ class Desk:
         self.session.close()
         self.past.close()
         self.models.close()
-        autosave = self._autosave
         self._end_autosave()
-        if autosave is not None:
+        for autosave in self._ending:
             autosave.wait()
         self.ledger.close()
         self.background.close()
@@ -190,10 +189,9 @@ class Desk:
 
     def _end_autosave(self, *, is_kept: bool = True) -> None:
         """Write what is left, or remove the copy of what is kept elsewhere."""
-        if self._autosave is not None and is_kept:
-            self._autosave.close()
-        elif self._autosave is not None:
-            self._autosave.drop()
+        if self._autosave is not None:
+            self._ending.append(self._autosave)
+            self._autosave.close() if is_kept else self._autosave.drop()
         self._autosave = None
 
 

@@ -98,6 +98,7 @@ class Autosave:
         self._began = datetime.now()
         self._writer = ThreadPoolExecutor(1, "sparseseg-autosave")
         self._pending: Future[None] | None = None
+        self._is_ending = False
 
     @cached_property
     def path(self) -> Path:
@@ -122,21 +123,24 @@ class Autosave:
         self._pending = self._writer.submit(self._write_changes)
 
     def wait(self) -> None:
-        """Wait for the write that is under way."""
+        """Wait for the write that is under way, and for the thread if that ends."""
         if self._pending is not None:
             wait([self._pending])
+        if self._is_ending:
+            self._writer.shutdown(wait=True)
 
     def close(self) -> None:
-        """Write what is left and end the thread, without waiting for it.
-
-        The interpreter waits for it before it exits.
-        """
+        """Begin to write what is left, and end the thread then."""
         self._pending = self._writer.submit(self._write_changes)
-        self._writer.shutdown(wait=False)
+        self._end()
 
     def drop(self) -> None:
-        """End the thread, and remove the copy: something else keeps the annotation."""
+        """Begin to remove the copy: something else keeps the annotation."""
         self._pending = self._writer.submit(lambda: self.path.unlink(missing_ok=True))
+        self._end()
+
+    def _end(self) -> None:
+        self._is_ending = True
         self._writer.shutdown(wait=False)
 
     def _write_changes(self) -> None:
