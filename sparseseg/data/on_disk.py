@@ -85,13 +85,26 @@ class OnDisk:
         asked = dict(zip("czyx", key, strict=True))
         asked["t"] = slice(self._point, self._point + 1)
         places = tuple(asked.get(letter, slice(0, 1)) for letter in self._letters)
-        found = np.asarray(self._source[places])
+        found = self._blocks(places)
         if "t" in self._letters:
             found = found.take(0, self._letters.index("t"))
         letters = self._letters.replace("t", "")
         order = [letters.index(letter) for letter in "czyx" if letter in letters]
         turned = found.transpose(order)
         return turned if "c" in letters else turned[None]
+
+    def _blocks(self, places: tuple[slice, ...]) -> NDArray[Any]:
+        try:
+            return np.asarray(self._source[places])
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:
+            # What unpacks a broken block fails in any way it can.
+            raise UserError(
+                "a part of the image cannot be read, the file is damaged or cut short: "
+                "{error}",
+                error=" ".join(str(error).split()) or type(error).__name__,
+            ) from error
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         whole = self[:]

@@ -130,3 +130,8 @@ def _check_spacing(spacing: Spacing) -> None:
 def _check_affine(affine: NDArray[np.float64]) -> None:
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
         raise UserError("the affine must be a 4 x 4 matrix of finite numbers")
+    if np.linalg.matrix_rank(affine[:3, :3]) < 3:
+        raise UserError(
+            "the affine puts all voxels of an axis into one place: correct the "
+            "orientation in the header of the file"
+        )

@@ -48,9 +48,16 @@ def test_impossible_spacing_is_refused(size):
         Volume.from_array(np.zeros((3, 4, 5)), spacing=(1.0, size, 1.0))
 
 
-@pytest.mark.parametrize("affine", [np.eye(3), np.full((4, 4), np.nan)])
-def test_a_broken_affine_is_refused(affine):
-    with pytest.raises(UserError, match="4 x 4"):
+@pytest.mark.parametrize(
+    ("affine", "words"),
+    [
+        (np.eye(3), "4 x 4"),
+        (np.full((4, 4), np.nan), "4 x 4"),
+        (np.diag([1.0, 1.0, 0.0, 1.0]), "an axis into one place"),
+    ],
+)
+def test_a_broken_affine_is_refused(affine, words):
+    with pytest.raises(UserError, match=words):
         Volume(np.zeros((1, 3, 4, 5)), affine=affine)
 
 

@@ -89,7 +89,14 @@ def _stored(path: Path) -> NDArray[Any]:
     syntax = data.file_meta.TransferSyntaxUID
     if syntax.is_compressed and not pydicom.pixels.get_decoder(syntax).is_available:
         library("gdcm", f"DICOM ({syntax.name})", "python-gdcm")
-    return np.asarray(data.pixel_array)
+    try:
+        return np.asarray(data.pixel_array)
+    except Exception as error:
+        # What unpacks broken pixels fails in any way it can.
+        raise UserError(
+            "holds {name}, whose pixels are damaged or cut short: copy it again",
+            name=path.name,
+        ) from error
 
 
 def _matches(path: Path, head: bytes) -> bool:

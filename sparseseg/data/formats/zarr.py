@@ -11,6 +11,7 @@ from sparseseg.data.class_names import KEY, from_words
 from sparseseg.data.formats import ome_zarr
 from sparseseg.data.formats.format import Format
 from sparseseg.data.formats.ome_zarr import OWN, Level
+from sparseseg.data.formats.zarr_blocks import checked
 from sparseseg.data.on_disk import OnDisk, axes_named, known_axes
 from sparseseg.data.optional import library
 from sparseseg.data.time_points import point_of
@@ -64,7 +65,8 @@ def _volume(
         affine = level.placed(affine, letters) if level else affine
     point = point_of(part) if part else None
     opened = partial(_voxels, path, part)
-    stored: Any = OnDisk(array, letters, opened=opened, point=point)
+    blocks = checked(array, path / array.path)
+    stored: Any = OnDisk(blocks, letters, opened=opened, point=point)
     return Volume(
         stored,
         spacing,
