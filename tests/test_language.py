@@ -52,6 +52,7 @@ NOT_FOR_PEOPLE = {
         *("keep {} above {}", "drop {}below {}", "fill holes of {}{}", " over {}"),
     },
     # Fields of a file's header, and names of units.
+    "data/atomic.py": {" requested and "},
     "data/formats/dicom_segments.py": {"sparseseg class {}", "sparseseg developers"},
     "data/formats/nrrd.py": {
         *(f"{sign} {kind}" for sign in ("signed", "unsigned") for kind in _NUMBERS),

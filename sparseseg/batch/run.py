@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sparseseg.batch.course import BatchCourse
+from sparseseg.batch.interrupted import BatchInterruptedError
 from sparseseg.batch.items import Item
 from sparseseg.batch.manifest import Manifest
 from sparseseg.batch.prepared import prepare
@@ -12,6 +13,7 @@ from sparseseg.batch.settings import BatchSettings
 from sparseseg.batch.volume import Report, attempted, ended
 from sparseseg.engine.model import Model
 from sparseseg.language import say
+from sparseseg.reporting.entry import VolumeEntry
 
 
 def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Report]:
@@ -29,8 +31,21 @@ def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Re
     work = _elsewhere if settings.scheduler else _here
     for report in work(model, items, settings, key, manifest):
         if report.entry is not None and report.entry.state != "skipped":
-            manifest.add(report.entry)
+            _keep(manifest, report.entry)
         yield report
+
+
+def _keep(manifest: Manifest, entry: VolumeEntry) -> None:
+    try:
+        manifest.add(entry)
+    except OSError as error:
+        raise BatchInterruptedError(
+            "what was done with {name} cannot be noted in {path} ({strerror}): make room, "
+            "and run the same batch again, it continues from there",
+            name=entry.name,
+            path=manifest.path,
+            strerror=error.strerror,
+        ) from error
 
 
 def _here(

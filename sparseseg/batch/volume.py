@@ -6,6 +6,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sparseseg.batch.course import BatchCourse
 from sparseseg.batch.facts import facts_of
 from sparseseg.batch.interrupted import BatchInterruptedError
@@ -18,7 +21,7 @@ from sparseseg.data.files import check_output, open_volume, write_image, write_l
 from sparseseg.data.on_disk import let_go
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
-from sparseseg.engine.output import Workers
+from sparseseg.engine.output import Output, Workers
 from sparseseg.engine.prediction import ThisProcess
 from sparseseg.engine.segment import (
     VOLUME_SHARE,
@@ -144,12 +147,30 @@ def _predicted(
             seconds = time.perf_counter() - begin
             let_go(out.labels, out.uncertainty)
             yield Report(item, "running", done, seconds, course.at(done, seconds))
-        write_labels(item.prediction, found.labels, like=volume, table=model.table)
-        if out.uncertainty is not None:
-            with shares_of(out.uncertainty, place) as shares:
-                write_image(item.uncertainty, shares, like=volume)
-        words = say("; also, ").join(part for part in (note, found.doubt) if part)
-        return facts_of(model, volume, found, item) | {"note": words}
+        _write(work, volume, found.labels, out, place)
+        facts = facts_of(model, volume, found, item)
+        seconds = time.perf_counter() - begin
+        after = _joined(found.doubt, facts.get("scores", {}).get("error", ""))
+        yield Report(item, "running", 1.0, seconds, course.left, note=after)
+        return facts | {"note": _joined(note, after)}
+
+
+def _write(
+    work: _Work,
+    volume: Volume,
+    labels: NDArray[np.uint8],
+    out: Output,
+    place: ScratchPlace,
+) -> None:
+    item = work.item
+    write_labels(item.prediction, labels, like=volume, table=work.model.table)
+    if out.uncertainty is not None:
+        with shares_of(out.uncertainty, place) as shares:
+            write_image(item.uncertainty, shares, like=volume)
+
+
+def _joined(*sentences: str) -> str:
+    return say("; also, ").join(filter(None, sentences))
 
 
 def _key(item: Item, state: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device
-from sparseseg.cli.inputs import add_numbering, read_annotation
+from sparseseg.cli.inputs import add_numbering, read_annotation, say_what_differs
 from sparseseg.cli.outputs import check_image_name, make_room
 from sparseseg.errors import UserError
 from sparseseg.language import say
@@ -57,6 +57,7 @@ def _run(arguments: Namespace) -> Answer:
     volume = read(arguments.image)
     labels = read_annotation(arguments.annotation, volume, arguments)
     model = open_model(arguments.model)
+    say_what_differs(model, volume, labels)
     model.network.to(choose_device(arguments.device))
     doubt, places = find_doubts(model, volume, labels, count=arguments.count)
     if arguments.output is not None:

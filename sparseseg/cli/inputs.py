@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
+from sparseseg.cli.progress import note
 from sparseseg.errors import UserError
 from sparseseg.language import say
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from sparseseg.data.labels import SparseLabels
     from sparseseg.data.volume import Volume
+    from sparseseg.engine.model import Model
 
 
 def add_numbering(parser: ArgumentParser) -> None:
@@ -72,3 +74,12 @@ def read_annotation(
         background=arguments.background,
         like=volume,
     )
+
+
+def say_what_differs(model: "Model", volume: "Volume", labels: "SparseLabels") -> None:
+    """Note where a volume and its classes are unlike what a model was trained on."""
+    from sparseseg.engine.unlike import unknown_classes
+
+    for words in (model.unlike(volume), unknown_classes(model.plan.classes, labels)):
+        if words:
+            note(words)

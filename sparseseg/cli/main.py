@@ -1,5 +1,6 @@
 """The parser of the command line, and what becomes of errors."""
 
+import errno
 import gettext
 import json
 import os
@@ -11,7 +12,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 import sparseseg
 from sparseseg import language
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         note(say("stopped: {stop}", stop=str(stop) or say("nothing was saved")))
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001  # no traceback is shown to a user
-        return _report(error)
+        return _refused(error) if _is_refusal(error) else _report(error)
 
 
 def _speak() -> None:
@@ -136,6 +137,25 @@ def _show(
         note(str(message))
     else:
         otherwise(message, *others, **more)
+
+
+def _is_refusal(error: Exception) -> TypeGuard[OSError]:
+    """Tell whether the system said no: such an error is in no code of ours."""
+    return isinstance(error, OSError) and error.errno in _REFUSALS
+
+
+_REFUSALS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENAMETOOLONG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ELOOP),
+}
+
+
+def _refused(error: OSError) -> int:
+    what = error.filename or say("a file")
+    note(
+        say("the system refuses {what}: {strerror}", what=what, strerror=error.strerror)
+    )
+    return _MENDABLE
 
 
 def _report(error: Exception) -> int:

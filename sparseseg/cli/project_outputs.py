@@ -130,6 +130,13 @@ def _outputs(project: "Project", folder: Path) -> dict[str, Path]:
     from sparseseg.data.formats import result_ending
     from sparseseg.data.overwriting import check_overwrites
 
+    if _is_inside(folder, project.folder):
+        raise UserError(
+            "{folder} lies in the project {project}, which keeps its own files there: "
+            "choose a folder outside",
+            folder=folder,
+            project=project.folder,
+        )
     outputs: dict[str, Path] = {}
     images = [project.locate(volume.name).path for volume in project.volumes]
     for volume, image in zip(project.volumes, images, strict=True):
@@ -138,6 +145,11 @@ def _outputs(project: "Project", folder: Path) -> dict[str, Path]:
     check_overwrites([*outputs.values()], images)
     make_folder(folder)
     return outputs
+
+
+def _is_inside(folder: Path, project: Path) -> bool:
+    own = project.resolve()
+    return own == folder.resolve() or own in folder.resolve().parents
 
 
 def _write(project: "Project", name: str, labels: Any, path: Path) -> None:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_device
-from sparseseg.cli.inputs import add_numbering, read_annotation
+from sparseseg.cli.inputs import add_numbering, read_annotation, say_what_differs
 from sparseseg.errors import UserError
 from sparseseg.language import say
 
@@ -42,6 +42,7 @@ def _run(arguments: Namespace) -> Answer:
     labels = read_annotation(arguments.annotation, volume, arguments)
     model = open_model(arguments.model) if arguments.model else None
     if model is not None:
+        say_what_differs(model, volume, labels)
         model.network.to(choose_device(arguments.device))
     found = [
         one.to_json()

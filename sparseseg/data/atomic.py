@@ -33,21 +33,30 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             beside.replace(target)
         finally:
             _remove(beside)
-    except OSError as error:
-        raise UserError(
-            "cannot write {target}: {strerror}",
-            target=target,
-            strerror=error.strerror or error,
-        ) from error
     except Exception as error:
         # Libraries that write by themselves wrap what the system said in their own way.
-        if not is_disk_full(error):
+        if is_disk_full(error):
+            raise UserError(
+                "cannot write {target}: no space is left on its disk; make room, or "
+                "choose another folder",
+                target=target,
+            ) from error
+        reason = _reason(error)
+        if reason is None:
             raise
         raise UserError(
-            "cannot write {target}: no space is left on its disk; make room, or choose "
-            "another folder",
-            target=target,
+            "cannot write {target}: {strerror}", target=target, strerror=reason
         ) from error
+
+
+def _reason(error: Exception) -> str | None:
+    """Return why the system did not write; None where it was not the system."""
+    too_large = os.strerror(errno.EFBIG)
+    if too_large.lower() in str(error).lower():
+        return too_large
+    if isinstance(error, OSError):
+        return error.strerror or str(error).splitlines()[0]
+    return None
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -55,12 +64,14 @@ def is_disk_full(error: BaseException) -> bool:
     chain = [error, error.__cause__, error.__context__]
     return any(
         (isinstance(link, OSError) and link.errno in _FULL)
-        or os.strerror(errno.ENOSPC).lower() in str(link).lower()
+        or any(words in str(link).lower() for words in _FULL_WORDS)
         for link in chain
     )
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+# The second is how NumPy says that less was written than it asked for.
+_FULL_WORDS = (os.strerror(errno.ENOSPC).lower(), " requested and ")
 
 
 def _mode_for(target: Path) -> int:

@@ -55,7 +55,8 @@ def to_annotation(
 
 def looks_like_image(values: NDArray[Any]) -> bool:
     """Tell whether integers are grey values: many, and seldom the same as beside them."""
-    planes = values[:: max(1, len(values) // _LOOKED_AT)]
+    volume = values[0] if values.ndim == 4 else values
+    planes = volume[:: max(1, len(volume) // _LOOKED_AT)]
     if values.size < _FEW_VOXELS or np.unique(planes).size < _MANY_VALUES:
         return False
     return bool((planes[..., 1:] == planes[..., :-1]).mean() < _NEIGHBOURS_ALIKE)
@@ -77,8 +78,18 @@ def _mask_as_class(values: NDArray[Any], others: set[int]) -> NDArray[Any]:
 
 
 def to_truth(values: NDArray[Any]) -> NDArray[Any]:
-    """Return dense classes as integers, 0 for background; refuse negative ones."""
+    """Return dense classes or objects as integers, 0 for background.
+
+    Raises `UserError` for negative ones, and for what looks like an image.
+    """
     whole = as_integers(values)
+    if looks_like_image(whole):
+        raise UserError(
+            "looks like an image, with values from {min} to {max} that differ from voxel "
+            "to voxel: give labels",
+            min=whole.min(),
+            max=whole.max(),
+        )
     if whole.min() < 0:
         raise UserError("classes are 0 and up, got {min}", min=whole.min())
     return whole

@@ -71,30 +71,56 @@ def in_one_unit(sizes: Spacing, units: tuple[str, str, str]) -> tuple[Spacing, s
     """Return voxel sizes z, y, x in the unit of x, or the nearest that we have.
 
     A negative size only says in which direction an axis runs. An axis without a size
-    gets that of the axis before or after it, and a `Note` says so. `UNKNOWN` where no
-    axis has a size, or where some units are lengths and some are not.
+    gets that of the axis before or after it, and one whose unit is no length the unit of
+    the others; a `Note` says so. `UNKNOWN` where no axis has a size.
     """
-    known = [measured(abs(size), unit) for size, unit in zip(sizes, units, strict=True)]
-    names = [name for _, name in known]
+    names = _lengths(units)
+    known = [measured(abs(size), name) for size, name in zip(sizes, names, strict=True)]
     lengths = [size for size, _ in known]
     are_given = [isfinite(size) and size > 0 for size in lengths]
-    if not any(are_given) or (len(set(names)) > 1 and PIXEL in names):
+    if not any(are_given):
         return UNKNOWN
+    unit = known[2][1]
     z, y, x = (
-        length if names[2] == name else convert(length, name, names[2])
-        for length, name in zip(lengths, names, strict=True)
+        length if name == unit else convert(length, name, unit)
+        for length, name in known
     )
-    return _completed((z, y, x), are_given, names[2]), names[2]
+    return _completed((z, y, x), are_given, unit), unit
+
+
+def _lengths(units: tuple[str, str, str]) -> list[str]:
+    """Return the units z, y, x, with that of another axis for one that is no length."""
+    are_known = [measured(1.0, unit)[1] != PIXEL for unit in units]
+    if all(are_known) or not any(are_known):
+        return list(units)
+    found = list(units)
+    for axis in (a for a, is_known in enumerate(are_known) if not is_known):
+        other = next(o for o in _STAND_IN[axis] if are_known[o])
+        found[axis] = units[other]
+        warnings.warn(
+            Note(
+                "the file gives no unit of length along {axis} ({unit!r}): that along "
+                "{other}, {other_unit}, is used",
+                axis="zyx"[axis],
+                unit=units[axis],
+                other="zyx"[other],
+                other_unit=units[other],
+            ),
+            stacklevel=4,
+        )
+    return found
+
+
+# The planes of a stack are mostly square: y stands in for x, x for y, y for z.
+_STAND_IN = {0: (1, 2), 1: (2, 0), 2: (1, 0)}
 
 
 def _completed(sizes: Spacing, are_given: list[bool], unit: str) -> Spacing:
     if all(are_given):
         return sizes
-    # The planes of a stack are mostly square: y stands in for x, x for y, y for z.
-    stand_in = {0: (1, 2), 1: (2, 0), 2: (1, 0)}
     found = list(sizes)
     for axis in (a for a, given in enumerate(are_given) if not given):
-        other = next(o for o in stand_in[axis] if are_given[o])
+        other = next(o for o in _STAND_IN[axis] if are_given[o])
         found[axis] = sizes[other]
         warnings.warn(
             Note(

@@ -20,7 +20,7 @@ from sparseseg.engine.score.evidence import (
     evidence_of,
     in_another_volume,
 )
-from sparseseg.engine.unlike import unlike, unlike_result
+from sparseseg.engine.unlike import unknown_classes, unlike, unlike_result
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.evaluation.elsewhere import Elsewhere, estimate_elsewhere
@@ -95,7 +95,7 @@ class Segmentation:
     probabilities: NDArray[np.float32] | None = None
     """(k, z, y, x), in the order of `classes`."""
     doubt: str = ""
-    """Where the labels are unlike the annotation that the model learned from, in a sentence."""
+    """Where the labels are unlike what was annotated, here or for the training, in a sentence."""
 
 
 def segment(
@@ -140,7 +140,9 @@ def segment(
         yield _everything(volume)
     out = _judged_after(rules, out, cleaned, model.plan.classes)
     made = _segmentation(model, job, out, cleaned, (method, evidence))
-    if job.box is not None or (labels is not None and labels.slices()):
+    if labels is not None and labels.slices():
+        return replace(made, doubt=unknown_classes(model.plan.classes, labels))
+    if job.box is not None:
         return made
     return _doubted(model, volume, made)
 

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from sparseseg.classes import BACKGROUND, ClassTable
 from sparseseg.data.intensity import GreyCurve, plane_sample
+from sparseseg.data.labels import SparseLabels
 from sparseseg.data.units import PIXEL, Spacing
 from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import SHARES, Look, orientation, quantiles
-from sparseseg.language import say
+from sparseseg.language import say, say_count
 from sparseseg.recipes import Plan
 
 # Voxels that differ by less are met in training, by augmentation or by chance.
@@ -40,6 +41,21 @@ def unlike(plan: Plan, looks: Sequence[Look], volume: Volume) -> str:
         for channel in range(plan.channels):
             remarks.append(_grey(plan, looks, volume, channel))
     return _joined(volume, remarks)
+
+
+def unknown_classes(known: Sequence[int], labels: SparseLabels) -> str:
+    """Say which annotated classes a model does not predict; "" if it knows them all."""
+    named = {*labels.counts()} - {BACKGROUND, *known}
+    if not named:
+        return ""
+    return say_count(
+        "the model does not know class {numbers} of the annotation, and predicts other "
+        "classes there: train it further with this annotation",
+        "the model does not know classes {numbers} of the annotation, and predicts other "
+        "classes there: train it further with this annotation",
+        len(named),
+        numbers=", ".join(map(str, sorted(named))),
+    )
 
 
 def unlike_result(

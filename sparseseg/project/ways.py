@@ -5,6 +5,7 @@ that processes share, which network file systems lack. Some of these cannot even
 file; there the lock of the project keeps other writers out.
 """
 
+import shutil
 import sqlite3
 import warnings
 from contextlib import suppress
@@ -80,7 +81,7 @@ def is_damaged(error: sqlite3.Error) -> bool:
 def complaint(path: Path, error: sqlite3.Error) -> UserError:
     """Return in one sentence what is wrong with a file, and what to do."""
     words = str(error)
-    if "full" in words:
+    if "full" in words or ("I/O" in words and _is_full(path.parent)):
         hint = say("no space is left on its disk; make room and go on")
     elif "readonly" in words or "read-only" in words or "unable to open" in words:
         hint = say("the folder is missing or read-only; choose another one")
@@ -89,6 +90,14 @@ def complaint(path: Path, error: sqlite3.Error) -> UserError:
     else:
         hint = say("{error}; restore it from a copy", error=words)
     return UserError("cannot use the journal {path}: {hint}", path=path, hint=hint)
+
+
+def _is_full(folder: Path) -> bool:
+    """Tell whether a disk has no room for a page: SQLite then speaks of an error of I/O."""
+    return folder.exists() and shutil.disk_usage(folder).free < _PAGE
+
+
+_PAGE = 4096
 
 
 def _opened(path: Path, way: Way) -> sqlite3.Connection:

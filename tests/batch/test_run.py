@@ -284,3 +284,26 @@ def test_a_wrong_rule_is_said_before_anything_is_predicted(folder):
     settings = batch(folder, clean=("keep 1 largest of spleen",))
     with pytest.raises(UserError, match="spleen"):
         list(run(read_model(V2), find_items(settings), settings))
+
+
+def test_a_truth_that_cannot_be_compared_is_told(folder):
+    like = read(folder / "a.nii.gz")
+    moved = like.affine.copy()
+    moved[:3, 3] += 50
+    truth = np.ones(like.shape, np.uint8)
+    place = folder.parent / "truth" / "a.nii.gz"
+    write_labels(place, truth, like=replace(like, affine=moved, header=b""))
+    settings = batch(folder, truth=str(place.parent))
+    reports = list(run(read_model(V2), find_items(settings), settings))
+    notes = [report.note for report in reports if report.item.name == "a.nii.gz"]
+    assert any("lies elsewhere in space" in note for note in notes)
+
+
+def test_a_disk_that_is_full_after_the_prediction_ends_the_batch(folder, monkeypatch):
+    def full(_self, _entry):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Manifest, "add", full)
+    settings = batch(folder)
+    with pytest.raises(UserError, match=r"a\.nii\.gz cannot be noted .* same batch"):
+        list(run(read_model(V2), find_items(settings), settings))

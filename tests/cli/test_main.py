@@ -131,6 +131,13 @@ def test_a_bug_leaves_its_traceback_in_a_file(
     log.unlink()
 
 
+def test_what_the_system_refuses_is_no_bug(run: Run) -> None:
+    name = f"{'a' * 300}.tif"
+    code, _, stderr = run("predict", "m.safetensors", "image.tif", "-o", name)
+    assert code == 2
+    assert re.search(r"the system refuses .*: File name too long$", stderr.strip())
+
+
 def test_too_little_memory_is_no_bug(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sparseseg.data.files.read_dense", raises(MemoryError()))
     code, _, stderr = run("evaluate", "truth.tif", "truth.tif")

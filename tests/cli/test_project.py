@@ -176,3 +176,13 @@ def test_the_report_is_one_file(run, folder, tmp_path):
     code, _, stderr = run("project", "report", folder, "-o", tmp_path / "work.pdf")
     assert code == 2
     assert "give FILE.html" in stderr
+
+
+@pytest.mark.parametrize("action", ["export", "replay"])
+@pytest.mark.parametrize("inside", ["", "annotations", "other"])
+def test_nothing_is_written_over_the_files_of_a_project(run, folder, action, inside):
+    before = sorted(p for p in folder.rglob("*") if "journal" not in p.name)
+    code, _, stderr = run("project", action, folder, "-o", folder / inside)
+    assert code == 2
+    assert "keeps its own files there" in stderr
+    assert sorted(p for p in folder.rglob("*") if "journal" not in p.name) == before

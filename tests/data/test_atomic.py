@@ -62,6 +62,7 @@ def test_a_file_of_a_library_that_keeps_it_private_is_opened_as_the_system_says(
     [
         OSError(errno.ENOSPC, "No space left on device"),
         RuntimeError("I/O error: No space left on device (os error 28)"),
+        OSError("138240 requested and 13216 written"),
     ],
 )
 def test_a_full_disk_is_told_whichever_library_met_it(tmp_path, error):

@@ -1,5 +1,7 @@
 """Axes and voxel sizes as other libraries' files name them, in memory and on disk."""
 
+import json
+
 import h5py
 import nibabel
 import nrrd
@@ -9,7 +11,7 @@ import tifffile
 import zarr
 
 from sparseseg.data.files import open_volume, read, write_labels
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
 
 STACK = np.arange(24 * 6 * 5, dtype=np.uint16).reshape(24, 6, 5)
 
@@ -167,3 +169,44 @@ def test_three_axes_without_names_are_a_volume_however_long_they_are(
         with h5py.File(path, "w") as file:
             file["raw"] = cube
     np.testing.assert_array_equal(both_ways(path).array[0], cube)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"labels": ["x", "y", "t"]},
+        {"spacings": [0.5, 0.5, 30], "units": ["mm", "mm", "s"]},
+    ],
+)
+def test_a_nrrd_of_pictures_over_time_is_no_volume(tmp_path, named) -> None:
+    nrrd.write(str(tmp_path / "a.nrrd"), STACK.T, named)
+    for at_most in (1, 10**9):
+        with pytest.raises(UserError, match="time axis of 24 points"):
+            open_volume(tmp_path / "a.nrrd", at_most=at_most)
+
+
+def test_one_axis_of_a_zarr_image_without_a_unit_costs_no_other_size(tmp_path) -> None:
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2)
+    group.create_array("0", data=STACK)
+    units = ({}, {"unit": "micrometer"}, {"unit": "micrometer"})
+    axes = [
+        {"name": name, "type": "space", **unit}
+        for name, unit in zip("zyx", units, strict=True)
+    ]
+    scale = {"type": "scale", "scale": [2.0, 0.5, 0.5]}
+    dataset = {"path": "0", "coordinateTransformations": [scale]}
+    image = {"version": "0.4", "axes": axes, "datasets": [dataset]}
+    group.attrs["multiscales"] = [image]
+    with pytest.warns(Note, match="no unit of length along z"):
+        volume = both_ways(tmp_path / "a.zarr")
+    assert (volume.spacing, volume.unit) == ((2.0, 0.5, 0.5), "um")
+
+
+def test_the_sizes_in_the_tags_of_ilastik_are_read(tmp_path) -> None:
+    sizes = {"x": 0.5, "y": 0.5, "z": 2.0}
+    tags = [{"key": name, "resolution": size} for name, size in sizes.items()]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = STACK.T
+        file["data"].attrs["axistags"] = json.dumps({"axes": tags})
+    volume = both_ways(tmp_path / "a.h5")
+    assert (volume.spacing, volume.unit) == ((2.0, 0.5, 0.5), "pixel")

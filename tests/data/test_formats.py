@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -362,3 +363,31 @@ def test_a_missing_library_is_named_with_what_installs_it(
     monkeypatch.setitem(__import__("sys").modules, module, None)
     with pytest.raises(UserError, match=rf"need {package}: pip install sparseseg\[io"):
         files.check_output(f"a{ending}")
+
+
+_FULL_DISK = """
+import resource, signal, sys
+import numpy as np
+from sparseseg.data.files import write_labels
+from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+labels = np.random.default_rng(0).integers(0, 3, (60, 64, 64), np.uint8)
+try:
+    write_labels(sys.argv[1], labels, like=Volume(labels[None]))
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit for files")
+def test_hdf5_on_a_full_disk_is_told_and_ends_no_process(tmp_path):
+    path = tmp_path / "a.h5"
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, path], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"cannot write {path}: ")
+    assert not list(tmp_path.iterdir())

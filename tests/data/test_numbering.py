@@ -84,3 +84,14 @@ def test_a_mask_of_0_and_255_is_one_class_where_255_is_not_the_background():
         found = to_annotation(mask, unlabelled=-1, background=0)
     assert (found[0] == 1).all()
     assert (found[1] == 255).all()
+
+
+def test_grey_values_are_not_taken_for_objects():
+    grey = np.random.default_rng(0).integers(0, 200, (1, 10, 20, 20))
+    with pytest.raises(UserError, match="looks like an image"):
+        to_truth(grey)
+
+
+def test_objects_of_a_few_voxels_are_no_image():
+    objects = np.arange(1000).reshape(10, 10, 10).repeat(2, 1).repeat(3, 2)
+    assert to_truth(objects).max() == 999

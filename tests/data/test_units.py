@@ -40,8 +40,18 @@ def test_sizes_of_an_unknown_unit_keep_their_proportions():
     assert in_one_unit((3.0, 1.0, 1.0), ("", "", "")) == ((3.0, 1.0, 1.0), "pixel")
 
 
-def test_a_known_and_an_unknown_unit_cannot_be_put_together():
-    assert in_one_unit((3.0, 1.0, 1.0), ("um", "um", "")) == UNKNOWN
+@pytest.mark.parametrize("other", ["", "pixel", "reference frame", "s"])
+def test_a_unit_that_is_no_length_takes_no_size_from_the_other_axes(other):
+    with pytest.warns(Note, match="no unit of length along z"):
+        assert in_one_unit((3.0, 1.0, 0.5), (other, "um", "um")) == (
+            (3.0, 1.0, 0.5),
+            "um",
+        )
+    with pytest.warns(Note, match="along x .* that along y, nm, is used"):
+        assert in_one_unit((3000.0, 1000.0, 500.0), ("nm", "nm", other)) == (
+            (3000.0, 1000.0, 500.0),
+            "nm",
+        )
 
 
 @pytest.mark.parametrize("size", [0.0, nan, inf])

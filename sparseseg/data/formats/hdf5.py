@@ -53,7 +53,9 @@ def read(path: Path, part: str = "") -> Volume:
 def write(path: Path, array: NDArray[Any], like: Volume) -> None:
     """Write a c, z, y, x array as the dataset `data`, compressed by chunks."""
     values = array[0] if len(array) == 1 else array
-    with _h5py().File(path, "w") as file:
+    # A chunk in a cache is written when the file is closed, where HDF5 crashes if the
+    # disk is full.
+    with _h5py().File(path, "w", rdcc_nbytes=0) as file:
         chunks = tuple(min(_CHUNK, side) for side in values.shape)
         dataset = file.create_dataset(
             _DATASET, data=values, chunks=chunks, compression="gzip", compression_opts=4
@@ -144,6 +146,8 @@ def _spacing(dataset: Any, letters: str) -> tuple[Spacing, str]:
         # As the challenges of electron microscopy write it.
         sizes, unit = dataset.attrs.get("resolution"), "nm"
     if sizes is None:
+        sizes, unit = _tagged_sizes(dataset), PIXEL
+    if sizes is None:
         return UNKNOWN
     order = letters if len(sizes) == len(letters) else "zyx"
     by_letter = dict(zip(order, sizes, strict=False))
@@ -152,6 +156,15 @@ def _spacing(dataset: Any, letters: str) -> tuple[Spacing, str]:
     words = unit.decode() if isinstance(unit, bytes) else str(unit)
     z, y, x = (float(by_letter[axis]) for axis in "zyx")
     return in_one_unit((z, y, x), (words, words, words))
+
+
+def _tagged_sizes(dataset: Any) -> list[float] | None:
+    """Return the sizes in vigra's tags, in no known unit; it writes 0 for what is unset."""
+    tags = dataset.attrs.get("axistags")
+    if not isinstance(tags, bytes | str):
+        return None
+    sizes = [float(axis.get("resolution", 0)) for axis in json.loads(tags)["axes"]]
+    return sizes if any(sizes) else None
 
 
 def _voxels(path: Path, part: str) -> Any:

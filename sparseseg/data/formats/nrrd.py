@@ -32,6 +32,7 @@ _FLIPS = {
     "left-posterior-superior": (-1, -1, 1),
     "lps": (-1, -1, 1),
 }
+_OF_TIME = {"s", "sec", "second", "seconds", "ms", "msec", "min", "minute", "minutes"}
 _IN_SPACE = {"domain", "space"}
 _KINDS = {
     **dict.fromkeys(("uchar", "unsigned char", "uint8", "uint8_t"), "u1"),
@@ -147,7 +148,7 @@ def _channel_axis(header: Any, axes: int) -> int | None:
         ]
     elif kinds is not None:
         outside = [a for a, kind in enumerate(kinds) if kind.lower() not in _IN_SPACE]
-    timed = [a for a, kind in enumerate(kinds or ()) if kind.lower() == "time"]
+    timed = _time_axes(header, axes)
     if any(header["sizes"][axis] > 1 for axis in timed):
         points = header["sizes"][timed[0]]
         raise UserError(
@@ -160,6 +161,20 @@ def _channel_axis(header: Any, axes: int) -> int | None:
             axes=axes,
         )
     return outside[0] if outside else None
+
+
+def _time_axes(header: Any, axes: int) -> list[int]:
+    """Return the axes that are time by their kind, their label or their unit."""
+    words = {"kinds": {"time"}, "labels": {"t", "time"}, "units": _OF_TIME}
+    return [
+        axis
+        for axis in range(axes)
+        if any(
+            len(header.get(field) or ()) > axis
+            and str(header[field][axis]).strip().lower() in known
+            for field, known in words.items()
+        )
+    ]
 
 
 def _placed(
