@@ -218,6 +218,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise UserError("there is no model {path}: check the path", path=path)
     try:
         path.open("rb").close()  # else a file that may not be read is told as missing
+    except OSError as error:
+        raise UserError(
+            "cannot read the model {path}: {strerror}",
+            path=path,
+            strerror=error.strerror,
+        ) from error
+    try:
         with safe_open(path, framework="pt") as file:
             description = json.loads((file.metadata() or {}).get(_KEY, "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

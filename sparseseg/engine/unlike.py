@@ -249,8 +249,9 @@ def _contrasts(
 def _planes(
     volume: Volume, channel: int, places: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    planes = [volume.array[channel : channel + 1, z : z + 1] for z in places]
-    return np.concatenate([np.asarray(plane, np.float32)[0] for plane in planes])
+    planes = [volume.array[channel : channel + 1, z : z + 1][0] for z in places]
+    with np.errstate(over="ignore"):  # what float32 does not hold is no number here
+        return np.concatenate([np.asarray(plane, np.float32) for plane in planes])
 
 
 def _contrast(
@@ -260,11 +261,14 @@ def _contrast(
 
     It is a share of the range of grey values.
     """
-    low, high = np.nanquantile(grey, (SHARES[0], SHARES[-1]))
-    member, background = grey[labels == number], grey[labels == 0]
-    if not (member.size and background.size and high > low):
+    known = np.isfinite(grey)
+    member, background = grey[known & (labels == number)], grey[known & (labels == 0)]
+    if not (member.size and background.size):
         return None
-    step = np.nanmedian(member) - np.nanmedian(background)
+    low, high = np.quantile(grey[known], (SHARES[0], SHARES[-1]))
+    if high <= low:
+        return None
+    step = np.median(member) - np.median(background)
     return float(step / (high - low))
 
 

@@ -266,6 +266,13 @@ def _spread_of(values: Floats, expected: float, slices: int) -> Spread:
 
 
 def _too_few(evidence: Evidence) -> str:
+    if evidence.slices >= FEWEST_SLICES:
+        return say(
+            "no estimate: no class is on {fewest} of the {slices} slices that were left out "
+            "in turn, or every voxel is annotated",
+            fewest=FEWEST_OF_CLASS,
+            slices=evidence.slices,
+        )
     return say(
         "no estimate: it needs {fewest_slices} annotated slices with classes on "
         "{fewest} of them, and {slices} could be left out in turn",

@@ -234,3 +234,14 @@ def test_a_volume_of_unlike_or_unknown_voxels_is_noted_at_each_prediction():
         model.predict(large)
     with pytest.warns(Note, match="has no voxel size, and the model was trained on"):
         model.predict(replace(volume, spacing=(1.0, 1.0, 1.0), unit="pixel"))
+
+
+def test_a_model_that_may_not_be_read_is_told_so(tmp_path, monkeypatch):
+    def refuse(*_args):
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "m.safetensors"
+    path.touch()
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match=r"cannot read the model .*: Permission denied"):
+        Model.load(path)

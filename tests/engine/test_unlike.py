@@ -1,5 +1,6 @@
 """A volume that is unlike those of the training is told with both values."""
 
+import warnings
 from copy import deepcopy
 from dataclasses import replace
 
@@ -184,3 +185,18 @@ def test_two_remarks_are_one_sentence_each(fixed):
     large = replace(other, spacing=tuple(3 * side for side in volume.spacing))
 
     assert len(fixed.unlike(large).split("; also, ")) == 2
+
+
+@pytest.mark.parametrize("factor", [np.inf, 1e300])
+def test_values_beyond_float32_are_no_numbers_and_give_no_warning(model, factor):
+    volume = blob_case()[0]
+    array = volume.array.astype(np.float64)
+    array[0, :, 3:6] = factor
+    huge = replace(volume, array=array)
+    labels = (volume.array[0] > np.median(volume.array)).astype(np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = unlike_result(
+            model.plan, looks_of(model.history), huge, labels, model.table
+        )
+    assert "nan" not in found

@@ -112,6 +112,13 @@ def test_where_nothing_can_be_said_there_is_a_reason():
     assert "3 annotated slices" in found.reason
 
 
+def test_with_many_slices_the_reason_does_not_ask_for_slices():
+    dense = estimate(evidence(slices=30, classes={1: None}, mean=None))
+    assert "every voxel is annotated" in dense.reason
+    few = estimate(evidence(slices=2, classes={1: None}, mean=None))
+    assert "needs 3 annotated slices" in few.reason
+
+
 def test_without_one_class_there_is_no_mean_and_the_class_is_named():
     known = evidence().classes
     found = estimate(evidence(classes={**known, 7: None}), {1: 0.8, 7: 0.4})

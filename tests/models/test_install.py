@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import shutil
 import zipfile
 from dataclasses import replace
@@ -21,6 +22,7 @@ from sparseseg.models.store.folder import (
     store_folder,
     stored,
 )
+from tests.miniature import blob_case, fresh_model
 from tests.models.paths import MLPERF, V1, V2
 from tests.models.store.server import serving
 
@@ -159,6 +161,18 @@ def test_a_damaged_stored_model_is_listed_and_found_out():
     assert [model.is_whole for model in stored()] == [False]
     with pytest.raises(UserError, match="not a readable model"):
         verify("mine")
+
+
+def test_a_healthy_model_of_ours_is_whole_and_one_without_numbers_is_not(tmp_path):
+    model = fresh_model(blob_case())
+    model.save(tmp_path / "ours.safetensors")
+    import_file(tmp_path / "ours.safetensors", "ours")
+    assert verify("ours").table == model.table
+    next(model.network.parameters()).data.fill_(math.inf)
+    model.save(tmp_path / "ours.safetensors")
+    import_file(tmp_path / "ours.safetensors", "ours")
+    with pytest.raises(UserError, match="the model ours is damaged"):
+        verify("ours")
 
 
 @pytest.mark.parametrize(
