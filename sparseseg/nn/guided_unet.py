@@ -18,7 +18,6 @@ from sparseseg.nn.trees import Trees, without
 FOLDS = 9
 _LEAST = 1e-4
 _TRUST = 0.5  # of the correction, in a prediction
-_BLIND_SHARE = 4
 _HIDDEN = 128
 _DROPOUT = 0.15
 _FIT_DROPOUT = 0.2
@@ -56,6 +55,7 @@ class GuidedUNet(nn.Module):
     ) -> None:
         super().__init__()
         self._channels = voxelwise
+        self._folds: set[int] = set()  # that a classifier was fitted to be blind to
         self.classifiers = nn.ModuleList(
             _classifier(voxelwise, outputs) for _ in range(FOLDS + 1)
         ).requires_grad_(requires_grad=False)
@@ -155,13 +155,16 @@ class GuidedUNet(nn.Module):
         folds: Tensor,
         *,
         steps: int,
+        blind: int,
         rng: np.random.Generator,
     ) -> Iterator[float]:
         """Fit classifiers and trees to pixels (n, c) of slices in `folds` (n), target (n).
 
-        Yields how far it is; until it is at its end, the network answers as before. One
-        that was never fitted answers after a quarter of the steps: a first look at a
-        model is worth more than a good one later.
+        The classifier that sees all takes so many `steps`, and each `blind` one fewer: those
+        only show the U-Net what mistakes to expect. Yields how far it is; until it is at its
+        end, the network answers as before. One that was never fitted answers after as many
+        steps as a blind one takes: a first look at a model is worth more than a good one
+        later.
         """
         low, high, mean = pixels.amin(0), pixels.amax(0), pixels.mean(0)
         deviation = pixels.std(0, correction=0).clamp_min(1e-3)
@@ -170,24 +173,39 @@ class GuidedUNet(nn.Module):
         numbers = (low, high, mean, deviation)
         single = _standardised(pixels, *numbers)[:, : self._channels]
         is_first = not self.is_fitted
-        fresh = copy.deepcopy(self.classifiers).requires_grad_(requires_grad=True)
+        there = sorted(set(folds.tolist()))
+        fresh = self._begun(there).requires_grad_(requires_grad=True)
         precision = probe(fresh[FOLDS], single[:_FIT_PIXELS], fresh[FOLDS])
         fit = _Fit(precision, rng)
-        # The blind ones only show the U-Net what mistakes to expect.
-        few = max(1, steps // _BLIND_SHARE)
-        there = sorted(set(folds.tolist()))
-        total, done = steps + few * len(there), 0
+        total, done = steps + blind * len(there), 0
         for fold in (FOLDS, *there):
             # A single fold has no other to learn from.
             seen = folds != fold if len(there) > 1 else folds >= 0
-            count = steps if fold == FOLDS else few
+            count = steps if fold == FOLDS else blind
             for _ in fit(fresh[fold], single[seen], target[seen], steps=count):
                 done += 1
-                if is_first and done == few:
+                if is_first and done == blind:
                     self._take(numbers, fresh)
                 yield done / total
         self._take(numbers, fresh)
+        self._folds |= set(there)
         self.trees.fit(without(pixels[:, : len(self.hidden)], self.hidden), target, rng)
+
+    def _begun(self, folds: Sequence[int]) -> nn.ModuleList:
+        """Return copies of the classifiers to fit on.
+
+        What is blind to a fold that is new begins as what has seen all others.
+        """
+        fresh = copy.deepcopy(self.classifiers)
+        new = set(folds) - self._folds if self.has_blind else set()
+        for fold in new:
+            fresh[fold].load_state_dict(self.classifiers[FOLDS].state_dict())
+        return fresh
+
+    @property
+    def has_blind(self) -> bool:
+        """Whether classifiers were fitted here that are blind to one of several folds."""
+        return len(self._folds) > 1
 
     @property
     def is_fitted(self) -> bool:

@@ -36,6 +36,8 @@ class GuidePlane:
     """(k, rows, columns), -1 far outside of a class to 1 deep inside."""
     distance: Tensor | None
     """Squared, to the nearest label in the plane; None if the plane is complete."""
+    number: int = 0
+    """The slices of a volume are numbered as they are met, and keep their numbers."""
 
 
 class Guidance:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,15 +66,18 @@ class Scene:
 
     def seeing(self, labels: SparseLabels) -> "Scene":
         """Return the scene with this annotation; only changed slices are measured."""
-        known = {plane.where: plane for plane in self.planes}
+        known = {_place(plane.where): plane for plane in self.planes}
+        free = count(max((plane.number for plane in self.planes), default=-1) + 1)
         index = np.full(256, UNLABELLED_INDEX, np.int16)
         index[list(self.plan.outputs)] = range(len(self.plan.outputs))
         planes = []
         for where in labels.slices():
             target = index[labels.slice_values(where)]
-            old = known.get(where)
-            same = old is not None and np.array_equal(old.target, target)
-            planes.append(old if same and old else self._measured(where, target))
+            plane = known.get(_place(where))
+            number = next(free) if plane is None else plane.number
+            if not (plane and plane.where == where and (plane.target == target).all()):
+                plane = replace(self._measured(where, target), number=number)
+            planes.append(plane)
         return replace(self, planes=tuple(planes))
 
     def without(self, slices: Collection[AnnotatedSlice]) -> "Scene":
@@ -154,6 +158,10 @@ class Scene:
     def _measured(self, where: AnnotatedSlice, target: NDArray[Any]) -> GuidePlane:
         outputs = len(self.plan.outputs)
         return guide_plane(where, target, self.plan.anisotropy, outputs, self.device)
+
+
+def _place(where: AnnotatedSlice) -> tuple[int, int]:
+    return where.axis, where.index
 
 
 def mirrored(start: int, stop: int, size: int) -> NDArray[Any]:

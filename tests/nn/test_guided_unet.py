@@ -40,7 +40,10 @@ def one_precision(monkeypatch):
 def fitted(network, pixels, target, folds, steps=30):
     rng = np.random.default_rng(0)
     torch.manual_seed(2)
-    list(network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng))
+    work = network.fit_voxelwise(
+        pixels, target, folds, steps=steps, blind=max(1, steps // 4), rng=rng
+    )
+    list(work)
     return network
 
 
@@ -99,13 +102,13 @@ def test_fitting_learns_what_single_pixels_tell():
     assert (logits.argmax(0) == target).float().mean() > 0.95
 
 
-def test_a_fresh_network_answers_after_a_quarter_of_its_fit_and_a_fitted_one_as_before():
+def test_a_fresh_network_answers_after_the_steps_of_a_blind_one_and_a_fitted_one_as_before():
     pixels, target, folds = labelled()
     network, planes = net(), torch.randn(1, 6, 8, 8)
     for seed, wanted in ((0, [False] * 9 + [True] * 31), (1, [True] * 40)):
         answers, rng = [network(planes)], np.random.default_rng(seed)
         work = network.fit_voxelwise(
-            pixels, target, folds[:1].repeat(60), steps=40, rng=rng
+            pixels, target, folds[:1].repeat(60), steps=40, blind=10, rng=rng
         )
         fitted = []
         for _ in zip(range(40), work, strict=False):
@@ -116,6 +119,19 @@ def test_a_fresh_network_answers_after_a_quarter_of_its_fit_and_a_fitted_one_as_
         assert changes == ([10] if seed == 0 else [])
         list(work)
     assert not network(planes).equal(answers[-1])
+
+
+def test_what_is_blind_to_a_new_fold_begins_as_what_had_seen_all_others():
+    pixels, target, folds = labelled()
+    known, network = folds < 8, net()
+    fitted(network, pixels[known], target[known], folds[known])
+    before = [one[0].weight.clone() for one in network.classifiers]
+    rng = np.random.default_rng(0)
+    list(network.fit_voxelwise(pixels, target, folds, steps=5, blind=0, rng=rng))
+    after = [one[0].weight for one in network.classifiers]
+    assert torch.equal(after[8], before[FOLDS])
+    assert all(torch.equal(after[n], before[n]) for n in range(8))
+    assert not torch.equal(after[FOLDS], before[FOLDS])
 
 
 def test_one_slice_alone_is_fitted_by_all_classifiers():

@@ -10,6 +10,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.recipes import Plan, Scene
 from sparseseg.recipes.scene import mirrored
+from sparseseg.recipes.three_view.slices import training_slices
 
 SHAPE = (5, 6, 7)
 WHOLE = Box.whole(SHAPE)
@@ -115,6 +116,25 @@ def test_seeing_measures_changed_slices_alone():
     assert [str(where) for where in second.slices] == ["z 0", "z 2"]
     assert kept == [False, True]
     assert second.counts == (42, 3, 5)
+
+
+def test_a_slice_keeps_its_number_and_its_fold_when_another_joins():
+    painted = np.zeros(SHAPE, np.uint8)
+    painted[0], painted[2] = 255, 1
+    first = scene(painted)
+    assert [plane.number for plane in first.planes] == [0, 1]
+    painted[1] = 255
+    second = first.seeing(SparseLabels(painted))
+    assert [str(where) for where in second.slices] == ["z 0", "z 1", "z 2"]
+    assert [plane.number for plane in second.planes] == [0, 2, 1]
+    assert [one.fold for one in training_slices([second])] == [0, 2, 1]
+    held_out = second.without([second.slices[0]])
+    assert [one.fold for one in training_slices([held_out])] == [2, 1]
+
+
+def test_slices_of_two_volumes_go_to_different_folds():
+    drawn = training_slices([scene(), scene()])
+    assert [one.fold for one in drawn] == [0, 2, 1, 3]
 
 
 def test_seeing_forgets_what_was_erased():

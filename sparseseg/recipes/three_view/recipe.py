@@ -27,7 +27,9 @@ from sparseseg.settings.options import Options
 
 _RATE = 2e-3
 _FIT_STEPS = 400
-_REFIT_SHARE = 4  # when strokes join a running training
+# When strokes join a running training it has to learn from them within seconds.
+_REFIT_SHARE = 5
+_BLIND_SHARE, _BLIND_REFIT_SHARE = 4, 64  # of what is blind to a fold
 _PASSES = 400  # over the labelled pixels
 _FEWEST_STEPS = 1000
 _FILTERING = 0.3  # of the time of preparing
@@ -117,8 +119,14 @@ class ThreeViewRecipe(Plain):
             choice = hidden_channels(drawn, network.trees, scenes[0].plan, rng)
             network.hidden.copy_((yield from _at(_FILTERING, choice)))
         pixels, target, folds = slices.labelled_pixels(drawn, rng)
+        is_begun = network.has_blind and not thorough
+        few = _BLIND_REFIT_SHARE if is_begun else _BLIND_SHARE
         steps = _FIT_STEPS if thorough else max(1, _FIT_STEPS // _REFIT_SHARE)
-        for done in network.fit_voxelwise(pixels, target, folds, steps=steps, rng=rng):
+        blind = max(1, _FIT_STEPS // few)
+        fitting = network.fit_voxelwise(
+            pixels, target, folds, steps=steps, blind=blind, rng=rng
+        )
+        for done in fitting:
             yield _FILTERING + (1 - _FILTERING) * done
 
     def unseen(

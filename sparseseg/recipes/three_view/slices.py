@@ -166,12 +166,20 @@ def forget_others(scenes: Sequence[Scene]) -> None:
 
 
 def training_slices(scenes: Sequence[Scene]) -> list[TrainingSlice]:
-    """Return all annotated slices of all scenes, dealt out to the folds in turn."""
+    """Return all annotated slices of all scenes, dealt out to the folds in turn.
+
+    A slice stays in its fold when others join: what is blind to it has to stay so.
+    """
     share = _SEVERAL if len(scenes) > 1 else _UNGUIDED
-    every = [(scene, number) for scene in scenes for number in range(len(scene.planes))]
     return [
-        TrainingSlice(scene, number, fold=place % FOLDS, unguided=share)
-        for place, (scene, number) in enumerate(every)
+        TrainingSlice(
+            scene,
+            place,
+            fold=(plane.number * len(scenes) + turn) % FOLDS,
+            unguided=share,
+        )
+        for turn, scene in enumerate(scenes)
+        for place, plane in enumerate(scene.planes)
     ]
 
 
