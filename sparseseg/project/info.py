@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from sparseseg.data.slices import AXES
+from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.project.record import VolumeRecord
 
 if TYPE_CHECKING:
@@ -49,8 +50,11 @@ def _volume(project: "Project", volume: VolumeRecord) -> dict[str, Any]:
         "channels": volume.channels,
         "spacing": list(volume.spacing),
         "unit": volume.unit,
-        "slice_scores": [
-            {**score.to_json(), "axis": AXES[score.axis], "mean_dice": score.mean_dice}
-            for score in volume.scores
-        ],
+        "slice_scores": list(map(_score, volume.scores)),
+        "repeats": list(map(_score, volume.repeats)),
     }
+
+
+def _score(score: SliceScore) -> dict[str, Any]:
+    axis = AXES[score.axis]
+    return {**score.to_json(), "axis": axis, "mean_dice": score.mean_dice}

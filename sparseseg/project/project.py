@@ -295,6 +295,11 @@ class Project:
         known = self.record_of(name)
         self._keep(self._record.with_volume(known.with_score(score)))
 
+    def keep_repeat(self, name: str, score: SliceScore) -> None:
+        """Keep how well a slice of a volume was painted a second time."""
+        known = self.record_of(name)
+        self._keep(self._record.with_volume(known.with_repeat(score)))
+
     def keep(
         self,
         *,

@@ -43,12 +43,16 @@ class VolumeRecord:
     """Which part of the file or folder it is, such as the number of a series."""
     scores: tuple[SliceScore, ...] = ()
     """Of slices that were completed after they had been predicted."""
+    repeats: tuple[SliceScore, ...] = ()
+    """Of slices that a person painted twice: how well both times agree."""
 
     def with_score(self, score: SliceScore) -> "VolumeRecord":
         """Return the record with a score, in the place of an earlier one of this slice."""
-        place = score.axis, score.index
-        others = [s for s in self.scores if (s.axis, s.index) != place]
-        return replace(self, scores=(*others, score))
+        return replace(self, scores=_with(self.scores, score))
+
+    def with_repeat(self, score: SliceScore) -> "VolumeRecord":
+        """Return the record with how well a slice was painted twice."""
+        return replace(self, repeats=_with(self.repeats, score))
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain lists and dicts."""
@@ -65,6 +69,7 @@ class VolumeRecord:
             "unit": self.unit,
             "locked": sorted(map(list, self.locked)),
             "scores": [score.to_json() for score in self.scores],
+            "repeats": [score.to_json() for score in self.repeats],
         }
 
     @classmethod
@@ -86,7 +91,14 @@ class VolumeRecord:
             locked=frozenset((int(axis), int(index)) for axis, index in data["locked"]),
             part=str(data.get("part", "")),
             scores=tuple(map(SliceScore.from_json, data.get("scores", ()))),
+            repeats=tuple(map(SliceScore.from_json, data.get("repeats", ()))),
         )
+
+
+def _with(scores: tuple[SliceScore, ...], score: SliceScore) -> tuple[SliceScore, ...]:
+    """Return the scores with one in the place of an earlier one of its slice."""
+    place = score.axis, score.index
+    return (*(s for s in scores if (s.axis, s.index) != place), score)
 
 
 @dataclass(frozen=True, slots=True)

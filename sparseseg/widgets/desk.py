@@ -24,6 +24,7 @@ from sparseseg.widgets.past_models import PastModels
 from sparseseg.widgets.project_link import ProjectLink
 from sparseseg.widgets.recovery import Autosave, ModelFolder
 from sparseseg.widgets.relay import Relay
+from sparseseg.widgets.repeating import Repeating
 from sparseseg.widgets.result_layers import ResultLayers
 from sparseseg.widgets.slice_scores import SliceScores
 from sparseseg.widgets.state import State
@@ -63,8 +64,7 @@ class Desk:
         self.ledger = LedgerWatch()
         self.background = Background("window")
         self.whole_predictions = WholePredictions(self.link, self.relay)
-        self.suggestions = Suggestions(self)
-        self.doubts = DoubtfulPlaces(self)
+        self.suggestions, self.doubts = Suggestions(self), DoubtfulPlaces(self)
         self.state = State()
         self._is_painted, self._is_open = False, True
         self._autosave: Autosave | None = None
@@ -75,6 +75,7 @@ class Desk:
         self.project = ProjectLink(self)
         self.past = PastModels(self)
         self.slice_scores = SliceScores(self)
+        self.repeating = Repeating(self)
         self.adoption.done.connect(self.ledger.look)
         self._follow_state()
 
@@ -137,6 +138,7 @@ class Desk:
         self.suggestions.close()
         self.doubts.close()
         self.slice_scores.close()
+        self.repeating.close()
         self.painter.close()
         self.link.close()
         self.state_changed.disconnect()

@@ -35,6 +35,7 @@ from sparseseg.widgets.planes import ThreePlanes
 from sparseseg.widgets.preview import PreviewWatch
 from sparseseg.widgets.project_panel import ProjectPanel
 from sparseseg.widgets.proposal_panel import ProposalPanel
+from sparseseg.widgets.repeat_panel import RepeatPanel
 from sparseseg.widgets.result_panel import ResultPanel
 from sparseseg.widgets.section import Section
 from sparseseg.widgets.slice_score_words import slice_score_words
@@ -160,6 +161,7 @@ class SegmentationDock(QWidget):
         self.locks = LockPanel(desk, messages)
         self.proposals = ProposalPanel(desk, messages)
         self.paint = PaintPanel(desk, messages)
+        self.repeat = RepeatPanel(desk, messages)
         self.train = TrainPanel(desk, messages)
         self.clean = CleanPanel(desk, messages)
         self.objects = ObjectsPanel(desk, messages)
@@ -183,7 +185,13 @@ class SegmentationDock(QWidget):
     def _make_sections(self) -> list[Section]:
         bodies = {
             say("Image"): (self.image,),
-            say("Annotate"): (self.classes, self.locks, self.paint, self.proposals),
+            say("Annotate"): (
+                self.classes,
+                self.locks,
+                self.paint,
+                self.repeat,
+                self.proposals,
+            ),
             say("Train"): (self.train,),
             say("Result"): (
                 self.result,

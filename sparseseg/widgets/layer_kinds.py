@@ -18,6 +18,7 @@ CLEANED = "prediction, cleaned up"
 OBJECTS = "objects"
 PROPOSAL = "proposal"
 CHANGES, DOUBT = "changes", "doubt"
+AGAIN = "repeat"
 CLASSES = "sparseseg classes"
 """Where a Labels layer's metadata holds its class table, as `ClassTable.to_json`."""
 RESULT = "sparseseg result"
@@ -43,6 +44,26 @@ def annotation_layer(
         name=name_of(image, ANNOTATION),
         colormap=colormap_of(table),
         **_marked(placement, {ANNOTATION: image, CLASSES: table.to_json()}),
+    )
+    layer.n_edit_dimensions = 2
+    layer.brush_size = _brush_size(array.shape)
+    layer.selected_label = table.numbers[0]
+    return layer
+
+
+def again_layer(
+    array: "NDArray[np.uint8]",
+    table: "ClassTable",
+    placement: dict[str, Any],
+    *,
+    image: str,
+) -> Labels:
+    """Return a layer to paint on that is no annotation: nothing learns from it."""
+    layer = Labels(
+        array,
+        name=name_of(image, AGAIN),
+        colormap=colormap_of(table),
+        **_marked(placement, {RESULT: True, CLASSES: table.to_json()}),
     )
     layer.n_edit_dimensions = 2
     layer.brush_size = _brush_size(array.shape)

@@ -48,6 +48,7 @@ class Painter:
     def __init__(self, viewer: "ViewerModel", link: "LayerLink") -> None:
         self._viewer = viewer
         self._layer: Labels | None = None
+        self._instead: Labels | None = None
         self.tool: Tool | None = None
         """What fills a part of the slice at this moment, or None."""
         self.view: SliceView | None = None
@@ -63,10 +64,15 @@ class Painter:
 
     def select(self, number: int) -> None:
         """Paint with this class from now on; 0 erases."""
-        layer = self.annotation()
+        layer = self._instead or self.annotation()
         self._viewer.layers.selection.active = layer
         layer.selected_label = number
         layer.mode = "paint"
+
+    def paint_on(self, layer: "Labels | None") -> None:
+        """Paint on another layer from now on, or with None on the annotation again."""
+        self._instead = layer
+        self._viewer.layers.selection.active = layer or self._layer
 
     def turn_to(self, axis: int) -> None:
         """Show slices across an axis (0 z, 1 y, 2 x)."""

@@ -99,6 +99,20 @@ class ProjectLink(QObject):
                 lambda project: project.keep_score(name, score), lambda _: None
             )
 
+    @property
+    def repeats(self) -> "tuple[SliceScore, ...]":
+        """How well slices of the volume that is shown were painted twice."""
+        if self.project is None or not self.current:
+            return ()
+        return self.project.record_of(self.current).repeats
+
+    def keep_repeat(self, score: "SliceScore") -> None:
+        """Keep how well a slice of the volume that is shown was painted twice."""
+        if name := self.current:
+            self.errands.ask(
+                lambda project: project.keep_repeat(name, score), lambda _: None
+            )
+
     def others(self) -> Others | None:
         """Return the annotated volumes besides the one that is shown, to train on."""
         names = tuple(row.name for row in self.rows if row.slices)

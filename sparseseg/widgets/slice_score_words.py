@@ -28,7 +28,7 @@ def slice_score_words(
         "here ({classes}).",
         view=view,
         dice=score.mean_dice,
-        classes=_classes(score, table),
+        classes=class_words(score, table),
     )
     if estimate is None or estimate.mean is None:
         return measured
@@ -36,7 +36,8 @@ def slice_score_words(
     return f"{measured} {expected}"
 
 
-def _classes(score: "SliceScore", table: "ClassTable") -> str:
+def class_words(score: "SliceScore", table: "ClassTable") -> str:
+    """Name the classes with their Dice, the worst first."""
     names = {entry.number: entry.name for entry in table.classes}
     worst = sorted(score.dice.items(), key=lambda found: found[1])
     parts = [

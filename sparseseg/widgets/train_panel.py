@@ -24,11 +24,13 @@ from sparseseg.widgets.curves import TrainingCurves
 from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.past_scores import reports_of, step_of
 from sparseseg.widgets.recipe_panel import RecipePanel
+from sparseseg.widgets.repeating import agreement
 from sparseseg.widgets.rows import row_of
 from sparseseg.widgets.score_plots import ScorePlots
 from sparseseg.widgets.text import text_label
 from sparseseg.widgets.train_words import (
     advice_words,
+    agreement_words,
     all_scores,
     class_words,
     estimate_words,
@@ -177,6 +179,7 @@ class TrainPanel(QWidget):
     def _connect(self, relay: "Relay") -> None:
         relay.phase.connect(self._show_phase)
         self._desk.classes.changed.connect(self._show_names)
+        self._desk.repeating.changed.connect(self._show_names)
         self._desk.state_changed.connect(self._show_state)
         self._desk.link.opened.connect(self._show_opened)
         self._desk.project.shown.connect(self._show_model)
@@ -295,7 +298,7 @@ class TrainPanel(QWidget):
         if progress.job == "train":
             self.progress.show_progress(progress)
 
-    def _show_names(self, _table: object) -> None:
+    def _show_names(self, _table: object = None) -> None:
         self._show_words(self._session.phase)
 
     def _show_words(self, phase: Phase) -> None:
@@ -305,7 +308,8 @@ class TrainPanel(QWidget):
         found = self.estimate
         held_out = (score_words(scores), class_words(scores, table))
         estimated = estimate_words(found, table)
-        lines = (estimated,) if estimated else held_out
+        own = agreement_words(agreement(self._desk.repeating.scores))
+        lines = (estimated, own) if estimated else held_out
         words = "\n".join(filter(None, (*lines, step_words(step))))
         first = self._desk.state.reason("train") if phase is Phase.IDLE else ""
         self.status.setText(words or first or phase_words(phase))

@@ -56,6 +56,16 @@ _SHOWN = {
 }
 
 
+def agreement_words(agreement: float | None) -> str:
+    """Say how well a person repeats a slice; "" where that is not known."""
+    if agreement is None:
+        return ""
+    return say(
+        "You agree with yourself by {dice:.2f}: more cannot be expected.",
+        dice=agreement,
+    )
+
+
 def phase_words(phase: Phase) -> str:
     """Say what the session is doing."""
     return _PHASES[phase]

@@ -298,12 +298,23 @@ def test_a_project_keeps_one_score_of_a_slice(project):
         assert (told["axis"], told["mean_dice"]) == ("z", 1.0)
 
 
+def test_a_project_keeps_how_well_a_slice_was_painted_twice(project):
+    score = SliceScore(0, 2, {1: (3, 5, 5)}, "person", 0)
+    project.keep_repeat("cells", score)
+    project.close()
+    with Project(project.folder) as again:
+        assert again.record_of("cells").repeats == (score,)
+        (told,) = again.info()["volumes"][0]["repeats"]
+        assert (told["axis"], told["mean_dice"]) == ("z", 0.6)
+
+
 def test_a_project_of_an_earlier_version_has_no_scores_of_slices(project):
     path = project.folder / record.NAME
     data = json.loads(path.read_text())
-    del data["volumes"][0]["scores"]
+    del data["volumes"][0]["scores"], data["volumes"][0]["repeats"]
     path.write_text(json.dumps(data))
-    assert Record.read(project.folder).volumes[0].scores == ()
+    (volume,) = Record.read(project.folder).volumes
+    assert volume.scores == volume.repeats == ()
 
 
 def test_two_series_of_one_folder_are_two_volumes_also_when_it_moves(project, tmp_path):
