@@ -130,11 +130,17 @@ class Keeper(Generic[Work]):
         """Write what is left of all volumes, and close the project."""
         for name in list(self._recorders):
             self.leave(name)
-        self._worker.submit(self.project.close)
+        self._start(self.project.close)
         self._worker.shutdown(wait=True)
 
     def _start(self, work: Callable[[], None]) -> "Future[None]":
-        return self._worker.submit(self._telling, work)
+        try:
+            return self._worker.submit(self._telling, work)
+        except RuntimeError:  # the interpreter ends, and has ended its threads
+            self._telling(work)
+            done: Future[None] = Future()
+            done.set_result(None)
+            return done
 
     def _telling(self, work: Callable[[], None]) -> None:
         try:

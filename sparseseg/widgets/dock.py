@@ -37,6 +37,7 @@ from sparseseg.widgets.project_panel import ProjectPanel
 from sparseseg.widgets.proposal_panel import ProposalPanel
 from sparseseg.widgets.repeat_panel import RepeatPanel
 from sparseseg.widgets.result_panel import ResultPanel
+from sparseseg.widgets.same_view import LAYOUT_MS, SameView
 from sparseseg.widgets.section import Section
 from sparseseg.widgets.slice_score_words import slice_score_words
 from sparseseg.widgets.slices import SliceView
@@ -78,6 +79,7 @@ class SegmentationDock(QWidget):
         self.desk = Desk(viewer, session)
         self.messages = MessageArea()
         self.picker: ModelPicker | None = None
+        self._same: SameView | None = SameView(viewer)
         self._timers: list[QTimer] = []
         self._endings = Endings(self.desk, self.messages)
         self._searching = Background("recovery")
@@ -133,8 +135,16 @@ class SegmentationDock(QWidget):
     def showEvent(self, event: "QShowEvent") -> None:
         """Watch the window that the dock is shown in."""
         super().showEvent(event)
+        self._keep_view()
         self.guard.follow()
         join_tabs(self)
+
+    def _keep_view(self) -> None:
+        """Let the canvas show as much as before the column took room from it."""
+        same, self._same = self._same, None
+        if same is not None:
+            # Qt does not hold the object of a method.
+            QTimer.singleShot(LAYOUT_MS, lambda: same.keep())
 
     def changeEvent(self, event: QEvent) -> None:
         """Close when napari takes the dock out of its window.

@@ -28,17 +28,19 @@ from sparseseg.widgets.project_work import (
     created,
     loaded_from,
     opened,
+    report_into,
     rows_in,
     with_ledger,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sparseseg.classes import ClassTable
     from sparseseg.evaluation.slice_score import SliceScore
     from sparseseg.project.models import ProjectModel
     from sparseseg.widgets.desk import Desk
+    from sparseseg.widgets.errands import Take
     from sparseseg.widgets.ledger import LedgerCount
     from sparseseg.widgets.seat import Seat
 
@@ -52,6 +54,8 @@ class ProjectLink(QObject):
     told = Signal(str)
     shown = Signal(object)
     """The newest `ProjectModel` of a project that was opened."""
+    reported = Signal(object)
+    """The `Path` of a report that was written."""
     rules = Signal(object)
     """The `Rules` of a project that was opened."""
 
@@ -146,13 +150,7 @@ class ProjectLink(QObject):
         self._desk.link.check_free()
         if (seat := self._open_seat(name)) is None:
             folder = self._keeper.project.folder
-            # Strokes on this volume may still wait to be written.
-            self.errands.ask(
-                lambda _: None,
-                lambda _: self.errands.start(
-                    partial(loaded_from, folder, name), self._take_loaded
-                ),
-            )
+            self._after_strokes(partial(loaded_from, folder, name), self._take_loaded)
         else:
             self._show_open(seat)
 
@@ -184,6 +182,17 @@ class ProjectLink(QObject):
         """Let strokes on the visible volume replace these values only."""
         if self._keeper is not None and self.current:
             self._keeper.paint_over(self.current, values)
+
+    def report(self, path: Path) -> None:
+        """Write the report of the project into a file, with all that is painted."""
+        if (folder := self.folder) is not None:
+            self._after_strokes(
+                partial(report_into, folder, path), lambda _: self.reported.emit(path)
+            )
+
+    def _after_strokes(self, work: "Callable[[], Any]", take: "Take") -> None:
+        """Do work beside the journal, once it has the strokes that wait to be written."""
+        self.errands.ask(lambda _: None, lambda _: self.errands.start(work, take))
 
     def keep_view(self) -> None:
         """Keep what the window shows, if it is something else than before."""

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QUrl
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -49,6 +50,9 @@ class ProjectPanel(QWidget):
         self.open = self._button(
             say("Open project{dots}", dots=dots), _OPEN, self._open
         )
+        self.report = self._button(
+            say("Report{dots}", dots=dots), _REPORT, self._report
+        )
         self.undo = self._button(say("Undo"), _UNDO, lambda: desk.history.turn("undo"))
         self.redo = self._button(say("Redo"), _REDO, lambda: desk.history.turn("redo"))
         self.title = text_label(role="hint", wrap=False)
@@ -58,6 +62,7 @@ class ProjectPanel(QWidget):
         desk.link.annotation_changed.connect(self._show)
         self._project.failed.connect(messages.error)
         self._project.told.connect(messages.confirm)
+        self._project.reported.connect(self._offer_report)
         self._show()
 
     def _button(
@@ -85,7 +90,9 @@ class ProjectPanel(QWidget):
         layout.setContentsMargins(6, 6, 6, 0)
         layout.setSpacing(4)
         layout.addWidget(self.title)
-        layout.addLayout(row_of(self.undo, self.redo, self.save, self.open))
+        layout.addLayout(
+            row_of(self.undo, self.redo, self.save, self.open, self.report)
+        )
         layout.addWidget(table)
 
     def _save(self) -> None:
@@ -101,6 +108,25 @@ class ProjectPanel(QWidget):
         if path and may_lose_model(self, self._desk, _BEFORE_OPENING):
             self._project.open(Path(path))
 
+    def _report(self) -> None:
+        folder = self._project.folder
+        assert folder is not None, "the button is there with a project"
+        proposed = str(folder.with_name(f"{folder.name}.html"))
+        given, _ = QFileDialog.getSaveFileName(self, say("Write report"), proposed)
+        if given:
+            path = Path(given)
+            is_page = path.suffix.lower() in (".html", ".htm")
+            self._project.report(
+                path if is_page else path.with_name(f"{path.name}.html")
+            )
+
+    def _offer_report(self, path: Path) -> None:
+        words = say("The report was written: {path}", path=path)
+        url = QUrl.fromLocalFile(str(path.absolute()))
+        self._messages.offer(
+            words, say("Show report"), lambda: QDesktopServices.openUrl(url)
+        )
+
     def _go(self) -> None:
         row = self.volumes.currentRow()
         if 0 <= row < len(self._project.rows):
@@ -114,6 +140,7 @@ class ProjectPanel(QWidget):
         self.title.setToolTip(str(folder or ""))
         self.save.setHidden(is_open)
         self.title.setVisible(is_open)
+        self.report.setVisible(is_open)
         is_begun = self._desk.link.annotation is not None
         for widget in (self.undo, self.redo):
             widget.setVisible(is_open or is_begun)
@@ -149,6 +176,10 @@ class ProjectPanel(QWidget):
 _SAVE = say(
     "Save images, annotations and models as a project in a new folder; from then on every "
     "change is kept by itself"
+)
+_REPORT = say(
+    "Write volumes, work, models, scores and pictures as one HTML file, with sentences for a "
+    "methods section"
 )
 _BEFORE_OPENING = say(
     "The model that you trained is not saved. Save it before you open a project?"

@@ -12,6 +12,7 @@ from sparseseg.data.files import read
 from sparseseg.data.labels import SparseLabels
 from sparseseg.errors import UserError
 from sparseseg.project.project import Project
+from sparseseg.project.report import write_report
 from sparseseg.widgets.noting import noting
 from sparseseg.widgets.readers import layer_of
 
@@ -134,6 +135,12 @@ def add(project: Project, given: VolumeToSave) -> str:
     known = tuple(c for c in given.table.classes if c.number in used)
     labels = SparseLabels(given.annotation.copy(), table=ClassTable(known))
     return project.add_volume(given.volume, labels, path=path).name
+
+
+def report_into(folder: Path, path: Path) -> None:
+    """Write the report of a project; it may be open elsewhere."""
+    with Project(folder, read_only=True) as project:
+        write_report(project, path)
 
 
 def rows_in(folder: Path) -> list[Row]:

@@ -11,6 +11,7 @@ from sparseseg.errors import UserError
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.planes import ThreePlanes
 from sparseseg.widgets.planes.lines import lines_in
+from sparseseg.widgets.same_view import LAYOUT_MS
 from sparseseg.widgets.slices import SliceView, point_in, shown_axis, visible_slice
 from tests.widgets.conftest import SHAPE
 
@@ -204,8 +205,11 @@ def test_a_window_shows_the_planes_beside_its_canvas(
     dock = SegmentationDock(viewer, session=session)
     viewer.window.add_dock_widget(dock, name="Sparse segmentation")
     dock.classes.new.click()
+    QTest.qWait(2 * LAYOUT_MS)
+    before = viewer.scene.camera.zoom
     dock.paint.planes.click()
-    QApplication.processEvents()
+    QTest.qWait(2 * LAYOUT_MS)
+    assert viewer.scene.camera.zoom < before  # as much is seen on a smaller canvas
     assert len(dock.planes._views) == 2
     assert "Other planes" in viewer.window.dock_widgets
     viewer.layers.remove(dock.desk.link.annotation)  # a list that changes meanwhile
@@ -217,6 +221,7 @@ def test_a_window_shows_the_planes_beside_its_canvas(
     assert dock.desk.link.arrays.annotation[3, 10, 10] == 1
     dock.paint.planes.click()
     assert not dock.planes.is_shown
+    assert viewer.scene.camera.zoom == pytest.approx(before)
     dock.paint.planes.click()
     QApplication.processEvents()
     dock.close()

@@ -494,3 +494,20 @@ def test_the_score_of_a_completed_slice_comes_back_with_the_project(
     dock.desk.painter.go_to(SliceView(0, 3))
     assert "Dice of 1.00 here" in dock.paint.ledger.visible.text()
     dock.close()
+
+
+def test_the_report_has_what_was_painted_a_moment_ago(
+    saved, tmp_path, qtbot, monkeypatch
+):
+    path = tmp_path / "report.html"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    saved.desk.link.arrays.annotation[4] = 1
+    saved.desk.look()
+    with qtbot.waitSignal(saved.desk.project.reported):
+        saved.project.report.click()
+    assert "on 1 slice," in path.read_text(encoding="utf-8")
+    assert saved.messages.texts[0] == f"The report was written: {path}"
+
+
+def test_there_is_no_report_without_a_project(dock):
+    assert dock.project.report.isHidden()

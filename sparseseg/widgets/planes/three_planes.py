@@ -12,6 +12,7 @@ from sparseseg.language import say
 from sparseseg.widgets.planes import lines
 from sparseseg.widgets.planes.mirror import Mirror
 from sparseseg.widgets.planes.zoom import LinkedZoom
+from sparseseg.widgets.same_view import LAYOUT_MS, SameView
 from sparseseg.widgets.slices import point_in, visible_slice
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from sparseseg.widgets.slices import SliceView
 
 _TITLE = say("Other planes")
-_LAYOUT_MS = 200
 _SOON_MS = 20
 _SHARE = 0.4
 """Of the width of napari's canvas, for the other planes."""
@@ -50,6 +50,7 @@ class ThreePlanes(QObject):
         self._window: QWidget | None = None
         self._beside: QDockWidget | None = None
         self._zoom: LinkedZoom | None = None
+        self._same: SameView | None = None
         self.mirrors: list[Mirror] = []
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._draw_lines)
@@ -125,6 +126,9 @@ class ThreePlanes(QObject):
             self._zoom.close()
             self._zoom = None
         self._close_views()
+        if self._same is not None:
+            self._same.give_back()
+            self._same = None
         for mirror in self.mirrors:
             mirror.close()
         self.mirrors = []
@@ -248,6 +252,7 @@ class ThreePlanes(QObject):
     def _dock_views(
         self, viewer: "napari.viewer.Viewer", beside: "QWidget | None"
     ) -> None:
+        self._same = SameView(viewer)
         self._views = [QtViewer(mirror.model) for mirror in self.mirrors]
         splitter = QSplitter(Qt.Orientation.Vertical)
         for view in self._views:
@@ -259,11 +264,13 @@ class ThreePlanes(QObject):
         dock.destroyed.connect(self._on_destroyed)
         self._beside = _put_left(dock, beside)
         dock.visibilityChanged.connect(self._on_visible)
-        QTimer.singleShot(_LAYOUT_MS, self._fit)
+        QTimer.singleShot(LAYOUT_MS, self._fit)
 
     def _fit(self) -> None:
         """Show all of each plane, once the canvases have their sizes."""
         if self._zoom is not None:
+            if self._same is not None:
+                self._same.keep()
             self._zoom.fit([mirror.model for mirror in self.mirrors])
 
     def _on_visible(self, _is_visible: bool) -> None:
