@@ -28,6 +28,8 @@ from sparseseg.postprocessing.objects import (
 )
 
 _BODY = 500
+_VOXEL = 1e-9
+"""A volume below that of any voxel: nothing is left out."""
 # The number whose objects are meant: of the ovule's cells the walls are the class.
 _CASES = {
     "fl_ovule_nuclei/n1135": 1,
@@ -62,6 +64,7 @@ def measure(case: Path, number: int, args: argparse.Namespace) -> None:
         "parts": found(mask, spacing, "parts"),
         "touching": found(mask, spacing, "touching"),
         "slices": found(mask, spacing, "slices"),
+        "with dust": found(mask, spacing, "touching", smallest=_VOXEL),
         "scikit": gallery(mask),
     }
     rows = {}
@@ -104,8 +107,10 @@ def predicted(case: Path, labels: NDArray, minutes: float) -> NDArray:
     return model.predict(volume, labels=marks).labels
 
 
-def found(mask: NDArray, spacing: tuple[float, ...], method: str) -> NDArray:
-    settings = ObjectSettings(method=method)
+def found(
+    mask: NDArray, spacing: tuple[float, ...], method: str, smallest: float = 0.0
+) -> NDArray:
+    settings = ObjectSettings(method=method, smallest=smallest)
     return find_objects(
         mask.astype(np.uint8), spacing=spacing, settings=settings
     ).instances

@@ -9,7 +9,7 @@ from sparseseg.cli.flags import add_fields, fields
 from sparseseg.cli.outputs import check_image_name, make_room
 from sparseseg.cli.progress import bar
 from sparseseg.errors import UserError
-from sparseseg.language import say
+from sparseseg.language import say, say_count
 from sparseseg.settings.objects import ObjectSettings
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _run(arguments: Namespace) -> Answer:
     data: dict[str, Any] = {
         "objects": len(found.classes),
         "sizes": list(found.sizes),
+        "left_out": found.left_out,
         "unit": volume.unit,
         "output": str(arguments.output),
     }
@@ -81,7 +82,8 @@ def _run(arguments: Namespace) -> Answer:
             "{count} objects in {output}",
             count=len(found.classes),
             output=arguments.output,
-        )
+        ),
+        *_left_out(found),
     ]
     if table is not None:
         table.write(arguments.table)
@@ -90,6 +92,18 @@ def _run(arguments: Namespace) -> Answer:
     if truth is not None:
         lines.append(_scored(found, truth, data))
     return Answer(data, "\n".join(lines))
+
+
+def _left_out(found: "Found") -> list[str]:
+    if not found.left_out:
+        return []
+    return [
+        say_count(
+            "{count} smaller one was left out: --smallest says what is too small",
+            "{count} smaller ones were left out: --smallest says what is too small",
+            found.left_out,
+        )
+    ]
 
 
 def _check_outputs(arguments: Namespace) -> None:

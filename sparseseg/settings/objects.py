@@ -49,7 +49,13 @@ class ObjectSettings:
         },
     ] = 0.5
     smallest: Annotated[
-        float, {"help": say("the volume below which an object is left out")}
+        float,
+        {
+            "help": say(
+                "the volume below which an object is left out; 0 takes a fiftieth of the "
+                "median of each class"
+            )
+        },
     ] = 0.0
 
     def __post_init__(self) -> None:

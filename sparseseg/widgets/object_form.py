@@ -29,6 +29,7 @@ class ObjectForm(QWidget):
         self.size.setSpecialValueText(say("estimated"))
         self.smoothness, self.overlap = _number(0.0, 1.0, 0.05), _number(0.0, 1.0, 0.05)
         self.smallest = _number(0.0, 1e12, 1.0)
+        self.smallest.setSpecialValueText(say("estimated"))
         self.method.setMinimumWidth(_NARROWEST)
         self.ending = QComboBox()
         self.ending.addItems(MESH_ENDINGS)

@@ -167,6 +167,8 @@ class ObjectsPanel(QWidget):
         words = say_count(
             "{count} object was found.", "{count} objects were found.", count
         )
+        if found.left_out:
+            words = f"{words} {_too_small(found.left_out)}"
         undo = partial(self._undo, arrays, before, classes)
         self._messages.offer(words, say("Undo"), undo)
 
@@ -225,6 +227,14 @@ class ObjectsPanel(QWidget):
         for button in (self.find, self.measure, self.save, self.mesh):
             button.setEnabled(not busy)
         self.running.setVisible(busy)
+
+
+def _too_small(count: int) -> str:
+    return say_count(
+        "{count} smaller one was left out.",
+        "{count} smaller ones were left out.",
+        count,
+    )
 
 
 _NO_OBJECTS = template("There are no objects yet: press Find objects first.")

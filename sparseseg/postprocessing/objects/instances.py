@@ -28,6 +28,8 @@ Instances = NDArray[np.uint32]
 
 _REACH = 0.3
 """In diameters: no two centres of objects lie nearer than this along an axis."""
+_DUST = 0.02
+"""Of the median number of voxels; chosen on one volume of nuclei, checked on others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,8 @@ class Found:
     """Of object 1, 2, ..."""
     sizes: tuple[float, ...]
     """The usual diameter by which each class was divided; 0 where none was used."""
+    left_out: int
+    """How many objects were too small."""
 
 
 def find_objects(
@@ -70,16 +74,18 @@ def finding(
     instances = np.zeros(labels.shape, np.uint32)
     owners: list[int] = []
     sizes: list[float] = []
+    left_out = 0
     for number in wanted:
         mask = labels == number
         if not mask.any():
             raise UserError(_missing(number, labels))
         numbers, size = _divided(mask, spacing, chosen)
-        kept = _kept(numbers, chosen.smallest / prod(spacing))
+        kept, small = _kept(numbers, chosen.smallest / prod(spacing))
         instances[kept > 0] = kept[kept > 0] + len(owners)
         owners += [number] * int(kept.max())
         sizes.append(size)
-        yield Found(instances, np.array(owners, int), tuple(sizes))
+        left_out += small
+        yield Found(instances, np.array(owners, int), tuple(sizes), left_out)
     if not wanted:
         raise UserError("the labels hold no class: nothing but 0")
 
@@ -160,11 +166,15 @@ def _links(
     return linked
 
 
-def _kept(numbers: NDArray[Any], least: float) -> NDArray[np.uint32]:
-    """Return objects of so many voxels at least, with numbers from 1 without gaps."""
+def _kept(numbers: NDArray[Any], least: float) -> tuple[NDArray[np.uint32], int]:
+    """Return objects of so many voxels at least, and how many others there were.
+
+    The numbers run from 1 without gaps. Without `least`, what has less than a fiftieth
+    of the median is dust: dust itself only lowers the median.
+    """
     counts = np.bincount(numbers.ravel().astype(np.int64))
     counts[0] = 0
-    keep = (counts > 0) & (counts >= least)
+    there = counts > 0
+    keep = there & (counts >= (least or _DUST * np.median(counts[there])))
     new = np.where(keep, np.cumsum(keep), 0).astype(np.uint32)
-    kept: NDArray[np.uint32] = new[numbers]
-    return kept
+    return new[numbers], int(there.sum() - keep.sum())

@@ -69,6 +69,22 @@ def test_small_objects_are_left_out_and_numbers_have_no_gap() -> None:
     assert found.instances[0, 0].tolist() == [0, 0, 1, 1, 0, 2, 2, 2, 0]
 
 
+def test_dust_is_left_out_unless_a_volume_is_given() -> None:
+    labels = np.zeros((1, 4, 120), np.uint8)
+    labels[0, :, 0:30] = labels[0, :, 32:62] = 1  # 120 voxels each
+    labels[0, 0, 64:66], labels[0, 0, 70:73] = 1, 1  # a fiftieth is 2.4
+    found = find_objects(labels, spacing=CUBES, settings=ObjectSettings(method="parts"))
+    # The median of 120, 120, 3 and 2 is 61.5, a fiftieth 1.23: dust lowers the bar.
+    assert (len(found.classes), found.left_out) == (4, 0)
+    labels[0, :, 80:110] = 1
+    found = find_objects(labels, spacing=CUBES, settings=ObjectSettings(method="parts"))
+    assert (len(found.classes), found.left_out) == (4, 1)
+    assert found.instances[0, 0, [64, 70]].tolist() == [0, 3]
+    settings = ObjectSettings(method="parts", smallest=0.5)
+    found = find_objects(labels, spacing=CUBES, settings=settings)
+    assert (len(found.classes), found.left_out) == (5, 0)
+
+
 def test_cells_within_walls_are_the_objects_of_class_0() -> None:
     walls = np.zeros((9, 9, 17), np.uint8)
     walls[:, :, 8] = 1
@@ -80,7 +96,7 @@ def test_cells_within_walls_are_the_objects_of_class_0() -> None:
 @pytest.mark.parametrize("method", ["parts", "touching", "slices"])
 def test_every_voxel_of_a_class_belongs_to_one_object(method) -> None:
     labels = np.random.default_rng(0).integers(0, 3, (6, 20, 20)).astype(np.uint8)
-    settings = ObjectSettings(method=method)
+    settings = ObjectSettings(method=method, smallest=0.1)
     for step in finding(labels, spacing=(2.0, 1.0, 1.0), settings=settings):
         found = step
     assert np.array_equal(found.instances > 0, labels > 0)
