@@ -7,7 +7,7 @@ annotated slices of the same run. `--fit` computes the width that holds so many 
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +118,12 @@ def _measured(key: Row, args: argparse.Namespace) -> Row:
         steps=key["steps"], minutes=key["minutes"], seed=key["seed"]
     )
     model = create([(case.volume, labels)], settings)
-    spent = _Spent()
-    begin = time.perf_counter()
-    for step in train(model, [(case.volume, labels)], settings):
+    clock = CLOCKS[args.clock]
+    spent = _Spent(clock)
+    begin = clock()
+    for step in train(model, [(case.volume, labels)], settings, seconds=clock):
         steps = step.step
-    trained = time.perf_counter() - begin
+    trained = clock() - begin
     job = Job(extras=frozenset({"uncertainty"}))
     found = finished(segment(model, case.volume, job, labels=labels))
     told = found.estimate.to_json()
@@ -156,14 +157,14 @@ def _case(key: Row, args: argparse.Namespace) -> volumes.Case:
 class _Spent:
     """The seconds that estimates take within a training."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self.seconds = 0.0
         own = gathering.gather
 
         def timed(*arguments: Any, **options: Any) -> Any:
-            begin = time.perf_counter()
+            begin = now()
             found = yield from own(*arguments, **options)
-            self.seconds += time.perf_counter() - begin
+            self.seconds += now() - begin
             return found
 
         trainee.gather = timed
