@@ -16,6 +16,8 @@ from sparseseg.widgets.background import Background
 if TYPE_CHECKING:
     from sparseseg.widgets.desk import Desk
 
+MOMENT = "-step-"
+"""What joins the name of a model and a step, in the name of a moment."""
 _MOST = 4
 
 
@@ -98,5 +100,5 @@ def _copied(folder: Path, number: str, image: str) -> ProjectModel | None:
     if model is None:
         return None
     step = model.history.get("step", 0)
-    named = path.rename(kept / f"{number}-step-{step}.safetensors")
+    named = path.rename(kept / f"{number}{MOMENT}{step}.safetensors")
     return replace(model, name=named.stem, path=named, volumes=(image,))

@@ -21,7 +21,7 @@ from sparseseg.project.models import ProjectModel, models_in, next_path, read_mo
 from sparseseg.session.events import Phase
 from sparseseg.session.messages import SNAPSHOT
 from sparseseg.widgets.background import Background
-from sparseseg.widgets.moments import Moments
+from sparseseg.widgets.moments import MOMENT, Moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -242,7 +242,7 @@ def learned_the_same(model: ProjectModel, other: ProjectModel) -> bool:
 
 def _in_order(model: ProjectModel) -> tuple[str, int]:
     """Sort models by number, and what is from within a training before its end."""
-    number, _, step = model.name.partition("-step-")
+    number, _, step = model.name.partition(MOMENT)
     return number, int(step) if step.isdigit() else sys.maxsize
 
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sparseseg.language import say, say_count, template
+from sparseseg.widgets.moments import MOMENT
 from sparseseg.widgets.slices import SliceView
 
 if TYPE_CHECKING:
@@ -16,10 +17,16 @@ _MOST = 4
 
 def model_words(model: "ProjectModel", *, in_use: bool) -> str:
     """Say in a short line how good a model is."""
-    quality = quality_words(model)
+    quality, name = quality_words(model), short_name(model)
     if in_use:
-        return say("{name}, in use: {quality}", name=model.name, quality=quality)
-    return f"{model.name}: {quality}"
+        return say("{name}, in use: {quality}", name=name, quality=quality)
+    return f"{name}: {quality}"
+
+
+def short_name(model: "ProjectModel") -> str:
+    """Return the name of a model; of a moment of a training, the step."""
+    _, _, step = model.name.partition(MOMENT)
+    return say("at step {step}", step=step) if step else model.name
 
 
 def training_words(model: "ProjectModel") -> str:
@@ -52,8 +59,7 @@ def overtaken_words(found: "Overtaken") -> str:
     }
     if found.is_kept:
         return say(
-            "The new model has {new}, less than {name} with {old} from the same slices. "
-            "So {name} stays in use, and both are kept.",
+            "{name} stays in use: it has {old}, the new model {new} from the same slices.",
             **values,
         )
     return say(

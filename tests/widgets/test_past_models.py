@@ -118,7 +118,7 @@ def test_a_better_model_of_the_same_slices_stays_in_use(
 ):
     train(qtbot, opened, 0.85)
     train(qtbot, opened, 0.80)
-    assert "less than model-001 with Dice 0.85" in messages.texts[0]
+    assert "model-001 stays in use: it has Dice 0.85" in messages.texts[0]
     assert session.calls[-1][1].name == "model-001.safetensors"
     assert opened.past.current == "model-001"
     assert rows(panel)[1].startswith("model-001, in use")
@@ -155,8 +155,8 @@ def test_what_is_estimated_while_training_can_be_gone_back_to(
     train(qtbot, opened, 0.80)  # its end is the moment of step 300
     assert rows(panel) == [
         "model-001, in use: Dice 0.80 (0.78 to 0.82)",
-        "model-001-step-200: Dice 0.75 (0.73 to 0.77)",
-        "model-001-step-100: Dice 0.70 (0.68 to 0.72)",
+        "at step 200: Dice 0.75 (0.73 to 0.77)",
+        "at step 100: Dice 0.70 (0.68 to 0.72)",
     ]
     select(panel, 2)
     panel.back.click()
