@@ -30,6 +30,12 @@ A network may know what no walker ever reaches; where it errs, the walker often 
 A forest counts most beside a network, which is too sure if it knows a few slices.
 """
 
+
+def without_annotation(recipe: Answering) -> Method:
+    """Return what answers in a volume that nobody annotated: a forest helps if there is one."""
+    return "forest" if recipe.has_classifiers else "network"
+
+
 UNGUIDED: tuple[Method, ...] = ("unguided", "forest")
 """Methods whose network sees the image alone."""
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.engine.mixing import mix_of, without_annotation
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.score.blind import BlindSlice, blind_slices
@@ -21,7 +22,7 @@ from sparseseg.engine.sparing import spared_volumes
 from sparseseg.engine.told import evaluated
 from sparseseg.evaluation.elsewhere import Elsewhere
 from sparseseg.evaluation.matching import FAR, only_far
-from sparseseg.progress import LeftOut, Score
+from sparseseg.progress import LeftOut, Method, Score
 from sparseseg.recipes import Scene
 
 _SLICES = 6  # of a left-out volume that are scored
@@ -29,9 +30,12 @@ _VOLUMES = 3  # that are left out: each takes seconds
 
 
 def by_slices(score: Score) -> dict[str, Any] | None:
-    """Return the score of the network without guidance on held-out slices, if any."""
-    found = score.measures.get("unguided", score.measures.get("network"))
-    return None if found is None else _told(found, score.slices, "slices")
+    """Return the score on held-out slices of what sees the image alone, if any."""
+    alone: tuple[Method, ...] = ("forest", "unguided", "network")
+    for method in alone:
+        if method in score.measures:
+            return _told(score.measures[method], score.slices, "slices")
+    return None
 
 
 def by_volume(model: Model, slices: Sequence[BlindSlice]) -> dict[str, Any]:
@@ -46,7 +50,9 @@ def elsewhere(
     model: Model, scenes: Sequence[Scene], slices: Sequence[BlindSlice]
 ) -> Elsewhere:
     """Return what slices that a stand-in had not seen say of other volumes."""
-    found = summed_up(model, scenes, slices, only_far(), "network")
+    found = summed_up(
+        model, scenes, slices, only_far(), without_annotation(model.recipe)
+    )
     count = len(scenes)
     return Elsewhere(found, "slices" if count == 1 else "volume", count)
 
@@ -60,7 +66,9 @@ def blind_elsewhere(
     no volume can be spared.
     """
     if len(scenes) == 1:
-        slices = yield from blind_slices(model, scenes, "unguided")
+        slices = yield from blind_slices(
+            model, scenes, without_annotation(model.recipe)
+        )
         return [replace(one, distances=_far(one.target)) for one in slices]
     found: list[BlindSlice] = []
     places = spared_volumes(scenes) if model.recipe.has_classifiers else []
@@ -86,7 +94,10 @@ def _without(
 def _answered(model: Model, scene: Scene, where: AnnotatedSlice) -> BlindSlice:
     box = Box.plane(scene.volume.shape, where.axis, where.index)
     target = scene.target(box).cpu().numpy()
-    found = network_probabilities(model, scene.without(scene.slices), box).cpu().numpy()
+    bare = scene.without(scene.slices)
+    answer = network_probabilities(model, bare, box)
+    mix = mix_of(without_annotation(model.recipe), model, bare, None)
+    found = (mix(answer, box) if mix else answer).cpu().numpy()
     labelled = target >= 0
     truth = target[labelled].astype(np.intp)
     return BlindSlice(str(where), found[:, labelled], truth, _far(truth))

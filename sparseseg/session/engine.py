@@ -18,7 +18,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
 from sparseseg.engine.output import Output
 from sparseseg.engine.prediction import predict
-from sparseseg.engine.segment import Job, segment
+from sparseseg.engine.segment import Job, best_method, segment
 from sparseseg.engine.training import work
 from sparseseg.errors import UserError
 from sparseseg.evaluation.estimate import DiceEstimate
@@ -88,6 +88,13 @@ class Engine:
         job = Job(method=method)
         found = yield from segment(model, volume, job, labels=labels, into=out)
         self._doubt, self._estimate = found.doubt, found.estimate
+
+    def possible(self, method: Method) -> Method:
+        """Return a method, or what answers where nothing of the volume is annotated."""
+        _, labels = self._case
+        if labels.slices():
+            return method
+        return best_method(self._pruned(), is_annotated=False)
 
     @property
     def answers(self) -> bool:

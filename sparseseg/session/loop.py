@@ -165,7 +165,7 @@ class WorkLoop:
     def _(self, request: Load) -> None:
         self._engine.load(request.path)
         self._send(Rules(self._engine.rules))
-        self._show("network", step=0)
+        self._show(self._engine.possible("network"), step=0)
         self._is_unsaved = True
         self._settle()
         self._send(
@@ -175,7 +175,7 @@ class WorkLoop:
     @_handle.register
     def _(self, request: Restore) -> None:
         self._engine.load(self._assignment.snapshot)
-        self._show(request.method, step=request.step)
+        self._show(self._engine.possible(request.method), step=request.step)
 
     @_handle.register
     def _(self, request: Stop) -> None:

@@ -47,6 +47,10 @@ class EngineContract(Protocol):
         """Write into prediction and uncertainty, and yield each tile once written."""
         ...
 
+    def possible(self, method: Method) -> Method:
+        """Return a method, or what answers where nothing of the volume is annotated."""
+        ...
+
     @property
     def answers(self) -> bool:
         """Whether the network of the model at hand says something already."""

@@ -43,7 +43,7 @@ def test_one_volume_is_scored_without_guidance_on_its_held_out_slices():
     found = history["other_volume"]
     assert found["left_out"] == "slices"
     assert found["slices"] == history["held_out"]["slices"]
-    assert found["mean_iou"] == history["held_out"]["unguided"]["mean_iou"]
+    assert found["mean_iou"] == history["held_out"]["forest"]["mean_iou"]
 
 
 @pytest.mark.slow

@@ -1,9 +1,12 @@
 """The job itself: what is wanted of it, and what it leaves as it was."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sparseseg.engine.output import Output
+from sparseseg.engine.prediction import ThisProcess
 from sparseseg.engine.segment import (
     BASE_BYTES,
     Job,
@@ -120,3 +123,33 @@ def test_the_method_is_the_one_that_did_best(model, history, is_annotated, metho
     model.history = history
 
     assert best_method(model, is_annotated=is_annotated) == method
+
+
+def test_a_volume_that_nobody_annotated_has_the_answer_of_the_forest(model, case):
+    volume, labels = case
+    model.history["without_annotation"] = "forest"
+    alone = finished(segment(model, volume))
+    forest = finished(segment(model, volume, Job(method="forest")))
+
+    assert alone.method == "forest"
+    np.testing.assert_array_equal(alone.labels, forest.labels)
+    assert finished(segment(model, volume, labels=labels)).method == "network"
+
+
+def test_workers_give_the_answer_of_the_forest_too(model, case):
+    volume = case[0]
+    model.history["without_annotation"] = "forest"
+    wanted = Job(extras=frozenset({"probabilities"}))
+    here = finished(segment(model, volume, wanted))
+    workers = ThisProcess(model, volume)
+    there = finished(segment(model, volume, wanted, workers=workers))
+    network = finished(segment(model, volume, replace(wanted, method="network")))
+
+    np.testing.assert_array_equal(there.probabilities, here.probabilities)
+    assert (network.probabilities != here.probabilities).any()
+
+
+@pytest.mark.parametrize("recorded", [None, "network", "walker", 3])
+def test_models_that_do_not_ask_for_a_forest_answer_by_the_network(model, recorded):
+    model.history["without_annotation"] = recorded
+    assert best_method(model, is_annotated=False) == "network"

@@ -97,6 +97,9 @@ class Engine:
     def rules(self) -> tuple[str, ...]:
         return self._rules
 
+    def possible(self, method: Method) -> Method:
+        return method
+
     @property
     def unlike(self) -> str:
         return "the volume is unlike" if self.volume.name == "unlike" else ""
