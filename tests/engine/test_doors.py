@@ -18,7 +18,6 @@ from sparseseg.engine.model import Model
 from sparseseg.engine.output import Output
 from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.engine.training import train
-from sparseseg.errors import Note
 from sparseseg.progress import Method
 from sparseseg.session.engine import Engine
 from sparseseg.session.shared import SharedArrays
@@ -76,8 +75,7 @@ def by_batch(folder: Path) -> np.ndarray:
 
 def by_method_of_the_model(folder: Path) -> np.ndarray:
     model = sparseseg.open_model(str(folder / "model.safetensors"))
-    with pytest.warns(Note, match="a class on 0.00%"):  # the rules leave nothing
-        return model.predict(read(folder / "image.tif")).labels
+    return model.predict(read(folder / "image.tif")).labels
 
 
 def by_arrays(folder: Path) -> np.ndarray:
@@ -99,7 +97,8 @@ def by_window(
     engine = Engine()
     engine.open(volume, painted)
     engine.load(folder / "model.safetensors")
-    for _ in engine.predict(arrays, box=Box.whole(SHAPE), method=method):
+    shown = engine.possible(method)
+    for _ in engine.predict(arrays, box=Box.whole(SHAPE), method=shown):
         pass
     return arrays.prediction
 
