@@ -20,6 +20,7 @@ from sparseseg.engine.score.blind import Answers, left_out
 from sparseseg.engine.score.folds import folds
 from sparseseg.engine.sparing import Slices
 from sparseseg.evaluation import evaluate
+from sparseseg.nn.trees import RARE
 from sparseseg.progress import Method
 from sparseseg.recipes import Scene
 
@@ -158,8 +159,26 @@ def _kept(
         found = answer.cpu().numpy()
         index = model.recipe.decided(model.plan, found)
         decided[method] = index[labelled].astype(np.uint8)
-        surprise[method] = _surprise(found[:, labelled], truth)
+        natural = uncorrected(method, found[:, labelled], scene.counts)
+        surprise[method] = _surprise(natural, truth)
     return SliceAnswers(scene.volume, where, truth, decided, surprise)
+
+
+def uncorrected(
+    method: Method, probabilities: NDArray[np.float32], counts: Sequence[int]
+) -> NDArray[np.float32]:
+    """Take back what trees add for rare outputs (k, n), of which there are `counts`.
+
+    It makes them find more. It does not make them know more, as it would seem where each
+    output counts the same.
+    """
+    power = RARE * SHARES[method].get("trees", 0.0)
+    if not power:
+        return probabilities
+    frequent = np.maximum(counts, 1).astype(np.float32) ** power
+    found: NDArray[np.float32] = probabilities * frequent[:, None]
+    found /= found.sum(0)
+    return found
 
 
 def _surprise(probabilities: NDArray[np.float32], truth: Outputs) -> Floats:

@@ -11,6 +11,7 @@ _SAMPLES = 20_000  # that each tree grows from at most
 _TRIED = 6  # cuts at each node
 _FEWEST = 5  # samples on each side of a cut
 _PRIOR = 1.0  # samples of which each leaf has the shares of all
+RARE = 0.5  # the power of how frequent an output is at all, that its share is over
 
 Pixels = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -22,8 +23,9 @@ class Trees(nn.Module):
     A cut of a node lies between two of its samples, drawn at random; the best of a few
     is taken. Nodes are numbered as in a heap, so that all trees are walked at once. A
     node that is not cut sends everything to the left. A leaf has how frequent each output
-    is there, over the square root of how frequent it is at all: half a correction of the
-    prior (Saerens et al., Neural Computation 2002), without which rare outputs are lost.
+    is there, over the square root (`RARE`) of how frequent it is at all: half a correction
+    of the prior (Saerens et al., Neural Computation 2002), without which rare outputs are
+    lost.
     """
 
     def __init__(self, channels: int, outputs: int, *, count: int = _TREES) -> None:
@@ -117,7 +119,7 @@ class _Grower:
         """Return how much there is of each output (leaves, k), of so many drawn (k)."""
         known = leaves * (self._all * drawn.sum() / np.maximum(drawn, 1))
         known += _PRIOR * self._all
-        frequent = np.sqrt(np.where(self._all > 0, self._all, 1))
+        frequent = np.where(self._all > 0, self._all, 1) ** RARE
         shares = known / known.sum(1, keepdims=True) / frequent
         found: Pixels = shares.astype(np.float32)
         return found
