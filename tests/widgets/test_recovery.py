@@ -76,6 +76,14 @@ def test_a_layer_without_a_channel_axis_is_the_same_image():
     assert content_of(array) == content_of(array[None])
 
 
+def test_an_array_of_zarr_is_the_same_image(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    array = np.arange(60, dtype=np.uint8).reshape(SHAPE)
+    stored = zarr.create_array(str(tmp_path / "a.zarr"), data=array)
+
+    assert content_of(stored) == content_of(array)
+
+
 def test_nothing_is_written_while_nothing_changes(home):
     autosave = Autosave(unlabelled(np.zeros(SHAPE, np.uint8)), volume(), plain)
 
