@@ -74,7 +74,7 @@ def main() -> None:
                 with get_context("spawn").Pool(1) as pool:
                     measured = pool.apply(measure, (Size(**{axis: value}),))
                 records.append(args.out, {**key, **measured})
-        print(axis, json.dumps(powers(_points(args.out, axis), axis)))
+        print(axis, json.dumps(powers(points(args.out, axis), axis)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -142,7 +142,7 @@ def _case(size: Size, seed: int) -> Case:
     return volume, SparseLabels(annotation, table=sample.table)
 
 
-def _points(path: Path, axis: str) -> list[dict[str, Any]]:
+def points(path: Path, axis: str) -> list[dict[str, Any]]:
     """Return the measured points of an axis, the smallest first."""
     found = [row for row in records.rows(path) if row["axis"] == axis]
     return sorted(found, key=lambda row: row["value"])

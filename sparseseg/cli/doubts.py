@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparseseg.cli.command import Answer, Command
-from sparseseg.cli.flags import add_device
+from sparseseg.cli.flags import add_count, add_device
 from sparseseg.cli.inputs import add_numbering, read_annotation, say_what_differs
 from sparseseg.cli.outputs import check_image_name, make_room
-from sparseseg.errors import UserError
 from sparseseg.language import say
 
 if TYPE_CHECKING:
@@ -23,13 +22,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument("image", metavar="IMAGE", help=say("a volume"))
     parser.add_argument("annotation", metavar="ANNOTATION", help=say("its annotation"))
-    parser.add_argument(
-        "--count",
-        type=int,
-        default=_COUNT,
-        metavar="N",
-        help=say("how many places at most (default: {count})", count=_COUNT),
-    )
+    add_count(parser, say("how many places at most"), _COUNT)
     parser.add_argument(
         "-o",
         dest="output",
@@ -48,8 +41,6 @@ def _run(arguments: Namespace) -> Answer:
     from sparseseg.nn.device import choose_device
     from sparseseg.reporting.doubtful import place_in_words
 
-    if arguments.count < 1:
-        raise UserError("--count is 1 or more, got {count}", count=arguments.count)
     given = (arguments.model, arguments.image, arguments.annotation)
     if arguments.output is not None:
         check_image_name(arguments.output)

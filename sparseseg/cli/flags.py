@@ -104,6 +104,19 @@ def add_device(parser: ArgumentParser) -> None:
     )
 
 
+def add_count(parser: ArgumentParser, words: str, default: int) -> None:
+    """Give a parser `--count`: how many of what is found are told."""
+    parser.add_argument(
+        "--count", type=_count, default=default, metavar="N", help=_help(words, default)
+    )
+
+
+def _count(words: str) -> int:
+    if not words.isdecimal() or int(words) < 1:
+        raise UserError("--count is 1 or more, got {count}", count=words)
+    return int(words)
+
+
 def pair(words: str) -> tuple[str, str]:
     """Read NAME=VALUE."""
     name, equals, value = words.partition("=")

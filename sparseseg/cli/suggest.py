@@ -3,9 +3,8 @@
 from argparse import ArgumentParser, Namespace
 
 from sparseseg.cli.command import Answer, Command
-from sparseseg.cli.flags import add_device
+from sparseseg.cli.flags import add_count, add_device
 from sparseseg.cli.inputs import add_numbering, read_annotation, say_what_differs
-from sparseseg.errors import UserError
 from sparseseg.language import say
 
 
@@ -19,13 +18,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         metavar="MODEL",
         help=say("a file, or an id of `models`, whose expected errors count as well"),
     )
-    parser.add_argument(
-        "--count",
-        type=int,
-        default=3,
-        metavar="N",
-        help=say("how many slices (default: 3)"),
-    )
+    add_count(parser, say("how many slices"), 3)
     add_numbering(parser)
     add_device(parser)
 
@@ -36,8 +29,6 @@ def _run(arguments: Namespace) -> Answer:
     from sparseseg.models.opening import open_model
     from sparseseg.nn.device import choose_device
 
-    if arguments.count < 1:
-        raise UserError("--count is 1 or more, got {count}", count=arguments.count)
     volume = read(arguments.image)
     labels = read_annotation(arguments.annotation, volume, arguments)
     model = open_model(arguments.model) if arguments.model else None

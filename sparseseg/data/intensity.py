@@ -233,9 +233,9 @@ def wants_window(channels: Sequence[NDArray[Any]], choice: str) -> bool:
 
 
 def is_ct(channel: NDArray[Any]) -> bool:
-    """Tell whether grey values are like Hounsfield units: air is about -1000."""
+    """Tell whether grey values are like Hounsfield units: from air, -1000, beyond water, 0."""
     low, high = float(channel.min()), float(channel.max())
-    return -3100 < low < -500 and high < 5000
+    return -3100 < low < -500 and 0 < high < 5000
 
 
 def _ends(sample: NDArray[np.float64], share: float) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from sparseseg.data.intensity import (
     GreyCurve,
     channel_of,
     equalising,
+    is_ct,
     own_scale,
     painted_greys,
     rescaling,
@@ -187,3 +188,11 @@ def test_of_a_painted_plane_only_the_part_round_the_paint_is_read():
     found = painted_greys(OnDisk(source, "zyx"), 0, painted, [1])
     np.testing.assert_array_equal(found, NOISE[2, 1:3, 4])
     assert source.read == 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "found"),
+    [(-1024, 1500, True), (-3024, 3071, True), (-900, -600, False), (0, 900, False)],
+)
+def test_hounsfield_units_run_from_air_beyond_water(low, high, found):
+    assert is_ct(np.array([low, (low + high) // 2, high], np.int16)) is found
