@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
-from napari.layers import Image
+from napari.layers import Image, Labels
 from napari.layers._source import layer_source
 
 from sparseseg.data.files import read
@@ -50,6 +50,23 @@ def test_a_voxel_size_that_somebody_set_stays(two_stains):
 
     assert spacing_of(layer)[1] == "pixel"
     assert 9 in layer.scale
+
+
+def test_an_image_of_another_file_has_its_own_voxel_size_in_the_end(
+    two_stains, tmp_path
+):
+    path = tmp_path / "finer.tif"
+    tags = {"axes": "ZCYX", "spacing": 1.0, "unit": "um"}
+    tifffile.imwrite(path, STACK, imagej=True, resolution=(4, 4), metadata=tags)
+    first, second = layer_by_napari(two_stains), layer_by_napari(path)
+    drawn = Labels(np.zeros((3, 6, 5), np.uint8))
+
+    take_over(look_into_file(first), first, [first, second, drawn])
+    assert spacing_of(drawn) == ((2.0, 0.5, 0.5), "um")
+    take_over(look_into_file(second), second, [first, second, drawn])
+
+    assert spacing_of(second) == ((1.0, 0.25, 0.25), "um")
+    assert spacing_of(first) == spacing_of(drawn) == ((2.0, 0.5, 0.5), "um")
 
 
 def test_a_cropped_layer_is_not_taken_for_its_file(two_stains):
