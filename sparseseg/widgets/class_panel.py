@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from sparseseg.classes import BACKGROUND, UNLABELLED
 from sparseseg.language import say
 from sparseseg.widgets.background import Background
-from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.class_table import ClassTableView
 from sparseseg.widgets.rows import row_of
 from sparseseg.widgets.text import text_label
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sparseseg.widgets.layers import LayerLink
     from sparseseg.widgets.messages import MessageArea
     from sparseseg.widgets.painting import Painter
+    from sparseseg.widgets.state import State
 
 _NEW, _AGAIN = say("New annotation"), say("Show annotation")
 
@@ -60,6 +61,12 @@ class ClassPanel(QWidget):
         """End the thread with its panel."""
         self._counting.close()
         super().closeEvent(event)
+
+    def show_state(self, state: "State") -> None:
+        """Say in the tooltips why no annotation can be begun now, if that is so."""
+        reason = state.reason("annotate")
+        show_reason(self.new, _NEW_TIP, reason)
+        show_reason(self.use, _USE_TIP, reason)
 
     def _button(
         self, text: str, tip: str, action: Callable[[], object], role: str = ""

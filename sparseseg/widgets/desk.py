@@ -47,6 +47,9 @@ class Desk:
     state_changed = Signal(State)
     """What the window works on, and so what is possible, has changed."""
 
+    model_loaded = Signal()
+    """Another model is in use, which was not trained here."""
+
     def __init__(self, viewer: "ViewerModel", session: "Session | None" = None) -> None:
         self.viewer = viewer
         self.models = ModelFolder()
@@ -91,6 +94,7 @@ class Desk:
         self.link.annotate()
         self.session.load(path, is_saved=is_saved)
         self.past.forget_current()
+        self.model_loaded.emit()
         self.take_classes(_classes_in(path))
 
     def take_classes(self, table: ClassTable) -> None:

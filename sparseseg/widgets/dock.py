@@ -221,6 +221,7 @@ class SegmentationDock(QWidget):
         if self.picker is None:
             self.picker = ModelPicker(self.desk.session, self.desk.link, self)
             self.picker.parent_chosen.connect(self.train.start_from)
+            self.picker.loaded.connect(self.desk.model_loaded.emit)
             self.picker.classes_offered.connect(self.desk.take_classes)
         self.picker.refresh()
         self.picker.show()
@@ -271,6 +272,7 @@ class SegmentationDock(QWidget):
 
     def _show_state(self, state: "State") -> None:
         self.sections[_IMAGE].summarise(_shortened(state.image))
+        self.classes.show_state(state)
 
     def _tell_score(self, score: "SliceScore") -> None:
         table, estimate = self.desk.classes.table, self.train.estimate

@@ -116,11 +116,11 @@ class LayerLink:
         """The name of another image that the session is at work on, or ""."""
         if self._session.phase in (Phase.IDLE, Phase.LOST):
             return ""
-        seat = self._current
+        seat = self.at_work
         return "" if seat is None or seat is self.seat else seat.name
 
     @property
-    def _current(self) -> Seat | None:
+    def at_work(self) -> Seat | None:
         """What the session trains on and predicts."""
         arrays = self._session.current
         return next((seat for seat in self._seats if seat.arrays is arrays), None)

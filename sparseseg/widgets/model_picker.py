@@ -52,6 +52,7 @@ class ModelPicker(QDialog):
     """
 
     parent_chosen = Signal(str, str)
+    loaded = Signal()
     classes_offered = Signal(ClassTable)
 
     def __init__(
@@ -263,6 +264,7 @@ class ModelPicker(QDialog):
         self._link.annotate()
         self.classes_offered.emit(pick.table)
         self._session.load(path_of(pick.id))
+        self.loaded.emit()
 
     def _run(self, words: list[str]) -> None:
         self.bar.setRange(0, 0)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sparseseg.data.volume import Volume
+    from sparseseg.evaluation.estimate import DiceEstimate
+    from sparseseg.evaluation.slice_score import SliceScore
     from sparseseg.session import SharedArrays
 
 _COMPARED = 5  # planes
@@ -35,11 +37,19 @@ class Seat:
     doubt: "Image | None" = None
     is_predicted: bool = False
     """Whether the whole volume was predicted."""
+    estimate: "DiceEstimate | None" = None
+    """How good the newest prediction of this image is, if that was estimated."""
+    measured: "tuple[SliceScore, ...]" = ()
+    """How good it was on slices that were completed since."""
     labels: SparseLabels = field(init=False)
     """The annotation, with what its copy for recovery has of it."""
 
     def __post_init__(self) -> None:
         self.labels = SparseLabels(self.arrays.annotation)
+
+    def forget_quality(self) -> None:
+        """Forget how good a prediction was that another model will take the place of."""
+        self.estimate, self.measured = None, ()
 
     @property
     def name(self) -> str:

@@ -59,8 +59,6 @@ class TrainPanel(QWidget):
     """
 
     models_wanted = Signal()
-    _estimate: "DiceEstimate | None" = None
-    _measured: "tuple[SliceScore, ...]" = ()
 
     def __init__(self, desk: "Desk", messages: "MessageArea") -> None:
         super().__init__()
@@ -103,9 +101,10 @@ class TrainPanel(QWidget):
     @property
     def estimate(self) -> "DiceEstimate | None":
         """How good the prediction of the visible volume is estimated to be, if it is."""
-        if self._estimate is None or not self._is_about_this:
+        seat = self._desk.link.seat
+        if seat is None or seat.estimate is None:
             return None
-        return with_slices(self._estimate, self._measured)
+        return with_slices(seat.estimate, seat.measured)
 
     @property
     def newest_step(self) -> "StepReport | None":
@@ -182,6 +181,7 @@ class TrainPanel(QWidget):
         self._desk.repeating.changed.connect(self._show_names)
         self._desk.state_changed.connect(self._show_state)
         self._desk.link.opened.connect(self._show_opened)
+        self._desk.model_loaded.connect(self.forget)
         self._desk.project.shown.connect(self._show_model)
         self._desk.project.changed.connect(self._show_project)
         self._desk.project.models.curves = lambda: self.curves.history
@@ -245,9 +245,15 @@ class TrainPanel(QWidget):
         arrays = self._desk.link.arrays
         return self._trained_on is None or arrays is self._trained_on
 
+    def forget(self) -> None:
+        """Show no score and no curve: they are about a model that is not in use."""
+        self._forget()
+        self._show_words(self._session.phase)
+
     def _forget(self) -> None:
         self._scores, self._step = {}, None
-        self._estimate, self._measured = None, ()
+        for seat in self._desk.link.seats:
+            seat.forget_quality()
         self.curves.clear()
         self.curves.hide()
         self.plots.hide()
@@ -259,7 +265,8 @@ class TrainPanel(QWidget):
         """Show the curves and scores of a model that a project has."""
         self._trained_on = self._desk.link.arrays
         self._scores = {report.method: report for report in reports_of(model.history)}
-        self._estimate, self._measured = model.estimate, ()
+        if (seat := self._desk.link.seat) is not None:
+            seat.estimate, seat.measured = model.estimate, ()
         self._step = step_of(model.history, model.curves)
         self.curves.restore(model.curves)
         self.curves.setVisible(self._step is not None)
@@ -279,13 +286,16 @@ class TrainPanel(QWidget):
 
     def count_in(self, score: "SliceScore") -> None:
         """Let a slice count that was completed after the prediction had been made."""
-        place = score.axis, score.index
-        others = [s for s in self._measured if (s.axis, s.index) != place]
-        self._measured = (*others, score)
+        seat, place = self._desk.link.seat, (score.axis, score.index)
+        if seat is None:
+            return
+        others = [s for s in seat.measured if (s.axis, s.index) != place]
+        seat.measured = (*others, score)
         self._show_words(self._session.phase)
 
     def _show_estimate(self, estimate: "DiceEstimate") -> None:
-        self._estimate, self._measured = estimate, ()
+        if (seat := self._desk.link.at_work) is not None:
+            seat.estimate, seat.measured = estimate, ()
         self._show_words(self._session.phase)
         self._show_plots()
 

@@ -262,3 +262,22 @@ def test_an_image_that_was_removed_can_be_brought_back(annotated, viewer, image)
 
     assert annotated.desk.link.image is image
     assert annotated.image.choice.currentText() == "cells"
+
+
+def test_an_annotation_cannot_be_begun_where_it_would_be_refused(
+    dock, viewer, image, session
+):
+    assert dock.classes.new.isEnabled()
+    dock.desk.link.annotate()
+    session.becomes(Phase.TRAINING)
+    dock.desk.link.choose(viewer.add_image(image.data + 1, name="other"))
+    for button in (dock.classes.new, dock.classes.use):
+        assert not button.isEnabled()
+        assert "sparseseg works on 'cells' now. Press Stop" in button.toolTip()
+    session.becomes(Phase.IDLE)
+    assert dock.classes.new.isEnabled()
+
+    dock.desk.link.choose(
+        viewer.add_image(image.data, name="tilted", shear=[0.5, 0, 0])
+    )
+    assert not dock.classes.new.isEnabled()

@@ -114,6 +114,7 @@ def test_interpolation_is_named_while_it_is_better(panel, session):
     assert "until the network beats it" in panel.shown.text()
 
 
+@pytest.mark.usefixtures("opened")
 def test_the_estimate_between_the_slices_is_the_score_and_the_held_out_one_a_detail(
     panel, session
 ):
@@ -127,6 +128,37 @@ def test_the_estimate_between_the_slices_is_the_score_and_the_held_out_one_a_det
     )
     assert "Held-out" not in panel.status.text()
     assert "Held-out IoU 0.81" in panel.status.toolTip()
+
+
+def test_each_image_has_the_estimate_of_its_own_prediction(
+    panel, opened, session, image, viewer
+):
+    first, second = Likely(0.87, 0.83, 0.9), Likely(0.51, 0.4, 0.6)
+    session.events.estimate.emit(DiceEstimate(first, {1: first}))
+    opened.link.choose(viewer.add_image(image.data.copy() + 1, name="other"))
+    opened.link.open()
+    assert "Dice" not in panel.status.text()
+    session.events.estimate.emit(DiceEstimate(second, {1: second}))
+    assert "Dice 0.51" in panel.status.text()
+
+    opened.link.choose(image)
+    opened.link.open()
+
+    assert "Dice 0.87" in panel.status.text()
+
+
+def test_a_loaded_model_has_no_score_of_the_one_before(
+    panel, opened, session, tmp_path
+):
+    session.becomes(Phase.TRAINING)
+    session.events.score.emit(score("network", 0.812, "network"))
+    likely = Likely(0.87, 0.83, 0.9)
+    session.events.estimate.emit(DiceEstimate(likely, {1: likely}))
+    session.becomes(Phase.IDLE)
+
+    opened.load_model(tmp_path / "m.safetensors")
+
+    assert "0.8" not in panel.status.text()
 
 
 def test_without_an_estimate_the_held_out_score_stays(panel, session):
