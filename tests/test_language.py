@@ -68,6 +68,7 @@ NOT_FOR_PEOPLE = {
     "settings/cards.py": {c.paper for c in (*CARDS.values(), PRETRAINED)},
     # Keys of the metadata of layers, and names of layers.
     "widgets/channels.py": {"sparseseg channels"},
+    "widgets/examining.py": {"sparseseg voxel size of another file"},
     "widgets/file_facts.py": {"sparseseg file"},
     "widgets/geometry.py": {"sparseseg placement before"},
     "widgets/layer_kinds.py": {

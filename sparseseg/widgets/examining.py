@@ -45,21 +45,24 @@ def look_into_file(layer: "Image") -> SourceFile | None:
 
 def take_over(
     found: SourceFile, layer: "Image", lying_there: "Iterable[Layer]"
-) -> None:
+) -> bool:
     """Give an image, and the layers that lie where it does, what its file says.
 
     An image of another file only borrows this voxel size, until its own file is read.
+    Return whether the voxel size is another one now.
     """
     has_borrowed = layer.metadata.get(_BORROWED, False)
     others = [] if has_borrowed else _without_facts(lying_there, layer)
     layer.metadata = {**layer.metadata, FACTS: found.facts, _BORROWED: False}
-    if found.facts.unit != PIXEL and (has_borrowed or is_unplaced(layer)):
+    is_resized = found.facts.unit != PIXEL and (has_borrowed or is_unplaced(layer))
+    if is_resized:
         set_voxel_size([layer, *others], found.facts.spacing, found.facts.unit)
         for other in others:
             other.metadata = {**other.metadata, _BORROWED: bool(other.source.path)}
     if found.channel_axis is not None:
         layer.data = np.moveaxis(layer.data, found.channel_axis, 0)
         name_first_axis(layer, CHANNEL)
+    return is_resized
 
 
 _BORROWED = "sparseseg voxel size of another file"

@@ -127,8 +127,12 @@ class ImagePanel(QWidget):
         else:
             self._count(image)
             if found is not None and not self._is_open:
-                take_over(found, image, self._link.lying_there)
+                self._take_over(found, image)
         self._show()
+
+    def _take_over(self, found: SourceFile, image: "Image") -> None:
+        if take_over(found, image, self._link.lying_there):
+            self._link.show_whole()  # napari fitted it by its old size
 
     def _show(self) -> None:
         image = self._link.image

@@ -132,6 +132,11 @@ class LayerLink:
         self.image_changed.emit(image)
         self._tell_seat(before)
 
+    def show_whole(self) -> None:
+        """Let the canvas show all of the chosen image."""
+        if self.image is not None:
+            self._viewer.fit_to_view(layers=[self.image])
+
     def open(self) -> "SharedArrays":
         """Make the chosen image the one that the session works on; open it if need be.
 

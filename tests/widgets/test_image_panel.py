@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import tifffile
+from napari.layers._source import layer_source
 
 from sparseseg.errors import UserError
 from sparseseg.widgets.geometry import volume_of
@@ -199,3 +201,23 @@ def test_missing_numbers_are_told_of_at_once(panel, viewer, qtbot):
     viewer.add_image(array, name="holes")
 
     qtbot.waitUntil(lambda: "33.33% of the voxels" in panel.remark.text())
+
+
+def test_an_image_fills_the_canvas_once_its_file_has_told_its_size(
+    panel, viewer, qtbot, tmp_path, monkeypatch
+):
+    shown = []
+    monkeypatch.setattr(
+        type(viewer), "fit_to_view", lambda *_, layers=None, **__: shown.append(layers)
+    )
+    path = tmp_path / "small.tif"
+    stack = np.zeros((4, 5, 6), np.uint8)
+    tags = {"axes": "ZYX", "spacing": 2.0, "unit": "um"}
+    tifffile.imwrite(path, stack, imagej=True, resolution=(2, 2), metadata=tags)
+    with layer_source(path=str(path), reader_plugin="napari"):
+        layer = viewer.add_image(stack, name="small")
+
+    panel.choice.setCurrentText("small")
+
+    qtbot.waitUntil(lambda: [layer] in shown)
+    np.testing.assert_array_equal(layer.scale, (2, 0.5, 0.5))
