@@ -159,7 +159,9 @@ class HeldOut:
         self, model: Model, scenes: Sequence[Scene], seconds: float
     ) -> Generator[float, None, None]:
         begin = self._now()
-        self._turns = yield from told_in_turn(model, scenes, now=self._now)
+        self._turns = yield from told_in_turn(
+            model, scenes, held=self._held, now=self._now
+        )
         # Whoever goes on painting wants steps more than judgements.
         self._next_turns = seconds + (self._now() - begin) / _SHARE
 

@@ -17,7 +17,7 @@ from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.propagation import interpolated, remembered, walked_through
 from sparseseg.engine.score.blind import Answers, left_out
-from sparseseg.engine.score.folds import folds
+from sparseseg.engine.score.folds import in_turn
 from sparseseg.engine.sparing import Slices
 from sparseseg.evaluation import evaluate
 from sparseseg.nn.trees import RARE
@@ -70,23 +70,22 @@ def told_in_turn(
     model: Model,
     scenes: Sequence[Scene],
     *,
+    held: Sequence[SliceAnswers] = (),
     now: Now = WALL,
 ) -> Generator[float, None, list[SliceAnswers]]:
     """Return what methods say of slices that are left out fold after fold.
 
     Where the network would answer, its parts do that are blind to a slice. `scenes` are
     those that it learned from. Slices are left out one at a time if they are not many:
-    what only spreads the annotation misses two that cross a third one most.
+    what only spreads the annotation misses two that cross a third one most. Those that
+    the network itself told of, as `held`, come first: there the two can be compared.
     """
-    found = yield from left_out(
-        model,
-        scenes,
-        tuple(SHARES),
-        partial(_kept, model),
-        dealt=partial(folds, single=_SINGLE),
-        is_late=after(_SECONDS, now),
+    first = [(one.volume, one.where) for one in held]
+    left = in_turn(scenes, single=_SINGLE, first=first)
+    keep, is_late = partial(_kept, model), after(_SECONDS, now)
+    return (
+        yield from left_out(model, scenes, left, tuple(SHARES), keep, is_late=is_late)
     )
-    return found
 
 
 _SINGLE = 9  # slices of a volume

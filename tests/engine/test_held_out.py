@@ -273,6 +273,23 @@ def test_each_of_nine_slices_is_judged_alone(monkeypatch):
     assert len({one.where for one in found}) == 9
 
 
+def test_what_the_network_itself_was_asked_of_is_judged_first():
+    labelled = sliced((3, 3, 3))
+    model = fresh_model(labelled)
+    scene = Scene.of(model.plan, *labelled)
+    late = {"now": 0.0}
+
+    def hurried():
+        late["now"] += 1e6
+        return late["now"]
+
+    for where in (scene.slices[1], scene.slices[5]):
+        held = [SimpleNamespace(volume=scene.volume, where=where)]
+        found = result_of(told.told_in_turn(model, [scene], held=held, now=hurried))
+        assert len(found) < 9
+        assert found[0].where == where
+
+
 def test_what_trees_add_for_rare_classes_does_not_make_them_seem_to_know_more():
     even = np.full((2, 3), 0.5, np.float32)
     # Trees count 4/5, and correct by the square root: 32 ** 0.4 is 4.

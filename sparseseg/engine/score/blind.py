@@ -20,7 +20,7 @@ from sparseseg.engine.propagation import (
     remembered,
     walked_through,
 )
-from sparseseg.engine.score.folds import folds, judged
+from sparseseg.engine.score.folds import Fold, in_turn, judged
 from sparseseg.evaluation.estimate import FEWEST_OF_CLASS, FEWEST_SLICES
 from sparseseg.evaluation.matching import Nearest
 from sparseseg.progress import Method
@@ -40,8 +40,6 @@ class Targeted(Protocol):
 
 
 _Kept = TypeVar("_Kept", bound=Targeted)
-Dealt = Callable[[Sequence[AnnotatedSlice]], Sequence[frozenset[AnnotatedSlice]]]
-"""Says which slices of a volume are left out together."""
 Keep = Callable[[Scene, Scene, AnnotatedSlice, Answers], _Kept]
 """Keeps what is needed of a slice: of its scene, the scene without it, and the answers."""
 
@@ -70,32 +68,30 @@ def blind_slices(
 ) -> Generator[float, None, list[BlindSlice]]:
     """Return what a method says of all slices, left out fold after fold."""
     keep = partial(_of_pixels, method)
-    found = yield from left_out(model, scenes, [method], keep, is_late=is_late)
+    left = in_turn(scenes)
+    found = yield from left_out(model, scenes, left, [method], keep, is_late=is_late)
     return found
 
 
 def left_out(
     model: Model,
     scenes: Sequence[Scene],
+    left: Sequence[Fold],
     methods: Collection[Method],
     keep: Keep[_Kept],
     *,
-    dealt: Dealt = folds,
     is_late: IsLate = never,
 ) -> Generator[float, None, list[_Kept]]:
     """Leave out fold after fold, yield how far that is, and return what to keep of each slice.
 
     Of the network, those parts answer that are blind to a slice. `scenes` are those that
-    the model has learned from, and `dealt` deals their slices out. If it `is_late`, no
-    further fold is left out once there are enough slices for an estimate. Returns nothing
-    for a recipe without such parts.
+    the model has learned from, and `left` their folds. If it `is_late`, no further fold is
+    left out once there are enough slices for an estimate. Returns nothing for a recipe
+    without such parts.
     """
     found: list[_Kept] = []
     if not model.recipe.has_classifiers:
         return found
-    left = [(scene, fold) for scene in scenes for fold in dealt(scene.slices)]
-    # Whoever stops early has looked at slices of all axes and volumes.
-    left = [left[place] for place in _spread(len(left))]
     for number, (scene, fold) in enumerate(left):
         yield number / len(left)
         if is_late() and _is_enough(found, scenes):
@@ -106,12 +102,6 @@ def left_out(
         for where, answers in (yield from asked.answers(methods)):
             found.append(keep(scene, asked.blind, where, answers))
     return found
-
-
-def _spread(count: int) -> list[int]:
-    """Return the places 0 to `count` - 1 so that the first few lie far apart."""
-    golden = (5**0.5 - 1) / 2
-    return sorted(range(count), key=lambda place: place * golden % 1)
 
 
 def _is_enough(found: Sequence[Targeted], scenes: Sequence[Scene]) -> bool:

@@ -1,8 +1,13 @@
-"""Which annotated slices are left out together."""
+"""Which annotated slices are left out together, and which of them first."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sparseseg.data.slices import AnnotatedSlice
+from sparseseg.data.volume import Volume
+from sparseseg.recipes import Scene
+
+Fold = tuple[Scene, frozenset[AnnotatedSlice]]
+"""Slices of a scene that are left out together."""
 
 _FEWEST, _MOST = 3, 5
 _SINGLE = 6  # slices are few enough for a fold each
@@ -24,6 +29,27 @@ def folds(
     if len(slices) <= single:
         count = len(slices)
     return [frozenset(slices[place::count]) for place in range(count)]
+
+
+def in_turn(
+    scenes: Sequence[Scene],
+    *,
+    single: int = _SINGLE,
+    first: Collection[tuple[Volume, AnnotatedSlice]] = (),
+) -> list[Fold]:
+    """Return the folds of all scenes, those with the slices of `first` before all others.
+
+    Whoever stops early has looked at slices of all axes and volumes.
+    """
+    dealt = [(s, fold) for s in scenes for fold in folds(s.slices, single=single)]
+    golden = (5**0.5 - 1) / 2
+    spread = sorted(range(len(dealt)), key=lambda place: place * golden % 1)
+
+    def is_later(fold: Fold) -> bool:
+        scene, slices = fold
+        return not any(v is scene.volume and where in slices for v, where in first)
+
+    return sorted((dealt[place] for place in spread), key=is_later)
 
 
 def judged(fold: frozenset[AnnotatedSlice]) -> list[AnnotatedSlice]:
