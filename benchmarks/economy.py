@@ -27,7 +27,7 @@ from sparseseg.engine.model import Model
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
 from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
-from sparseseg.evaluation.gain import CoarseGrid, Plane
+from sparseseg.evaluation.gain import CoarseGrid, Plane, best_planes
 from sparseseg.evaluation.suggesting import Doubts, sides_of, suggested
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
@@ -74,9 +74,9 @@ def interval(state: State) -> Plane:
 
 
 def gaps(state: State) -> Plane:
-    """Take the slice that is far from all others, as `suggest` does without a model."""
-    (best,) = suggested(state.grid, state.known, count=1, names={})
-    return best.axis, best.index
+    """Take the slice that is far from all others."""
+    (best,) = best_planes(state.grid, None, state.known, 1)
+    return best
 
 
 def ours(state: State) -> Plane:
@@ -85,6 +85,14 @@ def ours(state: State) -> Plane:
         state.grid, state.known, count=1, doubts=_doubts(state), names={}
     )
     return best.axis, best.index
+
+
+def doubtful(state: State) -> Plane:
+    """Take what `suggest` names where it draws none by chance."""
+    doubts = _doubts(state)
+    error = None if doubts is None else doubts.joined
+    (best,) = best_planes(state.grid, error, state.known, 1)
+    return best
 
 
 def randomly(state: State) -> Plane:
@@ -108,6 +116,7 @@ def entropy(state: State) -> Plane:
 
 WAYS: dict[str, Callable[[State], Plane]] = {
     "ours": ours,
+    "doubtful": doubtful,
     "gaps": gaps,
     "interval": interval,
     "random": randomly,

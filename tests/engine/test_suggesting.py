@@ -25,7 +25,8 @@ def test_no_annotated_slice_is_suggested_and_none_twice():
 
 def test_a_reason_says_how_far_the_slice_is():
     volume, labels = blob_case()
-    assert all("far from your slices" in s.reason for s in suggest(volume, labels))
+    first, *_ = suggest(volume, labels)
+    assert "far from your slices" in first.reason
 
 
 def test_the_contract_of_a_suggestion():

@@ -43,6 +43,27 @@ def test_the_reason_names_the_class_whose_errors_are_expected():
     assert "errors of class 2 expected" in one.reason
 
 
+def test_the_sixth_slice_and_every_fourth_after_it_is_drawn_by_chance():
+    known = [(0, 3), (0, 10), (0, 17)]
+    found = suggested(GRID, known, count=9, names={})  # the fourth to the twelfth
+    by_chance = [place for place, one in enumerate(found, 4) if "chance" in one.reason]
+    assert by_chance == [6, 10]
+    planes = [(one.axis, one.index) for one in found]
+    assert len({*planes, *known}) == 12
+    # It stays the same one until it is its turn.
+    again = suggested(GRID, [*known, planes[0]], count=2, names={})
+    assert (again[1].axis, again[1].index) == planes[2]
+
+
+def test_a_slice_that_is_annotated_is_not_drawn():
+    known = [(0, 3), (0, 10), (0, 17), (1, 2), (1, 9)]
+    (drawn,) = suggested(GRID, known, count=1, names={})
+    where = drawn.axis, drawn.index
+    (other,) = suggested(GRID, [*known[1:], where], count=1, names={})
+    assert "chance" in other.reason
+    assert (other.axis, other.index) not in {*known[1:], where}
+
+
 def test_annotated_voxels_are_not_in_doubt():
     annotation = np.zeros(SHAPE, np.uint8)
     annotation[5] = 255
