@@ -8,7 +8,7 @@ from napari.utils.transforms import CompositeAffine
 
 from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.source import Source
-from sparseseg.data.units import PIXEL, Spacing, in_one_unit
+from sparseseg.data.units import PIXEL, UNKNOWN, Spacing, in_one_unit
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.language import template
@@ -173,10 +173,15 @@ def _with_channels(array: Any) -> Any:
 
 
 def spacing_of(layer: "Image") -> tuple[Spacing, str]:
-    """Return the voxel edges (z, y, x), after the layer's whole transform, and unit."""
+    """Return the voxel edges (z, y, x), after the layer's whole transform, and unit.
+
+    Where only some axes have a length they are unknown; the card of the image says so.
+    """
     edges = np.linalg.norm(_linear_of(layer), axis=0)
     z, y, x = edges[-_SPATIAL:].tolist()
     unit_z, unit_y, unit_x = map(str, layer.units[-_SPATIAL:])
+    if PIXEL in (units := {unit_z, unit_y, unit_x}) and len(units) > 1:
+        return UNKNOWN
     return in_one_unit((z, y, x), (unit_z, unit_y, unit_x))
 
 

@@ -30,7 +30,7 @@ class ImageCard(QFrame):
         self.size_field = VoxelSizeField()
         self.add_channels = QToolButton(text=say("Add layers"))
         self.channel_menu = QMenu(self)
-        self.values = {name: text_label(wrap=name == "Channels") for name in _ROWS}
+        self.values = {name: text_label() for name in _ROWS}
         self._labels: dict[str, QLabel] = {}
         self._possible: Sequence[Image] = ()
         self._form = QFormLayout(self)

@@ -175,6 +175,9 @@ def test_the_column_fits_into_its_width(dock, theme):
     dock.setStyleSheet(get_stylesheet(theme) + style_sheet(theme))
     dock.clean.fold.setChecked(True)
     dock.train.recipe.fold.setChecked(True)
+    orientation = dock.image.card.values["Orientation"]
+    orientation.setText("R-L, A-P, F-H (LPS, right-handed)")
+    orientation.show()
     dock.show()
 
     widths = [section.minimumSizeHint().width() for section in dock.sections]
