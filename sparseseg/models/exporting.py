@@ -1,7 +1,8 @@
 """A model as one ONNX file: grey values in, labels and probabilities out.
 
-The whole recipe is in it: grey curve, filters, three views and their average, without
-annotated slices. The shape of the patch is fixed.
+The whole recipe is in it: grey curve, filters, three views and their average, and the
+forest where the model answers by it, without annotated slices. The shape of the patch is
+fixed.
 """
 
 import copy
@@ -22,7 +23,9 @@ from sparseseg.data.atomic import replacing
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.optional import library
 from sparseseg.data.volume import Volume
+from sparseseg.engine.mixing import combined, needs
 from sparseseg.engine.model import Model
+from sparseseg.engine.segment import best_method
 from sparseseg.errors import UserError
 from sparseseg.recipes.scene import Scene, mirrored
 
@@ -123,6 +126,7 @@ class Whole(nn.Module):
         network.__dict__["views"] = _Known(views)
         self.network = network
         self._plan, self._recipe, self._patch = model.plan, model.recipe, patch
+        self._method = best_method(model, is_annotated=False)
         numbers = [0 if n == BACKGROUND else n for n in model.plan.outputs]
         self.numbers: Tensor
         self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.int64))
@@ -135,6 +139,9 @@ class Whole(nn.Module):
         scene = _Graph(self._plan, Volume(empty), mapped=grey)
         box = Box.whole(self._patch)
         found = self._recipe.probabilities(self.network, scene, box)
+        if needs(self._method, "trees"):
+            trees = self._recipe.forest(self.network, scene, box)
+            found = combined(self._method, {"trees": trees, "unguided": found})
         return self.numbers[found.argmax(0)].to(torch.uint8), found
 
 

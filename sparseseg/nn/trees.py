@@ -11,6 +11,7 @@ _SAMPLES = 20_000  # that each tree grows from at most
 _TRIED = 6  # cuts at each node
 _FEWEST = 5  # samples on each side of a cut
 _PRIOR = 1.0  # samples of which each leaf has the shares of all
+TOGETHER = 50_000  # pixels
 RARE = 0.5  # the power of how frequent an output is at all, that its share is over
 
 Pixels = NDArray[np.float32]
@@ -47,22 +48,30 @@ class Trees(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the probabilities (n, k) of pixels (n, c)."""
-        count, channels = pixels.shape
-        total = pixels.new_zeros(count, self._outputs)
-        # Flat places in 32 bits: 2.6 times as fast on a CPU as pixels[rows, feature].
-        values, kind = pixels.reshape(-1), torch.int32
-        if pixels.numel() > torch.iinfo(kind).max:
-            kind = torch.int64
-        first = channels * torch.arange(count, dtype=kind, device=pixels.device)
-        for feature, cut, shares in zip(
-            self.feature.to(kind), self.cut, self.shares, strict=True
-        ):
-            node = torch.zeros_like(first)
-            for _ in range(_DEPTH):
-                place = feature.index_select(0, node) + first
-                right = values.index_select(0, place) > cut.index_select(0, node)
-                node = 2 * node + 1 + right
-            total += shares.index_select(0, node - len(feature))
+        return torch.cat(
+            [self._answered(part) for part in torch.split(pixels, TOGETHER)]
+        )
+
+    def _answered(self, pixels: Tensor) -> Tensor:
+        """Walk all trees (t) at once, by flat places in 32 bits."""
+        (count, channels), (trees, nodes) = pixels.shape, self.feature.shape
+        numbers = torch.arange(trees, dtype=torch.int32, device=pixels.device)[:, None]
+        rows = torch.arange(count, dtype=torch.int32, device=pixels.device)
+        values, cut = pixels.reshape(-1), self.cut.reshape(-1)
+        feature = self.feature.reshape(-1).int()
+        root = nodes * numbers
+        node = root.expand(trees, count)
+        for _ in range(_DEPTH):
+            here = node.reshape(-1)
+            place = feature.index_select(0, here).view(trees, count) + channels * rows
+            right = values.index_select(0, place.reshape(-1)) > cut.index_select(
+                0, here
+            )
+            node = 2 * node - root + 1 + right.view(trees, count).int()
+        # Leaves are numbered on from the nodes, of which there is one less.
+        leaf = (node - root - nodes + (nodes + 1) * numbers).reshape(-1)
+        shares = self.shares.reshape(-1, self._outputs).index_select(0, leaf)
+        total = shares.view(trees, count, self._outputs).float().sum(0)
         return total / total.sum(1, keepdim=True)
 
     def fit(self, pixels: Tensor, target: Tensor, rng: np.random.Generator) -> None:

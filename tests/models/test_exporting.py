@@ -6,24 +6,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparseseg.boxes import Box
 from sparseseg.data import samples
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
+from sparseseg.engine.segment import Job, finished, segment
+from sparseseg.engine.training import train
 from sparseseg.errors import UserError
 from sparseseg.models.exporting import export_onnx
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
+from tests.miniature import shrink
 
 SAMPLE = samples.blobs((24, 24, 24))
 
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    labels = SparseLabels(SAMPLE.annotation)
-    return create([(SAMPLE.volume, labels)], TrainSettings())
+    case = SAMPLE.volume, SparseLabels(SAMPLE.annotation)
+    settings = TrainSettings(steps=3, device="cpu", held_out=False)
+    model = create([case], settings)
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        for _ in train(model, [case], settings):
+            pass
+    return model
 
 
 @pytest.mark.slow
@@ -39,13 +47,14 @@ def test_onnxruntime_labels_a_patch_as_the_model_does(tmp_path: Path, model) -> 
     image = np.asarray(SAMPLE.volume.array[:, :12, :16, :16], np.float32)
     scene = Scene.of(model.plan, Volume(image))
     scale = np.array([[s.zero, s.unit] for s in model.plan.scales(scene.volume)])
-    own = model.recipe.probabilities(model.network, scene, Box.whole((12, 16, 16)))
+    wanted = Job(extras=frozenset({"probabilities"}))
+    own = finished(segment(model, scene.volume, wanted))
+    assert own.method == "forest"
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     given = {"image": image, "scale": scale.astype(np.float32)}
     labels, probabilities = session.run(None, given)
-    assert np.abs(probabilities - own.detach().numpy()).max() < 1e-3
-    numbers = np.array([0 if n == 255 else n for n in model.plan.outputs])
-    assert (labels != numbers[own.argmax(0).numpy()]).mean() < 1e-3
+    assert np.abs(probabilities - own.probabilities).max() < 1e-3
+    assert (labels != own.labels).mean() < 1e-3
     props = {p.key: p.value for p in onnx.load(str(path)).metadata_props}
     assert json.loads(props["sparseseg"])["outputs"] == list(model.plan.outputs)
 

@@ -13,6 +13,7 @@ from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.nn import losses
 from sparseseg.nn.filters import filter_count, filter_grid
 from sparseseg.nn.guided_unet import GuidedUNet
+from sparseseg.nn.trees import TOGETHER
 from sparseseg.recipes.balanced import balanced_curves, rules_for
 from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plain import Plain
@@ -35,7 +36,6 @@ _FEWEST_STEPS = 1000
 _FILTERING = 0.3  # of the time of preparing
 _BANK_BYTES = 400 * 2**20  # while the filters of one part are made
 _TILE_VOXELS = 6_000_000
-_TREES_PIXELS = 50_000  # that the trees see at once
 
 
 class ThreeViewRecipe(Plain):
@@ -271,9 +271,7 @@ class ThreeViewRecipe(Plain):
         """Ask the trees about the filters of each voxel, and where it lies."""
         assert isinstance(network, GuidedUNet)
         channels = features.features(scene, box), scene.coordinates(box)
-        bank, places = (
-            torch.split(part.flatten(1), _TREES_PIXELS, 1) for part in channels
-        )
+        bank, places = (torch.split(part.flatten(1), TOGETHER, 1) for part in channels)
         found = [
             network.trees(torch.cat([one.float(), other]).T.contiguous())
             for one, other in zip(bank, places, strict=True)
