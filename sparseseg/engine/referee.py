@@ -74,7 +74,7 @@ def gained(
     Both were asked of the same slices. Of few pixels little is believed, and the rest is
     what is usual: only a network has a stand-in, which lacks the correction by its U-Net.
     """
-    trust = pixels / (pixels + _FEW)
+    trust = pixels / (pixels + _FEW_OF_BOTH)
     found: dict[Method, float] = {}
     for method, shares in SHARES.items():
         usual = _USUAL * sum(shares.get(part, 0.0) for part in _STOOD_IN_FOR)
@@ -87,6 +87,7 @@ _UNSURE: Method = "interpolation"
 _TRUST = 0.1  # in a mean of two, if there are no pixels
 _FEW = 1000  # pixels, of which it is half
 _USUAL = 0.03
+_FEW_OF_BOTH = 5000  # pixels of strokes on one slice say next to nothing of a network
 _STOOD_IN_FOR: tuple[Part, ...] = ("network", "unguided")
 _LEAST = 0.05  # so that a method without a hit still differs from another one
 

@@ -90,7 +90,7 @@ def test_without_an_iou_the_probability_decides():
 
 def test_what_a_network_has_more_than_its_stand_in_is_believed_by_pixels():
     found = gained(
-        {"network": 0.8, "walker": 0.5}, {"network": 0.6, "walker": 0.5}, 1000
+        {"network": 0.8, "walker": 0.5}, {"network": 0.6, "walker": 0.5}, 5000
     )
     assert found["network"] == pytest.approx((0.2 + 0.03) / 2)
     assert found["walker"] == 0
