@@ -168,8 +168,7 @@ class Day:
 
     def _restart(self) -> None:
         """Close the window, open the project again, and undo what came before."""
-        with self._walk.step("close"):
-            self._close()
+        self._close()
         self._walk = walk = self._opened()
         dock = walk.dock
         with walk.step("reopen"), patch_folder(self._project):
