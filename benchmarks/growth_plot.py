@@ -34,10 +34,9 @@ def main() -> None:
     out = here.parent / "docs" / "images" / "growth.svg"
     parser.add_argument("-o", "--out", type=Path, default=out)
     args = parser.parse_args()
-    panels = [
-        _panel(number, axis, growth.points(args.rows, axis))
-        for number, axis in enumerate(growth.AXES)
-    ]
+    measured = {axis: growth.points(args.rows, axis) for axis in growth.AXES}
+    several = {axis: points for axis, points in measured.items() if len(points) > 1}
+    panels = [_panel(number, *axis) for number, axis in enumerate(several.items())]
     width = _LEFT + len(panels) * (_SIDE + _GAP)
     height = _TOP + _SIDE + 44
     args.out.write_text(

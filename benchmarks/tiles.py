@@ -3,6 +3,7 @@
 A cube inside a volume of noise is predicted by a fresh network on one thread, in the
 precision that is fastest. Seconds are those of the CPU, so that other work on the machine
 counts little. Reading the same cube with its surroundings from files is timed beside.
+With --shares PyTorch's profiler tells which operators take the time.
 """
 
 import argparse
@@ -16,17 +17,20 @@ import numpy as np
 import tifffile
 import torch
 import zarr
+from torch.profiler import ProfilerActivity, profile
 
 from sparseseg.boxes import Box
 from sparseseg.data.files import open_volume
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.volume import Volume
+from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities, tune
 from sparseseg.recipes import Scene
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
 
+_DEAREST = 10
 _AROUND = 60
 """Voxels that a tile reads beyond its borders, about."""
 
@@ -36,16 +40,19 @@ def main() -> None:
     parser.add_argument("--sides", type=int, nargs="+", default=[128, 182, 255])
     out = Path(__file__).with_name("results") / "tiles.json"
     parser.add_argument("-o", "--out", type=Path, default=out)
+    parser.add_argument("--shares", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
     side = max(args.sides) + 2 * _AROUND
     noise = np.random.default_rng(0).integers(0, 1000, (1, side, side, side))
     volume = Volume(noise.astype(np.uint16))
-    rows = [*predicted(volume, args.sides), *read(volume)]
+    rows = [*predicted(volume, args.sides, shares=args.shares), *read(volume)]
     args.out.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def predicted(volume: Volume, sides: list[int]) -> list[dict[str, Any]]:
+def predicted(
+    volume: Volume, sides: list[int], *, shares: bool
+) -> list[dict[str, Any]]:
     sample = blobs((48, 48, 48))
     case = sample.volume, SparseLabels(sample.annotation)
     model = create([case], TrainSettings())
@@ -61,8 +68,20 @@ def predicted(volume: Volume, sides: list[int]) -> list[dict[str, Any]]:
         precision = str(model.precision)
         rows.append({"side": side, "seconds": seconds, "precision": precision})
         rows[-1]["voxels_a_second"] = round(side**3 / seconds)
+        if shares:
+            rows[-1]["shares"] = shares_of(model, scene, box)
         print(rows[-1], flush=True)
     return rows
+
+
+def shares_of(model: Model, scene: Scene, box: Box) -> dict[str, float]:
+    """Return which share of the time each of the dearest operators takes."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        network_probabilities(model, scene, box)
+    events = profiled.key_averages()
+    total = sum(event.self_cpu_time_total for event in events)
+    events = sorted(events, key=lambda event: -event.self_cpu_time_total)[:_DEAREST]
+    return {e.key: round(e.self_cpu_time_total / total, 3) for e in events}
 
 
 def read(volume: Volume) -> list[dict[str, Any]]:

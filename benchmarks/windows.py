@@ -1,8 +1,9 @@
-"""Windows a second: our predictor beside MONAI's, with the same network.
+"""Windows a second: our predictor beside those of MONAI and nnU-Net, with one network.
 
 A U-Net of nnU-Net's kind, half its usual width, with random weights, over a volume of
-noise; overlap a half, Gaussian weights, no mirroring, single precision. Needs monai
-beside sparseseg: `pip install monai`.
+noise; overlap a half, Gaussian weights, no mirroring, single precision. nnU-Net adds up
+in half precision. Seconds are those of the processor, so that other work counts little.
+Needs monai and nnunetv2 beside sparseseg.
 """
 
 import argparse
@@ -11,10 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 
 import numpy as np
+import records
 import torch
 from monai.inferers import sliding_window_inference
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from sparseseg.boxes import Box
 from sparseseg.nn.conv_unet import Architecture, ConvUNet
@@ -38,9 +42,10 @@ def main() -> None:
     network = ConvUNet(1, _OUTPUTS, _architecture()).eval()
     image = torch.randn(1, *_SHAPE)
     count = len(Windows.over(_SHAPE, _PATCH, _rule()).boxes)
-    seconds: dict[str, list[float]] = {"sparseseg": [], "monai": []}
-    for _ in range(args.runs):  # in turn, so that both meet the same machine
-        for name, work in {"sparseseg": _ours, "monai": _theirs}.items():
+    ways = {"sparseseg": _ours, "monai": _monai, "nnunet": _nnunet}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(args.runs):  # in turn, so that all meet the same machine
+        for name, work in ways.items():
             seconds[name].append(_timed(work, network, image))
     row = {
         "shape": _SHAPE,
@@ -54,8 +59,8 @@ def main() -> None:
             for name, s in seconds.items()
         },
     }
-    args.out.write_text(json.dumps(row, indent=1) + "\n")
-    print(row)
+    records.append(args.out, row)
+    print(json.dumps(row))
 
 
 def _architecture() -> Architecture:
@@ -83,7 +88,7 @@ def _ours(network: ConvUNet, image: torch.Tensor) -> None:
         pass
 
 
-def _theirs(network: ConvUNet, image: torch.Tensor) -> None:
+def _monai(network: ConvUNet, image: torch.Tensor) -> None:
     sliding_window_inference(
         image[None],
         _PATCH,
@@ -95,15 +100,42 @@ def _theirs(network: ConvUNet, image: torch.Tensor) -> None:
     )
 
 
+class _Shown(torch.nn.Module):
+    """A network that answers at full resolution alone."""
+
+    def __init__(self, network: ConvUNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        return self.network(window)[0]
+
+
+def _nnunet(network: ConvUNet, image: torch.Tensor) -> None:
+    predictor = nnUNetPredictor(
+        use_mirroring=False,
+        perform_everything_on_device=False,
+        device=torch.device("cpu"),
+        allow_tqdm=False,
+    )
+    predictor.network = _Shown(network)
+    predictor.configuration_manager = SimpleNamespace(patch_size=_PATCH)
+    predictor.label_manager = SimpleNamespace(num_segmentation_heads=_OUTPUTS)
+    predictor.allowed_mirroring_axes = None
+    predictor._internal_predict_sliding_window_return_logits(
+        image, predictor._internal_get_sliding_window_slicers(image.shape[1:]), False
+    )
+
+
 def _timed(
     work: Callable[[ConvUNet, torch.Tensor], None],
     network: ConvUNet,
     image: torch.Tensor,
 ) -> float:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with torch.inference_mode():
         work(network, image)
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 if __name__ == "__main__":
