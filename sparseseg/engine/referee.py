@@ -45,7 +45,8 @@ def worths(
     is the mean IoU of the same slices, `ious`: of whole slices it tells more, for a network
     is surer than it is right. `gains` are added to it: what a method itself has more than
     its stand-in (see `gained`). Interpolation, which is never sure, counts only where its
-    IoU is above all others.
+    IoU is above all others. Where all fail on parallel slices, these are too far from each
+    other to tell anything: then only the mean is returned that stays closest to slices.
     """
     if not ious:
         return {}
@@ -59,6 +60,9 @@ def worths(
         right = _number(iou) + (gains or {}).get(method, 0.0)
         share = (max(right, 0.0) + _LEAST) / (1 + _LEAST)
         found[method] = float((np.exp(trust - mean) * share) ** 0.5)
+    is_parallel = len({one.where.axis for one in told}) == 1
+    if is_parallel and max(ious.values()) < _FAILED and _NEAR in found:
+        return {_NEAR: found[_NEAR]}
     others = [iou for method, iou in ious.items() if method != _UNSURE]
     # Where no slice shows a class there is no IoU, and nothing is above it.
     if _UNSURE in found and not ious[_UNSURE] > max(others):
@@ -84,6 +88,8 @@ def gained(
 
 
 _UNSURE: Method = "interpolation"
+_NEAR: Method = "walked"
+_FAILED = 0.2  # in mean IoU; measured on four of seventeen cases
 _TRUST = 0.1  # in a mean of two, if there are no pixels
 _FEW = 1000  # pixels, of which it is half
 _USUAL = 0.03

@@ -1,5 +1,7 @@
 """Which answer is shown, by slices worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,17 @@ def test_of_methods_that_are_as_sure_the_one_that_is_right_more_often_is_worth_m
     assert found["network"] > found["forest"]
     found = worths([one], {"network": 0.8, "forest": 0.7}, {"forest": 0.2})
     assert found["network"] < found["forest"]
+
+
+def test_where_all_fail_on_parallel_slices_what_stays_near_slices_is_taken():
+    far = told(1, [0, 1], network=[0.6, 0.5], walked=[0.5, 0.4], walker=[0.3, 0.2])
+    ious = {"network": 0.15, "walked": 0.05, "walker": 0.01}
+    assert list(worths([far], ious)) == ["walked"]
+    assert len(worths([far], ious | {"network": 0.25})) == 3
+    nothing = dict.fromkeys(ious, float("nan"))
+    assert len(worths([far], nothing)) == 3
+    across = replace(far, where=AnnotatedSlice(1, 0, 2, False))
+    assert len(worths([far, across], ious)) == 3
 
 
 def test_without_an_iou_the_probability_decides():
