@@ -132,16 +132,18 @@ class Autosave:
 
     def close(self) -> None:
         """Begin to write what is left, and end the thread then."""
-        self._pending = self._writer.submit(self._write_changes)
-        self._end()
+        self._end(self._write_changes)
 
     def drop(self) -> None:
         """Begin to remove the copy: something else keeps the annotation."""
-        self._pending = self._writer.submit(lambda: self.path.unlink(missing_ok=True))
-        self._end()
+        self._end(lambda: self.path.unlink(missing_ok=True))
 
-    def _end(self) -> None:
+    def _end(self, last: Callable[[], None]) -> None:
         self._is_ending = True
+        try:
+            self._pending = self._writer.submit(last)
+        except RuntimeError:  # the interpreter ends, and has ended its threads
+            last()
         self._writer.shutdown(wait=False)
 
     def _write_changes(self) -> None:

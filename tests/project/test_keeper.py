@@ -203,3 +203,16 @@ def test_a_journal_is_whole_for_a_reader_while_it_is_written(keeper, project, sa
     assert (reader.annotation("cells") == array).all()
     reader.close()
     keeper.close()
+
+
+def test_what_is_closed_at_the_end_of_the_interpreter_is_written(
+    keeper, project, sample
+):
+    array = sample.annotation.copy()
+    keeper.follow("cells", array)
+    wait(keeper)
+    array[1, 2:5, 2:5] = 1
+    keeper._worker.shutdown()  # as the interpreter does before Qt's last objects go
+    keeper.close()
+    with Project(project.folder) as again:
+        assert (again.annotation("cells") == array).all()

@@ -84,6 +84,16 @@ def test_an_array_of_zarr_is_the_same_image(tmp_path):
     assert content_of(stored) == content_of(array)
 
 
+def test_what_is_closed_at_the_end_of_the_interpreter_is_written(home):
+    annotation = np.zeros(SHAPE, np.uint8)
+    autosave = Autosave(unlabelled(annotation), volume(), plain)
+    annotation[0] = 3
+    autosave._writer.shutdown()  # as the interpreter does before Qt's last objects go
+    autosave.close()
+
+    assert len(list(home.rglob("*.tif"))) == 1
+
+
 def test_nothing_is_written_while_nothing_changes(home):
     autosave = Autosave(unlabelled(np.zeros(SHAPE, np.uint8)), volume(), plain)
 
