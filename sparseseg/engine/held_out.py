@@ -10,7 +10,13 @@ from sparseseg.engine.advice import NOT_WANTED, advice, reason
 from sparseseg.engine.deadline import WALL, Now
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
-from sparseseg.engine.referee import answered_twice, gained, together, worths
+from sparseseg.engine.referee import (
+    answered_twice,
+    gained,
+    is_crossed,
+    together,
+    worths,
+)
 from sparseseg.engine.sparing import Slices, spared
 from sparseseg.engine.told import (
     SliceAnswers,
@@ -180,7 +186,8 @@ class HeldOut:
         told = together(self._held, self._turns)
         own, stand_ins = answered_twice(self._held, self._turns)
         pixels = sum(one.target.size for one in own)
-        gains = gained(_ious(model, own), _ious(model, stand_ins), pixels)
+        seen = _ious(model, own), _ious(model, stand_ins)
+        gains = gained(*seen, pixels, is_crossed=is_crossed(told))
         return worths(told, _ious(model, told), gains)
 
 

@@ -103,14 +103,26 @@ def test_without_an_iou_the_probability_decides():
 
 def test_what_a_network_has_more_than_its_stand_in_is_believed_by_pixels():
     found = gained(
-        {"network": 0.8, "walker": 0.5}, {"network": 0.6, "walker": 0.5}, 5000
+        {"network": 0.8, "walker": 0.5},
+        {"network": 0.6, "walker": 0.5},
+        5000,
+        is_crossed=False,
     )
     assert found["network"] == pytest.approx((0.2 + 0.03) / 2)
     assert found["walker"] == 0
 
 
+def test_where_slices_cross_a_network_is_expected_to_learn_on():
+    parallel, crossed = (
+        gained({}, {}, 0, is_crossed=is_crossed) for is_crossed in (False, True)
+    )
+    assert crossed["network"] == pytest.approx(parallel["network"] + 0.02)
+    assert crossed["walked"] == pytest.approx(parallel["walked"] + 0.02 / 3)
+    assert crossed["forest"] == parallel["forest"]
+
+
 def test_where_no_slice_was_answered_twice_a_network_gains_what_is_usual():
-    found = gained({}, {}, 0)
+    found = gained({}, {}, 0, is_crossed=False)
     assert found["network"] == found["unguided"] == pytest.approx(0.03)
     assert found["network"] > found["mixed"] > found["walked"] > found["walker"] == 0
 
