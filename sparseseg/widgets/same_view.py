@@ -18,13 +18,13 @@ class SameView:
 
     def __init__(self, viewer: "ViewerModel") -> None:
         self._viewer = viewer
-        self._window = _window_of(viewer)
-        self._before = _canvas_size(self._window)
+        # The window is looked for again: whoever keeps it would keep it from closing.
+        self._before = _canvas_size(_window_of(viewer))
         self._smaller = 1.0
 
     def keep(self) -> None:
         """Zoom so that what was seen is seen again; once the docks have their room."""
-        before, now = self._before, _canvas_size(self._window)
+        before, now = self._before, _canvas_size(_window_of(self._viewer))
         if before is None or now is None or before.isEmpty() or now.isEmpty():
             return
         across, down = now.width() / before.width(), now.height() / before.height()
