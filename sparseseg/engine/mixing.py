@@ -18,7 +18,7 @@ Part = Literal["network", "unguided", "trees", "walker", "interpolation"]
 SHARES: Mapping[Method, Mapping[Part, float]] = {
     "network": {"network": 1},
     "unguided": {"unguided": 1},
-    "forest": {"trees": 4 / 5, "unguided": 1 / 5},
+    "forest": {"trees": 2 / 3, "unguided": 1 / 3},
     "mixed": {"network": 2 / 3, "walker": 1 / 3},
     "walked": {"walker": 2 / 3, "network": 1 / 3},
     "walker": {"walker": 1},

@@ -85,11 +85,11 @@ def gained(
 
     Both were asked of the same slices. Of few pixels little is believed, and the rest is
     what is usual: only a network has a stand-in, which lacks the correction by its U-Net.
-    Where slices cross, a network learns on after it was asked; parallel ones are soon
-    known by heart.
+    Where slices cross, a network learns on after it was asked; parallel ones, and few
+    pixels, are soon known by heart.
     """
-    more = _LEARNS_ON if is_crossed else 0.0
     trust = pixels / (pixels + _FEW_OF_BOTH)
+    more = trust * _LEARNS_ON if is_crossed else 0.0
     found: dict[Method, float] = {}
     for method, shares in SHARES.items():
         usual = _USUAL * sum(shares.get(part, 0.0) for part in _STOOD_IN_FOR)

@@ -292,10 +292,10 @@ def test_what_the_network_itself_was_asked_of_is_judged_first():
 
 def test_what_trees_add_for_rare_classes_does_not_make_them_seem_to_know_more():
     even = np.full((2, 3), 0.5, np.float32)
-    # Trees count 4/5, and correct by the square root: 32 ** 0.4 is 4.
-    found = told.uncorrected("forest", even, (32, 1))
-    np.testing.assert_allclose(found[:, 0], [0.8, 0.2], atol=1e-6)
-    assert told.uncorrected("mixed", even, (32, 1)) is even
+    # Trees count 2/3, and correct by the square root: 27 ** (1 / 3) is 3.
+    found = told.uncorrected("forest", even, (27, 1))
+    np.testing.assert_allclose(found[:, 0], [0.75, 0.25], atol=1e-6)
+    assert told.uncorrected("mixed", even, (27, 1)) is even
 
 
 def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):
