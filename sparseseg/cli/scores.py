@@ -91,6 +91,9 @@ def _table(scores: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[str]
     for number in scores["iou"]:
         name = names.get(number, _plain(number))[: _NAME - 1]
         yield _line(name, [_cell(scores[m].get(number, "")) for m in measures])
+    if not any(scores["iou"]):
+        yield say("no class is in either: there is no mean")
+        return
     means = [scores.get(f"mean_{name}", "") for name in measures]
     yield _line(say("mean of classes"), [_cell(mean) for mean in means])
 

@@ -109,10 +109,14 @@ def measured(model: Model, told: Sequence[SliceAnswers]) -> dict[Method, Any]:
 def evaluated(
     model: Model, prediction: NDArray[np.integer], truth: NDArray[np.integer]
 ) -> dict[str, Any]:
-    """Compare the outputs (n) of a prediction with the true ones, as classes."""
+    """Compare the outputs (n) of a prediction with the true ones, as classes.
+
+    Where only background is compared the means are 0: that proves no answer good.
+    """
     values = np.array(model.plan.classes, np.uint8)
     flat = (1, 1, -1)
-    return dict(evaluate(values[prediction].reshape(flat), values[truth].reshape(flat)))
+    found = evaluate(values[prediction].reshape(flat), values[truth].reshape(flat))
+    return {name: 0.0 if value is None else value for name, value in found.items()}
 
 
 def own_pixels(scene: Scene, blind: Scene, box: Box) -> NDArray[np.int64]:

@@ -62,7 +62,8 @@ def evaluate(
     Returns
     -------
     dict
-        ``iou``, ``dice``: by class. ``mean_iou``, ``mean_dice``: of the classes.
+        ``iou``, ``dice``: by class. ``mean_iou``, ``mean_dice``: of the classes; None
+        where neither array has one.
         ``annotated``: the share of voxels that was not scored.
         ``voe``: the volumetric overlap error, 1 - IoU.
         ``rvd``: the relative volume difference (prediction - truth) / truth, above 0

@@ -96,9 +96,10 @@ def overlap_scores(found: Mapping[int, Counts]) -> dict[str, Any]:
     }
 
 
-def mean_of_classes(scores: Mapping[int, float]) -> float:
-    """Return the mean without the background; 0 where there is no class."""
-    return float(np.mean([s for c, s in scores.items() if c > 0] or [0.0]))
+def mean_of_classes(scores: Mapping[int, float]) -> float | None:
+    """Return the mean without the background; None where there is no class."""
+    found = [score for number, score in scores.items() if number > 0]
+    return float(np.mean(found)) if found else None
 
 
 def _relative_difference(found: Counts) -> float | None:

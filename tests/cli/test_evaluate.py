@@ -55,6 +55,7 @@ def rows(tmp_path: Path) -> Path:
     write("t1", 1, 0, 0, 0)
     write("p2", 1, 1, 1, 0)
     write("t2", 1, 2, 0, 0)
+    write("empty", 0, 0, 0, 0)
     write("plain", 1, 0, 0, 0, unit="pixel")
     write("um", 1, 0, 0, 0, unit="um")
     write("longer", 1, 1, 0, 0, side=3.0)
@@ -84,6 +85,17 @@ def test_what_a_mean_leaves_out_is_told(run: Run, rows: Path) -> None:
     assert "ASSD of class 2: 0 of 2 cases" in lines
     assert "global, all voxels as one volume" in lines
     assert lines[-1] == "tumour burden: RMSE 0.3536 over 2 cases"
+
+
+def test_two_volumes_without_any_class_have_no_mean(run: Run, rows: Path) -> None:
+    pair = files(rows, "empty", "empty")
+    answer = last_object(run("evaluate", *pair, "--json")[1])
+    assert answer["mean_dice"] is answer["mean_iou"] is None
+    words = "no class is in either: there is no mean"
+    assert words in run("evaluate", *pair)[1].splitlines()
+    several = run("evaluate", *pair, *files(rows, "p1", "t1"))[1]
+    assert words not in several
+    assert run("evaluate", *pair, *pair)[1].count(words) == 2
 
 
 def test_one_pair_can_have_a_burden_too(run: Run, rows: Path) -> None:

@@ -59,9 +59,11 @@ def test_within_goes_through_several_classes():
     assert result["dice"] == {0: 1.0, 1: 1.0, 2: 2 / 4, 3: 0.0}
 
 
-def test_without_any_class_the_means_are_0():
+def test_without_any_class_there_is_no_mean():
     result = evaluate(row(0, 0), row(0, 0))
-    assert (result["iou"], result["mean_iou"]) == ({0: 1.0}, 0.0)
+    assert result["iou"] == {0: 1.0}
+    assert result["mean_iou"] is result["mean_dice"] is None
+    assert evaluate(row(0, 1), row(0, 0))["mean_dice"] == 0
 
 
 def test_the_result_is_plain_json():
