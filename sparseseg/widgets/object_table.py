@@ -35,7 +35,7 @@ class ObjectTable(QDialog):
         super().__init__(parent)
         self.setWindowTitle(say("Measurements"))
         self.resize(900, 420)
-        self._found: Measurements | None = None
+        self.found: Measurements | None = None
         self.view = QTableView()
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSortingEnabled(True)
@@ -50,9 +50,12 @@ class ObjectTable(QDialog):
         layout.addWidget(self.view)
         layout.addWidget(self.save)
 
-    def show_found(self, found: "Measurements") -> None:
-        """Show measurements in place of those before."""
-        self._found = found
+    def show_found(self, found: "Measurements | None") -> None:
+        """Show measurements in place of those before; without any, close."""
+        self.found = found
+        if found is None:
+            self.close()
+            return
         model = _Model(found, self)
         self.view.setModel(model)
         self.view.resizeColumnsToContents()
@@ -70,8 +73,8 @@ class ObjectTable(QDialog):
         path, _ = QFileDialog.getSaveFileName(
             self, say("Save table"), "objects.csv", _CSV
         )
-        if path and self._found is not None:
-            self._found.write(Path(path.removesuffix(".csv") + ".csv"))
+        if path and self.found is not None:
+            self.found.write(Path(path.removesuffix(".csv") + ".csv"))
 
 
 class _Model(QAbstractTableModel):

@@ -1,7 +1,8 @@
 """Objects of the prediction: told apart, measured, and written as files and surfaces."""
 
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from sparseseg.widgets.object_table import ObjectTable
 from sparseseg.widgets.stepwise import Steps, Stepwise
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
     from numpy.typing import NDArray
     from qtpy.QtGui import QCloseEvent
 
@@ -118,7 +120,7 @@ class ObjectsPanel(QWidget):
         if path:
             check_overwrites([Path(path)], [self._desk.state.image])
             work = partial(object_work.written, instances, volume, Path(path))
-            self._start(work, self._tell_file)
+            self._start(work, partial(self._tell_file, _new([Path(path)])))
 
     def _mesh(self) -> None:
         labels, volume = self._prediction()
@@ -129,7 +131,7 @@ class ObjectsPanel(QWidget):
         ending = self.form.ending.currentText()
         paths = object_work.surface_paths(labels, names, Path(folder), ending)
         work = partial(object_work.surfaces, labels, volume, paths, self.form.surfaces)
-        self._start(work, self._tell_files)
+        self._start(work, partial(self._tell_files, _new(paths.values())))
 
     def _prediction(self) -> "tuple[NDArray[np.uint8], Volume]":
         """Return a copy of the labels that are shown: cleaned up where they were."""
@@ -180,23 +182,42 @@ class ObjectsPanel(QWidget):
     def _show_table(self, arrays: object, found: "Measurements") -> None:
         if arrays is not self._desk.link.arrays:
             return
-        layer = self._desk.results.objects
+        layer, before = self._desk.results.objects, self.table.found
         if layer is not None:
+            words = say_count(
+                "{count} object was measured.",
+                "{count} objects were measured.",
+                len(found),
+            )
+            undo = partial(self._unmeasure, layer, layer.features.copy(), before)
             layer.features = {"index": found.columns["object"], **found.columns}
+            self._messages.offer(words, say("Undo"), undo)
         self.table.show_found(found)
 
-    def _tell_file(self, path: Path) -> None:
-        self._messages.confirm(say("The objects were saved to {path}.", path=path))
+    def _unmeasure(
+        self, layer: "Labels", features: Any, before: "Measurements | None"
+    ) -> None:
+        layer.features = features
+        self.table.show_found(before)
 
-    def _tell_files(self, paths: list[Path]) -> None:
-        self._messages.confirm(
-            say_count(
-                "{count} surface was saved to {folder}.",
-                "{count} surfaces were saved to {folder}.",
-                len(paths),
-                folder=paths[0].parent,
-            )
+    def _tell_file(self, new: list[Path], path: Path) -> None:
+        self._offer_removal(say("The objects were saved to {path}.", path=path), new)
+
+    def _tell_files(self, new: list[Path], paths: list[Path]) -> None:
+        words = say_count(
+            "{count} surface was saved to {folder}.",
+            "{count} surfaces were saved to {folder}.",
+            len(paths),
+            folder=paths[0].parent,
         )
+        self._offer_removal(words, new)
+
+    def _offer_removal(self, words: str, new: list[Path]) -> None:
+        """Tell of files; those that were not there before can be removed again."""
+        if new:
+            self._messages.offer(words, say("Undo"), partial(_remove, new))
+        else:
+            self._messages.confirm(words)
 
     def _go_to(self, number: int, z: float, y: float, x: float) -> None:
         """Show an object in the middle, and choose its number."""
@@ -227,6 +248,19 @@ class ObjectsPanel(QWidget):
         for button in (self.find, self.measure, self.save, self.mesh):
             button.setEnabled(not busy)
         self.running.setVisible(busy)
+
+
+def _new(paths: Iterable[Path]) -> list[Path]:
+    """Return those that are not there yet: what is replaced cannot come back."""
+    return [path for path in paths if not path.exists()]
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir():  # a Zarr store
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _too_small(count: int) -> str:

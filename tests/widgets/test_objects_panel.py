@@ -75,8 +75,24 @@ def test_a_row_of_the_table_leads_to_its_object(qtbot, panel, predicted, viewer)
     assert layer.world_to_data(viewer.dims.point)[0] == pytest.approx(2)
 
 
+def test_undo_brings_back_the_measurements_of_before(
+    qtbot, panel, predicted, viewer, messages
+):
+    parts(panel)
+    press(qtbot, panel, panel.find)
+    press(qtbot, panel, panel.measure)
+    layer, first = viewer.layers[NAME], panel.table.found
+    layer.data[layer.data == 2] = 1
+    press(qtbot, panel, panel.measure)
+    assert list(layer.features["index"]) == [1]
+
+    messages.cards[0].button.click()
+    assert list(layer.features["index"]) == [1, 2]
+    assert panel.table.found is first
+
+
 def test_objects_and_surfaces_become_files(
-    qtbot, panel, predicted, tmp_path, monkeypatch
+    qtbot, panel, predicted, tmp_path, monkeypatch, messages
 ):
     pytest.importorskip("trimesh")
     parts(panel)
@@ -90,6 +106,23 @@ def test_objects_and_surfaces_become_files(
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: folder)
     press(qtbot, panel, panel.mesh)
     assert [p.name for p in tmp_path.glob("*.stl")] == ["001-class_1.stl"]
+    messages.cards[0].button.click()  # Undo
+    assert not list(tmp_path.glob("*.stl"))
+    assert read_dense(path).array.max() == 2
+
+
+def test_a_file_that_was_replaced_cannot_be_taken_back(
+    qtbot, panel, predicted, tmp_path, monkeypatch, messages
+):
+    parts(panel)
+    press(qtbot, panel, panel.find)
+    path = tmp_path / "objects.tif"
+    path.write_bytes(b"older")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    press(qtbot, panel, panel.save)
+    assert "saved" in messages.texts[0]
+    assert not messages.cards[0].button.text()
+    assert read_dense(path).array.max() == 2
 
 
 def test_what_is_missing_is_told(qtbot, panel, opened, messages):
