@@ -92,3 +92,25 @@ def test_the_last_planes_are_remembered_up_to_a_limit(monkeypatch):
     for index in (1, 2, 1, 3, 1, 2):  # the fourth drives 2 out, the sixth 3
         features.features(scene, Box.plane(NOISE.shape, 0, index))
     assert len(made) == 4
+
+
+def test_the_inside_of_the_last_tile_is_not_filtered_again(monkeypatch):
+    monkeypatch.setattr(features, "_REMEMBERED", 0)
+    filtered = []
+    bank = features._bank
+
+    def spy(scene, box):
+        filtered.append(box)
+        return bank(scene, box)
+
+    monkeypatch.setattr(features, "_bank", spy)
+    scene = noise()
+    wide, inside = Box((0, 0, 0), (6, 30, 30)), Box((2, 5, 5), (4, 20, 20))
+    other = Box((0, 20, 10), (8, 50, 40))
+    around = features.features(scene, wide)
+    again = features.features(scene, inside)
+    features.features(scene, other)
+    features.features(scene, inside)
+
+    assert filtered == [wide, other, inside]
+    assert torch.equal(again, around[:, 2:4, 5:20, 5:20])

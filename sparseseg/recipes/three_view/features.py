@@ -31,7 +31,7 @@ def features(scene: Scene, box: Box) -> Tensor:
     whole = _BANKS.get(scene.volume, key_of(scene))
     if whole is not None:
         return whole[(slice(None), *box.slices)]
-    return _of_plane(scene, box) if 1 in box.shape else _drained(_bank(scene, box))
+    return _of_plane(scene, box) if 1 in box.shape else _of_tile(scene, box)
 
 
 def _of_plane(scene: Scene, box: Box) -> Tensor:
@@ -50,6 +50,22 @@ def _of_plane(scene: Scene, box: Box) -> Tensor:
 
 
 _RECENTLY: Kept[dict[Box, Tensor]] = Kept()
+
+
+def _of_tile(scene: Scene, box: Box) -> Tensor:
+    """Return the bank of a tile; trees ask for the inside of the last one again."""
+    key = key_of(scene)
+    around, found = _LAST.get(scene.volume, key) or (box, None)
+    if found is None or around.intersect(box) != box:
+        # Let go of first, as there may be no room for two.
+        found = None
+        _LAST.keep(scene.volume, key, None)
+        around, found = box, _drained(_bank(scene, box))
+        _LAST.keep(scene.volume, key, (around, found))
+    return found[(slice(None), *box.relative_to(around).slices)]
+
+
+_LAST: Kept[tuple[Box, Tensor] | None] = Kept()
 
 
 def kept(scene: Scene) -> Iterator[float]:
