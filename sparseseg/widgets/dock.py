@@ -25,6 +25,7 @@ from sparseseg.widgets.endings import Endings
 from sparseseg.widgets.geometry import check_image, full_resolution
 from sparseseg.widgets.image_panel import ImagePanel
 from sparseseg.widgets.keys import register, unregister
+from sparseseg.widgets.layers import ANNOTATION_REMOVED, image_removed
 from sparseseg.widgets.lock_panel import LockPanel
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_picker import ModelPicker
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari.viewer
-    from napari.layers import Image
+    from napari.layers import Image, Labels
     from qtpy.QtCore import QSize
     from qtpy.QtGui import QCloseEvent, QShowEvent
 
@@ -247,6 +248,8 @@ class SegmentationDock(QWidget):
         link.warned.connect(self.messages.warning)
         link.image_changed.connect(self._offer_recovery)
         link.image_lost.connect(self._offer_image)
+        link.image_changed.connect(self._take_back_loss)
+        link.annotation_changed.connect(self._take_back_loss)
         self.desk.viewer.events.theme.connect(self._show_theme)
         self._every(_LOOK_MS, self._look)
         self._every(_SAVE_MS, self._save)
@@ -345,13 +348,18 @@ class SegmentationDock(QWidget):
 
     def _offer_image(self, seat: "Seat") -> None:
         self.messages.offer(
-            say(
-                "{name!r} was removed from the window. What was painted on it is kept.",
-                name=seat.name,
-            ),
+            image_removed(seat.name),
             say("Bring it back"),
             partial(self.desk.link.bring_back, seat),
         )
+
+    def _take_back_loss(self, layer: "Image | Labels | None") -> None:
+        """Say no longer that a layer is gone which is there again."""
+        seat = self.desk.link.seat
+        if layer is not None and seat is not None:
+            self.messages.withdraw(image_removed(seat.name))
+        if self.desk.link.annotation is not None:
+            self.messages.withdraw(ANNOTATION_REMOVED)
 
     def _show_theme(self) -> None:
         self.setStyleSheet(style_sheet(self.desk.viewer.theme))

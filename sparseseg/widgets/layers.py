@@ -342,7 +342,7 @@ class LayerLink:
                 seat.annotation = None
                 if seat is self.seat:
                     self.annotation_changed.emit(None)
-                    self.warned.emit(_ANNOTATION_REMOVED)
+                    self.warned.emit(ANNOTATION_REMOVED)
             elif layer is seat.image:
                 self.image_lost.emit(seat)
         self._leave_removed()
@@ -356,7 +356,15 @@ class LayerLink:
                 self._session.let_go(seat.arrays)
 
 
-_ANNOTATION_REMOVED = say(
+def image_removed(name: str) -> str:
+    """Say that the layer of an image is gone, and nothing else."""
+    return say(
+        "{name!r} was removed from the window. What was painted on it is kept.",
+        name=name,
+    )
+
+
+ANNOTATION_REMOVED = say(
     "The annotation's layer was removed, but nothing painted is lost: "
     "Show annotation brings it back."
 )

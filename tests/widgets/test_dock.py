@@ -52,6 +52,8 @@ def test_a_lost_layer_is_told_at_the_top(annotated, viewer):
     viewer.layers.remove(annotated.desk.link.annotation)
 
     assert "nothing painted is lost" in annotated.messages.texts[0]
+    annotated.classes.new.click()  # which is Show annotation now
+    assert annotated.messages.texts == ()
 
 
 def test_events_from_another_thread_arrive_in_the_panels(dock, session, qtbot):
@@ -265,6 +267,17 @@ def test_an_image_that_was_removed_can_be_brought_back(annotated, viewer, image)
 
     assert annotated.desk.link.image is image
     assert annotated.image.choice.currentText() == "cells"
+
+
+def test_an_image_that_was_opened_anew_is_not_said_to_be_removed(
+    annotated, viewer, image
+):
+    viewer.layers.remove(image)
+    assert any("removed" in text for text in annotated.messages.texts)
+
+    annotated.desk.link.choose(viewer.add_image(image.data.copy(), name="cells"))
+
+    assert annotated.messages.texts == ()
 
 
 def test_an_annotation_cannot_be_begun_where_it_would_be_refused(
