@@ -42,6 +42,7 @@ class Photographer:
         self.viewer.window.resize(*_SIZE)
         self.dock = SegmentationDock(self.viewer)
         self.viewer.window.add_dock_widget(self.dock, name="Sparse segmentation")
+        QTest.qWait(500)  # the column takes its room before an image fills the rest
 
     def open_sample(self) -> None:
         """Open the ovule as File > Open Sample does."""

@@ -174,6 +174,7 @@ def _learn(walk: Walk) -> None:
         view = dock.desk.painter.view
         walk.click(dock.result.accept)
         walk.wait(lambda: not dock.desk.writing.is_busy, "accepted slice")
+        dock.desk.link.seat.doubt.visible = False
         walk.unfold(1)
         walk.click(dock.locks.slice)
         place = view.axis, view.index

@@ -80,7 +80,8 @@ class SegmentationDock(QWidget):
         self.desk = Desk(viewer, session)
         self.messages = MessageArea()
         self.picker: ModelPicker | None = None
-        self._same: SameView | None = SameView(viewer)
+        # Of an empty canvas nothing is to be seen again: what a project shows stays so.
+        self._same: SameView | None = SameView(viewer) if viewer.layers else None
         self._timers: list[QTimer] = []
         self._endings = Endings(self.desk, self.messages)
         self._searching = Background("recovery")

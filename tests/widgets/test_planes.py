@@ -15,6 +15,8 @@ from sparseseg.widgets.same_view import LAYOUT_MS
 from sparseseg.widgets.slices import SliceView, point_in, shown_axis, visible_slice
 from tests.widgets.conftest import SHAPE
 
+_PATIENCE_MS = 20_000
+
 
 @pytest.fixture
 def planes(opened, qtbot) -> ThreePlanes:
@@ -197,19 +199,33 @@ def test_nothing_is_left_of_planes_that_were_hidden(planes, opened):
 
 
 @pytest.mark.slow
+def test_what_is_shown_in_a_window_that_was_empty_is_not_made_smaller(
+    make_napari_viewer, session, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    dock = SegmentationDock(viewer, session=session)
+    viewer.window.add_dock_widget(dock, name="Sparse segmentation")
+    viewer.add_image(np.zeros((20, 30, 40), np.uint8), name="cells")
+    viewer.scene.camera.zoom = 7.0  # as a project does that is opened with the window
+    QTest.qWait(2 * LAYOUT_MS)
+    assert viewer.scene.camera.zoom == 7.0
+
+
+@pytest.mark.slow
 def test_a_window_shows_the_planes_beside_its_canvas(
     make_napari_viewer, session, qtbot
 ):
     viewer = make_napari_viewer(show=True)
     viewer.add_image(np.zeros((20, 30, 40), np.uint8), name="cells")
+    alone = viewer.scene.camera.zoom
     dock = SegmentationDock(viewer, session=session)
     viewer.window.add_dock_widget(dock, name="Sparse segmentation")
     dock.classes.new.click()
-    QTest.qWait(2 * LAYOUT_MS)
+    # As much is seen on a smaller canvas.
+    qtbot.waitUntil(lambda: viewer.scene.camera.zoom < alone, timeout=_PATIENCE_MS)
     before = viewer.scene.camera.zoom
     dock.paint.planes.click()
-    QTest.qWait(2 * LAYOUT_MS)
-    assert viewer.scene.camera.zoom < before  # as much is seen on a smaller canvas
+    qtbot.waitUntil(lambda: viewer.scene.camera.zoom < before, timeout=_PATIENCE_MS)
     assert len(dock.planes._views) == 2
     assert "Other planes" in viewer.window.dock_widgets
     viewer.layers.remove(dock.desk.link.annotation)  # a list that changes meanwhile
