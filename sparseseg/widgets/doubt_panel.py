@@ -7,12 +7,13 @@ from qtpy.QtWidgets import QListWidget, QVBoxLayout, QWidget
 
 from sparseseg.language import say
 from sparseseg.reporting.doubtful import place_in_words
-from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
+    from sparseseg.widgets.state import State
 
 _ROWS = 5
 
@@ -39,8 +40,13 @@ class DoubtPanel(QWidget):
         self.list.currentRowChanged.connect(self._go_to)
         self._doubts.changed.connect(self._show)
         self._doubts.failed.connect(messages.error)
+        desk.state_changed.connect(self._show_state)
+        self._show_state(desk.state)
         self._has_looked = False
         self._show()
+
+    def _show_state(self, state: "State") -> None:
+        show_reason(self.find, _FIND, state.reason("annotate"))
 
     def _find(self) -> None:
         self._doubts.find()

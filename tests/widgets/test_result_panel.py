@@ -93,9 +93,9 @@ def test_a_model_is_loaded_for_the_open_image(panel, opened, session, monkeypatc
 
 
 def test_without_an_image_or_a_model_nothing_is_offered_that_would_refuse(panel, desk):
-    assert [b.isEnabled() for b in (panel.predict, panel.save, panel.load)] == [
-        False
-    ] * 3
+    for button in (panel.predict, panel.accept, panel.save, panel.load):
+        assert not button.isEnabled()
+    assert "Open an image first" in panel.accept.toolTip()
     assert "Open an image first" in panel.load.toolTip()
     assert "no model yet" in panel.save.toolTip()
 
