@@ -112,8 +112,8 @@ def segment(
     With the annotation of this volume as `labels` the result follows it. The arrays of
     `into`, if there are any, are written to; labels that rules have changed come with a
     last tile. The same model, volume, annotation and job give the same labels, whoever
-    asks. `workers` answer the tiles by the network, without an annotation. Raises `UserError`, before anything is predicted, for a volume or for rules that
-    do not fit the model.
+    asks. `workers` answer the tiles where there is no annotation. Raises `UserError`, before
+    anything is predicted, for a volume or for rules that do not fit the model.
     """
     job = job or Job()
     rules = checked_rules(model, volume, job)

@@ -39,16 +39,8 @@ def annotation_layer(
     image: str,
 ) -> Labels:
     """Return a layer to paint the first class on, slice by slice."""
-    layer = Labels(
-        array,
-        name=name_of(image, ANNOTATION),
-        colormap=colormap_of(table),
-        **_marked(placement, {ANNOTATION: image, CLASSES: table.to_json()}),
-    )
-    layer.n_edit_dimensions = 2
-    layer.brush_size = _brush_size(array.shape)
-    layer.selected_label = table.numbers[0]
-    return layer
+    marked = _marked(placement, {ANNOTATION: image, CLASSES: table.to_json()})
+    return _to_paint_on(array, table, marked, name=name_of(image, ANNOTATION))
 
 
 def again_layer(
@@ -59,12 +51,19 @@ def again_layer(
     image: str,
 ) -> Labels:
     """Return a layer to paint on that is no annotation: nothing learns from it."""
-    layer = Labels(
-        array,
-        name=name_of(image, AGAIN),
-        colormap=colormap_of(table),
-        **_marked(placement, {RESULT: True, CLASSES: table.to_json()}),
-    )
+    marked = _marked(placement, {RESULT: True, CLASSES: table.to_json()})
+    return _to_paint_on(array, table, marked, name=name_of(image, AGAIN))
+
+
+def _to_paint_on(
+    array: "NDArray[np.uint8]",
+    table: "ClassTable",
+    marked: dict[str, Any],
+    *,
+    name: str,
+) -> Labels:
+    """Return a layer with the first class chosen, and the brush of a slice."""
+    layer = Labels(array, name=name, colormap=colormap_of(table), **marked)
     layer.n_edit_dimensions = 2
     layer.brush_size = _brush_size(array.shape)
     layer.selected_label = table.numbers[0]
