@@ -1,6 +1,7 @@
 """Units of length under one name each, however a file spells them."""
 
 import warnings
+from collections.abc import Iterator, Sequence
 from math import isfinite
 
 from sparseseg.errors import Note
@@ -94,8 +95,7 @@ def _lengths(units: tuple[str, str, str]) -> list[str]:
     if all(are_known) or not any(are_known):
         return list(units)
     found = list(units)
-    for axis in (a for a, is_known in enumerate(are_known) if not is_known):
-        other = next(o for o in _STAND_IN[axis] if are_known[o])
+    for axis, other in _stand_ins(are_known):
         found[axis] = units[other]
         warnings.warn(
             Note(
@@ -111,6 +111,12 @@ def _lengths(units: tuple[str, str, str]) -> list[str]:
     return found
 
 
+def _stand_ins(are_known: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Yield each axis of which nothing is known, and the one that stands in for it."""
+    for axis in (a for a, is_known in enumerate(are_known) if not is_known):
+        yield axis, next(other for other in _STAND_IN[axis] if are_known[other])
+
+
 # The planes of a stack are mostly square: y stands in for x, x for y, y for z.
 _STAND_IN = {0: (1, 2), 1: (2, 0), 2: (1, 0)}
 
@@ -119,8 +125,7 @@ def _completed(sizes: Spacing, are_given: list[bool], unit: str) -> Spacing:
     if all(are_given):
         return sizes
     found = list(sizes)
-    for axis in (a for a, given in enumerate(are_given) if not given):
-        other = next(o for o in _STAND_IN[axis] if are_given[o])
+    for axis, other in _stand_ins(are_given):
         found[axis] = sizes[other]
         warnings.warn(
             Note(
