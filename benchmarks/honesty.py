@@ -19,6 +19,7 @@ from measuring import CLOCKS
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.slices import well_labelled
 from sparseseg.engine import trainee
+from sparseseg.engine.mixing import by_network
 from sparseseg.engine.model import Model
 from sparseseg.engine.score import gathering
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
@@ -191,7 +192,9 @@ def _told_now(row: Row) -> Row:
 
 
 def _estimate(row: Row) -> DiceEstimate:
-    evidence = Evidence.from_json(row["evidence"])
+    # Rows of earlier versions do not say how much of an answer is a network's.
+    known = {"by_network": by_network(row["method"]), **row["evidence"]}
+    evidence = Evidence.from_json(known)
     expected = {int(n): dice for n, dice in row["expected"].items()}
     return estimates.estimate(evidence, expected)
 

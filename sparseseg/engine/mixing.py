@@ -72,6 +72,14 @@ def needs(method: Method, part: Part) -> bool:
     return part in SHARES[method]
 
 
+def by_network(method: Method) -> float:
+    """Return how much of an answer is the network's, with guidance or without."""
+    return sum(SHARES[method].get(part, 0.0) for part in _NETWORKS)
+
+
+_NETWORKS: tuple[Part, ...] = ("network", "unguided")
+
+
 def mix_of(
     method: Method, model: Learned, scene: Scene, walked: Walk | None
 ) -> Mix | None:

@@ -22,8 +22,9 @@ from sparseseg.language import say, say_count
 
 FEWEST_SLICES = 3
 FEWEST_OF_CLASS = 2
-# How much of a correction is only that a prediction is surer of itself than the classifiers:
-# the best of 0, 0.02, 0.03 and 0.04 on the rows of benchmarks/results/honesty.json.
+# How much of a correction is only that a network is surer of itself than the classifiers that
+# stand in for it: the best of 0, 0.02, 0.03 and 0.04 on the rows of
+# benchmarks/results/honesty.json. A walker or trees stand in for themselves.
 OVERCONFIDENCE = 0.03
 # Half of the interval: at least so much, and of the error by slices and of the correction such
 # parts. They are the narrowest in the median that hold 85% of the truths in those rows.
@@ -148,6 +149,8 @@ class Evidence:
     """The share of the pixels of the left-out slices that is labelled: 1 without strokes."""
     reliability: tuple[SureVoxels, ...] = ()
     """How sure the answers of what had not seen a slice are, and how often right."""
+    by_network: float = 1.0
+    """How much of the answer is a network's: 0 for a walker alone."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -162,6 +165,7 @@ class Evidence:
             "annotated": self.annotated,
             "labelled": self.labelled,
             "reliability": [list(bins) for bins in self.reliability],
+            "by_network": self.by_network,
         }
 
     @classmethod
@@ -178,8 +182,9 @@ class Evidence:
             calibration=(t0, t1, t2, t3),
             now={int(n): float(dice) for n, dice in data.get("now", {}).items()},
             annotated=int(data.get("annotated", 0)),
-            labelled=min(1.0, max(0.0, float(data.get("labelled", 1.0)))),
+            labelled=_share(data.get("labelled", 1.0)),
             reliability=tuple(map(_sure, data.get("reliability", ()))),
+            by_network=_share(data.get("by_network", 1.0)),
         )
 
 
@@ -223,7 +228,8 @@ def estimate(
     unknown = [n for n, spread in evidence.classes.items() if spread is None]
     known = {n: s for n, s in evidence.classes.items() if s is not None}
     easy = STROKES * (1 - evidence.labelled)
-    likely = {n: _likely(s, expected.get(n), easy) for n, s in known.items()}
+    sure = OVERCONFIDENCE * evidence.by_network
+    likely = {n: _likely(s, expected.get(n), easy, sure) for n, s in known.items()}
     by_class = {number: likely.get(number) for number in evidence.classes}
     if evidence.mean is None:
         nothing = dict.fromkeys(evidence.classes)
@@ -236,18 +242,18 @@ def estimate(
     return DiceEstimate(mean, by_class, evidence=evidence)
 
 
-def _likely(spread: Spread, expected: float | None, easy: float) -> Likely:
+def _likely(spread: Spread, expected: float | None, easy: float, sure: float) -> Likely:
     """Return the measured Dice, corrected by what is expected now and was then."""
     if expected is None:
         return _around(0.0, spread, 0.0, easy)
-    moved = _trusted(expected - spread.expected)
+    moved = _trusted(expected - spread.expected, sure)
     middle = min(1.0, max(0.0, spread.dice + moved - easy))
     return _around(middle, spread, moved, easy)
 
 
-def _trusted(moved: float) -> float:
+def _trusted(moved: float, sure: float) -> float:
     """Return what is believed of a correction: small ones are self-confidence alone."""
-    return math.copysign(max(0.0, abs(moved) - OVERCONFIDENCE), moved)
+    return math.copysign(max(0.0, abs(moved) - sure), moved)
 
 
 def _around(middle: float, spread: Spread, moved: float, easy: float) -> Likely:
@@ -295,6 +301,10 @@ def _unknown(numbers: Sequence[int]) -> str:
 
 def _numbers(spread: Spread) -> list[float]:
     return [spread.dice, spread.expected, spread.error, spread.slices]
+
+
+def _share(data: Any) -> float:
+    return min(1.0, max(0.0, float(data)))
 
 
 def _sure(data: Any) -> SureVoxels:

@@ -71,6 +71,13 @@ def test_a_small_surplus_is_self_confidence_alone():
     assert found.mean.dice == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize(("share", "kept"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
+def test_what_stands_in_for_itself_is_not_surer_than_itself(share, kept):
+    found = estimate(evidence(by_network=share), {1: 0.95})
+    added = 0.95 - 0.85 - kept * OVERCONFIDENCE
+    assert found.mean.dice == pytest.approx(0.8 + added)
+
+
 def test_a_class_that_is_not_predicted_has_a_dice_of_0():
     assert estimate(evidence(), {1: None}).mean.dice == 0
 
