@@ -29,9 +29,10 @@ _README = {
     "Grey values are scaled by the 1st and 99th percentile of the volume. sparseseg itself "
     "uses the mean of what is bright, so labels may differ a little.\n",
     "Grey values are taken as they are.\n",
-    "# Segmentation of {}\n\nLearned from a few annotated slices with sparseseg. The program "
-    "takes blocks of {} voxels.\n\n{}\n## Validation\n\nLook at the labels of a few slices "
-    "of your own volume before you use the others.\n",
+    "# Segmentation of {}\n\nLearned from a few annotated slices with sparseseg. The weights "
+    "take blocks of {} voxels. The ONNX program needs no other file; the state dict needs "
+    "sparseseg, where its network is.\n\n{}\n## Validation\n\nLook at the labels of a few "
+    "slices of your own volume before you use the others.\n",
 }
 _NUMBERS = ("char", "short", "int")
 NOT_FOR_PEOPLE = {
@@ -99,7 +100,7 @@ NOT_FOR_PEOPLE = {
     },
     # What other programs read.
     "models/exporting.py": {_SCALE},
-    "models/packaging.py": _README,
+    "models/package_description.py": _README,
     "models/store/entries.py": {"not stated"},
     # What is said between modules, and what only developers see.
     "models/store/remote_zip.py": {

@@ -76,7 +76,8 @@ def _onnx(arguments: Namespace) -> Answer:
 
 
 def _bioimageio(arguments: Namespace) -> Answer:
-    from sparseseg.models.packaging import About, export_package
+    from sparseseg.models.package_description import About
+    from sparseseg.models.packaging import export_package
 
     about = About(
         authors=tuple(arguments.authors),

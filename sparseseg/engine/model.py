@@ -192,9 +192,19 @@ class Model:
         Raises `UserError` for a file that is missing, cut off, or not such a model.
         """
         source = Path(path)
-        description, tensors = _read(source)
+        return cls.rebuilt(*_read(source), name=source.name)
+
+    @classmethod
+    def rebuilt(
+        cls, description: Mapping[str, Any], tensors: Mapping[str, Tensor], *, name: str
+    ) -> "Model":
+        """Make a model of its description and weights, which a file of `name` holds.
+
+        Raises `UserError` where they do not fit each other.
+        """
         try:
             plan = Plan.from_json(description["plan"])
+            _check_weights(plan, tensors)
             model = cls(plan, ClassTable.from_json(description["classes"]))
             model.network.load_state_dict(tensors)
             model.history = dict(description.get("history") or {})
@@ -207,10 +217,23 @@ class Model:
             raise UserError(
                 "{name} is a damaged sparseseg model "
                 "({first_line}): save or fetch it again",
-                name=source.name,
+                name=name,
                 first_line=_first_line(error),
             ) from error
         return model
+
+
+def _check_weights(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
+    """Raise `ValueError` for weights of another network than that of the plan.
+
+    The network has no memory here: what a plan asks for may be more than there is.
+    """
+    with torch.device("meta"):
+        wanted = recipes.get(plan.recipe).network(plan).state_dict()
+    for name in sorted(wanted.keys() | tensors.keys()):
+        sizes = [tuple(t[name].shape) if name in t else None for t in (wanted, tensors)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(f"{name}: {sizes[1]}, should be {sizes[0]}")
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

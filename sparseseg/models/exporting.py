@@ -1,33 +1,25 @@
 """A model as one ONNX file: grey values in, labels and probabilities out.
 
-The whole recipe is in it: grey curve, filters, three views and their average, and the
-forest where the model answers by it, without annotated slices. The shape of the patch is
-fixed.
+The whole recipe is in it (`models.whole`). The shape of the patch is fixed.
 """
 
-import copy
 import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sparseseg.boxes import Box, Triple
-from sparseseg.classes import BACKGROUND
+from sparseseg.boxes import Triple
 from sparseseg.data.atomic import replacing
-from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.optional import library
-from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import combined, needs
 from sparseseg.engine.model import Model
-from sparseseg.engine.segment import best_method
 from sparseseg.errors import UserError
-from sparseseg.recipes.scene import Scene, mirrored
+from sparseseg.models.whole import Whole
 
 _RECIPE = "three-view"
 EXTRA = "export"
@@ -60,7 +52,7 @@ def export_onnx(model: Model, path: Path, patch: Triple) -> Compared:
         )
     check_exportable(model, patch)
     onnx = library("onnx", "ONNX", "onnx", extra=EXTRA)
-    whole = Whole(model, patch).eval()
+    whole = Whole.of(model).eval()
     image, scale = example_of(model, patch)
     with replacing(path) as beside:
         write_program(whole, {"image": image, "scale": scale}, OUTPUTS, beside)
@@ -112,80 +104,6 @@ def check_exportable(model: Model, patch: Triple) -> None:
         raise UserError(
             "a patch has 1 to {most:,} voxels, got {words}", most=_MOST, words=words
         )
-
-
-class Whole(nn.Module):
-    """The recipe as a function of grey values alone."""
-
-    def __init__(self, model: Model, patch: Triple) -> None:
-        super().__init__()
-        network: Any = copy.deepcopy(model.network).cpu()
-        # A tensor's values are not known while a graph is made, and choose the views.
-        views = network.views.tolist()
-        del network.views
-        network.__dict__["views"] = _Known(views)
-        self.network = network
-        self._plan, self._recipe, self._patch = model.plan, model.recipe, patch
-        self._method = best_method(model, is_annotated=False)
-        numbers = [0 if n == BACKGROUND else n for n in model.plan.outputs]
-        self.numbers: Tensor
-        self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.int64))
-
-    def forward(self, image: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Return labels (z, y, x) and probabilities (k, z, y, x) of a patch."""
-        curves = zip(self._plan.curves, image, scale, strict=True)
-        grey = torch.stack([_mapped(*one) for one in curves])
-        empty = np.zeros((self._plan.channels, *self._patch), np.uint8)
-        scene = _Graph(self._plan, Volume(empty), mapped=grey)
-        box = Box.whole(self._patch)
-        found = self._recipe.probabilities(self.network, scene, box)
-        if needs(self._method, "trees"):
-            trees = self._recipe.forest(self.network, scene, box)
-            found = combined(self._method, {"trees": trees, "unguided": found})
-        return self.numbers[found.argmax(0)].to(torch.uint8), found
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """Stands for a small tensor whose values are constants of the graph."""
-
-    values: list[float]
-
-    def tolist(self) -> list[float]:
-        """Return the values."""
-        return self.values
-
-
-@dataclass(frozen=True, eq=False)
-class _Graph(Scene):
-    """A scene whose grey values are a tensor of the graph."""
-
-    keeps: ClassVar[bool] = False
-    mapped: Tensor | None = None
-
-    def grey(self, box: Box) -> Tensor:
-        found = self.mapped
-        assert found is not None
-        edges = zip(box.start, box.stop, self.volume.shape, strict=True)
-        for axis, edge in enumerate(edges, 1):
-            found = found.index_select(axis, torch.from_numpy(mirrored(*edge)))
-        return found
-
-
-def _mapped(curve: GreyCurve, channel: Tensor, scale: Tensor) -> Tensor:
-    """Return a channel through its curve, as `GreyCurve` does: a sum of ramps."""
-    zero, unit = scale.double()
-    grey = (channel.double() - zero) / unit
-    grey = torch.where(torch.isnan(grey), torch.full_like(grey, curve.knots[0]), grey)
-    total = torch.full_like(grey, curve.values[0])
-    ends = zip(
-        curve.knots, curve.knots[1:], curve.values, curve.values[1:], strict=False
-    )
-    for low, high, start, stop in ends:
-        total = total + (grey - low).clamp(0, high - low) * (
-            (stop - start) / (high - low)
-        )
-    return total.float()
 
 
 def example_of(model: Model, patch: Triple) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,7 @@
 """Packages of BioImage.IO, formats 0.4 and 0.5: the description is read as data."""
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from torch import Tensor as Weights
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
 from sparseseg.language import say
+from sparseseg.models.readers.bioimageio_files import checked, inside
+from sparseseg.models.readers.bioimageio_own import own_model
 from sparseseg.models.readers.bioimageio_processing import (
     AnswerRule,
     finishing,
@@ -44,16 +45,17 @@ def is_folder(folder: Path) -> bool:
 def read(folder: Path, given: ForeignFacts) -> Model:
     """Read a package with one image in and one segmentation out.
 
-    Weights are a state dict of a network of MONAI, or an ONNX program. Code, such as
-    TorchScript or a network in Python, is never run. Raises `UserError` for what is not
-    known, damaged or hostile.
+    Weights are a state dict of a network of MONAI, or an ONNX program; what sparseseg
+    wrote is its own model again. Code, such as TorchScript or a network in Python, is
+    never run. Raises `UserError` for what is not known, damaged or hostile.
     """
     path = _description(folder)
     assert path is not None
     described = read_description(path)
     with reading(folder, "BioImage.IO"):
         _check_kind(described, path.name)
-        return assembled(_foreign(folder, described), given)
+        own = own_model(folder, described)
+        return own or assembled(_foreign(folder, described), given)
 
 
 def _description(folder: Path) -> Path | None:
@@ -153,7 +155,7 @@ def _test_answer(
         given = given[0]
     if given is None:
         return None
-    path = _file(folder, given)
+    path = inside(folder, given)
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
         return None
     found: np.ndarray = np.load(path, allow_pickle=False)
@@ -177,7 +179,7 @@ def _network(
     known = _known_network(state) if state else None
     usual = "bczyx" if source.dims == 3 else "bcyx"
     if state and known and source.order == answer.order == usual:
-        path = _checked(folder, state)
+        path = checked(folder, state)
         return {"monai": {"name": known[0], "arguments": known[1]}}, _state(path)
     if onnx := weights.get("onnx"):
         if onnx.get("external_data"):
@@ -185,7 +187,7 @@ def _network(
                 "the ONNX program of the model takes weights from another file, which is "
                 "not known here: this model cannot be read"
             )
-        content = _checked(folder, onnx).read_bytes()
+        content = checked(folder, onnx).read_bytes()
         check_program(content)
         program = torch.frombuffer(bytearray(content), dtype=torch.uint8)
         places = {"into": source.places, "out": answer.places}
@@ -226,51 +228,6 @@ def _state(path: Path) -> dict[str, Weights]:
             )
     kept = ("skip_layers.", "deep_supervision_heads.")
     return {k: v for k, v in found.items() if not k.startswith(kept)}
-
-
-def _checked(folder: Path, entry: Mapping[str, Any]) -> Path:
-    """Return a file of the package; raise `UserError` unless it is the one described."""
-    path = _file(folder, entry)
-    if not path.is_file():
-        raise UserError(
-            "the model names {name}, which is not in {folder}: download the "
-            "whole package",
-            name=path.name,
-            folder=folder.name,
-        )
-    wanted = str(entry.get("sha256") or "")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if wanted and wanted != found:
-        raise UserError(
-            "{name} has sha256 {found}, and the model says {wanted}: it is "
-            "another file or incomplete; download it again",
-            name=path.name,
-            found=found,
-            wanted=wanted[:64],
-        )
-    return path
-
-
-def _file(folder: Path, given: Any) -> Path:
-    """Return where a file of the package is; raise `UserError` for one outside."""
-    source = str(given["source"] if isinstance(given, Mapping) else given)
-    if "://" in source:
-        raise UserError(
-            "the model says that a part is at {source}: download the whole "
-            "package, a .zip, and give that",
-            source=source[:120],
-        )
-    place = PurePosixPath(source.replace("\\", "/"))
-    path = folder / place
-    inside = path.resolve().is_relative_to(folder.resolve())
-    if place.is_absolute() or ".." in place.parts or ":" in source or not inside:
-        raise UserError(
-            "the model names {source!r}, which is outside of its folder: it was "
-            "not loaded",
-            source=source[:80],
-        )
-    return path
 
 
 def _trained(described: Mapping[str, Any]) -> dict[str, Any]:
