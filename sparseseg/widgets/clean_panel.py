@@ -17,7 +17,7 @@ from sparseseg.postprocessing import (
     read_rules,
 )
 from sparseseg.widgets.background import Background
-from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.common_rules import CommonRules
 from sparseseg.widgets.fold import FoldButton
 
@@ -67,6 +67,9 @@ class CleanPanel(QWidget):
         self._worker.failed.connect(self._show_failure)
         desk.relay.rules.connect(self._take)
         desk.project.rules.connect(self._take)
+        self._is_working = False
+        desk.state_changed.connect(self._show_possible)
+        self._show_possible()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -88,7 +91,7 @@ class CleanPanel(QWidget):
         check_rules(rules, volume.unit)
         self._desk.session.keep_rules(self.lines)
         self._desk.project.keep_rules(self.lines)
-        self.apply.setEnabled(False)
+        self._show_working(True)
         self._worker.start(partial(_cleaned, arrays, volume, rules))
 
     def _read(self) -> "tuple[Rule, ...]":
@@ -103,7 +106,7 @@ class CleanPanel(QWidget):
         return rules
 
     def _show(self, cleaned: "_Cleaned") -> None:
-        self.apply.setEnabled(True)
+        self._show_working(False)
         # Not of an image that was left meanwhile.
         if cleaned.arrays is self._desk.link.arrays:
             self._desk.results.show_cleaned(cleaned.labels)
@@ -117,8 +120,17 @@ class CleanPanel(QWidget):
             )
 
     def _show_failure(self, words: str) -> None:
-        self.apply.setEnabled(True)
+        self._show_working(False)
         self._messages.error(words)
+
+    def _show_working(self, is_working: bool) -> None:
+        self._is_working = is_working
+        self._show_possible()
+
+    def _show_possible(self, _state: object = None) -> None:
+        show_reason(self.apply, _APPLY, self._desk.state.reason("clean"))
+        if self._is_working:
+            self.apply.setEnabled(False)
 
     def _take(self, rules: "Rules") -> None:
         rest = self.common.take(rules.lines, self._desk.classes.table.numbers)
@@ -152,8 +164,8 @@ def _cleaned(
 
 _NOTHING = template("There is no prediction yet: press Predict volume first.")
 _APPLY = say(
-    "Apply the rules to what is predicted so far: press Predict volume first. The "
-    "result is a layer of its own, and the model is saved with the rules"
+    "Apply the rules to what is predicted so far. The result is a layer of its own, and "
+    "the model is saved with the rules"
 )
 _FOLD = say("Show or hide the rules that clean the prediction up")
 _TIP = say("One rule a line, with names or numbers of classes:\n") + "\n".join(FORMS)

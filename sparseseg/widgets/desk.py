@@ -33,12 +33,13 @@ from sparseseg.widgets.whole_predictions import WholePredictions
 from sparseseg.widgets.writing import Writing
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
+    from napari.components import LayerList, ViewerModel
     from napari.layers import Image
 
     from sparseseg.session import SharedArrays
     from sparseseg.widgets.ledger import LedgerCount
     from sparseseg.widgets.recovery import Recovered
+    from sparseseg.widgets.seat import Seat
 
 
 class Desk:
@@ -166,6 +167,7 @@ class Desk:
             phase=session.phase,
             has_model=session.has_model,
             is_saved=session.is_saved,
+            **_results_of(link.seat, self.viewer.layers),
         )
         if state != self.state:
             self.state = state
@@ -206,6 +208,18 @@ def _classes_in(path: Path) -> ClassTable:
     with suppress(UserError, OSError):
         return ClassTable.from_json(read_stored(path).description.get("classes", []))
     return ClassTable()
+
+
+def _results_of(seat: "Seat | None", layers: "LayerList") -> dict[str, bool]:
+    """Tell what there is of an image besides its annotation."""
+    if seat is None:
+        return {}
+    return {
+        "has_prediction": seat.prediction is not None,
+        "is_predicted": seat.is_predicted,
+        "has_proposal": seat.proposal in layers,
+        "has_objects": seat.objects in layers,
+    }
 
 
 def _problem_of(image: "Image") -> str:

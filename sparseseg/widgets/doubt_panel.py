@@ -46,7 +46,7 @@ class DoubtPanel(QWidget):
         self._show()
 
     def _show_state(self, state: "State") -> None:
-        show_reason(self.find, _FIND, state.reason("annotate"))
+        show_reason(self.find, _FIND, state.reason("examine"))
 
     def _find(self) -> None:
         self._doubts.find()

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SMALL = 256**3
-"""Voxels that are counted while the window waits."""
+_WAIT_SECONDS = 0.03
+"""How long the window waits for a count; most are there by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class LedgerWatch:
     """Look at an annotation and say what changed.
 
     The array is the only witness: napari tells of no undo, and scripts tell of nothing.
-    A large array is counted in a thread, so that the window does not wait for it.
+    It is counted in a thread, and the window does not wait for a count that takes long.
     """
 
     counted = Signal(object)
@@ -49,8 +49,11 @@ class LedgerWatch:
 
     def follow(self, annotation: "NDArray[np.uint8]") -> None:
         """Watch another array."""
-        self._labels, self._pending = SparseLabels(annotation), None
+        self._labels = SparseLabels(annotation)
+        self._pending = self.count = None
         self.look()
+        if self.count is None:  # what is known is of the array before
+            self.counted.emit(None)
 
     def leave(self) -> None:
         """Watch nothing until another array comes."""
@@ -60,15 +63,14 @@ class LedgerWatch:
     def look(self) -> None:
         """Count again if the array changed since the last look.
 
-        What a large array holds is told by a later look.
+        A count that takes long is told by a later look.
         """
         labels = self._labels
         if labels is None:
             return
         if self._pending is None:
             self._pending = self._counter.submit(_recount, labels)
-            if labels.array.size <= _SMALL:
-                wait([self._pending])
+            wait([self._pending], _WAIT_SECONDS)
         if self._pending.done():
             count, self._pending = self._pending.result(), None
             if count is not None:

@@ -21,7 +21,7 @@ from sparseseg.errors import UserError
 from sparseseg.language import say, say_count, template
 from sparseseg.session.progress import Estimate
 from sparseseg.widgets import object_work
-from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.fold import FoldButton
 from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.object_form import ObjectForm
@@ -73,6 +73,7 @@ class ObjectsPanel(QWidget):
         self._worker.progress.connect(self._show_progress)
         self._worker.done.connect(self._show_end)
         self._worker.failed.connect(self._show_failure)
+        desk.state_changed.connect(self._show_possible)
         self._show_busy(busy=False)
 
     def closeEvent(self, event: "QCloseEvent") -> None:
@@ -245,9 +246,19 @@ class ObjectsPanel(QWidget):
         self._messages.error(words)
 
     def _show_busy(self, *, busy: bool) -> None:
-        for button in (self.find, self.measure, self.save, self.mesh):
-            button.setEnabled(not busy)
+        self._is_busy = busy
         self.running.setVisible(busy)
+        self._show_possible()
+
+    def _show_possible(self, _state: object = None) -> None:
+        state = self._desk.state
+        for button, tip in ((self.find, _FIND), (self.mesh, _MESH)):
+            show_reason(button, tip, state.reason("divide"))
+        for button, tip in ((self.measure, _MEASURE), (self.save, _SAVE)):
+            show_reason(button, tip, state.reason("measure"))
+        if self._is_busy:
+            for button in (self.find, self.measure, self.save, self.mesh):
+                button.setEnabled(False)
 
 
 def _new(paths: Iterable[Path]) -> list[Path]:

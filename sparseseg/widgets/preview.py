@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 from superqt.utils import QSignalThrottler
 
 from sparseseg.session.events import Phase
@@ -45,6 +45,8 @@ class PreviewWatch(QObject):
         self._drawing = QSignalThrottler(parent=self)
         self._drawing.setTimeout(_DRAW_MS)
         self._drawing.triggered.connect(results.refresh)
+        self._next = QTimer(self, singleShot=True, interval=0)
+        self._next.timeout.connect(results.show_uncertainty)
         painter.view_changed.connect(self._on_view)
         planes.moved.connect(self._on_view)
         relay.phase.connect(self._on_phase)
@@ -55,7 +57,7 @@ class PreviewWatch(QObject):
 
     def _on_phase(self, phase: Phase) -> None:
         if phase in (Phase.TRAINING, Phase.PREDICTING):
-            self._results.show()
+            self._show()
 
     def _ask(self) -> None:
         view = self._painter.view
@@ -65,9 +67,14 @@ class PreviewWatch(QObject):
 
     def _on_painted(self, painted: "Painted") -> None:
         if self._results.prediction is None:
-            self._results.show()
+            self._show()
         if self._is_visible(painted):
             self._drawing.throttle()
+
+    def _show(self) -> None:
+        """Add the layers one after the other: napari takes long for each."""
+        self._results.show()
+        self._next.start()
 
     def _is_visible(self, painted: "Painted") -> bool:
         view = self._painter.view

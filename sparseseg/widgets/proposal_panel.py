@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from sparseseg.language import say
 from sparseseg.widgets.background import Background
-from sparseseg.widgets.buttons import action_button
+from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.fold import FoldButton
 from sparseseg.widgets.picking import RegionPicker
 from sparseseg.widgets.proposal_sources import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
+    from sparseseg.widgets.state import State
 
 _LARGEST = 1e9
 _PROPOSE, _WORKING = say("Propose"), say("Proposing\N{HORIZONTAL ELLIPSIS}")
@@ -70,12 +71,8 @@ class ProposalPanel(QWidget):
         self.pick.setToolTip(_PICK)
         self.picker = RegionPicker(desk, self.proposals, messages)
         self._build()
-        self.source.currentTextChanged.connect(self._show_values)
-        self.pick.toggled.connect(self._turn_picking)
-        self._worker.done.connect(self._take)
-        self._worker.failed.connect(self._fail)
-        desk.link.opened.connect(self._show_limits)
-        desk.link.image_changed.connect(self._forget)
+        self._connect()
+        self._show_possible(desk.state)
         self._show_values()
 
     def closeEvent(self, event: "QCloseEvent") -> None:
@@ -100,6 +97,15 @@ class ProposalPanel(QWidget):
         layout.addWidget(self.fold)
         layout.addWidget(body)
         self.fold.fold(body)
+
+    def _connect(self) -> None:
+        self.source.currentTextChanged.connect(self._show_values)
+        self.pick.toggled.connect(self._turn_picking)
+        self._worker.done.connect(self._take)
+        self._worker.failed.connect(self._fail)
+        self._desk.link.opened.connect(self._show_limits)
+        self._desk.link.image_changed.connect(self._forget)
+        self._desk.state_changed.connect(self._show_possible)
 
     def _propose(self) -> None:
         source = self.source.currentText()
@@ -135,6 +141,18 @@ class ProposalPanel(QWidget):
     def _show_working(self, is_working: bool) -> None:
         self.make.setEnabled(not is_working)
         self.make.setText(_WORKING if is_working else _PROPOSE)
+
+    def _show_possible(self, state: "State") -> None:
+        reason = state.reason("take")
+        if reason:
+            self.pick.setChecked(False)
+        for button, tip in (
+            (self.slice, _SLICE),
+            (self.label, _CLASS),
+            (self.pick, _PICK),
+            (self.discard, _DISCARD),
+        ):
+            show_reason(button, tip, reason)
 
     def _accept_slice(self) -> None:
         self.proposals.accept_slice(self._confirm)

@@ -55,23 +55,27 @@ class ResultLayers:
         return None if self._link.seat is None else self._link.seat.objects
 
     def show(self) -> None:
-        """Add those of the two layers that are not there, under the annotation."""
-        seat, placement = self._link.seat, self._link.placement
-        if seat is None:
+        """Add the prediction's layer if it is not there, under the annotation."""
+        seat = self._link.seat
+        if seat is None or seat.prediction in self._viewer.layers:
             return
-        if seat.uncertainty not in self._viewer.layers:
-            seat.uncertainty = uncertainty_layer(
-                seat.arrays.uncertainty, placement, image=seat.name
-            )
-            self.insert(seat.uncertainty)
-        if seat.prediction not in self._viewer.layers:
-            seat.prediction = prediction_layer(
-                seat.arrays.prediction,
-                self._classes.table,
-                placement,
-                image=seat.name,
-            )
-            self.insert(seat.prediction)
+        seat.prediction = prediction_layer(
+            seat.arrays.prediction,
+            self._classes.table,
+            self._link.placement,
+            image=seat.name,
+        )
+        self.insert(seat.prediction)
+
+    def show_uncertainty(self) -> None:
+        """Add the uncertainty's layer if it is not there, under the prediction."""
+        seat = self._link.seat
+        if seat is None or seat.uncertainty in self._viewer.layers:
+            return
+        seat.uncertainty = uncertainty_layer(
+            seat.arrays.uncertainty, self._link.placement, image=seat.name
+        )
+        self.insert(seat.uncertainty, under=seat.prediction)
 
     def show_cleaned(self, labels: "NDArray[np.uint8]") -> None:
         """Show a cleaned prediction in place of the raw one, which is hidden."""
@@ -135,11 +139,11 @@ class ResultLayers:
             if layer is not None and layer.visible:
                 layer.refresh(extent=False)
 
-    def insert(self, layer: "Layer") -> None:
-        """Add a layer under the annotation, which stays the one that is painted on."""
+    def insert(self, layer: "Layer", *, under: "Layer | None" = None) -> None:
+        """Add a layer under another or the annotation, which stays to be painted on."""
         layers = self._viewer.layers
         active = layers.selection.active
-        above = self._link.annotation
+        above = under if under in layers else self._link.annotation
         layers.insert(layers.index(above) if above in layers else len(layers), layer)
         # Else the next stroke would go to the new layer.
         layers.selection.active = active

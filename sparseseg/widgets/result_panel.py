@@ -97,7 +97,7 @@ class ResultPanel(QWidget):
 
     def _show_state(self, state: "State") -> None:
         show_reason(self.predict, _PREDICT, state.reason("predict"))
-        show_reason(self.accept, _ACCEPT, state.reason("annotate"))
+        show_reason(self.accept, _ACCEPT, state.reason("accept"))
         show_reason(self.save, _SAVE, state.reason("save"))
         show_reason(self.load, _LOAD, state.reason("load"))
         if state.phase is not Phase.PREDICTING:

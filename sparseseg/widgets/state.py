@@ -1,6 +1,6 @@
 """What the window works on, as one value, and what can be done with it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +8,10 @@ from sparseseg.language import say
 from sparseseg.session import POSSIBLE
 from sparseseg.session.events import Phase
 
-Action = Literal["annotate", "train", "pause", "stop", "predict", "save", "load"]
+Action = (
+    Literal["annotate", "train", "pause", "stop", "predict", "save", "load"]
+    | Literal["accept", "clean", "examine", "divide", "measure", "take"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class State:
     phase: Phase = Phase.IDLE
     has_model: bool = False
     is_saved: bool = True
+    has_prediction: bool = False
+    """Whether a part of the chosen image was predicted, at least."""
+    is_predicted: bool = False
+    """Whether all of it was."""
+    has_proposal: bool = False
+    has_objects: bool = False
 
     @property
     def is_worth_asking(self) -> bool:
@@ -47,7 +56,15 @@ class State:
             )
         if action in ("predict", "save") and not self.has_model:
             yield say("There is no model yet: train or load one.")
+        yield self._missing(action)
         yield self._not_now(action)
+
+    def _missing(self, action: Action) -> str:
+        """Say what has to be there for an action, and is not; else ""."""
+        if action not in _NEEDS:
+            return ""
+        is_there, words = _NEEDS[action]
+        return "" if is_there(self) else words
 
     def _about_image(self) -> Iterator[str]:
         if not self.image:
@@ -67,11 +84,34 @@ class State:
         return self.phase in POSSIBLE["stop"] - {Phase.IDLE}
 
     def _not_now(self, action: Action) -> str:
-        if action == "annotate" or self.phase in POSSIBLE[action]:
-            return ""
-        return _BUSY[self.phase]
+        possible = _PHASES.get(action)
+        return "" if possible is None or self.phase in possible else _BUSY[self.phase]
 
 
+_NOT_PREDICTED = say("There is no prediction yet: press Predict volume first.")
+_NEEDS: dict[Action, tuple[Callable[[State], bool], str]] = {
+    "accept": (
+        lambda state: state.has_prediction,
+        say("Nothing is predicted yet: press Train, or load a model."),
+    ),
+    "clean": (lambda state: state.has_prediction, _NOT_PREDICTED),
+    "divide": (lambda state: state.has_prediction, _NOT_PREDICTED),
+    "examine": (
+        lambda state: state.is_predicted,
+        say("Press Predict volume first: the prediction is looked through."),
+    ),
+    "measure": (
+        lambda state: state.has_objects,
+        say("There are no objects yet: press Find objects first."),
+    ),
+    "take": (
+        lambda state: state.has_proposal,
+        say("Nothing is proposed yet: press Propose first."),
+    ),
+}
+_PHASES: dict[str, frozenset[Phase]] = {
+    str(name): own for name, own in POSSIBLE.items()
+}
 _BUSY = {
     Phase.IDLE: "",
     Phase.PREPARING: say(

@@ -8,6 +8,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
 
+from sparseseg.widgets import ledger
 from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.messages import MessageArea
 from tests.widgets.fake_session import FakeSession
@@ -20,6 +21,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Recovery copies go to a folder of the test."""
     monkeypatch.setenv("SPARSESEG_HOME", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def patient_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is counted is told at once, however busy the machine is."""
+    monkeypatch.setattr(ledger, "_WAIT_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -71,9 +71,19 @@ def test_what_cannot_be_done_is_told(panel, predicted, messages, viewer, lines, 
     assert f"cells {CLEANED}" not in viewer.layers
 
 
-def test_without_a_prediction_there_is_nothing_to_clean_up(
+def test_cleaning_up_waits_for_a_prediction(panel, opened):
+    assert not panel.apply.isEnabled()
+    assert "press Predict volume first" in panel.apply.toolTip()
+
+    opened.results.show()
+
+    assert panel.apply.isEnabled()
+
+
+def test_in_an_empty_prediction_there_is_nothing_to_clean_up(
     qtbot, panel, opened, messages
 ):
+    opened.results.show()
     panel.rules.setPlainText("keep 1 largest of 1")
     panel.apply.click()
 

@@ -28,9 +28,10 @@ def predicted(opened, session):
     return opened
 
 
-def test_without_a_predicted_volume_a_sentence_says_what_to_do(panel, messages):
-    panel.find.click()
-    assert "Press Predict volume first" in messages.texts[0]
+def test_without_a_predicted_volume_a_sentence_says_what_to_do(panel, opened):
+    opened.results.show()  # of a slice, perhaps
+    assert not panel.find.isEnabled()
+    assert "Press Predict volume first" in panel.find.toolTip()
 
 
 def test_what_is_not_sure_is_listed_and_shown(panel, predicted, qtbot):

@@ -1,3 +1,5 @@
+from threading import Event
+
 import numpy as np
 import pytest
 from napari.layers import Labels
@@ -35,16 +37,16 @@ def test_it_is_silent_while_nothing_changes(counts):
     assert len(told) == 1
 
 
-def test_a_large_array_is_counted_aside_and_told_later(monkeypatch, qtbot):
-    monkeypatch.setattr(ledger, "_SMALL", 0)
+def test_what_takes_long_is_counted_aside_and_told_later(monkeypatch, qtbot):
+    monkeypatch.setattr(ledger, "_WAIT_SECONDS", 0.0)
     watch, told = LedgerWatch(), []
     watch.counted.connect(told.append)
     watch.follow(np.full((4, 5, 6), 255, np.uint8))
 
-    qtbot.waitUntil(lambda: watch.look() or bool(told))
+    qtbot.waitUntil(lambda: watch.look() or any(told))
     watch.close()
 
-    assert told[0].ledger.complete(0) == (0, 1, 2, 3)
+    assert told[-1].ledger.complete(0) == (0, 1, 2, 3)
 
 
 def test_a_direct_write_is_seen(counts, annotation):
@@ -56,6 +58,21 @@ def test_a_direct_write_is_seen(counts, annotation):
 
     assert told[-1].ledger.complete(0) == (2,)
     assert told[-1].numbers == {3}
+
+
+def test_nothing_is_known_of_another_array_until_it_is_counted(
+    counts, monkeypatch, qtbot
+):
+    watch, told = counts
+    monkeypatch.setattr(ledger, "_WAIT_SECONDS", 0.0)
+    wait = Event()
+    monkeypatch.setattr(ledger, "_recount", lambda _labels: wait.wait() and None)
+
+    watch.follow(np.full((4, 5, 6), 255, np.uint8))
+    wait.set()
+
+    assert watch.count is None
+    assert told[-1] is None
 
 
 def test_an_undo_is_seen(counts, annotation):

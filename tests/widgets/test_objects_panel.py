@@ -126,11 +126,12 @@ def test_a_file_that_was_replaced_cannot_be_taken_back(
 
 
 def test_what_is_missing_is_told(qtbot, panel, opened, messages):
+    assert not panel.find.isEnabled()
     opened.results.show()
     press(qtbot, panel, panel.find)
     assert "no prediction yet" in messages.texts[0]
-    panel.measure.click()
-    assert "press Find objects first" in messages.texts[0]
+    assert not panel.measure.isEnabled()
+    assert "press Find objects first" in panel.measure.toolTip()
 
 
 def test_work_that_is_cancelled_stops_at_its_next_step_and_is_silent(qtbot):

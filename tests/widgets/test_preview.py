@@ -57,12 +57,16 @@ def test_the_other_planes_are_asked_for_too(qtbot, preview, planes, opened, sess
     assert previews(session)[-1][:3] == ("preview", 0, 4)
 
 
-def test_the_result_layers_come_with_training(preview, opened, session, viewer):
+def test_the_result_layers_come_with_training_one_by_one(
+    qtbot, preview, opened, session, viewer
+):
     assert len(viewer.layers) == 2
 
     session.becomes(Phase.TRAINING)
 
     assert opened.results.prediction in viewer.layers
+    assert len(viewer.layers) == 3  # a click is answered before the next one comes
+    qtbot.waitUntil(lambda: opened.results.uncertainty in viewer.layers)
 
 
 def test_what_was_painted_on_the_screen_is_drawn(preview, opened, session):

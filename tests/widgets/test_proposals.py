@@ -197,6 +197,18 @@ def test_interpolation_needs_two_complete_slices(panel, opened, messages, qtbot)
     assert set(np.unique(panel.proposals.layer.data)) == {0, 1, 255}
 
 
+def test_a_proposal_that_is_removed_lets_clicks_paint_again(panel, opened, qtbot):
+    layer_of(opened, LEFT)
+    propose(panel, qtbot, "Selected layer")
+    panel.pick.setChecked(True)
+    assert panel.picker.is_on
+
+    opened.viewer.layers.remove(panel.proposals.layer)
+
+    assert not panel.picker.is_on
+    assert not panel.slice.isEnabled()
+
+
 def test_a_threshold_and_growth_propose_the_class_of_the_brush(panel, opened, qtbot):
     image = opened.link.volume.array[0]
     panel.source.setCurrentText("Threshold")
@@ -212,10 +224,9 @@ def test_a_threshold_and_growth_propose_the_class_of_the_brush(panel, opened, qt
 
 
 def test_what_is_empty_or_missing_is_one_sentence(panel, opened, messages, qtbot):
-    panel.slice.click()
-    assert messages.texts[0] == "Nothing is proposed yet: press Propose first."
+    for button in (panel.slice, panel.label, panel.pick, panel.discard):
+        assert not button.isEnabled()
+        assert button.toolTip() == "Nothing is proposed yet: press Propose first."
     panel.source.setCurrentText("Prediction")
     panel.make.click()
     qtbot.waitUntil(lambda: "Nothing is proposed: take" in " ".join(messages.texts))
-    panel.pick.setChecked(True)
-    assert not panel.pick.isChecked()

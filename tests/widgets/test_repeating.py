@@ -39,6 +39,7 @@ def test_the_slice_is_blank_and_nothing_that_tells_is_visible(panel, opened, vie
     complete(opened, 3, np.s_[2:4, 2:4])
     complete(opened, 1)  # has more of the class
     opened.results.show()
+    opened.results.show_uncertainty()
     panel.begin.click()
     assert opened.repeating.view.index == 1
     layer = viewer.layers[-1]

@@ -3,6 +3,7 @@ import numpy as np
 
 def test_results_lie_under_the_annotation_on_the_shared_arrays(opened, viewer, session):
     opened.results.show()
+    opened.results.show_uncertainty()
 
     names = [layer.name for layer in viewer.layers]
     assert names == [
@@ -23,6 +24,7 @@ def test_the_annotation_stays_the_layer_that_is_painted_on(opened, viewer):
 
 def test_the_uncertainty_is_hidden_at_first(opened):
     opened.results.show()
+    opened.results.show_uncertainty()
 
     assert not opened.results.uncertainty.visible
 
@@ -34,11 +36,12 @@ def test_a_removed_result_comes_back_when_it_is_asked_for(opened, viewer):
     opened.results.show()
 
     assert opened.results.prediction in viewer.layers
-    assert len(viewer.layers) == 4
+    assert len(viewer.layers) == 3
 
 
 def test_only_what_can_be_seen_is_drawn_anew(opened, session):
     opened.results.show()
+    opened.results.show_uncertainty()
     results = opened.results
     drawn = []
     results.prediction.events.set_data.connect(lambda: drawn.append("prediction"))

@@ -120,13 +120,24 @@ def test_a_model_is_asked_about_before_another_one_takes_its_place(
 def test_accepting_completes_the_visible_slice(panel, opened, session):
     opened.painter.go_to(SliceView(0, 2))
     session.arrays.prediction[2, 0] = 1
+    opened.results.show()
 
     panel.accept.click()
 
     assert opened.link.annotation.data[2].all()
 
 
+def test_accepting_waits_for_a_prediction(panel, opened):
+    assert not panel.accept.isEnabled()
+    assert "Nothing is predicted yet" in panel.accept.toolTip()
+
+    opened.results.show()
+
+    assert panel.accept.isEnabled()
+
+
 def test_accepting_where_nothing_is_predicted_is_told(panel, opened, messages):
+    opened.results.show()
     panel.accept.click()
 
     assert "Nothing is predicted" in messages.texts[0]
