@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, get_type_hints
+from typing import TYPE_CHECKING
 
 from sparseseg.batch.settings import BatchSettings, read_settings
 from sparseseg.cli.command import Answer, Command
-from sparseseg.cli.flags import pair
+from sparseseg.cli.flags import Spelled, add_given, pair
 from sparseseg.cli.progress import bar, note
 from sparseseg.errors import UserError
 from sparseseg.language import say
@@ -21,45 +21,23 @@ if TYPE_CHECKING:
     from sparseseg.reporting.entry import VolumeEntry
 
 
+_SPELLED = {
+    "model": Spelled("model", metavar="MODEL"),
+    "folder": Spelled("folder", metavar="IN_FOLDER"),
+    "output": Spelled("-o", metavar="OUT_FOLDER"),
+    "pattern": Spelled("--pattern", metavar="PATTERN"),
+    "ending": Spelled("--ending", metavar="ENDING"),
+    "memory": Spelled("--memory", metavar="SIZE"),
+    "truth": Spelled("--truth", metavar="FOLDER"),
+    "options": Spelled("--option"),
+    "device": Spelled("--device", metavar="DEVICE"),
+    "scheduler": Spelled("--scheduler", metavar="ADDRESS"),
+    "clean": Spelled("--clean", metavar="RULE"),
+}
+
+
 def _add_flags(parser: ArgumentParser) -> None:
-    hints = get_type_hints(BatchSettings, include_extras=True)
-    words = {name: get_args(hint)[1]["help"] for name, hint in hints.items()}
-    parser.add_argument("model", nargs="?", metavar="MODEL", help=words["model"])
-    parser.add_argument("folder", nargs="?", metavar="IN_FOLDER", help=words["folder"])
-    parser.add_argument(
-        "-o",
-        dest="output",
-        metavar="OUT_FOLDER",
-        help=words["output"],
-        default=SUPPRESS,
-    )
-    for name in ("pattern", "ending", "memory", "truth", "device", "scheduler"):
-        parser.add_argument(
-            f"--{name}", default=SUPPRESS, metavar=name.upper(), help=words[name]
-        )
-    for name in ("uncertainty", "times", "resume"):
-        parser.add_argument(
-            f"--{name}",
-            action=BooleanOptionalAction,
-            default=SUPPRESS,
-            help=words[name],
-        )
-    parser.add_argument(
-        "--clean",
-        action="append",
-        default=SUPPRESS,
-        metavar="RULE",
-        help=words["clean"],
-    )
-    parser.add_argument(
-        "--option",
-        dest="options",
-        action="append",
-        type=pair,
-        default=SUPPRESS,
-        metavar="NAME=VALUE",
-        help=words["options"],
-    )
+    add_given(parser, BatchSettings, spelled=_SPELLED)
     parser.add_argument(
         "--settings",
         type=Path,
@@ -166,7 +144,7 @@ def _settings(arguments: Namespace) -> BatchSettings:
     if "clean" in given:
         given["clean"] = tuple(given["clean"])
     if "options" in given:
-        given["options"] = dict(given["options"])
+        given["options"] = dict(map(pair, given["options"]))
     chosen = {**known, **given}
     missing = [n for n in ("model", "folder", "output") if not chosen.get(n)]
     if missing:

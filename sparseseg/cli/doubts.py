@@ -9,11 +9,10 @@ from sparseseg.cli.flags import add_count, add_device
 from sparseseg.cli.inputs import add_numbering, read_annotation, say_what_differs
 from sparseseg.cli.outputs import check_image_name, make_room
 from sparseseg.language import say
+from sparseseg.settings.looking import PLACES
 
 if TYPE_CHECKING:
     from sparseseg.evaluation.doubt import Place
-
-_COUNT = 12
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -22,7 +21,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument("image", metavar="IMAGE", help=say("a volume"))
     parser.add_argument("annotation", metavar="ANNOTATION", help=say("its annotation"))
-    add_count(parser, say("how many places at most"), _COUNT)
+    add_count(parser, say("how many places at most"), PLACES)
     parser.add_argument(
         "-o",
         dest="output",

@@ -2,7 +2,9 @@
 
 import dataclasses
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
-from types import NoneType
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from sparseseg.errors import UserError
@@ -15,21 +17,14 @@ _GREY_HELP = get_args(get_type_hints(ThreeViewOptions, include_extras=True)["gre
     "help"
 ]
 Chosen = TypeVar("Chosen")
+_REPEATED = {dict: "NAME=VALUE", Mapping: "NAME=VALUE", tuple: "NAME"}
 _EXCLUSIVE = ("minutes", "steps")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def add_settings(parser: ArgumentParser) -> None:
     """Give a parser one flag for each training setting."""
     budget = parser.add_mutually_exclusive_group()
-    hints = get_type_hints(TrainSettings, include_extras=True)
-    parser.add_argument(
-        "--option",
-        dest="options",
-        action="append",
-        default=SUPPRESS,
-        metavar="NAME=VALUE",
-        help=get_args(hints["options"])[1]["help"],
-    )
     parser.add_argument(
         "--grey",
         dest="options",
@@ -39,23 +34,48 @@ def add_settings(parser: ArgumentParser) -> None:
         metavar="auto|volume|fixed",
         help=_GREY_HELP,
     )
-    parser.add_argument(
-        "--from",
-        dest="parent",
-        default=SUPPRESS,
-        metavar="MODEL",
-        help=get_args(hints["parent"])[1]["help"],
-    )
-    for field in dataclasses.fields(TrainSettings):
-        if field.name in ("options", "parent"):
-            continue
-        kind, declared = get_args(hints[field.name])
-        where = budget if field.name in _EXCLUSIVE else parser
-        where.add_argument(
-            _flag(field.name),
-            default=SUPPRESS,
-            help=_help(declared["help"], field.default),
-            **_reading(kind),
+    spelled = {
+        "options": Spelled("--option"),
+        "parent": Spelled("--from", metavar="MODEL"),
+    }
+    groups = dict.fromkeys(_EXCLUSIVE, budget)
+    add_given(parser, TrainSettings, spelled=spelled, groups=groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """How the command line writes a declared field, where it is not --name NAME."""
+
+    flag: str
+    """Such as -o; a word without dashes is known by its place."""
+    metavar: str = ""
+
+
+def add_given(
+    parser: ArgumentParser,
+    declared: type[Any],
+    *,
+    spelled: Mapping[str, Spelled],
+    groups: Mapping[str, Any] = _NOTHING,
+) -> None:
+    """Give a parser one flag for each field of a settings class.
+
+    Nothing is said of a field whose flag is not given, so that a file can say it.
+    `groups` are where some of the flags go instead.
+    """
+    hints = get_type_hints(declared, include_extras=True)
+    for field in dataclasses.fields(declared):
+        kind, about = get_args(hints[field.name])
+        written = spelled.get(field.name, Spelled(_flag(field.name)))
+        reading = _reading(kind)
+        if written.metavar:
+            reading["metavar"] = written.metavar
+        if written.flag.startswith("-"):
+            reading |= {"dest": field.name, "default": SUPPRESS}
+        else:
+            reading["nargs"] = "?"
+        groups.get(field.name, parser).add_argument(
+            written.flag, help=_help(about["help"], field.default), **reading
         )
 
 
@@ -130,7 +150,7 @@ def _flag(name: str) -> str:
 
 
 def _help(words: str, default: object) -> str:
-    if default is None:
+    if default in (None, "", (), dataclasses.MISSING):
         return words
     return say("{words} (default: {default})", words=words, default=default)
 
@@ -141,6 +161,8 @@ def _reading(kind: Any) -> dict[str, Any]:
         return {"action": BooleanOptionalAction}
     if get_origin(kind) is Literal:
         return {"choices": get_args(kind)}
+    if repeated := _REPEATED.get(get_origin(kind)):
+        return {"action": "append", "metavar": repeated}
     inner = [part for part in get_args(kind) if part is not NoneType] or [kind]
     metavar = {str: "NAME", int: "N", float: "M"}[inner[0]]
     return {"type": inner[0], "metavar": metavar}

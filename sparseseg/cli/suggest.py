@@ -6,6 +6,7 @@ from sparseseg.cli.command import Answer, Command
 from sparseseg.cli.flags import add_count, add_device
 from sparseseg.cli.inputs import add_numbering, read_annotation, say_what_differs
 from sparseseg.language import say
+from sparseseg.settings.looking import SLICES
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -18,7 +19,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         metavar="MODEL",
         help=say("a file, or an id of `models`, whose expected errors count as well"),
     )
-    add_count(parser, say("how many slices"), 3)
+    add_count(parser, say("how many slices"), SLICES)
     add_numbering(parser)
     add_device(parser)
 

@@ -9,11 +9,12 @@ from sparseseg.engine.output import Output
 from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.errors import UserError
 from sparseseg.evaluation.doubt import Doubt, Place
-from sparseseg.reporting.doubtful import COUNT, look_through
+from sparseseg.reporting.doubtful import look_through
+from sparseseg.settings.looking import PLACES
 
 
 def find_doubts(
-    model: Model, volume: Volume, labels: SparseLabels, *, count: int = COUNT
+    model: Model, volume: Volume, labels: SparseLabels, *, count: int = PLACES
 ) -> tuple[Doubt, list[Place]]:
     """Predict a volume, and return how doubtful each part is, and the worst places.
 

@@ -8,6 +8,7 @@ from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.errors import UserError
 from sparseseg.evaluation.gain import CoarseGrid
 from sparseseg.evaluation.suggesting import Doubts, Suggestion, sides_of, suggested
+from sparseseg.settings.looking import SLICES
 
 
 def suggest(
@@ -15,7 +16,7 @@ def suggest(
     labels: SparseLabels,
     *,
     model: Model | None = None,
-    count: int = 3,
+    count: int = SLICES,
 ) -> list[Suggestion]:
     """Return the slices to annotate next, the best first.
 

@@ -15,9 +15,6 @@ from sparseseg.evaluation.doubt import Doubt, Inspected, Place, inspect
 from sparseseg.evaluation.suggesting import sides_of
 from sparseseg.language import say
 
-COUNT = 12
-"""So many places are looked at one by one."""
-
 
 def look_through(
     volume: Volume,

@@ -8,7 +8,8 @@ from qtpy.QtCore import QObject, Signal
 from sparseseg.data.labels import SparseLabels
 from sparseseg.errors import UserError
 from sparseseg.language import say
-from sparseseg.reporting.doubtful import COUNT, look_through
+from sparseseg.reporting.doubtful import look_through
+from sparseseg.settings.looking import PLACES
 from sparseseg.widgets.background import Background
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _found(seat: "Seat") -> "Found":
         prediction=arrays.prediction,
         uncertainty=arrays.uncertainty,
     )
-    return seat, doubt.whole(volume.shape), doubt.worst(arrays.prediction, COUNT)
+    return seat, doubt.whole(volume.shape), doubt.worst(arrays.prediction, PLACES)
 
 
 _NOT_PREDICTED = say("Press Predict volume first: the prediction is looked through.")

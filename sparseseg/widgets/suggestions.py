@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, Signal
 from sparseseg.data.slices import well_labelled
 from sparseseg.evaluation.gain import CoarseGrid
 from sparseseg.evaluation.suggesting import Doubts, Suggestion, sides_of, suggested
+from sparseseg.settings.looking import SLICES
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.slices import SliceView
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.ledger import LedgerCount
     from sparseseg.widgets.seat import Seat
-
-_COUNT = 3
 
 
 class Suggestions(QObject):
@@ -79,7 +78,7 @@ def _found(
 ) -> list[Suggestion]:
     grid = CoarseGrid.of(seat.volume.shape, sides_of(seat.volume.spacing))
     doubts = _doubts(grid, seat.arrays) if seat.is_predicted else None
-    return suggested(grid, known, count=_COUNT, doubts=doubts, names=names)
+    return suggested(grid, known, count=SLICES, doubts=doubts, names=names)
 
 
 def _doubts(grid: CoarseGrid, arrays: "SharedArrays") -> Doubts | None:

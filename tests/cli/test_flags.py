@@ -5,6 +5,8 @@ from argparse import ArgumentParser
 
 import pytest
 
+from sparseseg.batch.settings import BatchSettings
+from sparseseg.cli.batch import BATCH
 from sparseseg.cli.flags import add_settings, settings
 from sparseseg.errors import UserError
 from sparseseg.settings.training import TrainSettings
@@ -57,3 +59,28 @@ def test_the_help_of_a_flag_is_what_was_declared() -> None:
     parser = ArgumentParser()
     add_settings(parser)
     assert "the recipe to train" in parser.format_help()
+
+
+def test_a_batch_has_one_flag_for_each_declared_field_and_its_words() -> None:
+    # The form is held to the same fields in tests/widgets/test_batch_dock.py.
+    parser = ArgumentParser()
+    BATCH.add_flags(parser)
+    names = {action.dest for action in parser._actions}
+    fields = {field.name for field in dataclasses.fields(BatchSettings)}
+    assert names - fields == {"help", "settings", "lines"}
+    assert fields <= names
+    words = ["m", "in", "-o", "out", "--clean", "a", "--clean", "b", "--no-resume"]
+    given = vars(parser.parse_args([*words, "--option", "mirror=no"]))
+    assert given == {
+        "model": "m",
+        "folder": "in",
+        "output": "out",
+        "clean": ["a", "b"],
+        "resume": False,
+        "options": ["mirror=no"],
+        "settings": None,
+        "lines": False,
+    }
+    assert "the maximum memory, such as 4GB (default: 4GB)" in " ".join(
+        parser.format_help().split()
+    )

@@ -17,7 +17,7 @@ from sparseseg.data.files import (
     write_labels,
 )
 from sparseseg.data.volume import Volume
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
 from tests.data.dicom_files import VOXELS, enhanced, save, slices
 
 highdicom = pytest.importorskip("highdicom")
@@ -140,14 +140,58 @@ def test_an_image_and_too_many_classes_are_refused(tmp_path: Path) -> None:
         write_labels(tmp_path / "a.dcm", numbers, large)
 
 
+def test_the_later_segment_has_the_voxels_that_segments_share(tmp_path: Path) -> None:
+    image, path = series(tmp_path, "slices"), tmp_path / "seg.dcm"
+    headers = [dcmread(p) for p in (tmp_path / "scan").iterdir()]
+    headers.sort(key=lambda header: header.ImagePositionPatient[2])
+    write_labels(path, labels(), image, table=TABLE)
+    described = [highdicom.seg.segread(path).get_segment_description(n) for n in (1, 2)]
+    # Of a kidney of 6 voxels, 2 are tumour too; a tumour has 3 more outside of it.
+    masks = np.zeros((*VOXELS.shape, 2), np.uint8)
+    masks[1, 0, :, 0], masks[1, 0, 4:, 1], masks[2, 3, :3, 1] = 1, 1, 1
+    made = highdicom.seg.Segmentation(
+        source_images=[_complete(header) for header in headers],
+        pixel_array=masks,
+        segmentation_type="BINARY",
+        segment_descriptions=described,
+        series_instance_uid=highdicom.UID(),
+        series_number=9,
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer="another",
+        manufacturer_model_name="another",
+        software_versions="1",
+        specific_character_set="ISO_IR 192",
+        device_serial_number="1",
+    )
+    made.save_as(tmp_path / "shared.dcm")
+    with pytest.warns(Note, match=r"later segment got them \(2 of 6 of kidney 肾\)"):
+        found = read_truth(tmp_path / "shared.dcm", like=image)
+    wanted = np.where(masks[..., 1], 7, 3 * masks[..., 0])
+    assert np.array_equal(found, wanted)
+
+
+def _complete(header):
+    for word in (
+        "PatientBirthDate",
+        "PatientSex",
+        "AccessionNumber",
+        "StudyID",
+        "StudyDate",
+        "StudyTime",
+        "PatientName",
+        "PatientID",
+    ):
+        if word not in header:
+            setattr(header, word, None)
+    header.SliceThickness = 2.5
+    return header
+
+
 def test_segments_that_are_no_labels_are_refused(tmp_path: Path) -> None:
     image, path = series(tmp_path, "slices"), tmp_path / "seg.dcm"
     write_labels(path, labels(), image)
     file = dcmread(path)
-    file.PixelData = b"\xff" * len(file.PixelData)
-    file.save_as(path)
-    with pytest.raises(UserError, match="share voxels"):
-        read(path)
     file.SegmentationType = "FRACTIONAL"
     file.save_as(path)
     with pytest.raises(UserError, match="holds probabilities"):

@@ -13,18 +13,22 @@ from sparseseg.data.formats.format import Format
 from sparseseg.data.optional import library
 from sparseseg.data.units import seven_digits
 from sparseseg.data.volume import Volume
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
+from sparseseg.language import say
 
 _STORAGES = (b"1.2.840.10008.5.1.4.1.1.66.4", b"1.2.840.10008.5.1.4.1.1.66.7")
 _NEXT = b"\x02\x00"
 """Begins the element behind the kind of object in a file's head."""
+_SHOWN = 6
+"""Segments that a note names."""
 
 
 def read(path: Path) -> Volume:
     """Read the binary segments of a file as labels.
 
-    Slices at the ends without any label may be missing in the file. Raises `UserError`
-    for fractions and for segments that share a voxel.
+    Slices at the ends without any label may be missing in the file. Where segments share
+    voxels, the later segment has them, and a `Note` counts them. Raises `UserError` for
+    fractions.
     """
     highdicom = library("highdicom", "DICOM SEG", "highdicom")
     with warnings.catch_warnings():
@@ -54,21 +58,51 @@ def _placed(found: Any) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
 
     The slices come in the order in which a series is read: along row times column.
     """
-    try:
-        placed = found.get_volume(combine_segments=True, dtype=np.uint16)
-    except RuntimeError as error:
-        if "overlap" not in str(error).lower():
-            raise
-        raise UserError(
-            "has segments that share voxels, and a voxel has one label: save a file "
-            "for each of them"
-        ) from error
+    placed = _combined(found)
     voxels, affine = np.asarray(placed.array), placed.affine[:, [2, 1, 0, 3]]
     if np.linalg.det(affine[:3, :3]) < 0:
         voxels = voxels[::-1]
         affine[:3, 3] += affine[:3, 2] * (len(voxels) - 1)
         affine[:3, 2] *= -1
     return voxels, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+
+
+def _combined(found: Any) -> Any:
+    """Return the segments in one volume, as highdicom has it."""
+    try:
+        return found.get_volume(combine_segments=True, dtype=np.uint16)
+    except RuntimeError as error:
+        if "overlap" not in str(error).lower():
+            raise
+    placed = found.get_volume(
+        combine_segments=True, dtype=np.uint16, skip_overlap_checks=True
+    )
+    _say_what_is_shared(found, np.asarray(placed.array))
+    return placed
+
+
+def _say_what_is_shared(found: Any, voxels: NDArray[np.uint16]) -> None:
+    """Say how many voxels of each segment went to a later one."""
+    lost = []
+    for number in found.segment_numbers:
+        alone = found.get_volume(segment_numbers=[number], dtype=np.uint8)
+        mask = np.asarray(alone.array)[..., 0] > 0
+        count = int((mask & (voxels != number)).sum())
+        if count:
+            name = str(found.get_segment_description(number).SegmentLabel)
+            whole = int(mask.sum())
+            lost.append(
+                say("{count} of {whole} of {name}", count=count, whole=whole, name=name)
+            )
+    shown = ", ".join(lost[:_SHOWN]) + (", …" if len(lost) > _SHOWN else "")
+    warnings.warn(
+        Note(
+            "segments share voxels, and a voxel has one label: the later segment got "
+            "them ({lost}); to keep them all, save a file for each segment",
+            lost=shown,
+        ),
+        stacklevel=6,
+    )
 
 
 def _numbers(described: list[Any]) -> NDArray[np.integer[Any]]:
