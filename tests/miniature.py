@@ -13,7 +13,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.engine import trainee
 from sparseseg.engine.model import Model
 from sparseseg.engine.segment import Job, Segmentation, finished, segment
-from sparseseg.nn import guided_unet, hdenseunet, trees
+from sparseseg.nn import classifier, guided_unet, hdenseunet, trees
 from sparseseg.nn.denseunet import DenseLayout
 from sparseseg.nn.device import PLAIN
 from sparseseg.recipes import Case
@@ -26,7 +26,8 @@ SHAPE = (12, 20, 24)
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe, "_FIT_STEPS", 4)
     monkeypatch.setattr(slices, "PIXELS", 500)
-    monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 64)
+    for module in (classifier, guided_unet):
+        monkeypatch.setattr(module, "FIT_PIXELS", 64)
     monkeypatch.setattr(trees, "_TRIED", 1)
     # Which precision is fastest is measured, and differs from run to run.
     for module in (trainee, guided_unet):

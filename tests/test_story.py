@@ -9,7 +9,7 @@ from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
 from sparseseg.engine.output import Output
 from sparseseg.engine.prediction import predict
-from sparseseg.nn import guided_unet
+from sparseseg.nn import classifier, guided_unet
 from sparseseg.recipes.three_view import recipe, slices
 
 
@@ -17,7 +17,8 @@ from sparseseg.recipes.three_view import recipe, slices
 def test_a_few_slices_become_a_segmentation_in_a_file(monkeypatch, tmp_path):
     monkeypatch.setattr(recipe, "_FIT_STEPS", 40)
     monkeypatch.setattr(slices, "PIXELS", 4000)
-    monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 512)
+    for module in (classifier, guided_unet):
+        monkeypatch.setattr(module, "FIT_PIXELS", 512)
     sample = blobs((16, 32, 32), classes=1)
     labels = SparseLabels(annotate_slices(sample.truth, (3, 1, 1)), table=sample.table)
     fit([(sample.volume, labels)], steps=30, device="cpu").save(

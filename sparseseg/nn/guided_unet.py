@@ -1,9 +1,7 @@
 """A voxel-wise classifier, and a small U-Net over planes that corrects it."""
 
 import copy
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -12,19 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparseseg.nn.device import Precision, probe
+from sparseseg.nn.classifier import FIT_PIXELS, Fit, classifier
+from sparseseg.nn.device import probe
 from sparseseg.nn.trees import Trees, without
 
 FOLDS = 9
 _LEAST = 1e-4
 _TRUST = 0.5  # of the correction, in a prediction
-_HIDDEN = 128
 _DROPOUT = 0.15
-_FIT_DROPOUT = 0.2
-_GROUP = 8  # pixels that drop the same hidden units
-_FIT_RATE = 5e-3
-_FIT_PIXELS = 8192
 _CACHED_ROWS = 2048
+_CACHED_PIXELS = 32_768
 
 
 class GuidedUNet(nn.Module):
@@ -54,10 +49,11 @@ class GuidedUNet(nn.Module):
         alone: int | None = None,
     ) -> None:
         super().__init__()
-        self._channels = voxelwise
+        self.voxelwise_channels = voxelwise
+        self.around_channels = around
         self._folds: set[int] = set()  # that a classifier was fitted to be blind to
         self.classifiers = nn.ModuleList(
-            _classifier(voxelwise, outputs) for _ in range(FOLDS + 1)
+            classifier(voxelwise, outputs) for _ in range(FOLDS + 1)
         ).requires_grad_(requires_grad=False)
         self.trees = Trees(voxelwise if alone is None else alone, outputs)
         sources = [outputs + voxelwise + around, *widths[:-1]]
@@ -88,11 +84,8 @@ class GuidedUNet(nn.Module):
     def forward(self, planes: Tensor, fold: int | None = None) -> Tensor:
         """Return the corrected logits; `fold` is that of the slice learned from."""
         planes = self.standardised(planes)
-        return self._corrected(self._first(planes, fold), planes)
-
-    def corrected(self, first: Tensor, planes: Tensor) -> Tensor:
-        """Return the logits of planes whose probabilities (n, k, y, x) are known."""
-        return self._corrected(first, self.standardised(planes))
+        first = self.first(planes, fold)
+        return self.corrected(first, torch.cat([first, planes], 1))
 
     def voxelwise(self, planes: Tensor, fold: int | None = None) -> Tensor:
         """Return the probabilities (n, k, y, x) of the classifier blind to a fold.
@@ -100,19 +93,24 @@ class GuidedUNet(nn.Module):
         Without a fold, of the one that has seen all slices. It looks at the first
         channels alone, and planes may end with these.
         """
-        return self._first(self.standardised(planes[:, : self._channels]), fold)
+        return self.first(self.standardised(planes[:, : self.voxelwise_channels]), fold)
 
-    def _corrected(self, first: Tensor, planes: Tensor) -> Tensor:
-        x = self._unet(torch.cat([first, planes], 1))
+    def corrected(self, first: Tensor, planes: Tensor) -> Tensor:
+        """Return the logits of planes that begin with `first`, then standardised channels.
+
+        The probabilities `first` (n, k, y, x) may be in a finer number type than the planes.
+        """
+        x = self._unet(planes)
         correction: Tensor = self.head(F.dropout2d(x, _DROPOUT, self.training))
         likely: Tensor = first.clamp_min(_LEAST).log()
         return likely + (correction if self.training else _TRUST * correction)
 
-    def _first(self, planes: Tensor, fold: int | None) -> Tensor:
+    def first(self, planes: Tensor, fold: int | None = None) -> Tensor:
+        """Return the probabilities (n, k, y, x) of planes that are standardised."""
         self.classifiers.eval()
         blind = self.classifiers[FOLDS if fold is None else fold]
-        single = planes[:, : self._channels].movedim(1, -1)
-        rows = single.reshape(-1, self._channels)
+        single = planes[:, : self.voxelwise_channels].movedim(1, -1)
+        rows = single.reshape(-1, self.voxelwise_channels)
         # What is between its layers stays in a cache of the CPU: three times as fast.
         count = _CACHED_ROWS if rows.device.type == "cpu" else max(1, len(rows))
         found = torch.cat([blind(part) for part in torch.split(rows, count)]).softmax(
@@ -126,8 +124,26 @@ class GuidedUNet(nn.Module):
         What lies beyond the range that was fitted is taken for its end: nothing was
         learned of it. Planes may have the first channels alone.
         """
-        numbers = (self.low, self.high, self.mean, self.deviation)
-        return _standardised(planes, *(part[: planes.shape[1]] for part in numbers))
+        return _standardised(planes, *self._numbers(slice(0, planes.shape[1])))
+
+    def standardise_into(self, out: Tensor, channels: Tensor, *, begin: int) -> None:
+        """Write channels (c, z, y, x), of which the first is number `begin`, standardised.
+
+        `out` may have another number type and layout. On a CPU a few planes are taken at a
+        time, so that what is in between stays in its cache: three times as fast.
+        """
+        numbers = self._numbers(slice(begin, begin + len(channels)))
+        shape = channels.shape
+        on_cpu = channels.device.type == "cpu"
+        few = max(1, _CACHED_PIXELS // (shape[2] * shape[3])) if on_cpu else shape[1]
+        parts, places = (torch.split(whole, few, 1) for whole in (channels, out))
+        for part, there in zip(parts, places, strict=True):
+            found = _standardised(part.float()[None], *numbers)[0]
+            there.copy_(found.to(out.dtype))
+
+    def _numbers(self, channels: slice) -> tuple[Tensor, ...]:
+        every = (self.low, self.high, self.mean, self.deviation)
+        return tuple(numbers[channels] for numbers in every)
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any
@@ -171,12 +187,12 @@ class GuidedUNet(nn.Module):
         hidden = F.pad(self.hidden, (0, len(mean) - len(self.hidden)))
         low, high = (torch.where(hidden, mean, end) for end in (low, high))
         numbers = (low, high, mean, deviation)
-        single = _standardised(pixels, *numbers)[:, : self._channels]
+        single = _standardised(pixels, *numbers)[:, : self.voxelwise_channels]
         is_first = not self.is_fitted
         there = sorted(set(folds.tolist()))
         fresh = self._begun(there).requires_grad_(requires_grad=True)
-        precision = probe(fresh[FOLDS], single[:_FIT_PIXELS], fresh[FOLDS])
-        fit = _Fit(precision, rng)
+        precision = probe(fresh[FOLDS], single[:FIT_PIXELS], fresh[FOLDS])
+        fit = Fit(precision, rng)
         total, done = steps + blind * len(there), 0
         for fold in (FOLDS, *there):
             # A single fold has no other to learn from.
@@ -221,62 +237,12 @@ class GuidedUNet(nn.Module):
         self.classifiers.eval()
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """Fit one classifier to pixels (n, c) and their target (n)."""
-
-    precision: Precision
-    rng: np.random.Generator
-
-    def __call__(
-        self, classifier: nn.Module, pixels: Tensor, target: Tensor, *, steps: int
-    ) -> Iterator[None]:
-        classifier.train()
-        optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.02)
-        for step in range(steps):
-            cosine = 0.5 + 0.5 * math.cos(math.pi * step / steps)
-            _set_rate(optimizer, _FIT_RATE * cosine)
-            drawn = torch.from_numpy(self.rng.integers(0, len(target), _FIT_PIXELS))
-            drawn = drawn.to(target.device)
-            with self.precision.on(target.device):
-                logits = classifier(pixels[drawn])
-            optimizer.zero_grad(set_to_none=True)
-            F.cross_entropy(logits.float(), target[drawn]).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            yield
-
-
-class _GroupDropout(nn.Module):
-    """Drop hidden units (n, c) of a few pixels together.
-
-    Random numbers for each pixel would take longer than all the rest of a step.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        groups = x.view(-1, math.gcd(_GROUP, len(x)), x.shape[1])
-        kept = torch.rand_like(groups[:, :1]) >= _FIT_DROPOUT
-        return (groups * kept).view(x.shape) / (1 - _FIT_DROPOUT)
-
-
 def _standardised(planes: Tensor, *numbers: Tensor) -> Tensor:
     """Cut planes (n, c, ...) to low and high, subtract means, divide by deviations."""
     shape = (-1, *[1] * (planes.ndim - 2))
     low, high, mean, deviation = (part.view(shape) for part in numbers)
-    return (torch.minimum(torch.maximum(planes, low), high) - mean) / deviation
-
-
-def _classifier(channels: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(channels, _HIDDEN),
-        nn.ReLU(),
-        _GroupDropout(),
-        nn.Linear(_HIDDEN, _HIDDEN),
-        nn.ReLU(),
-        _GroupDropout(),
-        nn.Linear(_HIDDEN, outputs),
-    )
+    cut = torch.minimum(torch.maximum(planes, low), high)
+    return cut.sub_(mean).div_(deviation)
 
 
 def _block(source: int, width: int) -> nn.Sequential:
@@ -287,14 +253,11 @@ def _block(source: int, width: int) -> nn.Sequential:
     for layer in layers:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.zeros_(_bias(layer))
-    return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU())
+    # In place: a fresh output would be written to memory that is in no cache.
+    relu = nn.ReLU(inplace=True)
+    return nn.Sequential(layers[0], relu, layers[1], relu)
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:
     assert layer.bias is not None
     return layer.bias
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from sparseseg.nn import guided_unet
+from sparseseg.nn import classifier, guided_unet
 from sparseseg.nn.device import PLAIN
 from sparseseg.nn.guided_unet import FOLDS, GuidedUNet
 
 
 @pytest.fixture(autouse=True)
 def few_pixels(monkeypatch):
-    monkeypatch.setattr(guided_unet, "_FIT_PIXELS", 64)
+    for module in (classifier, guided_unet):
+        monkeypatch.setattr(module, "FIT_PIXELS", 64)
 
 
 def net(*, outputs=3):
@@ -180,7 +181,22 @@ def test_what_is_known_of_the_voxels_before_gives_the_same_logits():
     network, planes = trained(net()), torch.randn(2, 6, 50, 50)  # more than one part
     first = network.voxelwise(planes[:, :4])
     torch.testing.assert_close(first, network.voxelwise(planes))
-    torch.testing.assert_close(network.corrected(first, planes), network(planes))
+    shown = torch.cat([first, network.standardised(planes)], 1)
+    torch.testing.assert_close(network.corrected(first, shown), network(planes))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_channels_are_standardised_into_planes_of_any_axis_to_the_bit(
+    monkeypatch, kind
+):
+    monkeypatch.setattr(guided_unet, "_CACHED_PIXELS", 70)  # two planes, and one
+    network = fitted(net(), *labelled(), steps=1)
+    channels = torch.randn(3, 5, 6, 7).half()  # c, z, y, x
+    planes = torch.empty(7, 3, 5, 6, dtype=kind)  # across x
+    network.standardise_into(planes.movedim(0, 3), channels, begin=2)
+    every = torch.cat([torch.zeros(2, 5, 6, 7), channels.float()])[None]
+    expected = network.standardised(every)[0, 2:].to(kind)
+    assert torch.equal(planes, expected.movedim(3, 0))
 
 
 def test_what_is_hidden_changes_no_answer():

@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 
+from sparseseg.nn import trees as trees_module
 from sparseseg.nn.guided_unet import GuidedUNet
 from sparseseg.nn.trees import Trees
 
@@ -64,3 +65,26 @@ def test_a_network_of_a_version_without_trees_is_read():
     other = GuidedUNet(6, 2, 2, widths=[2, 2], alone=3)
     other.load_state_dict(old)
     assert torch.equal(other.head.weight, network.head.weight)
+
+
+def test_all_trees_walked_at_once_say_what_a_walk_node_by_node_says(monkeypatch):
+    monkeypatch.setattr(trees_module, "_CACHED", 7)  # two parts, and a rest
+    rng = np.random.default_rng(0)
+    pixels = torch.from_numpy(rng.normal(size=(300, 3)).astype(np.float32))
+    forest = Trees(3, 2, count=4)
+    forest.fit(pixels, (pixels[:, 0] > pixels[:, 1]).long(), rng)
+    expected = torch.stack([_walked(forest, pixel) for pixel in pixels[:16]])
+    torch.testing.assert_close(forest(pixels[:16]), expected)
+
+
+def _walked(forest, pixel):
+    """Go from node to node, numbered as in a heap, in one tree after the other."""
+    total = torch.zeros(2)
+    for feature, cut, shares in zip(
+        forest.feature, forest.cut, forest.shares, strict=True
+    ):
+        node = 0
+        while node < len(cut):
+            node = 2 * node + 1 + int(pixel[int(feature[node])] > cut[node])
+        total += shares[node - len(cut)].float()
+    return total / total.sum()

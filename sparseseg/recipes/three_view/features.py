@@ -178,23 +178,27 @@ def neighbours(scene: Scene, box: Box, axis: int) -> Tensor:
     return torch.cat([grey.narrow(axis + 1, reach + step, size) for step in NEIGHBOURS])
 
 
+def told(scene: Scene, box: Box) -> tuple[Tensor, Tensor]:
+    """Return where the voxels of a box lie, and what all slices say of them (c, z, y, x).
+
+    All slices guide the voxel-wise classifier.
+    """
+    return scene.coordinates(box), scene.guide(box)
+
+
+def crossing(scene: Scene, box: Box, axis: int) -> Tensor:
+    """Return what slices across the other axes say of the voxels of a box (c, z, y, x).
+
+    They alone guide the U-Net: in a plane that is learned from, no parallel slice is ever near.
+    """
+    return scene.without([w for w in scene.slices if w.axis == axis]).guide(box)
+
+
 def stacked(
     filters: Tensor, beside: Tensor, scene: Scene, box: Box, axis: int
 ) -> Tensor:
-    """Put the channels of one plane in order: of the voxel, then of what is around.
-
-    All slices guide the voxel-wise classifier, crossing ones alone the U-Net: in a plane
-    that is learned from, no parallel slice is ever near.
-    """
-    alone = of_voxels(filters, scene, box)
-    crossing = scene.without([w for w in scene.slices if w.axis == axis]).guide(box)
-    if filters.ndim < 4:
-        crossing = crossing.squeeze(axis + 1)
-    return torch.cat([alone, beside, crossing])
-
-
-def of_voxels(filters: Tensor, scene: Scene, box: Box) -> Tensor:
-    """Put the channels of single voxels in order: filters, place, and what guides."""
-    told = [scene.coordinates(box), scene.guide(box)]
-    shape = filters.shape[1:]
-    return torch.cat([filters, *(part.reshape(-1, *shape) for part in told)])
+    """Put the channels (c, rows, columns) of one plane in order: those of the voxel first."""
+    around = (part.squeeze(axis + 1) for part in told(scene, box))
+    return torch.cat(
+        [filters, *around, beside, crossing(scene, box, axis).squeeze(axis + 1)]
+    )

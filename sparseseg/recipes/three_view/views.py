@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ HALO = 24
 WIDTHS = (16, 32, 64)
 STEP = 2 ** (len(WIDTHS) - 1)
 """Of what the start of a plane is a multiple, so that poolings fall in step."""
-_PIXELS = 100_000  # at once
+_PIXELS = 100_000  # that are convolved at once
+_VOXELS = 1_000_000  # of planes that are made at once: across x, few are slow to gather
 
 
 def averaged(network: GuidedUNet, scene: Scene, box: Box) -> Work:
@@ -68,9 +70,10 @@ def _voxelwise(network: GuidedUNet, scene: Scene, bank: Tensor, read: Box) -> Te
     rows = max(1, _PIXELS // (read.shape[1] * read.shape[2]))
     for begin in range(0, read.shape[0], rows):
         part = _slab(read, read, 0, begin, rows)
-        filters = bank.narrow(1, begin, part.shape[0]).float()
-        alone = features.of_voxels(filters, scene, part)
-        found[:, begin : begin + rows] = network.voxelwise(alone[None])[0]
+        planes = _empty(network.voxelwise_channels, part, 0, scene.device)
+        filters = bank.narrow(1, begin, part.shape[0])
+        _fill(planes.movedim(0, 1), [filters, *features.told(scene, part)], network)
+        found[:, begin : begin + rows] = network.first(planes).movedim(0, 1)
     return found
 
 
@@ -92,38 +95,78 @@ def _filled(
 
     Yields how many planes are done.
     """
-    scene, read = shared.scene, shared.read
-    rows = max(
-        1,
-        _PIXELS // (read.shape[0] * read.shape[1] * read.shape[2] // read.shape[axis]),
-    )
-    for begin in range(0, box.shape[axis], rows):
-        part = _slab(read, box, axis, begin, rows)
-        offset = part.start[axis] - read.start[axis]
-        size = part.shape[axis]
-        filters = shared.bank.narrow(axis + 1, offset, size).float()
-        planes = features.stacked(
-            filters, features.neighbours(scene, part, axis), scene, part, axis
-        )
-        known = shared.first.narrow(axis + 1, offset, size)
-        logits = network.corrected(_laid_out(known, axis), _laid_out(planes, axis))
-        corrected = logits.float().softmax(1).movedim(0, axis + 1)
-        inner = [
-            slice(a - r, b - r)
-            for a, b, r in zip(box.start, box.stop, read.start, strict=True)
-        ]
-        inner[axis] = slice(None)
-        found.narrow(axis + 1, begin, size).copy_(corrected[(slice(None), *inner)])
-        yield begin + size
+    read = shared.read
+    pixels = prod(read.shape) // read.shape[axis]
+    inner = list(box.relative_to(read).slices)
+    inner[axis] = slice(None)
+    slab, few = (max(1, count // pixels) for count in (_VOXELS, _PIXELS))
+    for begin in range(0, box.shape[axis], slab):
+        part = _slab(read, box, axis, begin, slab)
+        shown = _shown(network, shared, part, axis)
+        logits: list[Tensor] = []
+        for first, planes in zip(
+            *(torch.split(whole, few) for whole in shown), strict=True
+        ):
+            logits.append(network.corrected(first, planes).float())
+            yield begin + sum(map(len, logits))
+        corrected = torch.cat(logits).softmax(1).movedim(0, axis + 1)
+        there = found.narrow(axis + 1, begin, part.shape[axis])
+        there.copy_(corrected[(slice(None), *inner)])
 
 
-def _laid_out(channels: Tensor, axis: int) -> Tensor:
-    """Return the planes (n, c, rows, columns) across an axis, as convolutions like them."""
-    planes = channels.movedim(axis + 1, 0)
-    on_cpu = planes.device.type == "cpu"
-    return planes.contiguous(
-        memory_format=torch.channels_last if on_cpu else torch.contiguous_format
+def _shown(
+    network: GuidedUNet, shared: _Shared, part: Box, axis: int
+) -> tuple[Tensor, Tensor]:
+    """Return the first probabilities (n, k, y, x) of a slab, and all that is looked at."""
+    scene = shared.scene
+    offset = part.start[axis] - shared.read.start[axis]
+    first, filters = (
+        whole.narrow(axis + 1, offset, part.shape[axis])
+        for whole in (shared.first, shared.bank)
     )
+    channels = len(first) + network.voxelwise_channels + network.around_channels
+    planes = _empty(channels, part, axis, scene.device)
+    there = planes.movedim(0, axis + 1)
+    there[: len(first)].copy_(first)
+    seen = [
+        filters,
+        *features.told(scene, part),
+        features.neighbours(scene, part, axis),
+        features.crossing(scene, part, axis),
+    ]
+    _fill(there[len(first) :], seen, network)
+    known = _empty(len(first), part, axis, scene.device, kind=first.dtype)
+    return known.copy_(first.movedim(axis + 1, 0)), planes
+
+
+def _fill(out: Tensor, parts: Sequence[Tensor], network: GuidedUNet) -> None:
+    """Write the standardised channels (c, z, y, x) of all parts one after the other."""
+    begin = 0
+    for part in parts:
+        end = begin + len(part)
+        network.standardise_into(out[begin:end], part, begin=begin)
+        begin = end
+
+
+def _empty(
+    channels: int,
+    part: Box,
+    axis: int,
+    device: torch.device,
+    *,
+    kind: torch.dtype | None = None,
+) -> Tensor:
+    """Return planes (n, c, rows, columns) across an axis, as convolutions like them.
+
+    They are of the number type in which it is computed, if no other is said.
+    """
+    name = device.type
+    if kind is None and torch.is_autocast_enabled(name):
+        kind = torch.get_autocast_dtype(name)
+    rows, columns = (side for other, side in enumerate(part.shape) if other != axis)
+    last = torch.channels_last if name == "cpu" else torch.contiguous_format
+    shape = (part.shape[axis], channels, rows, columns)
+    return torch.empty(shape, dtype=kind, device=device, memory_format=last)
 
 
 def _slab(read: Box, box: Box, axis: int, begin: int, rows: int) -> Box:
