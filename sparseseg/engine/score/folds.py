@@ -10,7 +10,7 @@ Fold = tuple[Scene, frozenset[AnnotatedSlice]]
 """Slices of a scene that are left out together."""
 
 _FEWEST, _MOST = 3, 5
-_SINGLE = 6  # slices are few enough for a fold each
+_SINGLE = 9  # slices are few enough for a fold each
 # Of strokes on many planes, so many slices are judged: each takes time.
 _MOST_OF_A_FOLD = 6
 
