@@ -1,6 +1,6 @@
 """How much a further annotated slice would tell, by what lies far from all others."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,18 +62,49 @@ def best_planes(
     gap. l is a sixth of the longest side of the volume, or the mean distance to the known
     slices if that is shorter.
     """
-    worth = np.ones((1, 1, 1)) if error is None else error
-    sides = zip(grid.shape, grid.sides, strict=True)
-    reach = max(length * side for length, side in sides) / 6
-    if known:
-        reach = min(reach, max(min(grid.sides), float(grid.away(known).mean())))
+    reach = reach_of(grid, known)
     chosen: list[Plane] = []
     for _ in range(count):
-        plane = _best(grid, worth, [*known, *chosen], reach)
+        found = gains(grid, error, [*known, *chosen], reach)
+        # Of equals the first.
+        plane = max(found, key=lambda plane: found[plane], default=None)
         if plane is None:
             break
         chosen.append(plane)
     return chosen
+
+
+def reach_of(grid: CoarseGrid, known: Sequence[Plane]) -> float:
+    """Return l, how far a slice teaches, in voxel sides."""
+    sides = zip(grid.shape, grid.sides, strict=True)
+    reach = max(length * side for length, side in sides) / 6
+    if known:
+        reach = min(reach, max(min(grid.sides), float(grid.away(known).mean())))
+    return reach
+
+
+def gains(
+    grid: CoarseGrid,
+    error: NDArray[np.floating] | None,
+    known: Sequence[Plane],
+    reach: float,
+) -> dict[Plane, float]:
+    """Return what each slice adds that is not known; see `best_planes`."""
+    worth = np.ones((1, 1, 1)) if error is None else error
+    taught = np.exp(-grid.away(known) / reach)
+
+    def gain(plane: Plane) -> float:
+        more = np.maximum(0, grid.taught(plane, reach) - taught)
+        # Rounded, so that two equal slices are equal whatever the order of sums.
+        return round(float((worth * more).sum()), 9)
+
+    return {
+        (axis, int(index)): gain((axis, int(index)))
+        for axis, cells in enumerate(grid.cells)
+        if grid.shape[axis] > 1
+        for index in cells
+        if (axis, int(index)) not in known
+    }
 
 
 def distance_of(plane: Plane, grid: CoarseGrid, known: Sequence[Plane]) -> float:
@@ -86,27 +117,3 @@ def distance_of(plane: Plane, grid: CoarseGrid, known: Sequence[Plane]) -> float
 def _spread(length: int) -> NDArray[np.intp]:
     count = min(length, _SIDE)
     return ((np.arange(count) + 0.5) * length / count).astype(np.intp)
-
-
-def _best(
-    grid: CoarseGrid,
-    worth: NDArray[np.floating],
-    known: Collection[Plane],
-    reach: float,
-) -> Plane | None:
-    """Return the slice with the largest gain, of equals the first; None if all are known."""
-    taught = np.exp(-grid.away(list(known)) / reach)
-    planes = (
-        (axis, int(index))
-        for axis, cells in enumerate(grid.cells)
-        if grid.shape[axis] > 1
-        for index in cells
-        if (axis, int(index)) not in known
-    )
-
-    def gain(plane: Plane) -> float:
-        more = np.maximum(0, grid.taught(plane, reach) - taught)
-        # Rounded, so that two equal slices are equal whatever the order of sums.
-        return round(float((worth * more).sum()), 9)
-
-    return max(planes, key=gain, default=None)
