@@ -5,8 +5,9 @@
 A window opens a project, and a script paints in it, up to fifty strokes a second. A tenth
 of the kills meets a window that trains, and a tenth the training process, after which
 *Restart* is pressed. Lost is a stroke that is not in the journal; its age is counted back
-from the kill. After each kill the project is opened, its annotation is made again from the
-first entry and compared, and all models that are there are read.
+from the kill. Of the kills of a training, every second comes after it has written a model.
+After each kill the project is opened, its annotation is made again from the first entry
+and compared, and all models that are there are read.
 """
 
 import argparse
@@ -45,7 +46,7 @@ _EVERY_MS = 20
 _LONGEST = {"window": 4.0, "training": 20.0, "trainer": 20.0}
 """Seconds from the first stroke, or the start of a training, to a kill."""
 _ORPHAN_SECONDS = 10.0
-_PATIENCE = 300.0
+_PATIENCE = 900.0
 
 qt_main_window.SHOW_QT_WARNING = False
 
@@ -100,10 +101,12 @@ def kill_windows(
 ) -> dict[str, Any]:
     """Kill a window, again and again; return what was lost."""
     found = Found()
-    for _ in range(kills):
+    for number in range(kills):
         clear(folder)
-        window = Window(folder, trains=what == "training")
+        window, begin = Window(folder, trains=what == "training"), time.time()
         window.listen_until(lambda w: w.strokes and (w.trainer or what == "window"))
+        if what == "training" and number % 2:
+            window.listen_for_model(folder, begin)
         window.listen(chance.uniform(0.1, _LONGEST[what]))
         helpers = psutil.Process(window.process.pid).children(recursive=True)
         killed = time.time()
@@ -121,9 +124,11 @@ def kill_trainers(
     found = Found()
     clear(folder)
     window = Window(folder, trains=True)
-    for _ in range(kills):
-        window.trainer = 0
+    for number in range(kills):
+        window.trainer, begin = 0, time.time()
         window.listen_until(lambda w: w.trainer)
+        if number % 2:
+            window.listen_for_model(folder, begin)
         window.listen(chance.uniform(0.1, _LONGEST[what]))
         psutil.Process(window.trainer).kill()
         found.read_models(folder)
@@ -133,6 +138,19 @@ def kill_trainers(
         raise RuntimeError("the window did not live to its end")
     found.check(folder, window.strokes, time.time())
     return found.row(kills)
+
+
+def models_of(folder: Path) -> list[Path]:
+    """Return the models of a project, and those that windows left."""
+    home = Path(os.environ["SPARSESEG_HOME"])
+    left = home.glob(f"recovery/models/*/{SNAPSHOT}")
+    own = (folder / "models").glob("[!.]*.safetensors")  # what was being written is not
+    return [*own, *left]
+
+
+def newest_model(folder: Path) -> float:
+    """Return when a model was written last."""
+    return max((path.stat().st_mtime for path in models_of(folder)), default=0.0)
 
 
 class Window:
@@ -166,6 +184,10 @@ class Window:
             if time.monotonic() > end:
                 raise TimeoutError(f"the window told nothing for {_PATIENCE:.0f} s")
             self.listen(0.02)
+
+    def listen_for_model(self, folder: Path, since: float) -> None:
+        """Take what the window tells until a model was written."""
+        self.listen_until(lambda _: newest_model(folder) > since)
 
     def listen_to_the_end(self) -> None:
         """Take what is left of a window that ends."""
@@ -212,9 +234,7 @@ class Found:
 
     def read_models(self, folder: Path) -> None:
         """Read the models of the project, and those that windows left."""
-        home = Path(os.environ["SPARSESEG_HOME"])
-        left = home.glob(f"recovery/models/*/{SNAPSHOT}")
-        for path in [*(folder / "models").glob("*.safetensors"), *left]:
+        for path in models_of(folder):
             self.models += 1
             try:
                 sparseseg.load(path)

@@ -51,6 +51,16 @@ class OnDisk:
         self.nbytes = self.size * self.dtype.itemsize
 
     @property
+    def blocks(self) -> tuple[int, int, int] | None:
+        """The sides z, y, x of what is read at once; None where a file has no blocks."""
+        sides = getattr(self._source, "chunks", None)
+        if not sides or not all(isinstance(side, int) for side in sides):
+            return None
+        named = dict(zip(self._letters, sides, strict=True))
+        z, y, x = (named.get(letter, 1) for letter in "zyx")
+        return z, y, x
+
+    @property
     def reopen(self) -> Callable[[], "OnDisk"] | None:
         """What opens the file again, in this or another process; None without a file."""
         return self._opened

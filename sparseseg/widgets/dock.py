@@ -22,7 +22,7 @@ from sparseseg.widgets.column import Column
 from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.doubt_panel import DoubtPanel
 from sparseseg.widgets.endings import Endings
-from sparseseg.widgets.geometry import check_image, full_resolution
+from sparseseg.widgets.geometry import volume_of
 from sparseseg.widgets.image_panel import ImagePanel
 from sparseseg.widgets.keys import register, unregister
 from sparseseg.widgets.layers import ANNOTATION_REMOVED, image_removed
@@ -319,8 +319,7 @@ class SegmentationDock(QWidget):
             self.messages.offer(words, say("Go on with it"), link.annotate)
             return
         with suppress(UserError):
-            check_image(image)
-            array = full_resolution(image)  # which may be on disk
+            array = volume_of(image).array  # which may be on disk
             self._searching.start(
                 lambda: (image, recovery.find(recovery.content_of(array)))
             )

@@ -1,15 +1,17 @@
-"""A look at all voxels of an image for what would make learning fail."""
+"""A look at the voxels of an image for what would make learning fail."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparseseg.language import say
 
-_MOST_PLANES = 64
-"""Looked at in arrays that are not in memory."""
+_BOX, _BOXES, _PLANES = 48, 3, 16
+"""What is looked at in arrays that are not in memory: boxes along each axis, planes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,43 @@ class GreyValues:
 
 
 def grey_values(array: Any) -> GreyValues:
-    """Look at an array z, y, x or c, z, y, x; slow for a large one."""
-    depth = array.shape[-3]
-    count = depth if isinstance(array, np.ndarray) else min(depth, _MOST_PLANES)
-    low, high, missing = np.inf, -np.inf, 0
-    indices = np.unique(np.linspace(0, depth - 1, count).round().astype(int))
-    for z in indices:
-        plane = np.asarray(array[..., z, :, :])
-        finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
-        missing += plane.size - finite.size
+    """Look at an array z, y, x or c, z, y, x; slow for a large one in memory.
+
+    Of one that stays on disk boxes are looked at; planes too, where these are all alike.
+    """
+    if isinstance(array, np.ndarray):
+        return _found_in(_planes(array, array.shape[-3]))
+    found = _found_in(_boxes(array))
+    return found if found.low < found.high else _found_in(_planes(array, _PLANES))
+
+
+def _found_in(parts: Iterable[NDArray[Any]]) -> GreyValues:
+    low, high, missing, size = np.inf, -np.inf, 0, 0
+    for part in parts:
+        finite = part[np.isfinite(part)] if part.dtype.kind == "f" else part
+        missing, size = missing + part.size - finite.size, size + part.size
         if finite.size:
             low, high = min(low, finite.min()), max(high, finite.max())
-    return GreyValues(float(low), float(high), missing / (plane.size * len(indices)))
+    return GreyValues(float(low), float(high), missing / size)
+
+
+def _planes(array: Any, count: int) -> Iterator[NDArray[Any]]:
+    depth = array.shape[-3]
+    for z in _spread(depth - 1, min(depth, count)):
+        yield np.asarray(array[..., z, :, :])
+
+
+def _boxes(array: Any) -> Iterator[NDArray[Any]]:
+    """Return small boxes from all over the volume, the corners among them."""
+    starts = [_spread(max(0, side - _BOX), _BOXES) for side in array.shape[-3:]]
+    for corner in product(*starts):
+        yield np.asarray(
+            array[(..., *(slice(start, start + _BOX) for start in corner))]
+        )
+
+
+def _spread(last: int, count: int) -> list[int]:
+    found: list[int] = np.unique(
+        np.linspace(0, last, count).round().astype(int)
+    ).tolist()
+    return found

@@ -61,7 +61,7 @@ def _some_planes(array: NDArray[Any]) -> NDArray[Any]:
     middle = tuple(
         slice(max(0, (n - _SIDE) // 2), (n + _SIDE) // 2) for n in array.shape[1:]
     )
-    return np.stack([np.asarray(array[z])[middle] for z in np.unique(indices)])
+    return np.stack([np.asarray(array[(z, *middle)]) for z in np.unique(indices)])
 
 
 def _share_in_areas(planes: NDArray[Any]) -> float:

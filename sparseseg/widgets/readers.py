@@ -95,12 +95,19 @@ def _read_folder(path: str) -> "list[LayerDataTuple]":
     return read_with_plugin([path], plugin_name="napari", stack=False)
 
 
+_SMALLEST_BLOCK = 32
+"""Voxels along a side; of smaller ones a slice has so many that each costs too much."""
+
+
 def _lazy(volume: "Volume") -> Any:
     """Return the voxels, or where they stay on disk an array that reads what is shown."""
     array: Any = volume.array
     if not isinstance(array, OnDisk):
         return array
-    return dask.array.from_array(_Indexed(array), chunks=(1, "auto", -1, -1))
+    # Else a slice on the screen would read blocks that it does not touch.
+    z, y, x = array.blocks or (1, -1, -1)
+    rows = (y, x) if min(y, x) >= _SMALLEST_BLOCK else (-1, -1)
+    return dask.array.from_array(_Indexed(array), chunks=(1, z, *rows))
 
 
 class _Indexed:

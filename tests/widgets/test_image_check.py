@@ -31,3 +31,35 @@ def test_a_plain_image_is_not_complained_of():
 
     assert (found.low, found.high) == (0, 23)
     assert not list(found.complaints)
+
+
+class Stored:
+    """An array that stays on disk; it counts what is read of it."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+        self.shape, self.read = array.shape, 0
+
+    def __getitem__(self, places: tuple) -> np.ndarray:
+        found = self._array[places]
+        self.read += found.size
+        return found
+
+
+def test_a_few_boxes_are_looked_at_of_what_stays_on_disk():
+    array = np.arange(160**3, dtype=np.float32).reshape(160, 160, 160)
+    array[0, 0, 0] = np.nan
+    stored = Stored(array)
+
+    found = grey_values(stored)
+
+    assert (found.low, found.high) == (1, 160**3 - 1)
+    assert found.missing == 1 / (27 * 48**3)
+    assert stored.read == 27 * 48**3
+
+
+def test_planes_are_looked_at_before_all_is_called_alike():
+    array = np.zeros((30, 160, 160), np.uint8)
+    array[:, 70] = 9  # between the boxes
+
+    assert not list(grey_values(Stored(array)).complaints)

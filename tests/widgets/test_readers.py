@@ -166,6 +166,23 @@ def test_sparse_strokes_open_as_labels_by_the_name_of_the_file(tmp_path):
     assert layer._type_string == "labels"
 
 
+def test_a_slice_reads_only_the_blocks_that_it_touches(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "IN_MEMORY", 100)
+    path = tmp_path / "cells.zarr"
+    shape, blocks = (40, 80, 90), (32, 40, 48)
+    zarr.create_array(path, shape=shape, chunks=blocks, dtype=np.uint16)
+
+    assert opened(path).data.chunksize == blocks
+
+
+def test_rows_are_whole_where_blocks_are_small(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "IN_MEMORY", 100)
+    path = tmp_path / "cells.zarr"
+    zarr.create_array(path, shape=(40, 80, 90), chunks=(1, 1, 90), dtype=np.uint16)
+
+    assert opened(path).data.chunksize == (1, 80, 90)
+
+
 def test_what_is_too_large_stays_on_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(readers, "IN_MEMORY", 100)
 

@@ -31,10 +31,10 @@ class _Checked:
         self._array = array
         self._folder = folder
         self._whole: set[tuple[int, ...]] = set()
-        self.shape, self.dtype = array.shape, array.dtype
+        self.shape, self.dtype, self.chunks = array.shape, array.dtype, array.chunks
 
     def __getitem__(self, places: tuple[slice, ...]) -> NDArray[Any]:
-        axes = zip(places, self.shape, self._array.chunks, strict=True)
+        axes = zip(places, self.shape, self.chunks, strict=True)
         touched = [_touched(*axis) for axis in axes]
         for at in product(*touched):
             if at not in self._whole:
