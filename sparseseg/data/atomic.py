@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
                 shutil.rmtree(target)
             if beside.is_file():
                 beside.chmod(_mode_for(target))
+                _reach_disk(beside)
             beside.replace(target)
         finally:
             _remove(beside)
@@ -87,6 +89,17 @@ def _mode_for(target: Path) -> int:
         return stat.S_IMODE(probe.stat().st_mode)
     finally:
         probe.unlink(missing_ok=True)
+
+
+def _reach_disk(path: Path) -> None:
+    """Wait until a file is on its disk: else a loss of power may leave an empty one."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def is_unfinished(path: Path) -> bool:
+    """Tell whether a file is what a process that was killed had begun to write."""
+    return re.match(r"\.\d+\.", path.name) is not None
 
 
 def _remove(path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sparseseg.data.atomic import replacing
+from sparseseg.data.atomic import is_unfinished, replacing
 from sparseseg.evaluation.estimate import DiceEstimate, Evidence
 from sparseseg.models.store.folder import SUFFIX, read_stored
 
@@ -72,8 +72,16 @@ class ProjectModel:
 
 def models_in(folder: Path) -> tuple[ProjectModel, ...]:
     """Return the models of a project by their numbers; what cannot be read is left out."""
-    found = map(read_model, sorted((folder / FOLDER).glob(f"*{SUFFIX}")))
+    files = (p for p in (folder / FOLDER).glob(f"*{SUFFIX}") if not is_unfinished(p))
+    found = map(read_model, sorted(files))
     return tuple(model for model in found if model is not None)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed has not written to its end."""
+    for path in (folder / FOLDER).glob(".*"):
+        if is_unfinished(path):
+            path.unlink(missing_ok=True)
 
 
 def next_path(folder: Path) -> Path:

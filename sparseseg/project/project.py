@@ -50,6 +50,8 @@ class Project:
         try:
             self._record = Record.read(self.folder)
             self.journal = self._opened_journal()
+            if not read_only:
+                models.remove_unfinished(self.folder)
         except BaseException:
             if self._lock is not None:
                 self._lock.release()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import read, write_image, write_labels
@@ -34,6 +35,19 @@ def test_a_project_opens_again_as_it_was(project, sample):
         volume = again.volume("cells")
         assert (volume.array == sample.volume.array.astype(np.float32)).all()
         assert volume.spacing == pytest.approx(sample.volume.spacing)
+
+
+def test_what_a_killed_process_was_writing_is_no_model(project):
+    unfinished = project.folder / "models" / ".4321.model-001.safetensors"
+    unfinished.parent.mkdir(exist_ok=True)
+    save_file({}, unfinished, metadata={"sparseseg": '{"plan": {"recipe": "unet"}}'})
+    assert project.models == ()
+    project.close()
+
+    with Project(project.folder, read_only=True):
+        assert unfinished.exists()
+    with Project(project.folder):
+        assert not unfinished.exists()
 
 
 def test_the_path_of_an_image_is_relative_so_that_both_can_move(project, files):

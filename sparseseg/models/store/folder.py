@@ -13,6 +13,7 @@ import filelock
 import platformdirs
 from safetensors import SafetensorError, safe_open
 
+from sparseseg.data.atomic import is_unfinished
 from sparseseg.errors import UserError
 
 SUFFIX = ".safetensors"
@@ -65,7 +66,8 @@ def path_of(name: str) -> Path:
 
 def stored() -> list[Stored]:
     """Return the models that are here, by id."""
-    return [read_stored(path) for path in sorted(store_folder().glob(f"*{SUFFIX}"))]
+    files = sorted(store_folder().glob(f"*{SUFFIX}"))
+    return [read_stored(path) for path in files if not is_unfinished(path)]
 
 
 def read_stored(path: Path) -> Stored:
