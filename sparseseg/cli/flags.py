@@ -93,9 +93,10 @@ def add_fields(parser: ArgumentParser, declared: type[Any]) -> None:
 
 
 def fields(arguments: Namespace, declared: type[Chosen]) -> Chosen:
-    """Return settings from the flags that `add_fields` made."""
-    names = [field.name for field in dataclasses.fields(declared)]  # type: ignore[arg-type]
-    return declared(**{name: getattr(arguments, name) for name in names})
+    """Return settings from flags; what was not given is as declared."""
+    names = {field.name for field in dataclasses.fields(declared)}  # type: ignore[arg-type]
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    return declared(**given)
 
 
 def settings(arguments: Namespace, **others: Any) -> TrainSettings:

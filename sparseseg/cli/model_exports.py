@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparseseg.cli.command import Answer
-from sparseseg.errors import UserError
+from sparseseg.cli.flags import Spelled, add_given, fields
 from sparseseg.language import say
+from sparseseg.settings.exports import ExportFormat, ExportSettings
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from sparseseg.boxes import Triple
     from sparseseg.engine.model import Model
     from sparseseg.models.exporting import Compared
 
@@ -25,15 +25,6 @@ def add_exporting(actions: "_SubParsersAction[ArgumentParser]") -> None:
     )
     exporting.add_argument("model", metavar="MODEL", help=say("a file, or an id"))
     exporting.add_argument(
-        "--format",
-        choices=tuple(_FORMATS),
-        default="onnx",
-        help=say(
-            "one ONNX file, a package of BioImage.IO, or a folder of nnU-Net 2 (default: "
-            "onnx)"
-        ),
-    )
-    exporting.add_argument(
         "-o",
         dest="output",
         type=Path,
@@ -41,54 +32,37 @@ def add_exporting(actions: "_SubParsersAction[ArgumentParser]") -> None:
         metavar="NAME",
         help=say("the file: NAME.onnx, NAME.zip for a package, a folder for nnU-Net"),
     )
-    exporting.add_argument(
-        "--patch",
-        default="32x64x64",
-        metavar="ZxYxX",
-        help=say("the fixed input of ONNX, in voxels"),
-    )
-    exporting.add_argument(
-        "--author",
-        dest="authors",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help=say("who made the model, for a package; may be repeated"),
-    )
-    exporting.add_argument(
-        "--licence",
-        default="",
-        metavar="ID",
-        help=say("under which others may use it, for a package: such as CC-BY-4.0"),
-    )
+    add_given(exporting, ExportSettings, spelled=_SPELLED)
 
 
 def export(arguments: Namespace) -> Answer:
     """Write a model in the format that is asked for."""
-    return _FORMATS[arguments.format](arguments)
+    settings = fields(arguments, ExportSettings)
+    settings.check_named()
+    return _FORMATS[settings.format](arguments, settings)
 
 
-def _onnx(arguments: Namespace) -> Answer:
+def _onnx(arguments: Namespace, settings: ExportSettings) -> Answer:
     from sparseseg.models.exporting import export_onnx
 
-    patch = _patch(arguments.patch)
-    return _told(export_onnx(_model(arguments), arguments.output, patch), arguments)
+    model, output = _model(arguments), arguments.output
+    return _told(export_onnx(model, output, settings.sides), arguments)
 
 
-def _bioimageio(arguments: Namespace) -> Answer:
+def _bioimageio(arguments: Namespace, settings: ExportSettings) -> Answer:
     from sparseseg.models.package_description import About
     from sparseseg.models.packaging import export_package
 
+    output = arguments.output
     about = About(
-        authors=tuple(arguments.authors),
-        licence=arguments.licence,
-        name=arguments.output.stem,
+        authors=tuple(settings.authors), licence=settings.licence, name=output.stem
     )
-    patch, output = _patch(arguments.patch), arguments.output
-    return _told(export_package(_model(arguments), output, patch, about), arguments)
+    return _told(
+        export_package(_model(arguments), output, settings.sides, about), arguments
+    )
 
 
-def _nnunet(arguments: Namespace) -> Answer:
+def _nnunet(arguments: Namespace, _settings: ExportSettings) -> Answer:
     from sparseseg.models.nnunet_folder import export_folder
 
     labels = export_folder(_model(arguments), arguments.output)
@@ -106,16 +80,6 @@ def _model(arguments: Namespace) -> "Model":
     return open_model(arguments.model)
 
 
-def _patch(words: str) -> "Triple":
-    sides = words.lower().split("x")
-    if len(sides) != 3 or not all(side.isdecimal() for side in sides):
-        raise UserError(
-            "a patch is ZxYxX, such as 32x64x64, got {patch!r}", patch=words
-        )
-    z, y, x = map(int, sides)
-    return z, y, x
-
-
 def _told(found: "Compared", arguments: Namespace) -> Answer:
     text = say(
         "{output}: onnxruntime labels {differing} of {voxels} "
@@ -128,8 +92,13 @@ def _told(found: "Compared", arguments: Namespace) -> Answer:
     return Answer({"path": str(arguments.output), **asdict(found)}, text)
 
 
-_FORMATS: dict[str, Callable[[Namespace], Answer]] = {
+_FORMATS: dict[ExportFormat, Callable[[Namespace, ExportSettings], Answer]] = {
     "onnx": _onnx,
     "bioimageio": _bioimageio,
     "nnunet": _nnunet,
+}
+_SPELLED = {
+    "patch": Spelled("--patch", metavar="ZxYxX"),
+    "authors": Spelled("--author"),
+    "licence": Spelled("--licence", metavar="ID"),
 }

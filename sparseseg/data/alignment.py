@@ -22,12 +22,15 @@ def aligned(labels: Volume, image: Volume) -> Volume:
     """Return labels whose voxels are stored in the order of those of an image.
 
     Labels that a file stores along other axes or in another direction are turned; no
-    value moves in space, and a `Note` says so. Where one of both does not say where it
-    lies, they are left as they are. Raises `UserError` where both lie apart, and where
+    value moves in space, and a `Note` says so. Two that lie in spaces without a name, as
+    in NRRD and OME-Zarr, are taken to lie in the same one. Where one of both does not say
+    where it lies, they are left as they are. Raises `UserError` where both lie apart, and where
     they have different shapes.
     """
     if labels.affine is not None and image.affine is not None:
         labels = _turned(_filled(labels, image), image)
+    elif labels.frame is not None and image.frame is not None:
+        labels = _turned_in_frames(labels, image)
     else:
         _compare_sizes(labels, image)
     if labels.shape != image.shape:
@@ -64,6 +67,12 @@ def _filled(labels: Volume, image: Volume) -> Volume:
     return replace(labels, array=array, affine=labels.affine @ moved, is_cropped=False)
 
 
+def _turned_in_frames(labels: Volume, image: Volume) -> Volume:
+    """Do the same in a space without a name."""
+    placed = (replace(one, affine=one.frame) for one in (labels, image))
+    return replace(_turned(*placed), affine=None, frame=image.frame)
+
+
 def _turned(labels: Volume, image: Volume) -> Volume:
     """Reorder and mirror the axes of labels as far as both affines ask for it."""
     step = _between(labels, image)
@@ -97,6 +106,7 @@ def _turned(labels: Volume, image: Volume) -> Volume:
         labels.unit,
         affine=image.affine,
         name=labels.name,
+        classes=labels.classes,
     )
 
 
@@ -149,7 +159,15 @@ def _placed(volume: Volume) -> str:
 
 def _codes(volume: Volume) -> str:
     assert volume.affine is not None
+    if volume.frame is not None:  # no body that could have a left and a right
+        return " ".join(_signed(axis) for axis in volume.affine[:3, :3].T)
     return "".join(axis_codes(volume.affine))
+
+
+def _signed(direction: NDArray[np.float64]) -> str:
+    """Return the axis of a space that a direction is nearest to, such as -x."""
+    axis = int(np.abs(direction).argmax())
+    return f"{'-' if direction[axis] < 0 else '+'}{'xyz'[axis]}"
 
 
 def _compare_sizes(labels: Volume, image: Volume) -> None:

@@ -29,6 +29,9 @@ class Volume:
     """nm, um, mm, cm, m or pixel."""
     affine: NDArray[np.float64] | None = None
     """Voxel (x, y, z, 1) to world as in the NIfTI file it came from."""
+    frame: NDArray[np.float64] | None = None
+    """Voxel (x, y, z, 1) to a space of the file's own, in `unit`, where no world is known:
+    good for nothing but to compare two volumes of this space."""
     name: str = ""
     channel_names: tuple[str, ...] = ()
     header: bytes = b""
@@ -43,8 +46,9 @@ class Volume:
     def __post_init__(self) -> None:
         _check_array(self.array)
         _check_spacing(self.spacing)
-        if self.affine is not None:
-            _check_affine(self.affine)
+        for matrix in (self.affine, self.frame):
+            if matrix is not None:
+                _check_affine(matrix)
         if self.channel_names and len(self.channel_names) != self.channels:
             raise UserError(
                 "there are {channels} channels, but {count} channel names",

@@ -4,6 +4,7 @@ The whole recipe is in it (`models.whole`). The shape of the patch is fixed.
 """
 
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,12 +55,16 @@ def export_onnx(model: Model, path: Path, patch: Triple) -> Compared:
     onnx = library("onnx", "ONNX", "onnx", extra=EXTRA)
     whole = Whole.of(model).eval()
     image, scale = example_of(model, patch)
+    inputs = {"image": image, "scale": scale}
+    # This takes minutes, and who ends it meanwhile wants nothing beside the result.
+    with tempfile.TemporaryDirectory(prefix="sparseseg-") as folder:
+        program = Path(folder) / path.name
+        write_program(whole, inputs, OUTPUTS, program)
+        file = onnx.load(str(program))
+    onnx.helper.set_model_props(file, {"sparseseg": json.dumps(_facts(model))})
     with replacing(path) as beside:
-        write_program(whole, {"image": image, "scale": scale}, OUTPUTS, beside)
-        file = onnx.load(str(beside))
-        onnx.helper.set_model_props(file, {"sparseseg": json.dumps(_facts(model))})
         onnx.save(file, str(beside))
-        return compared(whole, beside, {"image": image, "scale": scale})
+        return compared(whole, beside, inputs)
 
 
 def write_program(

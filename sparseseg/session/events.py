@@ -143,3 +143,4 @@ class SessionEvents(SignalGroup):
     failed = Signal(str)
     noted = Signal(str)
     saved = Signal(str)
+    copied = Signal(str)

@@ -159,7 +159,7 @@ class WorkLoop:
         if not self._painter.has_model:
             raise UserError("there is no model to save yet: train one first")
         self._write(self._engine.export, request.path)
-        self._send(Told("saved", str(request.path)))
+        self._send(Told("copied" if request.is_copy else "saved", str(request.path)))
 
     @_handle.register
     def _(self, request: Load) -> None:

@@ -115,6 +115,8 @@ class Save:
     """Write the model to a file."""
 
     path: Path
+    is_copy: bool = False
+    """Whether the model still counts as not saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Stop:
 class Told:
     """Words for the user: a sentence, or the path of the file that was saved."""
 
-    signal: Literal["failed", "noted", "saved"]
+    signal: Literal["failed", "noted", "saved", "copied"]
     text: str
 
 

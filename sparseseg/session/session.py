@@ -260,6 +260,14 @@ class Session:
         with self._lock:
             self._post(self._check("save"), Save(Path(path).absolute()))
 
+    def copy(self, path: str | Path) -> None:
+        """Write a copy of the model to a file that will go: it counts as not saved.
+
+        `events.copied` tells when it is there.
+        """
+        with self._lock:
+            self._post(self._check("save"), Save(Path(path).absolute(), is_copy=True))
+
     def load(self, path: str | Path, *, is_saved: bool = True) -> None:
         """Read a model from a file, to predict with it or to train it further.
 

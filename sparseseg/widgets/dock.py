@@ -22,6 +22,7 @@ from sparseseg.widgets.column import Column
 from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.doubt_panel import DoubtPanel
 from sparseseg.widgets.endings import Endings
+from sparseseg.widgets.export_panel import ExportPanel
 from sparseseg.widgets.geometry import volume_of
 from sparseseg.widgets.image_panel import ImagePanel
 from sparseseg.widgets.keys import register, unregister
@@ -124,6 +125,7 @@ class SegmentationDock(QWidget):
             self.picker.close()
         self.clean.close()
         self.objects.close()
+        self.export.close()
         self.classes.close()
         self.proposals.close()
         unregister(self.actions)
@@ -177,6 +179,7 @@ class SegmentationDock(QWidget):
         self.train = TrainPanel(desk, messages)
         self.clean = CleanPanel(desk, messages)
         self.objects = ObjectsPanel(desk, messages)
+        self.export = ExportPanel(desk, messages)
         self.planes = ThreePlanes(desk)
         self.result = ResultPanel(desk, messages)
         self.doubts = DoubtPanel(desk, messages)
@@ -211,6 +214,7 @@ class SegmentationDock(QWidget):
                 self.past,
                 self.clean,
                 self.objects,
+                self.export,
             ),
         }
         return [

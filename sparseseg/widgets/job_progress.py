@@ -26,10 +26,16 @@ class JobProgress(QProgressBar):
 
     def show_share(self, done: float, left: float | None) -> None:
         """Show a share that is done, 0..1, and the seconds left, if they are known."""
+        self.setRange(0, 100)
         percent = round(100 * done)
         self.setValue(percent)
         rest = "" if left is None else say(", {duration} left", duration=duration(left))
         self.setFormat(f"{percent} %{rest}")
+        self.show()
+
+    def show_unknown(self) -> None:
+        """Show that a job is under way which does not say how far it is."""
+        self.setRange(0, 0)
         self.show()
 
 

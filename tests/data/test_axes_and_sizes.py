@@ -10,6 +10,7 @@ import pytest
 import tifffile
 import zarr
 
+from sparseseg.data.alignment import aligned
 from sparseseg.data.files import open_volume, read, write_labels
 from sparseseg.errors import Note, UserError
 
@@ -210,3 +211,47 @@ def test_the_sizes_in_the_tags_of_ilastik_are_read(tmp_path) -> None:
         file["data"].attrs["axistags"] = json.dumps({"axes": tags})
     volume = both_ways(tmp_path / "a.h5")
     assert (volume.spacing, volume.unit) == ((2.0, 0.5, 0.5), "pixel")
+
+
+def nrrd_in(path, array, directions, origin):
+    header = {"space dimension": 3, "space directions": directions}
+    nrrd.write(str(path), array.T, {**header, "space origin": origin})
+    return read(path)
+
+
+def test_labels_of_a_nrrd_are_turned_in_a_space_without_a_name(tmp_path) -> None:
+    image = nrrd_in(tmp_path / "a.nrrd", STACK, np.diag([0.5, 0.5, 2.0]), [1.0, 2, 3])
+    assert image.affine is None
+    # Stored from the other end of x: its first voxel lies where the last one of the image is.
+    end = 1 + 0.5 * (STACK.shape[2] - 1)
+    mirrored = np.ascontiguousarray(STACK[:, :, ::-1])
+    path = tmp_path / "b.nrrd"
+    labels = nrrd_in(path, mirrored, np.diag([-0.5, 0.5, 2.0]), [end, 2, 3])
+    with pytest.warns(Note, match=r"stored as -x \+y \+z and a.nrrd as \+x \+y \+z"):
+        found = aligned(labels, image)
+    np.testing.assert_array_equal(found.array, image.array)
+    assert found.affine is None
+    away = nrrd_in(path, STACK, np.diag([0.5, 0.5, 2.0]), [9.0, 2, 3])
+    with pytest.raises(UserError, match="lies elsewhere"):
+        aligned(away, image)
+
+
+def zarr_at(path, *at):
+    group = zarr.open_group(str(path), mode="w", zarr_format=2)
+    group.create_array("0", data=STACK)
+    axes = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    steps = [{"type": "scale", "scale": [2.0, 0.5, 0.5]}]
+    steps += [{"type": "translation", "translation": list(at)}] if at else []
+    data = {"path": "0", "coordinateTransformations": steps}
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": [data]}]
+    return read(path)
+
+
+def test_labels_of_another_tile_of_an_ome_zarr_are_refused(tmp_path) -> None:
+    image = zarr_at(tmp_path / "a.zarr", 0.0, 0.0, 100.0)
+    same, other = tmp_path / "b.zarr", tmp_path / "c.zarr"
+    assert aligned(zarr_at(same, 0.0, 0.0, 100.1), image).shape == image.shape
+    with pytest.raises(UserError, match="lies elsewhere"):
+        aligned(zarr_at(other, 0.0, 0.0, 200.0), image)
+    # Where one says nothing, the shapes decide as before.
+    assert aligned(zarr_at(other), image).shape == image.shape

@@ -12,7 +12,7 @@ from sparseseg.data.files import (
     write_labels,
 )
 from sparseseg.data.volume import Volume
-from sparseseg.errors import UserError
+from sparseseg.errors import Note, UserError
 
 nibabel = pytest.importorskip("nibabel")
 
@@ -197,3 +197,20 @@ def test_without_nibabel_the_mend_is_named(path, monkeypatch):
     for use in (read, check_output):
         with pytest.raises(UserError, match=r"pip install sparseseg\[io\]"):
             use(path)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_size_of_0_is_that_of_another_axis_and_told(path, code):
+    image = nibabel.Nifti1Image(np.zeros((3, 4, 5), np.int16), None)
+    image.set_qform(np.diag([1.0, 2, 3, 1]), code=code)
+    raw = bytearray(image.to_bytes())
+    raw[80:84] = np.float32(0).tobytes()  # pixdim[1], along x
+    path.write_bytes(raw)
+    with pytest.warns(
+        Note, match=r"no voxel size along x \(0\): the size along y, 2 mm"
+    ):
+        volume = read(path)
+    assert volume.spacing == (3.0, 2.0, 2.0)
+    assert volume.affine is None
+    write_labels(path.with_name("b.nii"), np.ones((5, 4, 3), np.uint8), like=volume)
+    assert read(path.with_name("b.nii")).spacing == (3.0, 2.0, 2.0)

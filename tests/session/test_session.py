@@ -240,6 +240,9 @@ def test_a_model_is_saved_and_loaded(
     session.open(volume)
     session.train(SHORT)
     ear.wait("phase", lambda phase: phase == Phase.IDLE)
+    session.copy(tmp_path / "copy.safetensors")
+    assert ear.wait("copied") == str(tmp_path / "copy.safetensors")
+    assert not session.is_saved
     session.save(tmp_path / "model.safetensors")
     assert ear.wait("saved") == str(tmp_path / "model.safetensors")
     arrays = session.open(volume)  # starts without a model

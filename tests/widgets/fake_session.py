@@ -95,6 +95,10 @@ class FakeSession:
         self.is_saved = True
         self.events.saved.emit(str(path))
 
+    def copy(self, path: Path) -> None:
+        self.calls.append(("copy", path))
+        self.events.copied.emit(str(path))
+
     def load(self, path: Path, *, is_saved: bool = True) -> None:
         self.calls.append(("load", path))
         self.learns(is_saved=is_saved)

@@ -62,18 +62,34 @@ def _volume(image: Any, path: Path, array: Any) -> Volume:
     header = image.header
     # Not the zooms: where they differ from the affine, the affine places the voxels.
     sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
+    is_placed = _is_placed(header)
+    stored = _stored_sizes(path)
+    if not (header["sform_code"] or stored.all()):
+        sizes, is_placed = stored, False  # nibabel makes 1 of a size of 0
     x, y, z = (seven_digits(size) for size in sizes)
     unit = _unit(header)
     spacing, unit = in_one_unit((z, y, x), (unit, unit, unit))
+    if not stored.all() and unit != PIXEL:
+        header = header.copy()
+        header["pixdim"][1:4] = spacing[::-1]
     return Volume(
         array,
         spacing=spacing,
         unit=unit,
-        affine=np.array(image.affine, float) if _is_placed(header) else None,
+        affine=np.array(image.affine, float) if is_placed else None,
         name=path.name,
         header=bytes(header.binaryblock),
         classes=_classes(header),
     )
+
+
+def _stored_sizes(path: Path) -> NDArray[np.float64]:
+    """Return the voxel size x, y, z as the header has it."""
+    with open_stream(path) as stream:
+        kind = _kind(HEADER_SIZES[_header_size(stream)], "Header")
+        header = kind.from_fileobj(stream, check=False)
+    found: NDArray[np.float64] = np.abs(header["pixdim"][1:4].astype(float))
+    return found
 
 
 def _classes(header: Any) -> ClassTable:

@@ -98,9 +98,17 @@ def _unpack(file: IO[bytes], plain: IO[bytes], size: int) -> None:
 def _volume(array: NDArray[Any], header: Any, axes: int, name: str) -> Volume:
     channel = _channel_axis(header, axes)
     spatial = [axis for axis in range(axes) if axis != channel]
-    spacing, unit, affine = _placed(header, spatial)
-    classes = from_words(header.get(KEY))
-    return Volume(array, spacing, unit, affine=affine, name=name, classes=classes)
+    spacing, unit, world = _placed(header, spatial)
+    is_named = str(header.get("space", "")).lower() in _FLIPS
+    return Volume(
+        array,
+        spacing,
+        unit,
+        affine=world if is_named else None,
+        frame=None if is_named else _frame(world, header),
+        name=name,
+        classes=from_words(header.get(KEY)),
+    )
 
 
 def write(path: Path, array: NDArray[Any], like: Volume) -> None:
@@ -180,7 +188,7 @@ def _time_axes(header: Any, axes: int) -> list[int]:
 def _placed(
     header: Any, spatial: list[int]
 ) -> tuple[Spacing, str, NDArray[np.float64] | None]:
-    """Return voxel size, unit, and voxels x, y, z to world if the space is known."""
+    """Return voxel size, unit, and voxels x, y, z to the space of the file, if any."""
     directions = header.get("space directions")
     if directions is None:
         return *_spacing(header, spatial), None
@@ -193,10 +201,18 @@ def _placed(
     world[:3] *= np.array(scales[::-1])[:, None]
     x, y, z = map(seven_digits, np.linalg.norm(world[:3, :3], axis=0))
     spacing, unit = in_one_unit((z, y, x), (unit, unit, unit))
-    if space not in _FLIPS:
-        return spacing, unit, None
-    world[:3] *= np.array(_FLIPS[space])[:, None]
+    world[:3] *= np.array(_FLIPS.get(space, (1, 1, 1)))[:, None]
     return spacing, unit, world
+
+
+def _frame(
+    world: NDArray[np.float64] | None, header: Any
+) -> NDArray[np.float64] | None:
+    """Return a place in a space without a name, where the file tells all of it."""
+    if world is None or header.get("space origin") is None:
+        return None
+    is_whole = np.isfinite(world).all() and np.linalg.matrix_rank(world) == 4
+    return world if is_whole else None
 
 
 def _spacing(header: Any, spatial: list[int]) -> tuple[Spacing, str]:

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from sparseseg.data.class_names import KEY, in_words
 from sparseseg.data.on_disk import axes_named
-from sparseseg.data.units import PIXEL, UNKNOWN, Spacing, in_one_unit, seven_digits
+from sparseseg.data.units import (
+    PIXEL,
+    UNKNOWN,
+    Spacing,
+    in_one_unit,
+    measured,
+    seven_digits,
+)
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 
@@ -48,6 +55,20 @@ class Level:
         z, y, x = (seven_digits(float(scale[axis])) for axis in "zyx")
         of_z, of_y, of_x = (units.get(axis, PIXEL) for axis in "zyx")
         return in_one_unit((z, y, x), (of_z, of_y, of_x))
+
+    def frame(self, letters: str) -> NDArray[np.float64] | None:
+        """Return voxels x, y, z to the space of the image, where the file shifts them."""
+        at = self._product("translation", letters, 0.0)
+        if at is None:
+            return None
+        spacing, unit = self.spacing(letters)
+        units = dict(zip(letters, map(_unit, self.image.get("axes", [])), strict=False))
+        shifts = [measured(at[axis], units.get(axis, PIXEL)) for axis in "xyz"]
+        if {name for _, name in shifts} != {unit}:
+            return None  # of several units: which was meant is not known
+        found = np.diag([*spacing[::-1], 1.0])
+        found[:3, 3] = [shift for shift, _ in shifts]
+        return found
 
     def placed(self, affine: NDArray[np.float64], letters: str) -> NDArray[np.float64]:
         """Return an affine of the first level as one of this level."""

@@ -72,6 +72,7 @@ def _volume(
         spacing,
         unit,
         affine=affine,
+        frame=level.frame(letters) if level and affine is None else None,
         name=path.name,
         classes=from_words(own.get(KEY)),
     )
