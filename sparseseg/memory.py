@@ -17,6 +17,12 @@ _GB = 2**30
 _MB = 2**20
 _ROOT = Path("/sys/fs/cgroup")
 _GROUPS = Path("/proc/self/cgroup")
+_SLURM = (
+    ("SLURM_MEM_PER_NODE", ""),
+    ("SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE"),
+    ("SLURM_MEM_PER_GPU", "SLURM_GPUS_ON_NODE"),
+)
+"""Megabytes, and of what: of the node, of each core, of each GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +128,16 @@ def _limit_of(folder: Path, most: str, used: str, cache: str) -> Limit | None:
 
 
 def _slurm_bytes() -> int | None:
-    """Return what Slurm gives this job on this node (sbatch: --mem, --mem-per-cpu)."""
-    whole, each, cores = (
-        os.environ.get(name, "")
-        for name in ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE")
-    )
-    if whole.isdigit() and int(whole):  # 0 asks for all of the node
-        return int(whole) * _MB
-    if each.isdigit() and cores.isdigit():
-        return int(each) * int(cores) * _MB or None
+    """Return what Slurm gives this job on this node, None if it does not say.
+
+    Variables: sbatch(1), of --mem, --mem-per-cpu and --mem-per-gpu; 0 is all of the node.
+    """
+    for each, count in _SLURM:
+        megabytes, times = os.environ.get(each, ""), os.environ.get(count, "")
+        if not count:
+            times = "1"
+        if megabytes.isdigit() and times.isdigit() and int(megabytes) * int(times):
+            return int(megabytes) * int(times) * _MB
     return None
 
 

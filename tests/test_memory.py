@@ -1,5 +1,6 @@
 """The limit of a container or of a cluster job counts, not the memory of the computer."""
 
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ def groups(tmp_path, monkeypatch) -> Path:
     """A machine whose control groups are files of the test; none is limited yet."""
     monkeypatch.setattr(memory, "_ROOT", tmp_path)
     monkeypatch.setattr(memory, "_GROUPS", tmp_path / "own")
-    for name in ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE"):
+    for name in filter(None, chain.from_iterable(memory._SLURM)):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -90,6 +91,7 @@ def test_the_limit_of_version_1_that_stands_for_none_is_none(groups):
     [
         ({"SLURM_MEM_PER_NODE": "200"}, 200),
         ({"SLURM_MEM_PER_CPU": "50", "SLURM_CPUS_ON_NODE": "3"}, 150),
+        ({"SLURM_MEM_PER_GPU": "90", "SLURM_GPUS_ON_NODE": "2"}, 180),
     ],
 )
 def test_a_job_of_slurm_limits(groups, monkeypatch, given, megabytes):
@@ -102,7 +104,12 @@ def test_a_job_of_slurm_limits(groups, monkeypatch, given, megabytes):
 
 
 @pytest.mark.parametrize(
-    "given", [{"SLURM_MEM_PER_NODE": "0"}, {"SLURM_MEM_PER_CPU": "50"}]
+    "given",
+    [
+        {"SLURM_MEM_PER_NODE": "0"},
+        {"SLURM_MEM_PER_CPU": "50"},
+        {"SLURM_MEM_PER_GPU": "50"},
+    ],
 )
 def test_a_job_of_slurm_without_a_limit_has_none(groups, monkeypatch, given):
     for name, value in given.items():

@@ -37,6 +37,15 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def pays_fused(network: nn.Module) -> bool:
+    """Tell whether an optimizer should move all weights of a network in one kernel.
+
+    It spares a GPU many launches. On a CPU it would save a hundredth of a step, and round
+    otherwise than the runs that were measured.
+    """
+    return next(network.parameters()).device.type == "cuda"
+
+
 def free_bytes(device: torch.device) -> int | None:
     """Return how much memory a device has left, None where it cannot be told."""
     if device.type == "cuda":

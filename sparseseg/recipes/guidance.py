@@ -66,7 +66,7 @@ class Guidance:
         for plane in self.planes:
             self._add(plane, box, total, weight, nearest)
         near = BORDER / (BORDER + nearest.sqrt())
-        near[nearest >= _FAR] = 0
+        near.masked_fill_(nearest >= _FAR, 0)
         return torch.cat([near[None], total / weight])
 
     def _add(

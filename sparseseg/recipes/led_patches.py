@@ -49,7 +49,7 @@ def _patch(
     box = box_round(place_of(scene, plane, pixel), plan.patch)
     target = learned.target(box)
     if leading is not scene:
-        target[leading.target(box) != IGNORE] = IGNORE
+        target.masked_fill_(leading.target(box) != IGNORE, IGNORE)
     inputs, target = flip_rotate(
         _inputs(leading, box), target, rng, spacing=plan.spacing
     )

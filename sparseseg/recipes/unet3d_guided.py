@@ -18,6 +18,7 @@ from sparseseg.nn.class_unet3d import (
     levels_for,
     reach_of,
 )
+from sparseseg.nn.device import pays_fused
 from sparseseg.recipes import led_patches
 from sparseseg.recipes.balanced import balanced_curves, rules_for
 from sparseseg.recipes.cases import Case
@@ -97,7 +98,7 @@ class GuidedUNet3dRecipe(Plain):
 
     def optimizer(self, network: nn.Module) -> Optimizer:
         """Return AdamW."""
-        fused = next(network.parameters()).device.type == "cuda"
+        fused = pays_fused(network)
         return AdamW(network.parameters(), lr=_RATE, weight_decay=0.01, fused=fused)
 
     def tile(self, plan: Plan, shape: Triple) -> Triple:

@@ -3,6 +3,7 @@ from itertools import count, islice
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sparseseg import recipes
 from sparseseg.classes import ClassTable
@@ -18,6 +19,7 @@ from sparseseg.engine.training import train
 from sparseseg.errors import UserError
 from sparseseg.recipes import Scene
 from sparseseg.recipes.recipe import WHOLE
+from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create, fit
 from tests.miniature import (
     SHAPE,
@@ -427,3 +429,42 @@ def test_a_fully_annotated_volume_is_learned_from_and_says_why_there_is_no_score
     assert scores
     assert not any(score.measures for score in scores)
     assert all("no slice" in score.reason for score in scores)
+
+
+@pytest.mark.parametrize("name", ["three-view", "unet3d-guided"])
+def test_a_step_waits_for_its_device_at_the_labelled_voxels_and_the_loss_alone(
+    monkeypatch, name
+):
+    chosen = TrainSettings(recipe=name, minutes=None, held_out=False, device="cpu")
+    labelled = blob_case()
+    work = train(create([labelled], chosen), [labelled], chosen)
+    list(islice(work, 3))
+    # On a CPU it asks for the count of its steps; on a GPU a fused one does not.
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda _: None)
+    told = []
+    numbers = torch.Tensor.tolist
+    monkeypatch.setattr(
+        torch.Tensor, "tolist", lambda t: told.append("tolist") or numbers(t)
+    )
+    with _Waits() as waits:
+        list(islice(work, 4))
+    assert (waits.found, told) == (["nonzero"] * 4, ["tolist"] * 4)
+
+
+class _Waits(TorchDispatchMode):
+    """Notes operators for whose result, a number or a shape, the CPU waits."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        name = operator.overloadpacket.__name__
+        places = args[1] if name in ("index", "index_put_") else ()
+        is_masked = any(p is not None and p.dtype == torch.bool for p in places)
+        if name in _WAITING or is_masked:
+            self.found.append(name)
+        return operator(*args, **(kwargs or {}))
+
+
+_WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2")

@@ -11,6 +11,7 @@ from torch.optim import AdamW, Optimizer
 from sparseseg.boxes import Box, Triple
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.nn import losses
+from sparseseg.nn.device import pays_fused
 from sparseseg.nn.filters import filter_count, filter_grid
 from sparseseg.nn.guided_unet import GuidedUNet
 from sparseseg.nn.trees import TOGETHER
@@ -221,7 +222,11 @@ class ThreeViewRecipe(Plain):
     def optimizer(self, network: nn.Module) -> Optimizer:
         """Return AdamW with a rate for the first minutes."""
         return AdamW(
-            network.parameters(), lr=_RATE, weight_decay=0.02, betas=(0.9, 0.98)
+            network.parameters(),
+            lr=_RATE,
+            weight_decay=0.02,
+            betas=(0.9, 0.98),
+            fused=pays_fused(network),
         )
 
     def tile(self, plan: Plan, shape: Triple) -> Triple:
