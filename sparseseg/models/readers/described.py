@@ -13,6 +13,7 @@ from sparseseg.errors import UserError
 _LARGEST = 8 * 2**20
 _DEEPEST = 24
 _MOST_VALUES = 100_000
+_LARGEST_NUMBER = 2**63
 _REFERENCE = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
 
 
@@ -43,7 +44,36 @@ def read_description(path: Path) -> dict[str, Any]:
             name=path.name,
             kind=type(found).__name__,
         )
+    _check_values(found, path.name)
     return found
+
+
+def _check_values(root: dict[str, Any], name: str) -> None:
+    """Raise `UserError` for too many values, and for whole numbers beyond 64 bits.
+
+    Each use of an anchor counts: a few lines of YAML can stand for billions of values.
+    """
+    waiting: list[Any] = [root]
+    left = _MOST_VALUES
+    while waiting:
+        value = waiting.pop()
+        left -= 1
+        if left < len(waiting):
+            raise UserError(
+                "{name} refers to itself, or is nested too deeply: it was not "
+                "read further",
+                name=name,
+            )
+        if isinstance(value, Mapping):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list | tuple | set):
+            waiting += value
+        elif isinstance(value, int) and abs(value) >= _LARGEST_NUMBER:
+            raise UserError(
+                "{name} holds a number of {bits} bits: it was not read further",
+                name=name,
+                bits=value.bit_length(),
+            )
 
 
 class Literals:

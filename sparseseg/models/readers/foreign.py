@@ -160,7 +160,13 @@ def reading(folder: Path, library: str) -> Iterator[None]:
     """Raise `UserError` for what is not laid out as a library does."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+    ) as error:
         raise UserError(
             "the model in {name} does not have the layout of {library} "
             "({kind}: {error}): fetch it again",
