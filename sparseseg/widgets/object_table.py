@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sparseseg.widgets.messages import MessageArea
 
 _DISPLAY = Qt.ItemDataRole.DisplayRole
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _CSV = say("Table (*.csv)")
 
 
@@ -83,7 +84,7 @@ class _Model(QAbstractTableModel):
     def __init__(self, found: "Measurements", parent: QWidget) -> None:
         super().__init__(parent)
         self._columns = found.columns
-        self._names = list(found.columns)
+        self._names, self._titles = list(found.columns), found.titles
         self._order = np.arange(len(found))
 
     def values(self, row: int, names: tuple[str, ...]) -> list[Any]:
@@ -98,20 +99,22 @@ class _Model(QAbstractTableModel):
         """Return how many measurements there are."""
         return len(self._names)
 
-    def data(self, index: QModelIndex, role: int = _DISPLAY) -> str | None:
-        """Return a number as text."""
+    def data(self, index: QModelIndex, role: int = _DISPLAY) -> Any:
+        """Return a number as text, to be read from the right."""
+        value = self._columns[self._names[index.column()]][self._order[index.row()]]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return None if isinstance(value, str) else _RIGHT
         if role != _DISPLAY:
             return None
-        value = self._columns[self._names[index.column()]][self._order[index.row()]]
-        return f"{value:.5g}" if isinstance(value, np.floating) else str(value)
+        return f"{value:.4g}" if isinstance(value, np.floating) else str(value)
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = _DISPLAY
     ) -> str | None:
-        """Return the name of a column."""
+        """Return the name of a column, with its unit."""
         if role != _DISPLAY or orientation != Qt.Orientation.Horizontal:
             return None
-        return self._names[section]
+        return self._titles[section]
 
     def sort(
         self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder

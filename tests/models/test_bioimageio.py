@@ -14,6 +14,7 @@ from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
 from sparseseg.models.readers import read_model
 from sparseseg.models.readers.bioimageio_tensors import tensor_of, windows_of
+from sparseseg.nn.monai import network_of
 from sparseseg.nn.onnx_program import OnnxProgram, check_program
 from tests.models.paths import BIOIMAGEIO, copied
 
@@ -286,3 +287,40 @@ def test_the_fixtures_are_what_their_description_says():
     entry = described["weights"]["onnx"]
     content = (ONNX / entry["source"]).read_bytes()
     assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+
+
+SMALL: dict[str, dict] = {
+    "UNet": {"channels": [4, 8], "strides": [2], "num_res_units": 1},
+    "BasicUNet": {"features": [4, 4, 8, 8, 8, 4]},
+    "SegResNet": {"init_filters": 8, "blocks_down": [1, 1], "blocks_up": [1]},
+    "DynUNet": {
+        "kernel_size": [3, 3, 3],
+        "strides": [1, 2, 2],
+        "upsample_kernel_size": [2, 2],
+        "filters": [4, 8, 8],
+    },
+}
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("name", SMALL)
+def test_the_state_dict_of_each_known_network_is_read_in_both_formats(
+    package, name, is_old
+):
+    arguments = {"spatial_dims": 3, "in_channels": 1, "out_channels": 2, **SMALL[name]}
+    torch.manual_seed(0)
+    network = network_of(name, arguments).eval()
+    torch.save(network.state_dict(), package / "weights.pt")
+    edited(package, ["weights", "pytorch_state_dict", "sha256"], None)
+    edited(package, [*ARCHITECTURE, "callable"], name)
+    edited(package, [*ARCHITECTURE, "kwargs"], arguments)
+    if is_old:
+        described = old(yaml.safe_load((package / "rdf.yaml").read_text()))
+        weights = described["weights"]["pytorch_state_dict"]
+        weights["architecture"] = f"monai.networks.nets.{name}"
+        (package / "rdf.yaml").write_text(yaml.safe_dump(described))
+    model = read_model(package)
+    image = torch.rand(1, 1, 32, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(model.network(image)[0], network(image)[0])
+    assert tuple(model.plan.inference["halo"]) == (4, 4, 4)

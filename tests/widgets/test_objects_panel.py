@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from sparseseg.data.files import read_dense
@@ -69,6 +70,8 @@ def test_a_row_of_the_table_leads_to_its_object(qtbot, panel, predicted, viewer)
     column = list(layer.features.columns[1:]).index("voxels")
     model.sort(column)
     assert model.data(model.index(0, column)) == "27"
+    heads = [model.headerData(n, Qt.Orientation.Horizontal) for n in range(5)]
+    assert heads[3].startswith("volume (")
     panel.table.view.setCurrentIndex(model.index(0, 0))
     small = int(layer.features["object"][layer.features["voxels"] == 27].iloc[0])
     assert layer.selected_label == small

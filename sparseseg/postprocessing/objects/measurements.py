@@ -35,6 +35,11 @@ class Measurements:
     def __len__(self) -> int:
         return len(self.columns["object"])
 
+    @property
+    def titles(self) -> list[str]:
+        """The names of the columns, with the unit of lengths, areas and volumes."""
+        return [_titled(name, self.unit) for name in self.columns]
+
     def write(self, path: str | Path) -> None:
         """Write a CSV file, with the unit in the names of the columns."""
         with (
@@ -42,7 +47,7 @@ class Measurements:
             beside.open("w", newline="", encoding="utf-8") as file,
         ):
             table = csv.writer(file)
-            table.writerow([_titled(name, self.unit) for name in self.columns])
+            table.writerow(self.titles)
             for row in zip(*self.columns.values(), strict=True):
                 table.writerow([_written(value) for value in row])
 
