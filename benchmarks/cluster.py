@@ -2,12 +2,15 @@
 
 `python benchmarks/cluster.py --workers 1 2` predicts a folder of volumes, and one volume
 by tiles, and writes the seconds to `benchmarks/results/cluster.json`. Each worker has the
-cores of the machine divided by their number.
+cores of the machine divided by their number. Seconds of the processor count all processes
+from the start of the workers to their end, so other work on the machine counts little.
 """
 
 import argparse
+import os
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +45,19 @@ def main() -> None:
         _volumes(one, 1, 2 * args.side)
         for name, folder in (("folder", many), ("one volume", one)):
             alone = _run(model, folder, root / f"{name} alone", "")
+            print({"what": name, "alone": asdict(alone)}, flush=True)
             for count in args.workers:
                 output = root / f"{name} {count}"
-                seconds = _run(model, folder, output, f"local:{count}")
+                taken = _run(model, folder, output, f"local:{count}")
                 row: dict[str, Any] = {
                     "what": name,
+                    "side": args.side,
                     "workers": count,
-                    "seconds": round(seconds, 1),
-                    "alone": round(alone, 1),
+                    **asdict(taken),
+                    "alone": asdict(alone),
                     "same": _same(output, root / f"{name} alone"),
                 }
-                print(row)
+                print(row, flush=True)
                 records.append(args.out, row)
 
 
@@ -75,8 +80,19 @@ def _volumes(folder: Path, count: int, side: int) -> Path:
     return folder
 
 
-def _run(model: Path, folder: Path, output: Path, scheduler: str) -> float:
-    """Return the seconds of the prediction alone; processes are started before."""
+@dataclass(frozen=True)
+class Taken:
+    """What a batch took."""
+
+    starting: float
+    """Seconds until the first volume begins."""
+    seconds: float
+    """From then on."""
+    cpu: float
+    """Seconds of the processor, of all processes."""
+
+
+def _run(model: Path, folder: Path, output: Path, scheduler: str) -> Taken:
     settings = BatchSettings(
         model=str(model),
         folder=str(folder),
@@ -85,11 +101,19 @@ def _run(model: Path, folder: Path, output: Path, scheduler: str) -> float:
         scheduler=scheduler,
     )
     items = find_items(settings)
-    begin = 0.0
-    for report in run(Model.load(model), items, settings):
-        begin = begin or time.perf_counter()
+    loaded = Model.load(model)
+    cpu, start, first = _cpu(), time.perf_counter(), 0.0
+    for report in run(loaded, items, settings):
+        first = first or time.perf_counter()
         assert report.state != "failed", report.entry
-    return time.perf_counter() - begin
+    seconds = time.perf_counter() - first
+    return Taken(round(first - start, 1), round(seconds, 1), round(_cpu() - cpu, 1))
+
+
+def _cpu() -> float:
+    """Return the seconds of the processor of this process and of those that ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _same(output: Path, other: Path) -> bool:

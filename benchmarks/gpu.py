@@ -4,7 +4,8 @@ For each recipe, real steps of a training on the device: milliseconds of a step 
 drawing its batch alone, voxels trained and predicted in a second, and what PyTorch's
 profiler counts in a step: operators, kernels launched, copies to and from the device,
 and waits of the CPU for it (each `.item()` is one, and each `nonzero`). Beside them the
-rate of a large matrix product. On a CPU there are no kernels; operators, copies and
+rate of a large matrix product, and the seconds from *Train* until the network can answer for
+a first preview. On a CPU there are no kernels; operators, copies and
 `.item()` are counted all the same. It takes about ten minutes on a GPU.
 """
 
@@ -30,7 +31,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.model import Model
 from sparseseg.engine.output import Output
 from sparseseg.engine.prediction import predict
-from sparseseg.engine.training import train
+from sparseseg.engine.training import work
 from sparseseg.nn.device import choose_device
 from sparseseg.progress import Step
 from sparseseg.recipes import Scene
@@ -61,6 +62,8 @@ class Run:
     model: Model
     steps: Iterator[Step]
     device: torch.device
+    first_answer: float
+    """Seconds from the plan until the network says something."""
 
     def wait(self) -> None:
         """Wait until the device has done all its work."""
@@ -100,8 +103,15 @@ def _begun(case: Case, recipe: str, device: torch.device, warm: int) -> Run:
     kind: Any = device.type
     # Without a budget, so that no slice joins and nothing is scored meanwhile.
     settings = TrainSettings(recipe=recipe, minutes=None, device=kind, held_out=False)
+    begin = time.perf_counter()
     model = create(pairs, settings)
-    run = Run(case, model, train(model, pairs, settings), device)
+    items = work(model, pairs, settings)
+    for item in items:
+        if isinstance(item, Step) or model.recipe.answers(model.network):
+            break
+    first = time.perf_counter() - begin
+    steps = (item for item in items if isinstance(item, Step))
+    run = Run(case, model, steps, device, first)
     for _ in itertools.islice(run.steps, warm):
         pass
     return run
@@ -112,6 +122,7 @@ def _measured(run: Run, steps: int) -> Row:
     step = _seconds(run, lambda: next(run.steps), steps)
     predicted = _seconds(run, lambda: _predicted(run), 1)
     return {
+        "first_answer_seconds": round(run.first_answer, 2),
         "step_ms": round(1000 * step, 2),
         "drawing_ms": round(1000 * drawn, 2),
         "voxels_trained_per_second": round(voxels / step),
