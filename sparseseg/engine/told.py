@@ -20,7 +20,6 @@ from sparseseg.engine.score.blind import Answers, left_out
 from sparseseg.engine.score.folds import in_turn
 from sparseseg.engine.sparing import Slices
 from sparseseg.evaluation import evaluate
-from sparseseg.nn.trees import RARE
 from sparseseg.progress import Method
 from sparseseg.recipes import Scene
 
@@ -162,20 +161,20 @@ def _kept(
         found = answer.cpu().numpy()
         index = model.recipe.decided(model.plan, found)
         decided[method] = index[labelled].astype(np.uint8)
-        natural = uncorrected(method, found[:, labelled], scene.counts)
+        power = model.recipe.rarity(model.network) * SHARES[method].get("trees", 0.0)
+        natural = uncorrected(found[:, labelled], scene.counts, power)
         surprise[method] = _surprise(natural, truth)
     return SliceAnswers(scene.volume, where, truth, decided, surprise)
 
 
 def uncorrected(
-    method: Method, probabilities: NDArray[np.float32], counts: Sequence[int]
+    probabilities: NDArray[np.float32], counts: Sequence[int], power: float
 ) -> NDArray[np.float32]:
     """Take back what trees add for rare outputs (k, n), of which there are `counts`.
 
     It makes them find more. It does not make them know more, as it would seem where each
     output counts the same.
     """
-    power = RARE * SHARES[method].get("trees", 0.0)
     if not power:
         return probabilities
     frequent = np.maximum(counts, 1).astype(np.float32) ** power

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 _TREES = 32
 _DEPTH = 10
 _SAMPLES = 20_000  # that each tree grows from at most
-_TRIED = 6  # cuts at each node
+_TRIED = 24  # cuts at each node
 _FEWEST = 5  # samples on each side of a cut
 _PRIOR = 1.0  # samples of which each leaf has the shares of all
 TOGETHER = 50_000  # pixels
 _CACHED = 8_000  # pixels: what lies between two levels stays in the cache of a CPU
-RARE = 0.5  # the power of how frequent an output is at all, that its share is over
+RARE = 0.25  # if nothing tells a better power
 
 Pixels = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -26,10 +26,10 @@ class Trees(nn.Module):
 
     A cut of a node lies between two of its samples, drawn at random; the best of a few
     is taken. Nodes are numbered as in a heap, so that all trees are walked at once. A
-    node that is not cut sends everything to the left. A leaf has how frequent each output
-    is there, over the square root (`RARE`) of how frequent it is at all: half a correction
-    of the prior (Saerens et al., Neural Computation 2002), without which rare outputs are
-    lost.
+    node that is not cut sends everything to the left. The answer, how frequent each output
+    is where a pixel comes to, is divided by a power, `rare`, of how frequent it is at all: a
+    part of a correction of the prior (Saerens et al., Neural Computation 2002), without
+    which rare outputs can be lost.
     """
 
     def __init__(self, channels: int, outputs: int, *, count: int = _TREES) -> None:
@@ -44,17 +44,32 @@ class Trees(nn.Module):
         self.register_buffer("cut", torch.full((count, nodes), torch.inf))
         even = torch.full((count, leaves, outputs), 1 / outputs, dtype=torch.float16)
         self.register_buffer("shares", even)
+        self.frequent: Tensor
+        self.rare: Tensor
+        self.register_buffer("frequent", torch.ones(outputs))
+        self.register_buffer("rare", torch.tensor(RARE))
 
     def another(self, *, count: int = _TREES) -> "Trees":
-        """Return fresh trees for the same channels and outputs, on the same device."""
-        return Trees(self.channels, self._outputs, count=count).to(self.cut.device)
+        """Return fresh trees for the same pixels and outputs, on the same device."""
+        fresh = Trees(self.channels, self._outputs, count=count)
+        fresh.rare.copy_(self.rare)
+        return fresh.to(self.cut.device)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the probabilities (n, k) of pixels (n, c)."""
+        return self.favoured(self.natural(pixels), self.rare)
+
+    def natural(self, pixels: Tensor) -> Tensor:
+        """Return them as frequent as in what was learned."""
         levels = self._levels()
         count = _CACHED if pixels.device.type == "cpu" else TOGETHER
         parts = torch.split(pixels, count)
         return torch.cat([self._answered(part, levels) for part in parts])
+
+    def favoured(self, natural: Tensor, power: float | Tensor) -> Tensor:
+        """Divide natural probabilities (n, k) by a power of how frequent each output is."""
+        found = natural / self.frequent**power
+        return found / found.sum(1, keepdim=True)
 
     def _levels(self) -> list[tuple[Tensor, Tensor]]:
         """Return features and cuts of each level of all trees, tree by tree.
@@ -88,6 +103,7 @@ class Trees(nn.Module):
     def fit(self, pixels: Tensor, target: Tensor, rng: np.random.Generator) -> None:
         """Grow all trees from pixels (n, c) and their target (n)."""
         grown = _Grower(pixels.cpu().numpy(), target.cpu().numpy(), self._outputs, rng)
+        self.frequent.copy_(torch.from_numpy(grown.frequent))
         trees = [grown.tree() for _ in self.feature]
         kept = (self.feature, self.cut, self.shares)
         for buffer, parts in zip(kept, zip(*trees, strict=True), strict=True):
@@ -113,19 +129,25 @@ class _Grower:
         self._outputs = outputs
         self._all = np.bincount(target, minlength=outputs) / len(target)
 
+    @property
+    def frequent(self) -> Pixels:
+        """How frequent each output (k) is; 1 for one that there is not."""
+        found: Pixels = np.where(self._all > 0, self._all, 1).astype(np.float32)
+        return found
+
     def tree(self) -> tuple[Indices, Pixels, Pixels]:
         """Return the features and cuts of all nodes, and the shares in all leaves."""
         drawn = self._drawn()
-        pixels, target = self._pixels[drawn], self._target[drawn]
+        pixels, target = self._pixels[drawn].T.copy(), self._target[drawn]
         place = np.zeros(len(drawn), np.intp)  # of the node, in its level
         features, cuts = [], []
         for level in range(_DEPTH):
             feature, cut = self._cuts(pixels, target, place, 2**level)
-            right = pixels[np.arange(len(drawn)), feature[place]] > cut[place]
+            right = pixels[feature[place], np.arange(len(drawn))] > cut[place]
             place = 2 * place + right
             features.append(feature)
             cuts.append(cut)
-        leaves = self._counts(place, target, 2**_DEPTH)
+        leaves = self._counts(place * self._outputs + target, 2**_DEPTH)
         shares = self._shares(leaves, np.bincount(target, minlength=self._outputs))
         return np.concatenate(features), np.concatenate(cuts), shares
 
@@ -139,55 +161,61 @@ class _Grower:
         """Return how much there is of each output (leaves, k), of so many drawn (k)."""
         known = leaves * (self._all * drawn.sum() / np.maximum(drawn, 1))
         known += _PRIOR * self._all
-        frequent = np.where(self._all > 0, self._all, 1) ** RARE
-        shares = known / known.sum(1, keepdims=True) / frequent
+        shares = known / known.sum(1, keepdims=True)
         found: Pixels = shares.astype(np.float32)
         return found
 
     def _cuts(
         self, pixels: Pixels, target: NDArray[np.int64], place: Indices, nodes: int
     ) -> tuple[Indices, Pixels]:
-        """Return the best of a few random cuts of each node of a level."""
-        whole = self._counts(place, target, nodes)
-        members = _Members(place, nodes, self._rng)
-        rows = np.arange(len(place))
+        """Return the best of a few random cuts of each node of a level.
+
+        The pixels are (c, n) here, and taken node by node, so that what is next to each
+        other is read together.
+        """
+        order = np.argsort(place, kind="stable")
+        place = place[order]
+        kind = place * self._outputs + target[order]  # of node and output
+        members = _Members(place, order, nodes, self._rng)
+        values, size = pixels.reshape(-1), pixels.shape[1]
+        whole = self._counts(kind, nodes)
         best = np.square(whole).sum(1) / np.maximum(whole.sum(1), 1) + 1e-6
         feature = np.zeros(nodes, np.intp)
         cut = np.full(nodes, np.inf, np.float32)
         for _ in range(_TRIED):
-            tried = self._rng.integers(0, pixels.shape[1], nodes)
-            ends = [pixels[members.one(), tried] for _ in range(2)]
+            tried = self._rng.integers(0, len(pixels), nodes)
+            ends = [pixels[tried, members.one()] for _ in range(2)]
             share = self._rng.random(nodes, np.float32)
             between = ends[0] + share * (ends[1] - ends[0])
-            left = pixels[rows, tried[place]] <= between[place]
-            gain = _purity(self._counts(place[left], target[left], nodes), whole)
+            places = np.repeat(size * tried, members.sizes) + order
+            left = values[places] <= np.repeat(between, members.sizes)
+            gain = _purity(self._counts(kind[left], nodes), whole)
             better = gain > best
             best = np.where(better, gain, best)
             feature = np.where(better, tried, feature)
             cut = np.where(better, between, cut)
         return feature, cut
 
-    def _counts(
-        self, place: Indices, target: NDArray[np.int64], nodes: int
-    ) -> NDArray[np.intp]:
+    def _counts(self, kind: Indices, nodes: int) -> NDArray[np.intp]:
         """Return how many samples of each output are in each node (nodes, k)."""
-        size = nodes * self._outputs
-        counts = np.bincount(place * self._outputs + target, minlength=size)
+        counts = np.bincount(kind, minlength=nodes * self._outputs)
         return counts.reshape(nodes, self._outputs)
 
 
 class _Members:
     """The samples of each node, to draw from; an empty node has any."""
 
-    def __init__(self, place: Indices, nodes: int, rng: np.random.Generator) -> None:
-        self._order = np.argsort(place, kind="stable")
-        self._sizes = np.bincount(place, minlength=nodes)
-        self._starts = np.cumsum(self._sizes) - self._sizes
+    def __init__(
+        self, place: Indices, order: Indices, nodes: int, rng: np.random.Generator
+    ) -> None:
+        self._order = order
+        self.sizes = np.bincount(place, minlength=nodes)
+        self._starts = np.cumsum(self.sizes) - self.sizes
         self._rng = rng
 
     def one(self) -> Indices:
         """Draw one sample of each node."""
-        within = (self._rng.random(len(self._sizes)) * self._sizes).astype(np.intp)
+        within = (self._rng.random(len(self.sizes)) * self.sizes).astype(np.intp)
         drawn = np.minimum(self._starts + within, len(self._order) - 1)
         found: Indices = self._order[drawn]
         return found

@@ -45,6 +45,10 @@ class Plain:
         """Have none: only recipes with classifiers are asked."""
         raise NotImplementedError
 
+    def rarity(self, network: nn.Module) -> float:
+        """Favour nothing: there is no forest."""
+        return 0.0
+
     def tile_bytes(
         self, plan: Plan, size: Triple, spacing: tuple[float, float, float]
     ) -> int:

@@ -198,6 +198,9 @@ class Answering(Protocol):
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return what a random forest says (k, z, y, x), if there are classifiers."""
 
+    def rarity(self, network: nn.Module) -> float:
+        """Return the power of how frequent an output is, that the forest's is over."""
+
     def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
         """Return the probabilities bit by bit, where a box takes long."""
 

@@ -292,10 +292,9 @@ def test_what_the_network_itself_was_asked_of_is_judged_first():
 
 def test_what_trees_add_for_rare_classes_does_not_make_them_seem_to_know_more():
     even = np.full((2, 3), 0.5, np.float32)
-    # Trees count 2/3, and correct by the square root: 27 ** (1 / 3) is 3.
-    found = told.uncorrected("forest", even, (27, 1))
+    found = told.uncorrected(even, (27, 1), 1 / 3)
     np.testing.assert_allclose(found[:, 0], [0.75, 0.25], atol=1e-6)
-    assert told.uncorrected("mixed", even, (27, 1)) is even
+    assert told.uncorrected(even, (27, 1), 0.0) is even
 
 
 def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):

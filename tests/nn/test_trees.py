@@ -6,8 +6,9 @@ from sparseseg.nn.guided_unet import GuidedUNet
 from sparseseg.nn.trees import Trees
 
 
-def grown(pixels, target, outputs=2):
+def grown(pixels, target, outputs=2, *, rare=0.5):
     trees = Trees(pixels.shape[1], outputs)
+    trees.rare.fill_(rare)
     trees.fit(pixels, target, np.random.default_rng(0))
     return trees
 
@@ -48,6 +49,18 @@ def test_a_rare_class_is_found_where_it_is_much_more_frequent_than_elsewhere():
     # 0.6 / sqrt(0.98) is 0.606, and 0.4 / sqrt(0.02) is 2.828
     np.testing.assert_allclose(found[1], [0.177, 0.823], atol=0.02)
     assert found[0, 0] > 0.99
+
+
+def test_without_favour_trees_say_how_frequent_a_class_is():
+    target = torch.tensor([0, 0, 0, 1]).repeat(1000)
+    found = grown(torch.ones(4000, 2), target, rare=0.0)(torch.ones(1, 2))[0]
+    np.testing.assert_allclose(found, [0.75, 0.25], atol=1e-3)
+
+
+def test_others_favour_rare_classes_as_much():
+    assert float(
+        grown(drawn(), torch.zeros(4000).long(), rare=0.125).another().rare
+    ) == (0.125)
 
 
 def test_a_class_that_was_never_seen_is_never_said():

@@ -1,7 +1,7 @@
 """The interactive default: a U-Net over three views, led by filters and annotation."""
 
 from collections.abc import Collection, Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Heads, Stage, Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features, slices, views
+from sparseseg.recipes.three_view.rarity import favour
 from sparseseg.recipes.three_view.surroundings import hidden_channels
 from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import Options
@@ -119,6 +120,9 @@ class ThreeViewRecipe(Plain):
         if not network.is_fitted:
             choice = hidden_channels(drawn, network.trees, scenes[0].plan, rng)
             network.hidden.copy_((yield from _at(_FILTERING, choice)))
+        if thorough or not network.is_fitted:
+            power = favour(drawn, network.trees, network.hidden, scenes[0].plan, rng)
+            network.trees.rare.fill_((yield from _at(_FILTERING, power)))
         pixels, target, folds = slices.labelled_pixels(drawn, rng)
         is_begun = network.has_blind and not thorough
         few = _BLIND_REFIT_SHARE if is_begun else _BLIND_SHARE
@@ -272,6 +276,11 @@ class ThreeViewRecipe(Plain):
         assert isinstance(network, GuidedUNet)
         return network.is_fitted
 
+    def rarity(self, network: nn.Module) -> float:
+        """Return the power of how frequent an output is, that the forest's is over."""
+        assert isinstance(network, GuidedUNet)
+        return float(network.trees.rare)
+
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Ask the trees about the filters of each voxel, and where it lies."""
         assert isinstance(network, GuidedUNet)
@@ -284,14 +293,17 @@ class ThreeViewRecipe(Plain):
         return torch.cat(found).T.reshape(-1, *box.shape)
 
 
+_Result = TypeVar("_Result")
+
+
 def _at(
-    share: float, work: Generator[None, None, Tensor]
-) -> Generator[float, None, Tensor]:
+    share: float, work: Generator[None, None, _Result]
+) -> Generator[float, None, _Result]:
     """Say for each part of some work how far the whole is; return its result."""
     while True:
         try:
             next(work)
         except StopIteration as end:
-            found: Tensor = end.value
+            found: _Result = end.value
             return found
         yield share

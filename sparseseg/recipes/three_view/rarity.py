@@ -1,0 +1,93 @@
+"""How much a forest favours rare classes, as left-out slices or volumes tell.
+
+Where a class is rare, the most probable one is hardly ever that class, though the IoU
+gains if it is found more often. By how much depends on the image, and on how it was
+annotated: strokes show rare classes more often than they are. So slices are left out.
+"""
+
+from collections.abc import Generator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sparseseg.nn.trees import RARE, Trees, without
+from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.three_view.slices import TrainingSlice, bare_pixels
+
+POWERS = (0.0, 0.125, 0.25, 0.375, 0.5)
+_ALIKE = 0.01  # mean IoU; of powers as good as these the one next to the usual is taken
+_MOST_LEFT_OUT = 5  # slices, or volumes
+_TREES = 8
+_TESTED = 20_000  # pixels of what is left out
+
+Counts = NDArray[np.float64]
+
+
+def favour(
+    drawn: Sequence[TrainingSlice],
+    trees: Trees,
+    hidden: Tensor,
+    plan: Plan,
+    rng: np.random.Generator,
+) -> Generator[None, None, float]:
+    """Return the power that trees should have for rare outputs.
+
+    Volumes are left out in turn, or slices of a single one. A single slice tells
+    nothing. Yields after each that was left out.
+    """
+    groups = _groups(drawn)
+    if len(groups) < 2:
+        return RARE
+    counts = np.zeros((len(POWERS), 2, len(plan.outputs)))
+    for place in rng.permutation(len(groups))[:_MOST_LEFT_OUT]:
+        others = [one for n, group in enumerate(groups) if n != place for one in group]
+        pixels, target = bare_pixels(others, rng)
+        grown = trees.another(count=_TREES)
+        grown.fit(without(pixels, hidden), target, rng)
+        shown, truth = _tested(groups[place], hidden, rng)
+        natural = grown.natural(shown)
+        counts += [_overlaps(grown.favoured(natural, p), truth) for p in POWERS]
+        yield
+    return _best(counts, plan)
+
+
+def _groups(drawn: Sequence[TrainingSlice]) -> list[list[TrainingSlice]]:
+    """Return the slices of each volume, or each slice of a single one."""
+    volumes: dict[int, list[TrainingSlice]] = {}
+    for one in drawn:
+        volumes.setdefault(id(one.scene), []).append(one)
+    return list(volumes.values()) if len(volumes) > 1 else [[one] for one in drawn]
+
+
+def _tested(
+    group: Sequence[TrainingSlice], hidden: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw pixels of what is left out, and their target."""
+    pixels, target = bare_pixels(group, rng)
+    places = torch.from_numpy(rng.permutation(len(target))[:_TESTED]).to(target.device)
+    return without(pixels[places], hidden), target[places]
+
+
+def _overlaps(probabilities: Tensor, truth: Tensor) -> Counts:
+    """Return in how many pixels each output is told and true, and told or true (2, k)."""
+    each = torch.arange(probabilities.shape[1], device=truth.device)
+    told = probabilities.argmax(1)[:, None] == each
+    true = truth[:, None] == each
+    found: Counts = (
+        torch.stack([(told & true).sum(0), (told | true).sum(0)]).cpu().numpy()
+    )
+    return found
+
+
+def _best(counts: Counts, plan: Plan) -> float:
+    """Return the power with the best mean IoU of all classes that there are."""
+    classes = np.array(plan.classes) > 0
+    both, either = counts[:, 0, classes], counts[:, 1, classes]
+    there = either.any(0)
+    if not there.any():
+        return RARE
+    scores = np.mean(both[:, there] / np.maximum(either[:, there], 1), axis=1)
+    good = [p for p, s in zip(POWERS, scores, strict=True) if s >= max(scores) - _ALIKE]
+    return min(good, key=lambda power: abs(power - RARE))
