@@ -34,7 +34,7 @@ _FIT_STEPS = 400
 _REFIT_SHARE = 5
 _BLIND_SHARE, _BLIND_REFIT_SHARE = 4, 64  # of what is blind to a fold
 _PASSES = 400  # over the labelled pixels
-_FEWEST_STEPS = 1000
+_FEWEST_STEPS = 200
 _FILTERING = 0.3  # of the time of preparing
 _BANK_BYTES = 400 * 2**20  # while the filters of one part are made
 _TILE_VOXELS = 6_000_000
@@ -120,10 +120,8 @@ class ThreeViewRecipe(Plain):
         if not network.is_fitted:
             choice = hidden_channels(drawn, network.trees, scenes[0].plan, rng)
             network.hidden.copy_((yield from _at(_FILTERING, choice)))
-        if thorough or not network.is_fitted:
-            power = favour(drawn, network.trees, network.hidden, scenes[0].plan, rng)
-            network.trees.rare.fill_((yield from _at(_FILTERING, power)))
         pixels, target, folds = slices.labelled_pixels(drawn, rng)
+        is_first = not network.is_fitted
         is_begun = network.has_blind and not thorough
         few = _BLIND_REFIT_SHARE if is_begun else _BLIND_SHARE
         steps = _FIT_STEPS if thorough else max(1, _FIT_STEPS // _REFIT_SHARE)
@@ -133,6 +131,9 @@ class ThreeViewRecipe(Plain):
         )
         for done in fitting:
             yield _FILTERING + (1 - _FILTERING) * done
+        if thorough or is_first:
+            power = favour(drawn, network.trees, network.hidden, scenes[0].plan, rng)
+            network.trees.rare.fill_((yield from _at(1.0, power)))
 
     def unseen(
         self,
