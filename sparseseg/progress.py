@@ -13,13 +13,20 @@ LeftOut = Literal["slices", "volume"]
 """What a score of "another volume, without slices" was measured on."""
 
 Method = Literal[
-    "network", "unguided", "forest", "mixed", "walked", "walker", "interpolation"
+    "network",
+    "unguided",
+    "forest",
+    "trees",
+    "mixed",
+    "walked",
+    "walker",
+    "interpolation",
 ]
 """What a prediction is made with.
 
 "network" follows the annotation of the volume, "unguided" is the same network that sees
-the image alone; "forest" is the mean of this one and a random forest, which judges each
-voxel by its filters; the walker spreads the annotation along the image, and interpolation
+the image alone; "trees" is a random forest, which judges each voxel by its filters, and
+"forest" the mean of both; the walker spreads the annotation along the image, and interpolation
 fills in between annotated slices. "mixed" and "walked" are means of network and walker: in
 the first the network counts twice, in the second the walker. If there is a single slice,
 "mixed" has the forest in it too.
@@ -29,6 +36,7 @@ METHODS: dict[Method, str] = {
     "network": say("network"),
     "unguided": say("network without guidance"),
     "forest": say("random forest and network without guidance"),
+    "trees": say("random forest"),
     "mixed": say("network and random walker"),
     "walked": say("random walker and network, the walker twice"),
     "walker": say("random walker"),

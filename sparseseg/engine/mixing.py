@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sparseseg.boxes import Box
-from sparseseg.engine.propagation import Walk, mixed
+from sparseseg.engine.propagation import Walk, interpolated, mixed
 from sparseseg.progress import Method
 from sparseseg.recipes import Answering, Scene
 
@@ -19,6 +19,7 @@ SHARES: Mapping[Method, Mapping[Part, float]] = {
     "network": {"network": 1},
     "unguided": {"unguided": 1},
     "forest": {"trees": 2 / 3, "unguided": 1 / 3},
+    "trees": {"trees": 1},
     "mixed": {"network": 2 / 3, "walker": 1 / 3},
     "walked": {"walker": 2 / 3, "network": 1 / 3},
     "walker": {"walker": 1},
@@ -36,8 +37,8 @@ def without_annotation(recipe: Answering) -> Method:
     return "forest" if recipe.has_classifiers else "network"
 
 
-UNGUIDED: tuple[Method, ...] = ("unguided", "forest")
-"""Methods whose network sees the image alone."""
+UNGUIDED: tuple[Method, ...] = ("unguided", "forest", "trees")
+"""Methods that see the image alone."""
 
 Mix = Callable[[Tensor, Box], Tensor]
 """Mixes what a network says of a box with another answer."""
@@ -80,6 +81,17 @@ def by_network(method: Method) -> float:
 _NETWORKS: tuple[Part, ...] = ("network", "unguided")
 
 
+def alone(
+    method: Method, model: Learned, scene: Scene, walked: Walk | None
+) -> Callable[[Box], Tensor] | None:
+    """Return what answers in place of a network, or None if it is needed."""
+    if by_network(method):
+        return None
+    if method == "trees":
+        return partial(_forest, model, scene)
+    return walked or partial(interpolated, scene)
+
+
 def mix_of(
     method: Method, model: Learned, scene: Scene, walked: Walk | None
 ) -> Mix | None:
@@ -93,10 +105,14 @@ def mix_of(
     return partial(_with_walk, method, walked)
 
 
-def _with_forest(model: Learned, scene: Scene, found: Tensor, box: Box) -> Tensor:
+def _forest(model: Learned, scene: Scene, box: Box) -> Tensor:
     with torch.inference_mode():
-        trees = model.recipe.forest(model.network, scene, box)
-        return combined("forest", {"trees": trees, "unguided": found})
+        return model.recipe.forest(model.network, scene, box)
+
+
+def _with_forest(model: Learned, scene: Scene, found: Tensor, box: Box) -> Tensor:
+    trees = _forest(model, scene, box)
+    return combined("forest", {"trees": trees, "unguided": found})
 
 
 def _with_both(

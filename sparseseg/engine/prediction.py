@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from sparseseg.boxes import Box, Tile, Triple, tiles
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import SHARES, UNGUIDED, Mix, mix_of, needs
+from sparseseg.engine.mixing import UNGUIDED, Mix, alone, mix_of, needs
 from sparseseg.engine.output import Output, Wanted, Workers
-from sparseseg.engine.propagation import Walk, interpolated, remembered
+from sparseseg.engine.propagation import Walk, remembered
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
 from sparseseg.progress import Method
@@ -74,13 +74,15 @@ def predict(
     out.check(volume)
     planned = plan_tiles(model, scene, box=box)
     walked = (yield from _walk(scene)) if is_walked else None
-    mix = mix_of(method, model, scene, walked)
+    other, mix = (
+        alone(method, model, scene, walked),
+        mix_of(method, model, scene, walked),
+    )
     for tile in planned:
-        if {"network", "unguided"} & {*SHARES[method]}:
-            yield from _written(model, scene, out, tile, mix)
+        if other:
+            _write(model, out, tile.write, other(tile.write).cpu().numpy())
         else:
-            found = walked(tile.write) if walked else interpolated(scene, tile.write)
-            _write(model, out, tile.write, found.cpu().numpy())
+            yield from _written(model, scene, out, tile, mix)
         yield tile
 
 

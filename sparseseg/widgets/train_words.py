@@ -37,6 +37,9 @@ _SHOWN = {
         "Shown in the viewer: the mean of a random forest and of the network without "
         "guidance, which does better so far."
     ),
+    "trees": say(
+        "Shown in the viewer: a random forest, which does better so far than the network."
+    ),
     "mixed": say(
         "Shown in the viewer: the mean of the network and of a random walker from your "
         "slices."

@@ -9,12 +9,11 @@ from torch import Tensor
 from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.deadline import IsLate, never
-from sparseseg.engine.mixing import UNGUIDED, mix_of, needs
+from sparseseg.engine.mixing import UNGUIDED, alone, mix_of, needs
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.propagation import (
     Walk,
-    interpolated,
     remembered,
     walked_through,
 )
@@ -87,11 +86,9 @@ def _inner_first(free: Sequence[int]) -> list[int]:
 def _answer(
     model: Model, scene: Scene, box: Box, method: Method, walked: Walk | None
 ) -> Tensor:
-    if method == "interpolation":
-        return interpolated(scene, box)
-    if method == "walker" and walked is not None:
-        return walked(box)
     seen = scene.without(scene.slices) if method in UNGUIDED else scene
+    if other := alone(method, model, seen, walked):
+        return other(box)
     learned = network_probabilities(model, seen, box)
     mix = mix_of(method, model, seen, walked)
     return mix(learned, box) if mix else learned
