@@ -17,7 +17,8 @@ from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.three_view.slices import TrainingSlice, bare_pixels
 
 POWERS = (0.0, 0.125, 0.25, 0.375, 0.5)
-_ALIKE = 0.01  # mean IoU; of powers as good as these the one next to the usual is taken
+_ALIKE = 0.01  # mean IoU; of powers as good as these the smallest is taken
+_FAILED = 0.1  # where all have less, they tell nothing
 _MOST_LEFT_OUT = 5  # slices, or volumes
 _TREES = 8
 _TESTED = 20_000  # pixels of what is left out
@@ -89,5 +90,6 @@ def _best(counts: Counts, plan: Plan) -> float:
     if not there.any():
         return RARE
     scores = np.mean(both[:, there] / np.maximum(either[:, there], 1), axis=1)
-    good = [p for p, s in zip(POWERS, scores, strict=True) if s >= max(scores) - _ALIKE]
-    return min(good, key=lambda power: abs(power - RARE))
+    if max(scores) < _FAILED:
+        return RARE
+    return POWERS[int(np.argmax(scores >= max(scores) - _ALIKE))]
