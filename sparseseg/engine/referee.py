@@ -50,7 +50,8 @@ def worths(
     is the mean IoU of the same slices, `ious`: of whole slices it tells more, for a network
     is surer than it is right. `gains` are added to it: what a method itself has more than
     its stand-in (see `gained`). Interpolation, which is never sure, counts only where its
-    IoU is above all others. Where all fail on parallel slices, these are too far from each
+    IoU is above all others. Trees alone count only where few pixels were painted: on whole
+    slices they look better than they are between them. Where all fail on parallel slices, these are too far from each
     other to tell anything: then only the mean is returned that stays closest to slices.
     """
     if not ious:
@@ -59,6 +60,8 @@ def worths(
     there = counts > 0
     found: dict[Method, float] = {}
     for method, iou in ious.items():
+        if method == "trees" and counts.sum() > _STROKED:
+            continue
         surprise = np.sum([one.surprise[method] for one in told], axis=0)
         mean = (surprise[there] / counts[there]).mean()
         trust = _TRUST / (1 + counts.sum() / _FEW) * (len(SHARES[method]) > 1)
@@ -106,6 +109,7 @@ _TRUST = 0.1  # in a mean of two, if there are no pixels
 _FEW = 1000  # pixels, of which it is half
 _USUAL = 0.03
 _LEARNS_ON = 0.02
+_STROKED = 5000  # pixels: more than strokes on a few slices have
 _FEW_OF_BOTH = 5000  # pixels of strokes on one slice say next to nothing of a network
 _STOOD_IN_FOR: tuple[Part, ...] = ("network", "unguided")
 _LEAST = 0.05  # so that a method without a hit still differs from another one

@@ -71,6 +71,14 @@ def test_of_few_pixels_a_mean_of_two_is_trusted_more_than_its_parts(pixels, best
     assert max(found, key=found.get) == best
 
 
+@pytest.mark.parametrize(("pixels", "counts"), [(5000, True), (5001, False)])
+def test_trees_alone_count_only_where_few_pixels_were_painted(pixels, counts):
+    certain = [0.9] * pixels
+    one = told(1, [1] * pixels, trees=certain, network=[0.8] * pixels)
+    found = worths([one], {"trees": 0.9, "network": 0.8})
+    assert ("trees" in found) == counts
+
+
 def test_where_nothing_was_measured_no_method_is_worth_anything():
     assert worths([], {}) == {}
 

@@ -100,4 +100,5 @@ def _walked(forest, pixel):
         while node < len(cut):
             node = 2 * node + 1 + int(pixel[int(feature[node])] > cut[node])
         total += shares[node - len(cut)].float()
-    return total / total.sum()
+    favoured = total / total.sum() / forest.frequent**forest.rare
+    return favoured / favoured.sum()
