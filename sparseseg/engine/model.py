@@ -28,6 +28,7 @@ from sparseseg.engine.unlike import unlike
 from sparseseg.errors import Note, UserError
 from sparseseg.language import say
 from sparseseg.nn.device import PLAIN, Precision
+from sparseseg.nn.guided_unet import GuidedUNet
 from sparseseg.postprocessing import Rule, clean, read_rules
 from sparseseg.recipes import Plan, Recipe
 from sparseseg.settings.options import read_options
@@ -226,11 +227,14 @@ class Model:
 def _check_weights(plan: Plan, tensors: Mapping[str, Tensor]) -> None:
     """Raise `ValueError` for weights of another network than that of the plan.
 
-    The network has no memory here: what a plan asks for may be more than there is.
+    The network has no memory here: what a plan asks for may be more than there is. It
+    may have parts that are younger than the weights.
     """
     with torch.device("meta"):
-        wanted = recipes.get(plan.recipe).network(plan).state_dict()
-    for name in sorted(wanted.keys() | tensors.keys()):
+        network = recipes.get(plan.recipe).network(plan)
+    wanted = network.state_dict()
+    younger = network.younger if isinstance(network, GuidedUNet) else set()
+    for name in sorted((wanted.keys() - younger) | tensors.keys()):
         sizes = [tuple(t[name].shape) if name in t else None for t in (wanted, tensors)]
         if sizes[0] != sizes[1]:
             raise ValueError(f"{name}: {sizes[1]}, should be {sizes[0]}")

@@ -145,12 +145,16 @@ class GuidedUNet(nn.Module):
         every = (self.low, self.high, self.mean, self.deviation)
         return tuple(numbers[channels] for numbers in every)
 
+    @property
+    def younger(self) -> set[str]:
+        """What models of earlier versions lack: a range, trees, and what is hidden."""
+        trees = (f"trees.{name}" for name, _ in self.trees.named_buffers())
+        return {"low", "high", "hidden", *trees}
+
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any
     ) -> None:
-        # Models of version 0.1 know no range, no trees, and hide nothing.
-        trees = (f"trees.{name}" for name, _ in self.trees.named_buffers())
-        for name in ("low", "high", "hidden", *trees):
+        for name in self.younger:
             state_dict.setdefault(prefix + name, self.get_buffer(name))
         super()._load_from_state_dict(state_dict, prefix, *others)
 
