@@ -5,9 +5,9 @@
 A window opens a project, and a script paints in it, up to fifty strokes a second. A tenth
 of the kills meets a window that trains, and a tenth the training process, after which
 *Restart* is pressed. Lost is a stroke that is not in the journal; its age is counted back
-from the kill. Of the kills of a training, every second comes after it has written a model.
-After each kill the project is opened, its annotation is made again from the first entry
-and compared, and all models that are there are read.
+from the kill. Of the kills of a training, the first and every second after it wait for
+a model. After each kill the project is opened, its annotation is made again from the
+first entry and compared, and all models that are there are read.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def kill_windows(
         clear(folder)
         window, begin = Window(folder, trains=what == "training"), time.time()
         window.listen_until(lambda w: w.strokes and (w.trainer or what == "window"))
-        if what == "training" and number % 2:
+        if what == "training" and not number % 2:
             window.listen_for_model(folder, begin)
         window.listen(chance.uniform(0.1, _LONGEST[what]))
         helpers = psutil.Process(window.process.pid).children(recursive=True)
@@ -127,7 +127,7 @@ def kill_trainers(
     for number in range(kills):
         window.trainer, begin = 0, time.time()
         window.listen_until(lambda w: w.trainer)
-        if number % 2:
+        if not number % 2:
             window.listen_for_model(folder, begin)
         window.listen(chance.uniform(0.1, _LONGEST[what]))
         psutil.Process(window.trainer).kill()

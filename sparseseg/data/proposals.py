@@ -39,8 +39,8 @@ def between_slices(annotation: Labels, axis: int) -> Labels:
     complete = np.flatnonzero((planes != UNLABELLED).all(axis=(1, 2)))
     if complete.size < 2:
         raise UserError(
-            "{size} complete slices across {axis} are there, and two are "
-            "needed: fill the rest of a second slice with background",
+            "two complete slices across {axis} are needed (there now: {size}): "
+            "fill the rest of another slice with background",
             size=complete.size,
             axis=AXES[axis],
         )

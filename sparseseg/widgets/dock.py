@@ -123,6 +123,7 @@ class SegmentationDock(QWidget):
             timer.stop()
         if self.picker is not None:
             self.picker.close()
+        self.result.saving.close()
         self.clean.close()
         self.objects.close()
         self.export.close()

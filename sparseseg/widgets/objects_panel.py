@@ -26,6 +26,7 @@ from sparseseg.widgets.fold import FoldButton
 from sparseseg.widgets.job_progress import JobProgress
 from sparseseg.widgets.object_form import ObjectForm
 from sparseseg.widgets.object_table import ObjectTable
+from sparseseg.widgets.prediction_saving import FILES
 from sparseseg.widgets.stepwise import Steps, Stepwise
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class ObjectsPanel(QWidget):
         _, volume = self._prediction()
         instances = self._instances()
         path, _ = QFileDialog.getSaveFileName(
-            self, say("Save objects"), "objects.tif", _FILES
+            self, say("Save objects"), "objects.tif", FILES
         )
         if path:
             check_overwrites([Path(path)], [self._desk.state.image])
@@ -292,4 +293,3 @@ _MEASURE = say(
 _SAVE = say("Write the objects, each with a number of its own, into a file")
 _MESH = say("Write the surface of each class of the prediction as triangles")
 _CANCEL = say("Stop what is under way; what was there before stays")
-_FILES = say("Images (*.tif *.nii.gz *.nrrd *.h5 *.zarr *.mrc);;All files (*)")

@@ -18,6 +18,7 @@ from sparseseg.widgets.asking import MODEL_FILES, ask_where_to_save, may_lose_mo
 from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.depth_slider import DepthSlider
 from sparseseg.widgets.job_progress import JobProgress
+from sparseseg.widgets.prediction_saving import PredictionSaving
 from sparseseg.widgets.text import text_label
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class ResultPanel(QWidget):
         self.predict = self._button(say("Predict volume"), _PREDICT, self._predict)
         self.accept = self._button(
             say("Accept prediction on this slice"), _ACCEPT, self._accept
+        )
+        self.saving = PredictionSaving(desk, messages)
+        self.export = self._button(
+            say("Save prediction\N{HORIZONTAL ELLIPSIS}"), _EXPORT, self._export
         )
         self.save = self._button(
             say("Save model\N{HORIZONTAL ELLIPSIS}"), _SAVE, self._save
@@ -63,6 +68,7 @@ class ResultPanel(QWidget):
         layout.addWidget(self.depth)
         layout.addWidget(self.progress)
         layout.addWidget(self.accept)
+        layout.addWidget(self.export)
         grid = QGridLayout()
         grid.addWidget(self.save, 0, 0)
         grid.addWidget(self.load, 0, 1)
@@ -84,6 +90,9 @@ class ResultPanel(QWidget):
 
         self._desk.filling.predicted(say_if_full)
 
+    def _export(self) -> None:
+        self.saving.ask(self)
+
     def _save(self) -> None:
         if (path := ask_where_to_save(self, self._desk.state.image)) is not None:
             self._session.save(path)
@@ -98,6 +107,7 @@ class ResultPanel(QWidget):
     def _show_state(self, state: "State") -> None:
         show_reason(self.predict, _PREDICT, state.reason("predict"))
         show_reason(self.accept, _ACCEPT, state.reason("accept"))
+        show_reason(self.export, _EXPORT, state.reason("export"))
         show_reason(self.save, _SAVE, state.reason("save"))
         show_reason(self.load, _LOAD, state.reason("load"))
         if state.phase is not Phase.PREDICTING:
@@ -119,6 +129,10 @@ _PREDICT = say("Predict every voxel of the volume into the prediction layer")
 _ACCEPT = say(
     "Label what is still unlabelled on the visible slice as predicted, then correct "
     "it by hand; Ctrl+Z undoes it"
+)
+_EXPORT = say(
+    "Write the prediction, cleaned up where you did so, into a file with the voxel size and "
+    "orientation of the image"
 )
 _SAVE = say("Write the model to a .safetensors file")
 _BEFORE_LOADING = say(

@@ -11,6 +11,7 @@ from sparseseg.session.events import Phase
 Action = (
     Literal["annotate", "train", "pause", "stop", "predict", "save", "load"]
     | Literal["accept", "clean", "examine", "divide", "measure", "take"]
+    | Literal["export"]
 )
 
 
@@ -96,6 +97,7 @@ _NEEDS: dict[Action, tuple[Callable[[State], bool], str]] = {
     ),
     "clean": (lambda state: state.has_prediction, _NOT_PREDICTED),
     "divide": (lambda state: state.has_prediction, _NOT_PREDICTED),
+    "export": (lambda state: state.is_predicted, _NOT_PREDICTED),
     "examine": (
         lambda state: state.is_predicted,
         say("Press Predict volume first: the prediction is looked through."),

@@ -39,6 +39,12 @@ def write_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     return [str(target)]
 
 
+def ending_like(source: Path | None) -> str:
+    """Return the ending of the format of an image, or of ours where it has none."""
+    own = _ending_for(source) if source and image_ending(source) else ""
+    return own or DEFAULT_ENDING
+
+
 def _ending_for(path: Path) -> str:
     """Return the ending of a format that can be written, or "" for another."""
     name = path.name.lower()
@@ -57,9 +63,7 @@ def _prepared(
     source = facts.path if facts else None
     target = Path(path)
     if not _ending_for(target):
-        own = _ending_for(source) if source and image_ending(source) else ""
-        ending = own or DEFAULT_ENDING
-        target = target.with_name(target.name + ending)
+        target = target.with_name(target.name + ending_like(source))
     files.check_output(target)
     if source is not None:
         check_overwrites([target], [source])

@@ -41,7 +41,7 @@ def test_one_slice_is_not_enough_to_interpolate():
     annotation = np.zeros((5, 9, 9), np.uint8)
     annotation[1] = 255
     annotation[3, :4] = 255
-    with pytest.raises(UserError, match="1 complete slices across z"):
+    with pytest.raises(UserError, match="two complete slices across z are needed"):
         between_slices(annotation, 0)
 
 

@@ -191,7 +191,7 @@ def test_interpolation_needs_two_complete_slices(panel, opened, messages, qtbot)
     panel.source.setCurrentText("Between slices")
     panel.make.click()
     qtbot.waitUntil(lambda: bool(messages.texts))
-    assert "1 complete slices across z" in messages.texts[0]
+    assert "two complete slices across z are needed" in messages.texts[0]
     array[4] = 1
     propose(panel, qtbot, "Between slices")
     assert set(np.unique(panel.proposals.layer.data)) == {0, 1, 255}

@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
+from sparseseg.data.files import read_dense
 from sparseseg.session.events import Phase, Progress
 from sparseseg.widgets.result_panel import ResultPanel
 from sparseseg.widgets.slices import SliceView
@@ -141,3 +143,28 @@ def test_accepting_where_nothing_is_predicted_is_told(panel, opened, messages):
     panel.accept.click()
 
     assert "Nothing is predicted" in messages.texts[0]
+
+
+def test_a_prediction_is_saved_like_its_image(
+    panel, opened, qtbot, monkeypatch, messages, tmp_path
+):
+    assert not panel.export.isEnabled()
+    opened.link.seat.is_predicted = True
+    opened.look()
+    arrays = opened.link.arrays
+    arrays.prediction[2, 3, 4] = 1
+    path, proposed = tmp_path / "a.nii.gz", []
+    monkeypatch.setattr(
+        QFileDialog,
+        "getSaveFileName",
+        lambda *asked: proposed.append(Path(asked[2]).name) or (str(path), ""),
+    )
+
+    panel.export.click()
+    qtbot.waitUntil(lambda: bool(messages.texts))
+
+    assert proposed == ["cells-prediction.ome.tif"]
+    saved = read_dense(path)
+    assert (np.asarray(saved.array).squeeze() == arrays.prediction).all()
+    assert saved.spacing == pytest.approx(opened.link.volume.spacing)
+    panel.saving.close()
