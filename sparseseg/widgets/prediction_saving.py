@@ -67,8 +67,9 @@ class PredictionSaving(QObject):
         arrays, cleaned = self._desk.link.arrays, self._desk.results.cleaned
         if arrays is None:
             raise UserError(_NOTHING)
-        is_cleaned = cleaned is not None and cleaned in self._desk.viewer.layers
-        return np.asarray(cleaned.data) if is_cleaned else arrays.prediction
+        if cleaned is not None and cleaned in self._desk.viewer.layers:
+            return np.asarray(cleaned.data)
+        return arrays.prediction
 
     def _tell(self, path: Path) -> None:
         self._messages.confirm(say("The prediction was saved to {path}.", path=path))
