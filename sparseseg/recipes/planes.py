@@ -157,6 +157,7 @@ class _View:
     beside: int
 
     def probabilities(self, predict: Probabilities, box: Box) -> Tensor:
+        """Return the probabilities (k, z, y, x) of a box, some planes at a time."""
         first, last = box.start[self.axis], box.stop[self.axis]
         whole = _between(Box.whole(self.scene.volume.shape), self.axis, first, last)
         sides = [n for axis, n in enumerate(whole.shape) if axis != self.axis]

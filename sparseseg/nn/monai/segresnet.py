@@ -4,6 +4,7 @@ Myronenko, 3D MRI brain tumor segmentation using autoencoder regularization, 201
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -57,24 +58,17 @@ class SegResNet(Network):
         self.multiple = (2 ** len(blocks_up),) * dims
         self.convInit = Bare(same(dims, in_channels, init_filters, 3, bias=False))
 
-        def block(width: int) -> nn.Module:
-            return _PreActivated(width, style, act, dims)
+        def blocks(count: int, width: int) -> list[nn.Module]:
+            return [_PreActivated(width, style, act, dims) for _ in range(count)]
 
-        sources = [init_filters, *widths[:-1]]
+        steps = [nn.Identity(), *(_halved(*ends, dims) for ends in pairwise(widths))]
         self.down_layers = nn.ModuleList(
-            nn.Sequential(
-                Bare(same(dims, source, width, 3, stride=2, bias=False))
-                if place
-                else nn.Identity(),
-                *(block(width) for _ in range(count)),
-            )
-            for place, (source, width, count) in enumerate(
-                zip(sources, widths, blocks_down, strict=True)
-            )
+            nn.Sequential(step, *blocks(count, width))
+            for step, width, count in zip(steps, widths, blocks_down, strict=True)
         )
         rising = widths[:-1][::-1]
         self.up_layers = nn.ModuleList(
-            nn.Sequential(*(block(width) for _ in range(count)))
+            nn.Sequential(*blocks(count, width))
             for width, count in zip(rising, blocks_up, strict=True)
         )
         self.up_samples = nn.ModuleList(
@@ -115,6 +109,10 @@ class _PreActivated(nn.Module):
         changed = self.conv1(self.act(self.norm1(x)))
         found: Tensor = self.conv2(self.act(self.norm2(changed))) + x
         return found
+
+
+def _halved(source: int, width: int, dims: int) -> nn.Module:
+    return Bare(same(dims, source, width, 3, stride=2, bias=False))
 
 
 def _risen(mode: str, width: int, dims: int) -> nn.Module:

@@ -50,6 +50,7 @@ class _Style:
         return Bare(layer) if bare else self.finished(layer, width)
 
     def up(self, source: int, width: int, stride: Sides, *, bare: bool) -> nn.Module:
+        """Return what makes an image larger; `bare` without what follows a convolution."""
         layer = UP[self.dims](
             source,
             width,
@@ -62,6 +63,7 @@ class _Style:
         return Bare(layer) if bare else self.finished(layer, width)
 
     def finished(self, layer: nn.Module, width: int) -> nn.Module:
+        """Return a convolution with the norm and the activation that follow it."""
         return Convolution(
             layer,
             width,
