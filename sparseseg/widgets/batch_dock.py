@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import read
-from sparseseg.language import say
+from sparseseg.language import say, say_count
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.batch_form import BatchForm, beside
 from sparseseg.widgets.buttons import action_button
@@ -51,6 +51,7 @@ _COLUMNS = {
     "seconds": say("seconds"),
     "note": say("note"),
 }
+_ENDS = ("done", "skipped", "failed")
 _ROLE = Qt.ItemDataRole.UserRole
 
 
@@ -192,7 +193,16 @@ class BatchDock(QWidget):
     def _show_end(self, failure: str) -> None:
         self._forget_settings()
         self.bar.setRange(0, 1000)
-        if failure:
+        failed = [told for told in self._told() if told["state"] == "failed"]
+        if failed and self._has_ended():
+            self.messages.warning(
+                say_count(
+                    "The batch has ended, and {count} volume failed: its note says why.",
+                    "The batch has ended, and {count} volumes failed: their notes say why.",
+                    len(failed),
+                )
+            )
+        elif failure:
             self.messages.error(failure)
         elif self._totals:
             self.messages.confirm(
@@ -209,6 +219,15 @@ class BatchDock(QWidget):
         self.open.setEnabled(is_done)
         for button in (self.report, self.annotate):
             button.setEnabled(self._report_path().is_file())
+
+    def _told(self) -> list[dict[str, Any]]:
+        """Return the last that was told of each volume."""
+        return [self.table.item(row, 0).data(_ROLE) for row in self._rows.values()]
+
+    def _has_ended(self) -> bool:
+        """Tell whether every volume of the batch came to an end."""
+        ends = [told["state"] in _ENDS for told in self._told()]
+        return all(ends) and len(ends) == self._told()[0]["count"]
 
     def _selected(self) -> dict[str, Any] | None:
         row = self.table.currentRow()

@@ -81,6 +81,19 @@ def test_a_volume_selected_at_work_can_be_opened_when_it_is_done(dock):
     assert dock.open.isEnabled()
 
 
+def test_the_end_tells_of_failed_volumes_and_not_of_the_last_line_on_stderr(dock):
+    told = {"name": "a", "state": "done", "done": 1.0, "seconds": 1.0, "count": 2}
+    rest = {"error": "", "note": "", "seconds_left": None}
+    dock._show({**told, **rest})
+    dock._show({**told, **rest, "name": "b", "state": "failed", "error": "is broken"})
+    dock._show_end("2 volumes, 0.0 GB on disk")
+    assert "1 volume failed" in dock.messages.texts[0]
+    # A batch that broke off before its last volume says why.
+    dock._show({**told, **rest, "name": "a", "state": "running"})
+    dock._show_end("the disk is full")
+    assert "the disk is full" in dock.messages.texts[0].lower()
+
+
 @pytest.mark.slow
 def test_a_folder_is_predicted_and_a_result_opened(dock, qtbot, tmp_path, viewer):
     filled(dock, tmp_path)
@@ -90,6 +103,7 @@ def test_a_folder_is_predicted_and_a_result_opened(dock, qtbot, tmp_path, viewer
     assert [cell(dock, 0, 1), cell(dock, 1, 1)] == ["failed", "done"]
     assert "some other kind of file" in cell(dock, 0, 4)
     assert dock.report.isEnabled()
+    assert "1 volume failed: its note says why" in dock.messages.texts[0]
     dock.table.selectRow(0)
     assert not dock.open.isEnabled()
     dock.table.selectRow(1)
