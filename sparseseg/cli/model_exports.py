@@ -38,7 +38,9 @@ def add_exporting(actions: "_SubParsersAction[ArgumentParser]") -> None:
 def export(arguments: Namespace) -> Answer:
     """Write a model in the format that is asked for."""
     settings = fields(arguments, ExportSettings)
-    settings.check_named()
+    settings.check_named(
+        authors=_SPELLED["authors"].flag, licence=_SPELLED["licence"].flag
+    )
     return _FORMATS[settings.format](arguments, settings)
 
 

@@ -86,8 +86,10 @@ def _check(path: Path, about: About) -> None:
         )
     if not about.authors or not about.licence:
         raise UserError(
-            "a package of BioImage.IO names its authors and its licence: give --author "
-            "and --licence, such as CC-BY-4.0"
+            "a package of BioImage.IO names its authors and its licence: give "
+            "{authors} and {licence}, such as A. Maker and CC-BY-4.0",
+            authors="About.authors",
+            licence="About.licence",
         )
 
 

@@ -54,10 +54,15 @@ class ExportSettings:
         z, y, x = map(int, sides)
         return z, y, x
 
-    def check_named(self) -> None:
-        """Raise `UserError` for a package without authors or licence."""
+    def check_named(self, *, authors: str, licence: str) -> None:
+        """Raise `UserError` for a package without authors or licence.
+
+        `authors` and `licence` are what these two are called where the user gives them.
+        """
         if self.format == "bioimageio" and not (self.authors and self.licence):
             raise UserError(
-                "a package of BioImage.IO names its authors and its licence: give both, "
-                "such as A. Maker and CC-BY-4.0"
+                "a package of BioImage.IO names its authors and its licence: give "
+                "{authors} and {licence}, such as A. Maker and CC-BY-4.0",
+                authors=authors,
+                licence=licence,
             )

@@ -73,7 +73,7 @@ class ExportForm(QWidget):
             authors=tuple(filter(None, authors)),
             licence=self.licence.text().strip(),
         )
-        found.check_named()
+        found.check_named(authors=say("Authors"), licence=say("Licence"))
         return found
 
     def _show_needed(self) -> None:

@@ -109,3 +109,14 @@ def test_a_model_that_is_here_is_not_fetched_again(capsys, monkeypatch):
     code, found, _ = run(capsys, "models", "download", "kits19-mlperf")
     assert code == 0
     assert found["path"].endswith("kits19-mlperf.safetensors")
+
+
+def test_a_package_without_authors_is_refused_by_the_names_of_the_flags(
+    capsys, tmp_path
+):
+    package = tmp_path / "m.zip"
+    words = ("models", "export", V2, "-o", package, "--format", "bioimageio")
+    code, _, said = run(capsys, *words)
+    assert code == 2
+    assert "give --author and --licence, such as A. Maker and CC-BY-4.0" in said
+    assert not package.exists()

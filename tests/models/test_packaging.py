@@ -54,8 +54,8 @@ def test_the_unit_is_how_bright_volumes_of_the_training_are(model):
     ("name", "about", "words"),
     [
         ("m.onnx", ABOUT, "NAME.zip"),
-        ("m.zip", replace(ABOUT, authors=()), "--author"),
-        ("m.zip", replace(ABOUT, licence=""), "--licence"),
+        ("m.zip", replace(ABOUT, authors=()), "About.authors"),
+        ("m.zip", replace(ABOUT, licence=""), "About.licence"),
     ],
 )
 def test_what_is_missing_is_said_before_any_work(tmp_path, model, name, about, words):

@@ -92,7 +92,7 @@ def test_what_fails_is_told_and_leaves_no_copy(panel, monkeypatch, tmp_path, mes
 @pytest.mark.parametrize(
     ("kind", "patch", "words"),
     [
-        ("bioimageio", "8x8x8", "names its authors and its licence"),
+        ("bioimageio", "8x8x8", "give Authors and Licence, such as"),
         ("onnx", "8x8", "a patch is ZxYxX, such as 32x64x64, got '8x8'"),
         ("nnunet", "8x8x8", "is there already"),
     ],
