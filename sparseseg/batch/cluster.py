@@ -24,6 +24,7 @@ from sparseseg.engine.output import Output, Wanted
 from sparseseg.errors import UserError
 from sparseseg.language import say
 from sparseseg.reporting.entry import VolumeEntry
+from sparseseg.threads import let_threads_sleep
 
 try:
     import distributed
@@ -253,6 +254,7 @@ def _client(scheduler: str, stack: ExitStack) -> "distributed.Client":
 def _processes(count: int) -> "distributed.LocalCluster":
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     each = max(1, (cores or os.cpu_count() or 1) // count)
+    let_threads_sleep()
     return distributed.LocalCluster(
         n_workers=count,
         threads_per_worker=each,

@@ -33,6 +33,7 @@ from sparseseg.cli.suggest import SUGGEST
 from sparseseg.cli.train import TRAIN
 from sparseseg.errors import Note, UserError
 from sparseseg.language import say
+from sparseseg.threads import let_threads_sleep
 
 if TYPE_CHECKING:
     from sparseseg.cli.command import Answer
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 is success, 2 what the user can mend, 1 a bug of ours, 130 Ctrl-C, and 141 where
     the reader of the output has gone. Results go to stdout, all else to stderr.
     """
+    let_threads_sleep()
     try:
         _speak()
         with _printed_notes():

@@ -12,6 +12,7 @@ from types import ModuleType
 from sparseseg.language import say
 from sparseseg.session import trainer
 from sparseseg.session.messages import Assignment, Reply, Request, Stop
+from sparseseg.threads import let_threads_sleep
 
 STOP_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
@@ -72,6 +73,7 @@ class TrainerProcess:
             name="sparseseg-trainer",
             daemon=True,
         )
+        let_threads_sleep()
         with _without_main_module():
             self._process.start()
         theirs.close()
