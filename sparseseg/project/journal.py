@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,6 +162,24 @@ class Journal:
             self._connection.execute(
                 "INSERT INTO volume VALUES (?,?,?,?)", (name, *shape)
             )
+
+    def take_over(self, draft: "Journal", names: Mapping[str, str]) -> None:
+        """Add all entries of volumes of another journal, with their steps and times.
+
+        `names` has the names of the volumes there, and here, where they have no entry
+        yet. What could be undone and redone there can be undone and redone here.
+        """
+        with draft._reading():
+            entries = [e for e in draft.entries() if e.volume in names]
+            rows = {e.number: draft._change_rows(e.number) for e in entries}
+        with self._lock:
+            offset = self._newest_step
+            steps = [START if e.step == START else e.step + offset for e in entries]
+            with self._writing():
+                for entry, step in zip(entries, steps, strict=True):
+                    self._copy(entry, names[entry.volume], step, rows[entry.number])
+            for entry, step in zip(entries, steps, strict=True):
+                self._follow(step, entry.action)
 
     def volumes(self) -> list[str]:
         """Return the names of the volumes."""
@@ -342,10 +360,39 @@ class Journal:
                 elif plane[0] is not None:
                     _delta(plane, shape).apply(array)
 
+    def _change_rows(self, number: int) -> list[tuple[Any, ...]]:
+        return self._connection.execute(
+            f"SELECT {_PLANE_WITH_STATE} FROM change WHERE entry = ? ORDER BY rowid",
+            (number,),
+        ).fetchall()
+
+    def _copy(
+        self,
+        entry: JournalEntry,
+        volume: str,
+        step: int,
+        rows: Sequence[tuple[Any, ...]],
+    ) -> None:
+        number = self._add_entry(
+            volume, step, entry.action, entry.tool, planes=len(rows), when=entry.time
+        )
+        self._connection.executemany(
+            "INSERT INTO change VALUES (?,?,?,?,?,?,?,?,?,?)",
+            [(number, *row) for row in rows],
+        )
+
     def _add_entry(
-        self, volume: str, step: int, action: Action, tool: str, *, planes: int
+        self,
+        volume: str,
+        step: int,
+        action: Action,
+        tool: str,
+        *,
+        planes: int,
+        when: float | None = None,
     ) -> int:
-        row = (volume, step, action, tool, self._author, time.time(), planes)
+        moment = time.time() if when is None else when
+        row = (volume, step, action, tool, self._author, moment, planes)
         added = self._connection.execute(
             "INSERT INTO entry VALUES (NULL,?,?,?,?,?,?,?)", row
         )
@@ -376,6 +423,7 @@ class Journal:
 
 
 _PLANE = "axis, z0, y0, x0, z1, y1, x1, voxels"
+_PLANE_WITH_STATE = "axis, z0, y0, x0, z1, y1, x1, state, voxels"
 
 
 def _row(delta: Delta) -> tuple[Any, ...]:

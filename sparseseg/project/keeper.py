@@ -55,6 +55,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Idle:
+    """There was no step to undo or redo, in a sentence."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something could not be written, in a sentence."""
 
@@ -70,7 +77,7 @@ class Keeper(Generic[Work]):
     """
 
     def __init__(
-        self, project: Work, hear: Callable[[Turned | Refused | Failed], None]
+        self, project: Work, hear: Callable[[Turned | Refused | Idle | Failed], None]
     ) -> None:
         self.project = project
         self._hear = hear
@@ -177,7 +184,7 @@ class Keeper(Generic[Work]):
         journal = self.project.journal
         change = journal.next_turn(action)
         if change is None:
-            self._hear(Failed(_NOTHING[action]))
+            self._hear(Idle(_NOTHING[action]))
             return
         guard = self.project.guard(change.volume)
         for reason in filter(None, map(guard.reason, change.deltas)):

@@ -8,13 +8,15 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from sparseseg.language import say
 from sparseseg.project.draft import Draft
-from sparseseg.project.keeper import Failed, Journalled, Keeper, Refused, Turned
+from sparseseg.project.keeper import Failed, Idle, Journalled, Keeper, Refused, Turned
 from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.strokes import Strokes
 from sparseseg.widgets.turned import turned_words
 
 if TYPE_CHECKING:
-    from sparseseg.project.journal import Tool
+    from concurrent.futures import Future
+
+    from sparseseg.project.journal import Journal, Tool
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.seat import Seat
 
@@ -70,6 +72,13 @@ class History(QObject):
         for seat in self._desk.link.seats:
             self._follow_draft(seat)
 
+    def drafted(self) -> "Future[Journal] | None":
+        """Return the draft's journal once it has all strokes; None in a project."""
+        if not isinstance(self._keeper.project, Draft):
+            return None
+        self.look()
+        return self._keeper.ask(lambda draft: draft.journal)
+
     def follow(self, seat: "Seat", name: str) -> None:
         """Keep the journal of a volume's annotation under a name."""
         self._names[seat] = name
@@ -122,9 +131,11 @@ class History(QObject):
         if name:
             self._keeper.look(name, tool)
 
-    def _on_heard(self, event: Turned | Refused | Failed) -> None:
+    def _on_heard(self, event: Turned | Refused | Idle | Failed) -> None:
         if isinstance(event, Failed):
             self.failed.emit(event.words)
+        elif isinstance(event, Idle):
+            self.told.emit(event.words)
         elif isinstance(event, Refused):
             self._show_refused(event)
         else:

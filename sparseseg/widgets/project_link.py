@@ -1,6 +1,7 @@
 """The project that is open in the window: what is painted goes into its journal."""
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,9 +129,13 @@ class ProjectLink(QObject):
     def create(self, folder: Path) -> None:
         """Save what is open as a new project in a folder."""
         seats = list(self._desk.link.seats)
-        given = [self._given(seat) for seat in seats]
+        drafted = self._desk.history.drafted()
+        names = {} if drafted is None else self._desk.history.seats
+        given = [
+            replace(self._given(seat), drafted=names.get(seat, "")) for seat in seats
+        ]
         self.errands.start(
-            partial(created, folder, given),
+            partial(created, folder, given, drafted),
             lambda made: self._begin(made[0], seats, made[1]),
         )
 

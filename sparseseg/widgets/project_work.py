@@ -17,10 +17,13 @@ from sparseseg.widgets.noting import noting
 from sparseseg.widgets.readers import layer_of
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from numpy.typing import NDArray
 
     from sparseseg.data.labels import Ledger
     from sparseseg.data.volume import Volume
+    from sparseseg.project.journal import Journal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,12 +107,19 @@ def _with_first(project: Project, names: Sequence[str]) -> Opened:
 
 
 def created(
-    folder: Path, volumes: "Sequence[VolumeToSave]"
+    folder: Path,
+    volumes: "Sequence[VolumeToSave]",
+    drafted: "Future[Journal] | None" = None,
 ) -> tuple[Project, list[str]]:
-    """Make a project of volumes; return it with their names."""
+    """Make a project of volumes, with what a draft has of them; return their names too."""
     project = Project.new(folder)
     try:
-        return project, [add(project, given) for given in volumes]
+        names = [add(project, given) for given in volumes]
+        if drafted is not None:
+            pairs = zip(volumes, names, strict=True)
+            taken = {given.drafted: name for given, name in pairs if given.drafted}
+            project.journal.take_over(drafted.result(), taken)
+        return project, names
     except BaseException:
         project.close()
         raise
@@ -124,6 +134,8 @@ class VolumeToSave:
     table: ClassTable
     path: Path | None
     """The file that it came from, as far as that is known."""
+    drafted: str = ""
+    """Its name in the draft that has the strokes of its annotation, if there is one."""
 
 
 def add(project: Project, given: VolumeToSave) -> str:
@@ -131,6 +143,10 @@ def add(project: Project, given: VolumeToSave) -> str:
     path = given.path
     if path is not None and not _holds(path, given.volume):
         path = None
+    if given.drafted:
+        added = project.add_volume(given.volume, path=path)
+        project.keep(classes=given.table)
+        return added.name
     used = {int(value) for value in np.unique(given.annotation)}
     known = tuple(c for c in given.table.classes if c.number in used)
     labels = SparseLabels(given.annotation.copy(), table=ClassTable(known))

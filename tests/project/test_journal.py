@@ -114,6 +114,34 @@ def test_undo_goes_over_volumes_in_the_order_of_work(journal, recorder):
     assert [journal.undo().volume, journal.undo().volume] == ["bones", "cells"]
 
 
+def test_a_draft_is_taken_over_with_what_it_could_undo_and_redo(journal, recorder):
+    draft = Journal.in_memory()
+    draft.add_volume("plain", SHAPE)
+    draft.add_volume("gone", SHAPE)
+    began = np.zeros(SHAPE, np.uint8)
+    began[0] = 9
+    Recorder(draft, "plain", began).record("import", step=START)
+    mine = Recorder(draft, "plain", began)
+    stages = paint(mine, 3)
+    paint(Recorder(draft, "gone", np.zeros(SHAPE, np.uint8)), 1)
+    draft.undo()
+    mine.take(draft.undo())
+
+    journal.take_over(draft, {"plain": "cells"})
+    assert (journal.replay("cells") == stages[2]).all()
+    assert [e.time for e in journal.entries()] == [
+        e.time for e in draft.entries("plain")
+    ]
+    later = Recorder(journal, "cells", journal.annotation("cells"))
+    later.take(journal.redo())
+    assert (later.array == stages[3]).all()
+    for stage in stages[2::-1]:
+        later.take(journal.undo())
+        assert (later.array == stage).all()
+    assert journal.undo() is None
+    draft.close()
+
+
 def test_what_an_annotation_began_with_is_not_undone(journal, recorder):
     recorder.array[3] = 255
     recorder.record("import", step=START)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sparseseg.project.journal import Journal
-from sparseseg.project.keeper import Failed, Keeper, Turned
+from sparseseg.project.keeper import Failed, Idle, Keeper, Turned
 from sparseseg.project.project import Project
 
 PAINTER = """
@@ -112,7 +112,7 @@ def test_undo_first_writes_what_is_not_written_yet(keeper, heard, sample):
 def test_nothing_to_undo_is_said(keeper, heard):
     keeper.turn("undo")
     keeper.close()
-    assert heard == [Failed("There is nothing to undo.")]
+    assert heard == [Idle("There is nothing to undo.")]
 
 
 def test_what_could_not_be_written_is_said_and_written_later(

@@ -142,10 +142,42 @@ def test_undo_goes_on_across_slices_and_a_restart(saved, folder, qtbot):
         with qtbot.waitSignal(dock.desk.project.told):
             dock.project.redo.click()
         assert (dock.desk.link.arrays.annotation == stage).all()
-    with qtbot.waitSignal(dock.desk.project.failed):
+    with qtbot.waitSignal(dock.desk.project.told):
         dock.project.redo.click()
     assert dock.messages.texts[0] == "There is nothing to redo."
+    assert dock.messages.cards[0].level == "note"
     dock.close()
+
+
+def test_strokes_before_the_project_was_saved_are_undone_after_a_restart(
+    dock, folder, qtbot, monkeypatch
+):
+    dock.classes.new.click()
+    layer = dock.desk.link.annotation
+    array = dock.desk.link.arrays.annotation
+    stages = [array.copy()]
+    for z in (1, 3):
+        layer.mode = "paint"
+        layer.paint((z, 10, 10), 1)
+        QApplication.processEvents()
+        dock.desk.history._keeper.ask(lambda _: None).result()
+        stages.append(array.copy())
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder), ""))
+    with qtbot.waitSignal(dock.desk.project.changed):
+        dock.project.save.click()
+    qtbot.waitUntil(lambda: bool(dock.desk.project.rows))
+    dock.close()
+
+    with Project(folder, read_only=True) as project:
+        assert (project.journal.replay("cells") == stages[2]).all()
+        tools = [entry.tool for entry in project.journal.entries()]
+    assert tools == ["brush", "brush"]
+    again, _ = reopened(folder, qtbot)
+    for stage in (stages[1], stages[0]):
+        with qtbot.waitSignal(again.desk.project.told):
+            again.project.undo.click()
+        assert (again.desk.link.arrays.annotation == stage).all()
+    again.close()
 
 
 def test_the_undo_key_of_the_layer_is_the_project_s(saved, qtbot):
