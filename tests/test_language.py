@@ -90,7 +90,10 @@ NOT_FOR_PEOPLE = {
         "keep 1 largest of {}",
     },
     # Tables and answers of SQLite.
-    "project/journal.py": {"axis, z0, y0, x0, z1, y1, x1, voxels"},
+    "project/journal.py": {
+        "axis, z0, y0, x0, z1, y1, x1, voxels",
+        "axis, z0, y0, x0, z1, y1, x1, state, voxels",
+    },
     "project/schema.py": {"change (entry)", "entry (step)"},
     "project/ways.py": {
         "not a database",
