@@ -66,7 +66,7 @@ def test_what_an_annotation_began_with_is_not_undone(desk: Desk, qtbot):
     begun[1] = 3
     desk.link.restore(Image(np.zeros(begun.shape)), begun)
     desk.link.annotate()
-    with qtbot.waitSignal(desk.history.failed):
+    with qtbot.waitSignal(desk.history.told):
         desk.history.turn("undo")
     assert (desk.link.arrays.annotation == begun).all()
 
@@ -113,5 +113,6 @@ def test_an_image_that_is_gone_is_not_followed_any_more(opened: Desk, viewer):
 @pytest.mark.parametrize("action", ["undo", "redo"])
 def test_nothing_to_undo_is_said(opened: Desk, qtbot, action):
     settle(opened)
-    with qtbot.waitSignal(opened.history.failed):
+    with qtbot.waitSignal(opened.history.told) as heard:
         opened.history.turn(action)
+    assert heard.args == [f"There is nothing to {action}."]
