@@ -74,10 +74,8 @@ def predict(
     out.check(volume)
     planned = plan_tiles(model, scene, box=box)
     walked = (yield from _walk(scene)) if is_walked else None
-    other, mix = (
-        alone(method, model, scene, walked),
-        mix_of(method, model, scene, walked),
-    )
+    other = alone(method, model, scene, walked)
+    mix = mix_of(method, model, scene, walked)
     for tile in planned:
         if other:
             _write(model, out, tile.write, other(tile.write).cpu().numpy())

@@ -51,8 +51,9 @@ def worths(
     is surer than it is right. `gains` are added to it: what a method itself has more than
     its stand-in (see `gained`). Interpolation, which is never sure, counts only where its
     IoU is above all others. Trees alone count only where few pixels were painted: on whole
-    slices they look better than they are between them. Where all fail on parallel slices, these are too far from each
-    other to tell anything: then only the mean is returned that stays closest to slices.
+    slices they look better than they are between them. Where all fail on parallel slices,
+    these are too far from each other to tell anything: then only the mean is returned that
+    stays closest to slices.
     """
     if not ious:
         return {}

@@ -98,6 +98,7 @@ class _Up(nn.Module):
         self.convs = convs
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Double the sides of `x` (n, c, ...), and convolve it with what was skipped."""
         risen = self.upsample(x)
         # A side that was odd before the pooling lost a voxel.
         lost = [
