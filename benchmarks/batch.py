@@ -3,6 +3,7 @@
 A volume of random blobs is written as uncompressed TIFF, and predicted by `sparseseg
 batch` in a process of its own whose resident memory is watched. With --seconds the
 process is stopped after that time: the peak is then that of the tiles that were done.
+With --killed-after it is killed after that time, and the same command goes on from there.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +38,13 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--gigabytes", nargs="+", type=float, default=[1.0, 4.0, 16.0])
+    parser.add_argument("--kind", choices=("uint16", "float32"), default="uint16")
     parser.add_argument("--memory", default="2GB")
     parser.add_argument(
         "--model", help="another than a fresh one of the default recipe"
     )
     parser.add_argument("--seconds", type=float, default=0.0, help="0 for to the end")
+    parser.add_argument("--killed-after", type=float, help="seconds, then to the end")
     parser.add_argument("--folder", type=Path, help="where the volumes are made")
     out = Path(__file__).with_name("results") / "batch.json"
     parser.add_argument("-o", "--out", type=Path, default=out)
@@ -48,32 +52,65 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
-    """Predict a volume of so many GB (uint16), and return what it took."""
+    """Predict a volume of so many GB, and return what it took."""
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         model = args.model or _model(Path(folder))
-        shape = _volume(Path(folder) / "in" / "big.tif", gigabytes)
+        shape = _volume(Path(folder) / "in" / "big.tif", gigabytes, args.kind)
         command = [sys.executable, "-m", "sparseseg", "batch", str(model)]
         command += [f"{folder}/in", "-o", f"{folder}/out", "--memory", args.memory]
-        with subprocess.Popen([*command, "--lines"], stdout=subprocess.PIPE) as process:
-            watch = _Watch(process.pid)
-            done, began, first = _followed(process, args.seconds)
-            took = time.perf_counter() - began
-            watch.stop()
+        ends = (
+            [args.killed_after, args.seconds] if args.killed_after else [args.seconds]
+        )
+        runs = [_run([*command, "--lines"], end) for end in ends]
+    last = runs[-1]
     voxels = int(np.prod(shape))
+    took, cpu = sum(run.seconds for run in runs), sum(run.cpu for run in runs)
     return {
         "model": args.model and Path(args.model).name,
         "gigabytes": gigabytes,
+        "kind": args.kind,
         "shape": list(shape),
         "memory": args.memory,
-        "peak_mib": watch.peak >> 20,
-        "peak_anonymous_mib": watch.anonymous >> 20,
-        "share_done": round(done, 4),
+        "peak_mib": max(run.peak for run in runs) >> 20,
+        "peak_anonymous_mib": max(run.anonymous for run in runs) >> 20,
+        "share_done": round(last.done, 4),
+        "killed_at_share": [round(run.done, 4) for run in runs[:-1]],
         "seconds": round(took, 1),
-        "voxels_a_second": round(voxels * done / took),
+        "voxels_a_second": round(voxels * last.done / took),
         # Of the processor: other work on the machine counts little in it.
-        "voxels_a_cpu_second": round(voxels * done / watch.cpu) if watch.cpu else None,
-        "first_report_after": round(first, 1),
+        "voxels_a_cpu_second": round(voxels * last.done / cpu) if cpu else None,
+        "first_report_after": round(last.first, 1),
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What one process took, to its end or until it was killed."""
+
+    done: float
+    seconds: float
+    first: float
+    """Seconds until it told anything."""
+    cpu: float
+    peak: int
+    anonymous: int
+
+
+def _run(command: list[str], seconds: float) -> _Run:
+    """Run a batch, and kill it after so many seconds, 0 for not at all."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        watch = _Watch(process.pid)
+        done, began, first = _followed(process, seconds)
+        took = time.perf_counter() - began
+        watch.stop()
+    return _Run(
+        done=done,
+        seconds=took,
+        first=first,
+        cpu=watch.cpu,
+        peak=watch.peak,
+        anonymous=watch.anonymous,
+    )
 
 
 def _model(folder: Path) -> Path:
@@ -84,18 +121,18 @@ def _model(folder: Path) -> Path:
     return path
 
 
-def _volume(path: Path, gigabytes: float) -> tuple[int, int, int]:
+def _volume(path: Path, gigabytes: float, kind: str) -> tuple[int, int, int]:
     """Write a volume plane by plane, so that it is never in memory."""
     side = 1024
-    depth = max(8, round(gigabytes * 2**30 / 2 / side**2))
+    depth = max(8, round(gigabytes * 2**30 / np.dtype(kind).itemsize / side**2))
     rng = np.random.default_rng(0)
-    plane = rng.normal(200, 60, (side, side)).clip(0, 4000).astype(np.uint16)
+    plane = rng.normal(200, 60, (side, side)).clip(0, 4000).astype(kind)
     path.parent.mkdir()
     with tifffile.TiffWriter(path, bigtiff=True) as writer:
         writer.write(
             (np.roll(plane, 7 * z, 0) for z in range(depth)),
             shape=(depth, side, side),
-            dtype=np.uint16,
+            dtype=kind,
             metadata={"axes": "ZYX"},
             photometric="minisblack",
         )

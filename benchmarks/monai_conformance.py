@@ -114,14 +114,14 @@ SPACINGS = ([1.2, 1.2, 2.0], [0.7, 0.9, 1.4], None)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path)
+    parser.add_argument("-o", "--out", type=Path)
     rows = list(compared())
     for row in rows:
         print(*row.values(), sep=" | ")
     print(
         f"{sum(row['differing'] for row in rows)} of {sum(r['voxels'] for r in rows)}"
     )
-    if where := parser.parse_args().results:
+    if where := parser.parse_args().out:
         where.write_text(json.dumps(rows, indent=1))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseseg.batch.items import Item
+from sparseseg.batch.items import Item, fingerprint
 from sparseseg.data.files import read_truth
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
@@ -55,9 +55,20 @@ def facts_of(
         "prediction": item.prediction.name,
         "thumbnail": thumbnail(volume, labels, model.table),
     }
-    if item.truth is not None:
-        facts["scores"] = _scores(labels, item.truth, volume)
-    return facts
+    return facts | scores_of(labels, volume, item)
+
+
+def scores_of(labels: NDArray[np.uint8], volume: Volume, item: Item) -> dict[str, Any]:
+    """Return scores against a truth, and of which truth; nothing if there is none."""
+    if item.truth is None:
+        return {}
+    scores = _scores(labels, item.truth, volume)
+    return {"truth": fingerprint_of_truth(item), "scores": scores}
+
+
+def fingerprint_of_truth(item: Item) -> str:
+    """Return the hash of a truth, "" if there is none."""
+    return fingerprint(item.truth) if item.truth else ""
 
 
 def _estimated(known: Likely | None, expected: float | None) -> dict[str, Any]:

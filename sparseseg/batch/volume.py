@@ -10,14 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseseg.batch.course import BatchCourse
-from sparseseg.batch.facts import facts_of
+from sparseseg.batch.facts import facts_of, fingerprint_of_truth, scores_of
 from sparseseg.batch.interrupted import BatchInterruptedError
 from sparseseg.batch.items import Item, fingerprint
 from sparseseg.batch.kept_tiles import KeptTiles
 from sparseseg.batch.scratch import Scratch, ScratchPlace, scratch_for, shares_of
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.data.atomic import is_disk_full
-from sparseseg.data.files import check_output, open_volume, write_image, write_labels
+from sparseseg.data.files import (
+    check_output,
+    open_volume,
+    read_truth,
+    write_image,
+    write_labels,
+)
 from sparseseg.data.on_disk import let_go
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
@@ -75,7 +81,7 @@ def attempted(
         key = _key(item, known[0])
         old = known[1]
         if old and old.state == "done" and old.key == key and item.prediction.exists():
-            return replace(old, state="skipped")
+            return (yield from _scored_anew(old, item, settings, course))
         work = _Work(model, item, settings, key, workers)
         facts = yield from _predicted(work, course)
     except BatchInterruptedError:
@@ -95,6 +101,28 @@ def attempted(
     return VolumeEntry(
         name=item.name, state="done", key=key, seconds=seconds, facts=facts
     )
+
+
+def _scored_anew(
+    old: VolumeEntry, item: Item, settings: BatchSettings, course: BatchCourse
+) -> Generator[Report, None, VolumeEntry]:
+    """Return what is known of a prediction that is there, measured against its truth."""
+    facts = old.facts or {}
+    if facts.get("truth", "") == fingerprint_of_truth(item):
+        return replace(old, state="skipped")
+    note = say("was predicted before: only its scores are new")
+    yield Report(item, "running", 1.0, 0.0, course.left, note=note)
+    volume = _opened(item, settings)
+    labels = read_truth(item.prediction, like=volume)
+    facts = {k: v for k, v in facts.items() if k not in ("scores", "truth")}
+    facts |= scores_of(labels, volume, item)
+    if error := facts.get("scores", {}).get("error"):
+        yield Report(item, "running", 1.0, 0.0, course.left, note=error)
+    return replace(old, facts=facts)
+
+
+def _opened(item: Item, settings: BatchSettings) -> Volume:
+    return open_volume(item.source, at_most=int(settings.bytes * VOLUME_SHARE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +152,7 @@ def _predicted(
 ) -> Generator[Report, None, dict[str, Any]]:
     """Predict and write one volume; return what is known of it."""
     model, item, settings = work.model, work.item, work.settings
-    volume = open_volume(item.source, at_most=int(settings.bytes * VOLUME_SHARE))
+    volume = _opened(item, settings)
     check_output(item.prediction, like=volume)
     note = model.unlike(volume)
     begin = time.perf_counter()
@@ -152,7 +180,7 @@ def _predicted(
         seconds = time.perf_counter() - begin
         after = _joined(found.doubt, facts.get("scores", {}).get("error", ""))
         yield Report(item, "running", 1.0, seconds, course.left, note=after)
-        return facts | {"note": _joined(note, after)}
+        return facts | {"note": _joined(note, found.doubt)}
 
 
 def _write(
@@ -174,8 +202,7 @@ def _joined(*sentences: str) -> str:
 
 
 def _key(item: Item, state: str) -> str:
-    truth = fingerprint(item.truth) if item.truth else ""
-    words = f"{fingerprint(item.image)} {truth} {state} {item.prediction.name}"
+    words = f"{fingerprint(item.image)} {state} {item.prediction.name}"
     return hashlib.sha256(words.encode()).hexdigest()
 
 

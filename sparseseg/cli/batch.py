@@ -158,7 +158,8 @@ def _settings(arguments: Namespace) -> BatchSettings:
 
 def _tell(report: "Report", count: int, *, lines: bool) -> None:
     if report.note and not lines:
-        note(f"{report.item.name}: {report.note}")
+        is_named = report.note.startswith(report.item.name)
+        note(report.note if is_named else f"{report.item.name}: {report.note}")
     if report.state == "failed" and report.entry and not lines:
         note(f"{report.item.name}: {report.entry.error}")
     if not lines:

@@ -108,7 +108,8 @@ class Project:
         """Add a volume by its file, with its annotation if there is one.
 
         The image stays where it is, unless `copy` puts it into the project. `unlabelled`
-        and `background` are the values of the annotation's file.
+        and `background` are the values of the annotation's file. The annotation of an
+        image that is there becomes the one given, in one step that can be undone.
         """
         volume = open_volume(image, at_most=IN_MEMORY)
         labels = None
@@ -119,11 +120,14 @@ class Project:
         source, part = split_part(image)
         known = self._with_content(Content.of(source), part)
         if known is not None:
-            raise UserError(
-                "{image} is in the project already, as {name!r}: add another image",
-                image=image,
-                name=known.name,
-            )
+            if labels is None:
+                raise UserError(
+                    "{image} is in the project already, as {name!r}: add another image, "
+                    "or an annotation for it",
+                    image=image,
+                    name=known.name,
+                )
+            return self._annotated(known, labels)
         name = self._free_name(_name_for(source, part))
         path = images.copied(self.folder, source, name) if copy else source
         return self._added(name, joined(path, part), volume, labels)
@@ -392,6 +396,21 @@ class Project:
             Recorder(self.journal, name, labels.array).record("import", step=START)
         self._keep(replace(self._record.with_volume(added), classes=classes))
         return added
+
+    def _annotated(self, known: VolumeRecord, labels: SparseLabels) -> VolumeRecord:
+        """Take an annotation for a volume that is there; what is locked stays."""
+        classes = _joined(self.classes, labels)
+        found = self.recorder(known.name, labels.array).record("import")
+        if found.refused:
+            words = say(
+                "{count} voxels of {name!r} stay as they were: {reason}",
+                count=found.refused,
+                name=known.name,
+                reason=found.reason,
+            )
+            warnings.warn(words, Note, stacklevel=3)
+        self._keep(replace(self._record, classes=classes))
+        return known
 
     def _with_content(self, content: Content, part: str) -> VolumeRecord | None:
         alike = (v for v in self.volumes if (v.content, v.part) == (content, part))

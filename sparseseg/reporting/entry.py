@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sparseseg.language import say
+
 State = Literal["waiting", "running", "done", "skipped", "failed"]
 
 
@@ -19,6 +21,13 @@ class VolumeEntry:
     error: str = ""
     facts: Mapping[str, Any] | None = None
     """Volumes by class, estimated quality, scores; None if it failed."""
+
+    @property
+    def note(self) -> str:
+        """What a person should know of the prediction, or why it could not be scored."""
+        facts = self.facts or {}
+        error = (facts.get("scores") or {}).get("error", "")
+        return say("; also, ").join(filter(None, (facts.get("note", ""), error)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

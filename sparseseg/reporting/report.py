@@ -146,10 +146,9 @@ def _row(entry: VolumeEntry) -> str:
         )
     facts, scores = entry.facts, scores_of(entry)
     classes = facts["classes"]
-    note = facts.get("note") or scores.get("error", "")
     first = (
         f"<td rowspan={max(1, len(classes))}>{escape(entry.name)}"
-        f"<div class=note>{escape(note)}</div>"
+        f"<div class=note>{escape(entry.note)}</div>"
         f"<td rowspan={max(1, len(classes))}><img alt='' src='{facts['thumbnail']}'>"
     )
     lines = []
@@ -208,7 +207,7 @@ def _rows_of(entry: VolumeEntry) -> Iterator[dict[str, object]]:
             "planes_differ": _cell(entry.facts.get("disagreement")),
             "distance": _cell(entry.facts.get("distance")),
             **{name: (scores.get(name) or {}).get(number, "") for name in _SCORES},
-            "note": _plain(entry.facts.get("note", "")),
+            "note": _plain(entry.note),
         }
 
 

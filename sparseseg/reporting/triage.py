@@ -39,5 +39,5 @@ def _place(entry: VolumeEntry) -> tuple[int, float, str]:
     score = scores_of(entry).get("mean_dice")
     if score is not None:
         return 2, float(score), entry.name
-    group = 1 if entry.facts.get("note") else 2
+    group = 1 if entry.note else 2
     return group, 1 - worry(entry.facts), entry.name

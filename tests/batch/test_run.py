@@ -17,6 +17,8 @@ from sparseseg.batch.items import find_items
 from sparseseg.batch.manifest import Manifest
 from sparseseg.batch.run import run
 from sparseseg.batch.settings import BatchSettings
+from sparseseg.batch.volume import Report
+from sparseseg.cli.batch import _tell
 from sparseseg.data.files import read, write_image, write_labels
 from sparseseg.data.formats import nifti
 from sparseseg.data.volume import Volume
@@ -125,6 +127,28 @@ def test_truths_give_scores(folder):
     assert "scores" not in found["c.nii.gz"].facts
 
 
+def test_a_truth_that_comes_later_only_scores_what_is_predicted(folder):
+    (folder / "b.nii.gz").unlink()
+    like = read(folder / "a.nii.gz")
+    before = went(batch(folder))
+    place = folder.parent / "out" / "a.nii.gz"
+    first = place.stat().st_mtime_ns
+    truth = read(place).array[0].astype(np.uint8)
+    write_labels(folder.parent / "truth" / "a.nii.gz", truth, like=like)
+
+    scored = went(batch(folder, truth=str(folder.parent / "truth")))
+
+    assert place.stat().st_mtime_ns == first
+    assert [entry.state for entry in scored.values()] == ["done", "skipped"]
+    facts = scored["a.nii.gz"].facts
+    assert facts["scores"]["mean_dice"] == 1
+    assert facts["classes"] == before["a.nii.gz"].facts["classes"]
+    again = batch(folder, truth=str(folder.parent / "truth"))
+    assert states(again) == ["skipped", "skipped"]
+    without = went(batch(folder))["a.nii.gz"]
+    assert without.facts.keys() == before["a.nii.gz"].facts.keys()
+
+
 def test_uncertainty_is_written_beside(folder):
     went(batch(folder, uncertainty=True))
     found = read(folder.parent / "out" / "a-uncertainty.nii.gz")
@@ -141,6 +165,16 @@ def test_a_volume_far_from_the_models_voxels_is_noted(tmp_path):
     (note,) = {report.note for report in reports if report.note}
     assert "voxels of 8 x 1 x 1 mm" in note
     assert "trained on voxels of 2 x 1 x 1 mm" in note
+
+
+def test_a_note_of_the_command_names_its_volume_once(folder, capsys):
+    item = find_items(batch(folder))[0]
+    for words in ("a.nii.gz has no voxel size", "it has no class"):
+        _tell(Report(item, "running", 1.0, 0.0, None, note=words), 1, lines=False)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(": a.nii.gz has no voxel size")
+    assert first.count("a.nii.gz") == 1
+    assert second.endswith(": a.nii.gz: it has no class")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -117,6 +117,25 @@ def test_an_image_is_added_once(project, files):
         project.add(files / "cells.tif")
 
 
+def test_an_annotation_of_an_image_that_is_there_is_one_step_of_its_journal(
+    project, files, sample
+):
+    project.lock_slice("cells", (0, 0))
+    before = project.annotation("cells")
+    other = np.full_like(before, 2)
+    write_labels(files / "new.tif", other, like=sample.volume, table=sample.table)
+
+    with pytest.warns(Note, match="voxels of 'cells' stay as they were: .*lock"):
+        project.add(files / "cells.tif", annotation=files / "new.tif")
+
+    assert len(project.volumes) == 1
+    after = project.annotation("cells")
+    assert (after[0] == before[0]).all()
+    assert (after[1:] == 2).all()
+    project.journal.undo()
+    assert (project.annotation("cells") == before).all()
+
+
 def test_a_volume_without_a_file_is_written_into_the_project(project, sample):
     volume = Volume.from_array(
         sample.volume.array[0] + 1, spacing=(2.0, 0.5, 0.5), unit="um", name="cells"
