@@ -144,3 +144,4 @@ class SessionEvents(SignalGroup):
     noted = Signal(str)
     saved = Signal(str)
     copied = Signal(str)
+    loaded = Signal(str)

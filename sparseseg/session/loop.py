@@ -168,9 +168,7 @@ class WorkLoop:
         self._show(self._engine.possible("network"), step=0)
         self._is_unsaved = True
         self._settle()
-        self._send(
-            Told("noted", say("the model {name} is loaded", name=request.path.name))
-        )
+        self._send(Told("loaded", request.path.name))
 
     @_handle.register
     def _(self, request: Restore) -> None:

@@ -143,9 +143,9 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Words for the user: a sentence, or the path of the file that was saved."""
+    """Words for the user: a sentence, or the file that was saved or loaded."""
 
-    signal: Literal["failed", "noted", "saved", "copied"]
+    signal: Literal["failed", "noted", "saved", "copied", "loaded"]
     text: str
 
 

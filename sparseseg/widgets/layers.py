@@ -51,6 +51,8 @@ class LayerLink:
     images_changed = Signal()
     image_changed = Signal(object)
     """The chosen image layer, or None."""
+    whole_shown = Signal()
+    """The canvas was made to show all of the chosen image."""
     image_edited = Signal(str)
     """Which property of the chosen image changed, such as scale or data."""
     opened = Signal(object)
@@ -70,6 +72,8 @@ class LayerLink:
         self._seats: list[Seat] = []
         self.image: Image | None = None
         self.seat: Seat | None = None
+        self._seen: NDArray[np.float64] | None = None
+        """Where the image lies, or lay, that was chosen last."""
         classes.changed.connect(self._recolour)
         for event in self._list_events():
             event.connect(self._on_layers)
@@ -126,16 +130,31 @@ class LayerLink:
         return next((seat for seat in self._seats if seat.arrays is arrays), None)
 
     def choose(self, image: Image | None) -> None:
-        """Take the image to work on; nothing is opened before it is needed."""
+        """Take the image to work on; nothing is opened before it is needed.
+
+        The canvas goes to an image that lies elsewhere than the one before.
+        """
         self._listen_to(image)
+        if self.image is not None:
+            self._seen = self.image.extent.world
         before, self.image, self.seat = self.seat, image, self._seat_of(image)
         self.image_changed.emit(image)
         self._tell_seat(before)
+        if image is not None and self._seen is not None:
+            is_there = np.array_equal(self._seen[:, -3:], image.extent.world[:, -3:])
+            if not is_there:
+                self.show_whole()
 
     def show_whole(self) -> None:
-        """Let the canvas show all of the chosen image."""
-        if self.image is not None:
-            self._viewer.fit_to_view(layers=[self.image])
+        """Let the canvas show all of the chosen image, in a slice that it has."""
+        if self.image is None:
+            return
+        dims, (low, high) = self._viewer.dims, self.image.extent.world
+        for axis, ends in enumerate(zip(low, high, strict=True), -len(low)):
+            if not ends[0] <= dims.point[axis] <= ends[1]:
+                dims.set_point(dims.ndim + axis, sum(ends) / 2)
+        self._viewer.fit_to_view(layers=[self.image])
+        self.whole_shown.emit()
 
     def open(self) -> "SharedArrays":
         """Make the chosen image the one that the session works on; open it if need be.
@@ -243,6 +262,7 @@ class LayerLink:
         for signal in (
             self.images_changed,
             self.image_changed,
+            self.whole_shown,
             self.image_edited,
             self.opened,
             self.annotation_changed,

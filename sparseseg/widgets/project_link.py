@@ -171,7 +171,6 @@ class ProjectLink(QObject):
         else:
             link.bring_back(seat)
         link.annotate().mode = "paint"  # what is hidden cannot be painted on
-        self._desk.viewer.fit_to_view(layers=[seat.image])
         self.refresh()
 
     def _show_alone(self, _image: object = None) -> None:

@@ -55,6 +55,7 @@ class ResultPanel(QWidget):
         self._build()
         desk.relay.progress.connect(self._show_progress)
         desk.relay.saved.connect(self._show_saved)
+        desk.relay.loaded.connect(self._show_loaded)
         desk.state_changed.connect(self._show_state)
         self._show_state(desk.state)
 
@@ -119,6 +120,9 @@ class ResultPanel(QWidget):
 
     def _show_saved(self, path: str) -> None:
         self._messages.confirm(say("The model was saved to {path}.", path=path))
+
+    def _show_loaded(self, name: str) -> None:
+        self._messages.confirm(say("The model {name} is loaded.", name=name))
 
 
 _HINT = say(

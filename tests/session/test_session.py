@@ -247,7 +247,7 @@ def test_a_model_is_saved_and_loaded(
     assert ear.wait("saved") == str(tmp_path / "model.safetensors")
     arrays = session.open(volume)  # starts without a model
     session.load(tmp_path / "model.safetensors")
-    assert ear.wait("noted") == "the model model.safetensors is loaded"
+    assert ear.wait("loaded") == "model.safetensors"
     session.predict()
     ear.wait("phase", lambda phase: phase == Phase.IDLE)
     assert np.all(arrays.prediction == 5)
@@ -558,5 +558,5 @@ def test_a_loaded_model_is_known_and_counts_as_saved(
     session.open(volume)
     for is_saved in (True, False):
         session.load(tmp_path / "m.safetensors", is_saved=is_saved)
-        ear.wait("noted")
+        ear.wait("loaded")
         assert (session.has_model, session.is_saved) == (True, is_saved)

@@ -226,3 +226,40 @@ def test_nothing_is_connected_after_closing(opened, viewer):
     opened.classes.add()
 
     assert opened.link.image is not None  # it heard of nothing
+
+
+def test_the_canvas_goes_to_an_image_that_lies_elsewhere(opened, viewer):
+    viewer.dims.set_point(0, 11.5)
+    camera = viewer.scene.camera
+    before = camera.zoom
+    far = viewer.add_image(np.zeros((4, 40, 60)), name="far", translate=(0, 0, 1000))
+
+    opened.link.choose(far)
+
+    assert camera.center[1:] == (19.5, 1029.5)
+    assert camera.zoom < before  # 60 voxels of 1, not 40 of 0.25
+    assert -0.5 <= viewer.dims.point[0] <= 3.5
+
+
+def test_the_canvas_stays_where_another_image_lies_in_the_same_place(
+    opened, image, viewer
+):
+    camera = viewer.scene.camera
+    camera.zoom, camera.center = 11.0, (0, 2.0, 3.0)
+    same = viewer.add_image(
+        np.zeros(SHAPE), scale=image.scale, translate=image.translate, units="um"
+    )
+
+    opened.link.choose(same)
+    opened.link.choose(None)
+    opened.link.choose(image)
+
+    assert (camera.zoom, camera.center) == (11.0, (0, 2.0, 3.0))
+
+
+def test_the_canvas_stays_for_the_first_image(desk, image, viewer):
+    viewer.scene.camera.zoom = 11.0
+
+    desk.link.choose(image)
+
+    assert viewer.scene.camera.zoom == 11.0

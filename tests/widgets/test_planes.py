@@ -181,6 +181,17 @@ def test_zooming_one_plane_zooms_all_round_the_point_that_they_share(planes, ope
     assert second.scene.camera.zoom == pytest.approx(3 * before[1] / 2)
 
 
+def test_all_planes_go_to_an_image_that_lies_elsewhere(planes, opened):
+    far = opened.viewer.add_image(np.zeros((4, 40, 60)), translate=(0, 0, 1000))
+
+    opened.link.choose(far)
+
+    for mirror in planes.mirrors:
+        middle = {0: 1.5, 1: 19.5, 2: 1029.5}
+        rows = [middle[axis] for axis in mirror.model.dims.displayed]
+        assert mirror.model.scene.camera.center[1:] == pytest.approx(rows)
+
+
 def test_without_a_volume_there_are_no_planes(desk, qtbot):
     planes = ThreePlanes(desk)
     with pytest.raises(UserError, match="Open a 3-D image"):

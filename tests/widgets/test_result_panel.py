@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from sparseseg.data.files import read_dense
@@ -72,6 +73,14 @@ def test_a_model_is_saved_with_its_ending(panel, session, monkeypatch, messages)
     path = Path("/models/cells.v2.safetensors")
     assert session.calls == [("save", path)]
     assert messages.texts == (f"The model was saved to {path}.",)
+
+
+def test_that_a_model_is_loaded_is_said_for_a_while(panel, session, messages):
+    session.events.loaded("cells.safetensors")
+
+    assert messages.texts == ("The model cells.safetensors is loaded.",)
+    messages.cards[0].findChild(QTimer).timeout.emit()
+    assert messages.texts == ()
 
 
 def test_a_cancelled_dialog_does_nothing(panel, session, monkeypatch):

@@ -104,6 +104,7 @@ class ThreePlanes(QObject):
         self._zoom = LinkedZoom([viewer, *(mirror.model for mirror in self.mirrors)])
         self._desk.ledger.counted.connect(self._plan)
         self._desk.link.annotation_changed.connect(self._on_annotation)
+        self._desk.link.whole_shown.connect(self._show_whole)
         for event in self._main_events():
             event.connect(self._plan)
         self._on_annotation()
@@ -118,6 +119,7 @@ class ThreePlanes(QObject):
         self._renewing.stop()
         self._desk.ledger.counted.disconnect(self._plan)
         self._desk.link.annotation_changed.disconnect(self._on_annotation)
+        self._desk.link.whole_shown.disconnect(self._show_whole)
         for event in self._main_events():
             event.disconnect(self._plan)
         self._desk.history.strokes.leave_twins()
@@ -271,7 +273,15 @@ class ThreePlanes(QObject):
         if self._zoom is not None:
             if self._same is not None:
                 self._same.keep()
-            self._zoom.fit([mirror.model for mirror in self.mirrors])
+            self._show_whole()
+
+    def _show_whole(self) -> None:
+        """Show all of the chosen image in each plane."""
+        assert self._zoom is not None, "planes that are shown are linked"
+        with self._zoom.apart():
+            for mirror in self.mirrors:
+                twin = mirror.twin_of(self._desk.link.image)
+                mirror.model.fit_to_view(layers=None if twin is None else [twin.layer])
 
     def _on_visible(self, _is_visible: bool) -> None:
         if self._dock is not None and self._dock.isHidden():

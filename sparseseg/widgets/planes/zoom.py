@@ -1,6 +1,7 @@
 """One zoom for several planes: where one is zoomed, the others show the same place as near."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari.components import ViewerModel
@@ -32,13 +33,15 @@ class LinkedZoom:
         for model in self._models:
             model.scene.camera.events.zoom.disconnect(self._on_zoom)
 
-    def fit(self, models: Sequence[ViewerModel]) -> None:
-        """Show all of some planes, and leave the others as they are."""
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Let each plane be zoomed by itself inside the block."""
         self._is_changing = True
-        for model in models:
-            model.reset_view()
-        self._is_changing = False
-        self.begin()
+        try:
+            yield
+        finally:
+            self._is_changing = False
+            self.begin()
 
     def _on_zoom(self, event: "Event") -> None:
         if self._is_changing:
