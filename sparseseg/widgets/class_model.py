@@ -1,12 +1,13 @@
 """The class table of the open annotation, and what a user may do to it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
 from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
-from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable
+from sparseseg.classes import BACKGROUND, UNLABELLED, ClassTable, LabelClass
 from sparseseg.errors import UserError
 
 _LARGEST = BACKGROUND - 1
@@ -70,6 +71,31 @@ class ClassModel:
         """Give a class another name."""
         self.replace(self._table.renamed(number, name.strip()))
 
+    def name_all(self, names: Iterable[str]) -> int:
+        """Give names to classes: to those with plain ones first, then to new ones.
+
+        Names that are there already are left out. Returns how many were given; nothing
+        is changed where one of them is refused by `UserError`.
+        """
+        known = set(self._table.names)
+        wanted = [name for name in dict.fromkeys(names) if name not in known]
+        plain = [c.number for c in self._table.classes if c.name == _plain_name(c)]
+        free = sorted(set(range(1, _LARGEST + 1)) - set(self._table.numbers))
+        if len(wanted) > len(plain) + len(free):
+            raise UserError(
+                "{count} names are too many: there can be {largest} classes.",
+                count=len(wanted),
+                largest=_LARGEST,
+            )
+        chosen = dict(zip((*plain, *free), wanted, strict=False))
+        fresh = ClassTable.numbered(set(chosen) & set(free)).classes
+        named = [
+            replace(c, name=chosen.get(c.number, c.name))
+            for c in (*self._table.classes, *fresh)
+        ]
+        self.replace(ClassTable(tuple(sorted(named, key=lambda c: c.number))))
+        return len(wanted)
+
     def recolour(self, number: int, colour: str) -> None:
         """Give a class another colour, "#rrggbb"."""
         self.replace(
@@ -80,6 +106,24 @@ class ClassModel:
                 )
             )
         )
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names in a text: one a line or cell, or else between commas.
+
+    Raises `UserError` where there is none.
+    """
+    parts = re.split(r"[\t\n\r]+", text.strip())
+    if len(parts) == 1:
+        parts = re.split("[,;]", parts[0])
+    names = [part.strip() for part in parts if part.strip()]
+    if not names:
+        raise UserError("There are no names to paste: copy a list, one name a line.")
+    return names
+
+
+def _plain_name(named: LabelClass) -> str:
+    return ClassTable.numbered([named.number]).names[0]
 
 
 def colormap_of(table: ClassTable) -> DirectLabelColormap:

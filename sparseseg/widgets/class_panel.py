@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from sparseseg.classes import BACKGROUND, UNLABELLED
-from sparseseg.language import say
+from sparseseg.language import say, say_count
 from sparseseg.widgets.background import Background
 from sparseseg.widgets.buttons import action_button, show_reason
+from sparseseg.widgets.class_model import names_in
 from sparseseg.widgets.class_table import ClassTableView
 from sparseseg.widgets.rows import row_of
 from sparseseg.widgets.text import text_label
@@ -48,7 +49,7 @@ class ClassPanel(QWidget):
         self._messages = messages
         self._counting = Background("class")
         self.table = ClassTableView()
-        self.add = self._button(say("Add class"), say("Add one more class"), self._add)
+        self.add = self._button(say("Add class"), _ADD, self._add)
         self.remove = self._button(say("Remove class"), _REMOVE, self._remove)
         self.new = self._button(_NEW, _NEW_TIP, link.annotate, role="primary")
         self.use = self._button(say("Use selected layer"), _USE_TIP, self._adopt)
@@ -84,6 +85,7 @@ class ClassPanel(QWidget):
     def _connect(self) -> None:
         self.table.picked.connect(self._on_picked)
         self.table.renamed.connect(self._on_renamed)
+        self.table.pasted.connect(self._paste)
         self.table.recoloured.connect(self._classes.recolour)
         self._classes.changed.connect(self.table.show_table)
         self._painter.label_changed.connect(self.table.show_picked)
@@ -99,6 +101,17 @@ class ClassPanel(QWidget):
         number = self._classes.add()
         self.table.show_picked(number)
         self._on_picked(number)
+
+    def _paste(self, text: str) -> None:
+        with self._messages.catching():
+            count = self._classes.name_all(names_in(text))
+            self._messages.confirm(
+                say_count(
+                    "{count} class got its name from the list.",
+                    "{count} classes got their names from the list.",
+                    count,
+                )
+            )
 
     def _remove(self) -> None:
         number = self.table.number
@@ -145,6 +158,9 @@ class ClassPanel(QWidget):
 _HINT = say(
     "Unlabelled is what you have not painted: it never counts as background. "
     "Paint background too, at least a little."
+)
+_ADD = say(
+    "Add one more class. Or click the table and paste a list of names, one a line (Ctrl+V)."
 )
 _REMOVE = say("Remove the selected class; only one that is not painted anywhere")
 _NEW_TIP = say("Add an empty annotation on the chosen image and pick up the brush")

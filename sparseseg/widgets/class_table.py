@@ -3,9 +3,18 @@
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
+from qtpy.QtGui import (
+    QColor,
+    QIcon,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPen,
+    QPixmap,
+)
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QColorDialog,
     QHeaderView,
     QTableWidget,
@@ -34,6 +43,7 @@ class ClassTableView(QTableWidget):
     picked = Signal(int)
     renamed = Signal(int, str)
     recoloured = Signal(int, str)
+    pasted = Signal(str)
 
     def __init__(self, parent: "QWidget | None" = None) -> None:
         super().__init__(0, 3, parent)
@@ -58,6 +68,13 @@ class ClassTableView(QTableWidget):
         """The number of the selected row."""
         row = self.currentRow()
         return self._number(row) if row >= 0 else None
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Tell of a text that is pasted."""
+        if event.matches(QKeySequence.StandardKey.Paste):
+            self.pasted.emit(QApplication.clipboard().text())
+        else:
+            super().keyPressEvent(event)
 
     def show_table(self, table: ClassTable) -> None:
         """Show these classes and, last, the background and the eraser."""

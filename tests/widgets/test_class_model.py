@@ -3,7 +3,7 @@ import pytest
 
 from sparseseg.classes import ClassTable, LabelClass
 from sparseseg.errors import UserError
-from sparseseg.widgets.class_model import ClassModel, colormap_of, keys_of
+from sparseseg.widgets.class_model import ClassModel, colormap_of, keys_of, names_in
 
 
 @pytest.fixture
@@ -92,3 +92,35 @@ def test_a_key_of_its_own_comes_first_and_no_key_is_given_twice():
 
 def test_the_tenth_class_has_no_key():
     assert 10 not in keys_of(ClassTable.numbered(range(1, 11)))
+
+
+def test_names_go_to_plain_classes_and_then_to_new_ones(model):
+    model.replace(ClassTable.numbered([1, 2, 5]))
+    model.rename(2, "liver")
+
+    assert model.name_all(["spine", "liver", "lung", "heart", "lung"]) == 3
+
+    assert [(c.number, c.name) for c in model.table.classes] == [
+        (1, "spine"),
+        (2, "liver"),
+        (3, "heart"),
+        (5, "lung"),
+    ]
+    assert model.table[3].colour == ClassTable.numbered([3])[3].colour
+
+
+def test_names_that_are_refused_change_nothing(model):
+    before = model.table
+    with pytest.raises(UserError, match="1 to 80 printable"):
+        model.name_all(["liver", "n" * 81])
+    with pytest.raises(UserError, match="255 names are too many"):
+        model.name_all(f"organ {number}" for number in range(255))
+    assert model.table is before
+
+
+def test_names_are_lines_cells_or_between_commas():
+    assert names_in(" liver \r\n\r\nlobe, left\n") == ["liver", "lobe, left"]
+    assert names_in("liver\tspine") == ["liver", "spine"]
+    assert names_in("liver, spine;lung,") == ["liver", "spine", "lung"]
+    with pytest.raises(UserError, match="no names to paste"):
+        names_in(" \n")

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QColorDialog
+from qtpy.QtWidgets import QApplication, QColorDialog
 
 from sparseseg.widgets.class_panel import ClassPanel
 
@@ -46,6 +47,19 @@ def test_a_class_is_added_and_picked(panel, opened):
     assert rows(panel)[1] == ("class 2", "⇧2")
     assert panel.table.number == 2
     assert opened.link.annotation.selected_label == 2
+
+
+def test_a_list_of_names_is_pasted_into_the_table(panel, desk, messages, qtbot):
+    QApplication.clipboard().setText("liver\nspine\n")
+
+    qtbot.keyClick(panel.table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+
+    assert rows(panel) == [("liver", "⇧1"), ("spine", "⇧2"), *FIXED]
+    assert messages.texts == ("2 classes got their names from the list.",)
+    QApplication.clipboard().setText("lung\nliver\x07")
+    qtbot.keyClick(panel.table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert desk.classes.table.names == ("liver", "spine")
+    assert "printable characters" in messages.texts[0]
 
 
 def test_a_name_is_edited_in_its_row(panel, desk):
