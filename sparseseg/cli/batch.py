@@ -4,6 +4,7 @@ import dataclasses
 import json
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,16 +70,22 @@ def _run(arguments: Namespace) -> Answer:
     entries: dict[str, VolumeEntry] = {}
     try:
         _go_through(model, items, settings, entries, lines=arguments.lines)
-    except KeyboardInterrupt:
-        words = say(
-            "{count} of {count_items} volumes are done; run it again to continue",
-            count=len(entries),
-            count_items=len(items),
-        )
-        raise KeyboardInterrupt(words) from None
-    finally:
-        page = _reported(settings, entries)
+    except BaseException as error:
+        with suppress(UserError):  # what ended the batch matters more
+            _reported(settings, entries)
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(_stopped(len(entries), len(items))) from None
+        raise
+    page = _reported(settings, entries)
     return _answer(entries, page)
+
+
+def _stopped(count: int, count_items: int) -> str:
+    return say(
+        "{count} of {count_items} volumes are done; run it again to continue",
+        count=count,
+        count_items=count_items,
+    )
 
 
 def _keep(settings: BatchSettings) -> None:

@@ -19,6 +19,7 @@ from sparseseg.batch.run import run
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.batch.volume import Report
 from sparseseg.cli.batch import _tell
+from sparseseg.cli.main import main
 from sparseseg.data.files import read, write_image, write_labels
 from sparseseg.data.formats import nifti
 from sparseseg.data.volume import Volume
@@ -331,6 +332,31 @@ def test_a_truth_that_cannot_be_compared_is_told(folder):
     reports = list(run(read_model(V2), find_items(settings), settings))
     notes = [report.note for report in reports if report.item.name == "a.nii.gz"]
     assert any("lies elsewhere in space" in note for note in notes)
+
+
+@pytest.mark.slow
+def test_what_ended_a_batch_is_told_although_its_report_cannot_be_written(
+    folder, monkeypatch, capsys
+):
+    (folder / "b.nii.gz").unlink()
+
+    def full(self, entry):
+        if len(self.entries):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        keep(self, entry)
+
+    def no_room(*_arguments, **_named):
+        raise UserError("cannot write report.html")
+
+    keep = Manifest.add
+    monkeypatch.setattr(Manifest, "add", full)
+    monkeypatch.setattr("sparseseg.reporting.report.write_report", no_room)
+    out = str(folder.parent / "out")
+    code = main(["batch", str(V2), str(folder), "-o", out, "--option", "mirror=false"])
+    assert code == 2
+    told = capsys.readouterr().err
+    assert "run the same batch again, it continues from there" in told
+    assert "report.html" not in told
 
 
 def test_a_disk_that_is_full_after_the_prediction_ends_the_batch(folder, monkeypatch):
