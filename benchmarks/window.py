@@ -2,7 +2,9 @@
 
 The dock is opened on the shipped sample and used as a person would: Train is pressed,
 and every 20 ms Qt is asked to answer. An answer that comes late is what a click would
-have waited. Without a screen: `xvfb-run -a python benchmarks/window.py`.
+have waited. `busy` is how long Qt's thread worked between two answers: on a machine that
+other programs use, the rest of the wait is theirs. Without a screen:
+`xvfb-run -a -s "-screen 0 1500x1000x24" python benchmarks/window.py`.
 """
 
 import argparse
@@ -27,7 +29,7 @@ from sparseseg.widgets.slices import SliceView
 
 _EVERY_MS = 20
 _BRUSH_EVERY_MS = 500
-_PATIENCE = 300.0
+_PATIENCE = 900.0
 
 
 class Watch:
@@ -35,8 +37,10 @@ class Watch:
 
     def __init__(self, dock: SegmentationDock) -> None:
         self.late: list[float] = []
+        self.busy: list[float] = []
         self.first: dict[str, float] = {}
         self._begin = self._due = time.perf_counter()
+        self._worked = time.thread_time()
         self._timer = QTimer(interval=_EVERY_MS)
         self._timer.timeout.connect(self._tick)
         dock.desk.relay.painted.connect(self._painted)
@@ -44,7 +48,9 @@ class Watch:
     def start(self) -> None:
         """Begin to count."""
         self.late.clear()
+        self.busy.clear()
         self._begin = time.perf_counter()
+        self._worked = time.thread_time()
         self._due = self._begin + _EVERY_MS / 1000
         self._timer.start()
 
@@ -56,6 +62,8 @@ class Watch:
         now = time.perf_counter()
         self.late.append(max(0.0, now - self._due))
         self._due = now + _EVERY_MS / 1000
+        worked, self._worked = self._worked, time.thread_time()
+        self.busy.append(self._worked - worked)
 
     def _painted(self, painted: Painted) -> None:
         self.first.setdefault(painted.method, time.perf_counter() - self._begin)
@@ -92,21 +100,24 @@ def measure(minutes: int) -> dict[str, Any]:
     watch.start()
     _paint_until_trained(dock)
     watch.stop()
-    late = sorted(watch.late)
     row = {
         "volume": "sample",
         "minutes": minutes,
         "first_preview_seconds": watch.first,
-        "answers": len(late),
-        "late_ms": {
-            "median": 1000 * median(late),
-            "p99": 1000 * late[int(0.99 * len(late))],
-            "longest": 1000 * late[-1],
-        },
+        "answers": len(watch.late),
+        "late_ms": _spread(watch.late),
+        "busy_ms": _spread(watch.busy),
     }
     dock.desk.session.forget_model()  # else a question about it waits for an answer
     viewer.close()
     return row
+
+
+def _spread(seconds: list[float]) -> dict[str, float]:
+    """Return the middle and the end of what was measured, in milliseconds."""
+    times = [round(1000 * second, 2) for second in sorted(seconds)]
+    place = int(0.99 * len(times))
+    return {"median": median(times), "p99": times[place], "longest": times[-1]}
 
 
 def _paint_until_trained(dock: SegmentationDock) -> None:

@@ -1,5 +1,6 @@
 """The dock: one column from the image to the prediction."""
 
+import gc
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -84,6 +85,7 @@ class SegmentationDock(QWidget):
         # Of an empty canvas nothing is to be seen again: what a project shows stays so.
         self._same: SameView | None = SameView(viewer) if viewer.layers else None
         self._timers: list[QTimer] = []
+        self._was_shown = False
         self._endings = Endings(self.desk, self.messages)
         self._searching = Background("recovery")
         self._searching.done.connect(self._offer_kept)
@@ -143,6 +145,11 @@ class SegmentationDock(QWidget):
         self._keep_view()
         self.guard.follow()
         join_tabs(self)
+        if not self._was_shown:
+            self._was_shown = True
+            # Python looks through all that has come since the last time, which takes a
+            # fifth of a second here: now, where it is expected, and not in a stroke.
+            gc.collect()
 
     def _keep_view(self) -> None:
         """Let the canvas show as much as before the column took room from it."""
