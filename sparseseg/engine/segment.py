@@ -20,6 +20,7 @@ from sparseseg.engine.score.evidence import (
     evidence_of,
     in_another_volume,
 )
+from sparseseg.engine.signs import distances
 from sparseseg.engine.unlike import unknown_classes, unlike, unlike_result
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
@@ -86,7 +87,7 @@ class Segmentation:
     """The Dice that the probabilities alone make expect of each class.
 
     It is before the rules where no slice is annotated. None stands for a class that was not
-    predicted.
+    predicted. Empty for a volume that is unlike those of the training.
     """
     estimate: DiceEstimate
     """How good the labels are between the annotated slices."""
@@ -152,16 +153,26 @@ def segment(
 def _doubted(model: Segmenter, volume: Volume, made: Segmentation) -> Segmentation:
     """Say where a volume without slices is unlike what was learned from.
 
-    There, nothing that was measured before says how good the labels are.
+    There, nothing that was measured before says how good the labels are, and neither do
+    the probabilities.
     """
     looks = looks_of(model.history)
     doubt = unlike_result(model.plan, looks, volume, made.labels, model.table)
-    if not doubt and not unlike(model.plan, looks, volume):
+    far = distances(model.plan, looks, volume, made.labels)
+    if doubt or unlike(model.plan, looks, volume):
+        why = say("the volume is unlike those that the model learned from")
+    elif max(far.values(), default=0.0) > 1:
+        why = say(
+            "the {look} of the volume is unlike that of all volumes that the model "
+            "learned from",
+            look=max(far, key=lambda name: far[name]),
+        )
+    else:
         return made
-    why = say("the volume is unlike those that the model learned from")
     nothing = DiceEstimate(None, {}, say("no estimate: {why}", why=why))
     is_known = made.estimate.mean is not None
-    return replace(made, doubt=doubt, estimate=nothing if is_known else made.estimate)
+    estimate = nothing if is_known else made.estimate
+    return replace(made, doubt=doubt, estimate=estimate, expected={})
 
 
 def finished(

@@ -1,10 +1,13 @@
 """Both uses are scored: a volume with its slices, and one that nobody annotated."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sparseseg.batch.facts import facts_of
+from sparseseg.batch.items import Item
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
@@ -106,12 +109,55 @@ def test_a_volume_without_slices_has_an_estimate_of_its_own():
     assert elsewhere_of(model.history).left_out == "volume"
 
 
-def test_nothing_is_said_of_a_volume_that_is_unlike():
-    case = sliced(0)
-    model = create([case], settings(steps=3))
-    for _ in train(model, [case], settings(steps=3)):
-        pass
-    volume = replace(sliced(2)[0], spacing=(50.0, 1.0, 1.0))
-    found = finished(segment(model, volume)).estimate
-    assert found.to_json() is None
-    assert "unlike" in found.reason
+@pytest.fixture(scope="module")
+def model_of_one():
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        patch.setattr(held_out, "_FIRST_SECONDS", 0.0)
+        case = sliced(0)
+        model = create([case], settings(steps=3))
+        for _ in train(model, [case], settings(steps=3)):
+            pass
+    return model
+
+
+def far_voxels(volume):
+    return replace(volume, spacing=(50.0, 1.0, 1.0))
+
+
+def inverted(volume):
+    grey = np.asarray(volume.array, np.float32)
+    return replace(volume, array=grey.max() - grey)
+
+
+def noisy(volume):
+    grey = np.asarray(volume.array, np.float32)
+    noise = np.random.default_rng(0).normal(0, grey.std(), grey.shape)
+    return replace(volume, array=(grey + noise).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (far_voxels, "the volume is unlike those"),
+        (inverted, "the volume is unlike those"),
+        (noisy, "the fine detail of the volume is unlike that"),
+    ],
+)
+def test_nothing_is_said_of_a_volume_that_is_unlike(model_of_one, changed, why):
+    volume = changed(sliced(2)[0])
+    found = finished(segment(model_of_one, volume))
+    assert found.estimate.to_json() is None
+    assert why in found.estimate.reason
+    assert found.expected == {}
+
+
+def test_a_batch_has_no_number_for_a_volume_that_is_unlike(model_of_one):
+    volume = inverted(sliced(2)[0])
+    found = finished(segment(model_of_one, volume))
+    facts = facts_of(
+        model_of_one, volume, found, Item("a", Path("a.tif"), Path("b.tif"))
+    )
+    assert facts["estimated_dice"] is facts["estimate"] is None
+    assert "unlike" in facts["reason"]
+    assert all(one["estimated_dice"] is None for one in facts["classes"].values())
