@@ -1,8 +1,11 @@
 """How much memory this process may take: the job's, where it has less than the computer."""
 
+import ctypes
 import os
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,3 +149,14 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="ascii", errors="replace")
     except OSError:
         return ""
+
+
+def give_back() -> None:
+    """Give the system what is free, but kept by the C library for later.
+
+    After thousands of arrays of all sizes that is more than what is in use. Only the C
+    library of Linux can be asked.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # musl has none
+            ctypes.CDLL(None).malloc_trim(0)

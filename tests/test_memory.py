@@ -1,8 +1,10 @@
 """The limit of a container or of a cluster job counts, not the memory of the computer."""
 
+import sys
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -124,3 +126,15 @@ def test_more_than_the_limit_is_refused_with_both_numbers(groups, monkeypatch):
 
     with pytest.raises(UserError, match=r"4\.0 GB .* Slurm job is 2\.0 GB: .* 2048MB"):
         memory.check_memory(4096 * MB)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux")
+def test_what_is_free_between_what_is_in_use_goes_back_to_the_system():
+    # Each is small enough for the heap, and the last one keeps the heap from shrinking.
+    arrays = [np.ones(2**16, np.uint8) for _ in range(1600)]
+    last = arrays[-1]
+    before = psutil.Process().memory_info().rss
+    del arrays
+    memory.give_back()
+    assert before - psutil.Process().memory_info().rss > 60 * MB
+    assert last.all()

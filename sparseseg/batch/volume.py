@@ -38,6 +38,7 @@ from sparseseg.engine.segment import (
 )
 from sparseseg.errors import UserError
 from sparseseg.language import say
+from sparseseg.memory import give_back
 from sparseseg.postprocessing import needs_probabilities
 from sparseseg.reporting.entry import State, VolumeEntry
 
@@ -173,7 +174,7 @@ def _predicted(
                 break
             done = tile.done / tile.total
             seconds = time.perf_counter() - begin
-            let_go(out.labels, out.uncertainty)
+            _free(out)
             yield Report(item, "running", done, seconds, course.at(done, seconds))
         _write(work, volume, found.labels, out, place)
         facts = facts_of(model, volume, found, item)
@@ -181,6 +182,12 @@ def _predicted(
         after = _joined(found.doubt, facts.get("scores", {}).get("error", ""))
         yield Report(item, "running", 1.0, seconds, course.left, note=after)
         return facts | {"note": _joined(note, found.doubt)}
+
+
+def _free(out: Output) -> None:
+    """Keep no memory for what is on the disk, nor for what a tile took."""
+    let_go(out.labels, out.uncertainty)
+    give_back()
 
 
 def _write(

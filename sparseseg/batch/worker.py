@@ -25,6 +25,7 @@ from sparseseg.engine.prediction import answer, tune
 from sparseseg.engine.segment import VOLUME_SHARE
 from sparseseg.errors import UserError
 from sparseseg.language import say
+from sparseseg.memory import give_back
 from sparseseg.models.opening import open_model
 from sparseseg.nn.device import Precision, choose_device
 from sparseseg.recipes import Scene
@@ -96,7 +97,9 @@ def predicted_tile(task: TileTask) -> Output:
     with _AT_WORK:
         model, scene = _opened(task.order, task.image)
         model.precision = task.precision
-        return answer(model, scene, task.tile, task.wanted)
+        found = answer(model, scene, task.tile, task.wanted)
+        give_back()
+        return found
 
 
 def _is_too_large(image: Path, settings: BatchSettings) -> bool:
