@@ -55,11 +55,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--only", choices=list(_LONGEST), help="all kills of one kind")
     out = Path(__file__).with_name("results") / "kills.json"
     parser.add_argument("-o", "--out", type=Path, default=out)
     args = parser.parse_args()
     tenth = args.kills // 10
     counts = {"training": tenth, "trainer": tenth, "window": args.kills - 2 * tenth}
+    if args.only:
+        counts = {args.only: args.kills}
     with tempfile.TemporaryDirectory() as home:
         os.environ["SPARSESEG_HOME"] = home
         folder = made(Path(home) / "project")

@@ -6,7 +6,11 @@ from functools import partial
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
+from sparseseg.widgets.fold import FoldButton
 from sparseseg.widgets.section import Section
+
+_MARGIN = 6
+"""Pixels round what is scrolled to, and between the steps."""
 
 
 class Column(QScrollArea):
@@ -22,18 +26,31 @@ class Column(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         body = QWidget()
         steps = QVBoxLayout(body)
-        steps.setContentsMargins(6, 6, 6, 6)
-        steps.setSpacing(6)
+        steps.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
+        steps.setSpacing(_MARGIN)
         for section in self._sections:
             steps.addWidget(section)
             section.opened.connect(partial(self.make_room, section))
         steps.addStretch()
         self.setWidget(body)
+        for fold in body.findChildren(FoldButton):
+            fold.toggled.connect(partial(self._on_fold, fold))
 
     def make_room(self, opened: Section) -> None:
         """Fold the steps farthest from one until it fits, and show that one."""
         self._opened = opened
         self._soon.start()  # what changes in the steps meanwhile counts as well
+
+    def _on_fold(self, fold: FoldButton, wanted: bool) -> None:
+        """Scroll to what is unfolded, once it has its place."""
+        if wanted:
+            QTimer.singleShot(0, partial(self._reveal, fold))
+
+    def _reveal(self, fold: FoldButton) -> None:
+        self._height()  # puts the steps where they are now
+        if fold.last is not None:
+            self.ensureWidgetVisible(fold.last, 0, _MARGIN)
+        self.ensureWidgetVisible(fold, 0, _MARGIN)  # where both do not fit
 
     def _fit(self) -> None:
         opened = self._opened

@@ -127,8 +127,8 @@ class ExportPanel(QWidget):
     def _build(self) -> None:
         rows = QVBoxLayout(self.running)
         rows.setContentsMargins(0, 0, 0, 0)
-        rows.addWidget(text_label(_LONG, "hint"))
         rows.addWidget(beside(self.bar, self.cancel))
+        rows.addWidget(text_label(_LONG, "hint"))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.fold, self.form, self.export, self.running):
@@ -193,6 +193,7 @@ class ExportPanel(QWidget):
             self.export, _EXPORT, _UNDER_WAY if is_busy else state.reason("save")
         )
         self.running.setVisible(is_busy)
+        self.export.setVisible(self.fold.isChecked() and not is_busy)
         self.cancel.setEnabled(self.command.is_running)
         if is_busy:
             self.bar.show_unknown()

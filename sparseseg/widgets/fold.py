@@ -17,6 +17,11 @@ class FoldButton(QToolButton):
         self.toggled.connect(self._show)
         self._show(wanted=False)
 
+    @property
+    def last(self) -> QWidget | None:
+        """The lowest of what it shows."""
+        return self._folded[-1] if self._folded else None
+
     def fold(self, *widgets: QWidget) -> None:
         """Show and hide these from now on."""
         self._folded = list(widgets)

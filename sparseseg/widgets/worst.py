@@ -60,8 +60,10 @@ class Worst(QObject):
 
     def _tell(self, found: Taken) -> None:
         text = say_count(
-            "{count} volume was added to the project {folder}: open it in step 1.",
-            "{count} volumes were added to the project {folder}: open it in step 1.",
+            "{count} volume was added to the project {folder}: press Open project to "
+            "annotate it.",
+            "{count} volumes were added to the project {folder}: press Open project to "
+            "annotate them.",
             len(found.names),
             folder=found.folder,
         )

@@ -1,9 +1,11 @@
 """In a short window the steps that do not fit are folded, the farthest first."""
 
 import pytest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QPoint
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from sparseseg.widgets.column import Column
+from sparseseg.widgets.fold import FoldButton
 from sparseseg.widgets.section import Section
 
 BODY = 100
@@ -57,3 +59,24 @@ def test_the_step_that_is_opened_stays_open_however_low_the_window(qtbot, column
     show(qtbot, column, 0.5)
     reopen(qtbot, column, 2)
     assert folded(column) == [True, True, False, True]
+
+
+def test_what_is_unfolded_below_the_edge_is_scrolled_to(qtbot):
+    body, fold, hidden = QWidget(), FoldButton("more", ""), QWidget()
+    hidden.setFixedHeight(BODY)
+    layout = QVBoxLayout(body)
+    layout.addWidget(fold)
+    layout.addWidget(hidden)
+    fold.fold(hidden)
+    column = Column([Section(1, "step", body)])
+    qtbot.addWidget(column)
+    column.resize(300, 150)
+    column.show()
+    qtbot.waitExposed(column)
+
+    fold.click()
+
+    def lowest() -> int:
+        return hidden.mapTo(column.viewport(), QPoint(0, BODY)).y()
+
+    qtbot.waitUntil(lambda: 0 < lowest() <= column.viewport().height())

@@ -33,6 +33,7 @@ def panel(qtbot, opened, messages, session):
     session.learns(is_saved=False)
     session.becomes(Phase.IDLE)
     panel.command = Command()
+    panel.fold.setChecked(True)
     return panel
 
 
@@ -67,6 +68,7 @@ def test_the_command_gets_a_copy_of_the_model_and_what_the_form_says(
     assert (said.format, said.authors) == ("bioimageio", ["A. Maker", "B. Maker"])
     assert (said.patch, said.licence) == ("32x64x64", "CC-BY-4.0")
     assert not panel.export.isEnabled()
+    assert panel.export.isHidden()  # what it does is shown in its place
     assert not panel.running.isHidden()
 
     (tmp_path / "cells.zip").write_bytes(b"x")
@@ -74,6 +76,7 @@ def test_the_command_gets_a_copy_of_the_model_and_what_the_form_says(
     ended(panel)
     assert not copied.exists()
     assert panel.running.isHidden()
+    assert not panel.export.isHidden()
     assert "8 voxels of an example, 1 get another label" in messages.texts[0]
     messages.cards[0].button.click()
     assert not (tmp_path / "cells.zip").exists()
