@@ -66,6 +66,8 @@ class ProjectLink(QObject):
         self._keeper: Keeper[Project] | None = None
         self._unnamed: set[Seat] = set()
         """What is being added to the project."""
+        self._leaving: list[Seat] = []
+        """The volumes of a project that is closed for another one."""
         self._view: dict[str, Any] = {}
         self._is_restoring = False
         self.rows: list[Row] = []
@@ -140,10 +142,34 @@ class ProjectLink(QObject):
         )
 
     def open(self, folder: Path) -> None:
-        """Open a project with its volume, annotation, classes, model, rules and view."""
+        """Open a project with its volume, annotation, classes, model, rules and view.
+
+        The volumes of a project that is open go, because all of them is in its journal.
+        """
         self._desk.link.check_free()
+        if self._keeper is not None:
+            self._leaving = list(self._desk.history.seats)
+            self._let_paint(may=False)
         self.close_project()
         self.errands.start(partial(opened, folder), self._take_opened)
+
+    def _let_paint(self, *, may: bool) -> None:
+        """Keep strokes from volumes that are about to go, or allow them again."""
+        for seat in self._leaving:
+            if seat.annotation is not None:
+                seat.annotation.editable = may
+
+    def _stay(self, _words: str) -> None:
+        """Go on with the volumes that are there, because no other project was opened."""
+        self._let_paint(may=True)
+        self._leaving = []
+
+    def _leave_volumes(self) -> None:
+        """Take the layers of the project before away."""
+        leaving, self._leaving = self._leaving, []
+        for seat in leaving:
+            if seat in self._desk.link.seats:  # the user may have removed it
+                self._desk.link.release(seat)
 
     def show(self, name: str) -> None:
         """Go to another volume; the arrays of the one before are given back.
@@ -236,6 +262,7 @@ class ProjectLink(QObject):
         self._counting.done.connect(self._take_rows)
         for worker in (self.errands, self._counting):
             worker.failed.connect(self.failed)
+        self.errands.failed.connect(self._stay)
         desk.history.told.connect(self.told)
         desk.history.failed.connect(self.failed)
         desk.link.opened.connect(self._on_opened)
@@ -306,6 +333,7 @@ class ProjectLink(QObject):
         view = dict(project.view)
         if found.shown is not None:
             self._take_loaded(found.shown)
+            self._leave_volumes()
             apply_view(self._desk.viewer, view)
         for words in found.complaints:
             self.failed.emit(words)

@@ -334,6 +334,29 @@ def test_a_volume_that_is_gone_is_named_and_the_others_open(
     dock.close()
 
 
+def test_the_volumes_of_the_project_before_go_when_another_is_opened(
+    saved, folder, viewer, tmp_path, qtbot
+):
+    stroke(saved, 2)
+    other = tmp_path / "other"
+    with Project.new(other) as project:
+        array = np.random.default_rng().random((4, 12, 14)).astype(np.float32)
+        project.add_volume(Volume.from_array(array, name="else"))
+    link, project = saved.desk.link, saved.desk.project
+
+    project.open(other)
+    assert not link.annotation.editable  # a stroke would be nobody's
+    qtbot.waitUntil(lambda: project.current == "else")
+
+    assert [seat.name for seat in link.seats] == ["else"]
+    assert {layer.name for layer in viewer.layers} == {"else", "else annotation"}
+    assert kept(folder)[2].any()
+    with qtbot.waitSignal(project.failed):
+        project.open(tmp_path)  # is no project
+    assert link.annotation in viewer.layers
+    assert link.annotation.editable
+
+
 def test_a_folder_that_is_no_project_is_told(dock, tmp_path, qtbot):
     with qtbot.waitSignal(dock.desk.project.failed):
         dock.desk.project.open(tmp_path)
