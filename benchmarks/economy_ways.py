@@ -31,7 +31,7 @@ SECONDS_A_SLICE, SECONDS_A_PIXEL = 10.0, 0.1
 _OF_LOOKS = 1.0  # of the gain by distance and doubt
 _NOISE = 1.0  # of the logarithm of a gain, over the number of slices that were added
 _LATEST = 4  # slices on which the doubts are compared with the errors
-_EVERY, _FIRST = 4, 6  # of the annotated slices, those that are chosen in another way
+_EVERY = 8  # of the annotated slices, one of so many is chosen in another way
 
 
 class Predicted(Protocol):
@@ -133,7 +133,7 @@ def ours(state: State) -> Plane:
 
 
 def doubtful(state: State) -> Plane:
-    """Take what `suggest` names where it draws none by chance."""
+    """Take what `suggest` names where it goes by doubts and gaps together."""
     return _largest(state.gains)
 
 
@@ -195,25 +195,13 @@ def trusted(state: State) -> Plane:
 
 
 def _at_times(another: Callable[[State], Plane]) -> Callable[[State], Plane]:
-    """Choose the sixth slice, and every fourth after it, in another way."""
+    """Choose every eighth slice in another way."""
 
     def choose(state: State) -> Plane:
-        later = len(state.known) + 1 - _FIRST
-        is_turn = later >= 0 and later % _EVERY == 0
+        is_turn = (len(state.known) + 1) % _EVERY == 0
         return another(state) if is_turn else doubtful(state)
 
     return choose
-
-
-def _by_gain(state: State) -> Plane:
-    """Draw a slice as often as it adds, by doubts and distance."""
-    return _drawn(state.gains, state.rng)
-
-
-def _by_gap(state: State) -> Plane:
-    """Draw a slice as often as it closes a gap, whatever the prediction says."""
-    reach = reach_of(state.grid, state.known)
-    return _drawn(gains(state.grid, None, state.known, reach), state.rng)
 
 
 WAYS: dict[str, Callable[[State], Plane]] = {
@@ -229,8 +217,6 @@ WAYS: dict[str, Callable[[State], Plane]] = {
     "noisy": noisy,
     "trusted": trusted,
     "any at times": _at_times(randomly),
-    "by gain at times": _at_times(_by_gain),
-    "by gap at times": _at_times(_by_gap),
     "gap at times": _at_times(gaps),
 }
 USUAL = ("ours", "gaps", "interval", "random", "foreground", "entropy")
@@ -254,11 +240,6 @@ def seconds(labels: NDArray[Any], plane: Plane) -> float:
 
 def _largest(found: dict[Plane, float]) -> Plane:
     return max(found, key=lambda plane: found[plane])
-
-
-def _drawn(found: dict[Plane, float], rng: np.random.Generator) -> Plane:
-    planes, weights = list(found), np.array(list(found.values()))
-    return planes[int(rng.choice(len(planes), p=weights / weights.sum()))]
 
 
 def _one_of(planes: Sequence[Plane], rng: np.random.Generator) -> Plane:

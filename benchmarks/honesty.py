@@ -28,7 +28,7 @@ from sparseseg.evaluation import estimate as estimates
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.estimate import DiceEstimate, Evidence
 from sparseseg.evaluation.gain import CoarseGrid, Plane, best_planes
-from sparseseg.evaluation.live import with_slices
+from sparseseg.evaluation.live import FEWEST, with_slices
 from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.evaluation.suggesting import Doubts, sides_of
 from sparseseg.settings.training import TrainSettings
@@ -58,7 +58,8 @@ def main() -> None:
                 records.append(args.out, key | row)
     rows = [row | _told_now(row) for row in records.rows(args.out)]
     rows = [row for row in rows if row["told"] is not None]
-    print("\n".join([*summary(rows), "", *live_summary(rows)]))
+    tables = summary(rows), live_summary(rows), alone_summary(rows)
+    print("\n\n".join("\n".join(table) for table in tables))
     if args.fit:
         print(f"factor of the width for {COVERAGE:.0%}: {fitted_width(rows):.2f}")
         share = coverage_elsewhere(rows)
@@ -307,6 +308,41 @@ def live_summary(rows: Sequence[Row]) -> list[str]:
         ]
         lines.append(f"| {how} | {' | '.join(f'{e:.3f}' for e in errors)} |")
     return lines
+
+
+def alone_summary(rows: Sequence[Row]) -> list[str]:
+    """Return how far the Dice of three further slices alone is off, as Markdown."""
+    lines = [
+        "Dice of three further slices alone, less the truth:",
+        "| chosen | cases | bias | spread |",
+        "|---|---|---|---|",
+    ]
+    for how in ("suggested", "gaps", "random"):
+        errors = [
+            found - float(row["true"])
+            for row in rows
+            if "next" in row
+            and (found := _mean_of(row["next"][how][:FEWEST])) is not None
+        ]
+        if errors:
+            lines.append(
+                f"| {how} | {len(errors)} | {np.mean(errors):+.3f} | "
+                f"{np.std(errors):.3f} |"
+            )
+    return lines
+
+
+def _mean_of(chosen: Sequence[Row]) -> float | None:
+    """Return the mean Dice of the classes that slices show; None of background alone."""
+    sums: dict[str, list[int]] = {}
+    for one in chosen:
+        for name, counts in one["counts"].items():
+            known = sums.get(name, [0, 0, 0])
+            sums[name] = [a + b for a, b in zip(known, counts, strict=True)]
+    dices = [
+        2 * right / (told + true) for right, told, true in sums.values() if told + true
+    ]
+    return float(np.mean(dices)) if dices else None
 
 
 def _error_with(row: Row, how: str, count: int) -> float:

@@ -29,7 +29,7 @@ from sparseseg.session.events import Painted, Phase
 from sparseseg.settings.training import TrainSettings
 
 _LOG = "SPARSESEG_JOINING"
-_PATIENCE = 120.0
+_PATIENCE = 600.0
 _SIDE, _REST = 12, 5.0
 
 

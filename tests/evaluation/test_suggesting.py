@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,25 +45,28 @@ def test_the_reason_names_the_class_whose_errors_are_expected():
     assert "errors of class 2 expected" in one.reason
 
 
-def test_the_sixth_slice_and_every_fourth_after_it_is_drawn_by_chance():
-    known = [(0, 3), (0, 10), (0, 17)]
-    found = suggested(GRID, known, count=9, names={})  # the fourth to the twelfth
-    by_chance = [place for place, one in enumerate(found, 4) if "chance" in one.reason]
-    assert by_chance == [6, 10]
-    planes = [(one.axis, one.index) for one in found]
-    assert len({*planes, *known}) == 12
-    # It stays the same one until it is its turn.
-    again = suggested(GRID, [*known, planes[0]], count=2, names={})
-    assert (again[1].axis, again[1].index) == planes[2]
+def test_every_eighth_slice_closes_the_largest_gap_whatever_is_in_doubt():
+    known = [(0, n) for n in (16, 17, 18, 19)] + [(2, 1)]
+    found = suggested(GRID, known, count=4, doubts=two_classes(), names=NAMES)
+    before = [*known, *((one.axis, one.index) for one in found[:2])]
+    (gap,) = suggested(GRID, before, count=1, names=NAMES)
+    assert found[2] == replace(gap, reason=found[2].reason)
+    assert [one.reason.startswith("far from") for one in found] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
-def test_a_slice_that_is_annotated_is_not_drawn():
-    known = [(0, 3), (0, 10), (0, 17), (1, 2), (1, 9)]
-    (drawn,) = suggested(GRID, known, count=1, names={})
-    where = drawn.axis, drawn.index
-    (other,) = suggested(GRID, [*known[1:], where], count=1, names={})
-    assert "chance" in other.reason
-    assert (other.axis, other.index) not in {*known[1:], where}
+def test_suggestions_are_those_that_follow_when_one_after_the_other_is_annotated():
+    known, doubt = [(0, 10)], two_classes()
+    at_once = suggested(GRID, known, count=9, doubts=doubt, names=NAMES)
+    for one in at_once:
+        (following,) = suggested(GRID, known, count=1, doubts=doubt, names=NAMES)
+        assert (following.axis, following.index) == (one.axis, one.index)
+        known.append((one.axis, one.index))
+    assert len(set(known)) == 10
 
 
 def test_annotated_voxels_are_not_in_doubt():
