@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from operator import itemgetter
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,9 +22,6 @@ from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
 from sparseseg.progress import Method
 from sparseseg.recipes import Answering, Plan, Scene
-
-if TYPE_CHECKING:
-    from sparseseg.evaluation.confidence import Confidence
 
 
 class Predictor(Protocol):
@@ -126,14 +123,16 @@ def predict_by(
     """
     out.check(volume)
     planned = plan_tiles(model, Scene.of(model.plan, volume), box=box)
-    sums: dict[int, Confidence | None] = {}
-    for tile, part in workers.answers(planned, replace(out.wanted, method=method)):
+    sums: dict[int, list[list[float]]] = {}
+    answers = workers.answers(planned, replace(out.wanted, method=method))
+    for done, (tile, part) in enumerate(answers, 1):
         out.take(part)
-        sums[tile.done] = part.confidence
-        yield replace(tile, done=len(sums))
-    for _, confidence in sorted(sums.items(), key=itemgetter(0)):
-        if out.confidence is not None and confidence is not None:
-            out.confidence.merge(confidence)
+        if part.confidence is not None:  # of which no more is kept, of many tiles
+            sums[tile.done] = part.confidence.sums
+        yield replace(tile, done=done)
+    for _, told in sorted(sums.items(), key=itemgetter(0)):
+        if out.confidence is not None:
+            out.confidence.restore(told)
 
 
 def plan_tiles(

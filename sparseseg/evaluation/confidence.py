@@ -49,7 +49,8 @@ class Between:
             free = np.flatnonzero(self.annotation[box.slices] == UNLABELLED)
         size = prod(self.nearest.shape)
         step = min(size // _VOXELS, len(free) // _OF_TILE)
-        return free[:: max(1, step)]
+        # A copy: a view would keep all places of each tile in memory.
+        return free[:: max(1, step)].copy()
 
     def likely(
         self, probabilities: NDArray[np.float32], box: Box, chosen: NDArray[np.intp]
@@ -126,10 +127,6 @@ class Confidence:
     def blank(self) -> "Confidence":
         """Return one of the same kind that has taken in nothing."""
         return Confidence(len(self._overlap), self._temperature, self._between)
-
-    def merge(self, other: "Confidence") -> None:
-        """Take in what another one has, of other tiles."""
-        self.restore(other.sums)
 
     @property
     def sums(self) -> list[list[float]]:

@@ -35,6 +35,15 @@ def test_tiles_add_up_and_what_is_not_predicted_has_no_estimate():
     assert parts.dice[:2] == pytest.approx(whole.dice[:2])
 
 
+def test_of_a_tile_no_more_places_are_kept_than_are_looked_at(monkeypatch):
+    monkeypatch.setattr("sparseseg.evaluation.confidence._VOXELS", 2)
+    monkeypatch.setattr("sparseseg.evaluation.confidence._OF_TILE", 1)
+    between = Between(Calibration(), Nearest.of((1, 1, 8), (1.0, 1.0, 1.0), []))
+    chosen = between.chosen(Box((0, 0, 0), (1, 1, 8)))
+    assert chosen.tolist() == [0, 4]
+    assert chosen.base is None  # a view would keep all eight
+
+
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 3.0])
 def test_the_temperature_that_probabilities_were_sharpened_by_is_found(temperature):
     rng = np.random.default_rng(0)
