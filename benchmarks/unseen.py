@@ -82,6 +82,27 @@ SETS = {
         learned=_named("mr_brats2013", "p1", "p2"),
         tested=_named("mr_brats2013", "p3"),
     ),
+    # The next ones never chose a constant: the same kinds, the roles changed.
+    "mouse brains, m1 and m2": Set(
+        learned=_named("mr_mouse_brain", "m3", "m4"),
+        tested=_named("mr_mouse_brain", "m1", "m2"),
+    ),
+    "hippocampi, others": Set(
+        learned=_named("mr_hippocampus", "h007", "h011", "h014"),
+        tested=_named("mr_hippocampus", "h001", "h003", "h004"),
+    ),
+    "ovule nuclei, n1135": Set(learned=_NUCLEI["tested"], tested=_NUCLEI["learned"]),
+    "embryo nuclei, 8 cells": Set(
+        learned=_EMBRYOS["tested"], tested=_EMBRYOS["learned"]
+    ),
+    "brain tumours, p1": Set(
+        learned=_named("mr_brats2013", "p2", "p3"),
+        tested=_named("mr_brats2013", "p1"),
+    ),
+    "brain tumours, p2": Set(
+        learned=_named("mr_brats2013", "p1", "p3"),
+        tested=_named("mr_brats2013", "p2"),
+    ),
 }
 
 
