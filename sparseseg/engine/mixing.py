@@ -12,13 +12,13 @@ from sparseseg.engine.propagation import Walk, interpolated, mixed
 from sparseseg.progress import Method
 from sparseseg.recipes import Answering, Scene
 
-Part = Literal["network", "unguided", "trees", "walker", "interpolation"]
-"""What answers on its own."""
+Part = Literal["network", "unguided", "trees", "beside", "walker", "interpolation"]
+"""What answers on its own; "beside" are trees that stand beside a network in a mean."""
 
 SHARES: Mapping[Method, Mapping[Part, float]] = {
     "network": {"network": 1},
     "unguided": {"unguided": 1},
-    "forest": {"trees": 2 / 3, "unguided": 1 / 3},
+    "forest": {"beside": 2 / 3, "unguided": 1 / 3},
     "trees": {"trees": 1},
     "mixed": {"network": 2 / 3, "walker": 1 / 3},
     "walked": {"walker": 2 / 3, "network": 1 / 3},
@@ -68,9 +68,28 @@ def combined(method: Method, parts: Mapping[Part, Tensor]) -> Tensor:
     return mixed(first, others[0], share) if others else first
 
 
-def needs(method: Method, part: Part) -> bool:
-    """Tell whether a method asks a part."""
-    return part in SHARES[method]
+def needs(method: Method, *parts: Part) -> bool:
+    """Tell whether a method asks one of these parts."""
+    return any(part in SHARES[method] for part in parts)
+
+
+def of_trees(
+    recipe: Answering, network: nn.Module, natural: Tensor
+) -> dict[Part, Tensor]:
+    """Return what trees answer alone, and beside a network, from what they say (k, ...)."""
+    return {
+        "trees": recipe.favoured(network, natural, beside=False),
+        "beside": recipe.favoured(network, natural, beside=True),
+    }
+
+
+def rarity(recipe: Answering, network: nn.Module, method: Method) -> float:
+    """Return the power of how frequent an output is, that the answer of a method is over."""
+    powers = {
+        "trees": recipe.rarity(network, beside=False),
+        "beside": recipe.rarity(network, beside=True),
+    }
+    return sum(share * powers.get(part, 0.0) for part, share in SHARES[method].items())
 
 
 def by_network(method: Method) -> float:
@@ -88,7 +107,7 @@ def alone(
     if by_network(method):
         return None
     if method == "trees":
-        return partial(_forest, model, scene)
+        return partial(_forest, model, scene, beside=False)
     return walked or partial(interpolated, scene)
 
 
@@ -105,14 +124,15 @@ def mix_of(
     return partial(_with_walk, method, walked)
 
 
-def _forest(model: Learned, scene: Scene, box: Box) -> Tensor:
+def _forest(model: Learned, scene: Scene, box: Box, *, beside: bool) -> Tensor:
     with torch.inference_mode():
-        return model.recipe.forest(model.network, scene, box)
+        natural = model.recipe.forest(model.network, scene, box)
+        return model.recipe.favoured(model.network, natural, beside=beside)
 
 
 def _with_forest(model: Learned, scene: Scene, found: Tensor, box: Box) -> Tensor:
-    trees = _forest(model, scene, box)
-    return combined("forest", {"trees": trees, "unguided": found})
+    trees = _forest(model, scene, box, beside=True)
+    return combined("forest", {"beside": trees, "unguided": found})
 
 
 def _with_both(

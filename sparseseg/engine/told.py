@@ -12,7 +12,7 @@ from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
 from sparseseg.engine.deadline import WALL, Now, after
-from sparseseg.engine.mixing import SHARES, Part, combined
+from sparseseg.engine.mixing import SHARES, Part, combined, of_trees, rarity
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.propagation import interpolated, remembered, walked_through
@@ -140,7 +140,8 @@ def _answers(
         bare = blind.without(blind.slices)
         parts["unguided"] = network_probabilities(model, bare, box)
         if model.recipe.has_classifiers:
-            parts["trees"] = model.recipe.forest(model.network, bare, box)
+            natural = model.recipe.forest(model.network, bare, box)
+            parts |= of_trees(model.recipe, model.network, natural)
     return {
         method: combined(method, parts)
         for method, needed in SHARES.items()
@@ -161,7 +162,7 @@ def _kept(
         found = answer.cpu().numpy()
         index = model.recipe.decided(model.plan, found)
         decided[method] = index[labelled].astype(np.uint8)
-        power = model.recipe.rarity(model.network) * SHARES[method].get("trees", 0.0)
+        power = rarity(model.recipe, model.network, method)
         natural = uncorrected(found[:, labelled], scene.counts, power)
         surprise[method] = _surprise(natural, truth)
     return SliceAnswers(scene.volume, where, truth, decided, surprise)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sparseseg.nn.classifier import FIT_PIXELS, Fit, classifier
 from sparseseg.nn.device import probe
-from sparseseg.nn.trees import Trees, without
+from sparseseg.nn.trees import OLD_DEPTH, Trees, without
 
 FOLDS = 9
 _LEAST = 1e-4
@@ -34,7 +34,8 @@ class GuidedUNet(nn.Module):
     one that has seen all (stacking, Wolpert, Neural Networks 1992). A prediction takes
     half of the correction, which is the geometric mean of both answers: a U-Net that
     knows a few slices is too sure of what it has learned there. Trees, which see the
-    first `alone` channels, those without guidance, give an answer of their own. There is no
+    first `alone` channels, those without guidance, give an answer of their own, after
+    `depth` cuts at most. There is no
     normalisation layer: inputs are standardised by fixed numbers, so that a prediction
     does not depend on how it was tiled.
     """
@@ -47,6 +48,7 @@ class GuidedUNet(nn.Module):
         *,
         widths: Sequence[int],
         alone: int | None = None,
+        depth: int = OLD_DEPTH,
     ) -> None:
         super().__init__()
         self.voxelwise_channels = voxelwise
@@ -55,7 +57,7 @@ class GuidedUNet(nn.Module):
         self.classifiers = nn.ModuleList(
             classifier(voxelwise, outputs) for _ in range(FOLDS + 1)
         ).requires_grad_(requires_grad=False)
-        self.trees = Trees(voxelwise if alone is None else alone, outputs)
+        self.trees = Trees(voxelwise if alone is None else alone, outputs, depth=depth)
         sources = [outputs + voxelwise + around, *widths[:-1]]
         self.encoder = nn.ModuleList(
             _block(source, width) for source, width in zip(sources, widths, strict=True)

@@ -45,7 +45,11 @@ class Plain:
         """Have none: only recipes with classifiers are asked."""
         raise NotImplementedError
 
-    def rarity(self, network: nn.Module) -> float:
+    def favoured(self, network: nn.Module, natural: Tensor, *, beside: bool) -> Tensor:
+        """Leave it as it is."""
+        return natural
+
+    def rarity(self, network: nn.Module, *, beside: bool) -> float:
         """Favour nothing: there is no forest."""
         return 0.0
 

@@ -196,10 +196,13 @@ class Answering(Protocol):
         """Tell whether a network says something before it has learned from any step."""
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
-        """Return what a random forest says (k, z, y, x), if there are classifiers."""
+        """Return how frequent a random forest says that outputs are (k, z, y, x)."""
 
-    def rarity(self, network: nn.Module) -> float:
-        """Return the power of how frequent an output is, that the forest's is over."""
+    def favoured(self, network: nn.Module, natural: Tensor, *, beside: bool) -> Tensor:
+        """Favour rare outputs in what a forest says (k, ...); more `beside` a network."""
+
+    def rarity(self, network: nn.Module, *, beside: bool) -> float:
+        """Return the power of how frequent an output is, that the favoured is over."""
 
     def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
         """Return the probabilities bit by bit, where a box takes long."""

@@ -1,9 +1,11 @@
 """Answers that are means of others, by odds worked out by hand."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from sparseseg.engine.mixing import SHARES, combined, parts_of
+from sparseseg.engine.mixing import SHARES, combined, parts_of, rarity
 from sparseseg.progress import METHODS
 
 
@@ -15,7 +17,8 @@ def answer(first):
 SAID = {
     "network": answer(0.5),
     "unguided": answer(0.5),
-    "trees": answer(0.8),
+    "trees": answer(0.7),
+    "beside": answer(0.8),
     "walker": answer(0.9),
     "interpolation": answer(0.3),
 }
@@ -44,4 +47,14 @@ def test_each_method_has_shares_that_sum_to_one():
 
 
 def test_only_the_parts_that_methods_need_are_asked():
-    assert parts_of(["forest", "walked"]) == {"trees", "unguided", "walker", "network"}
+    assert parts_of(["forest", "walked"]) == {"beside", "unguided", "walker", "network"}
+
+
+def test_a_mean_has_its_share_of_what_trees_add_for_rare_classes():
+    recipe = SimpleNamespace(
+        rarity=lambda _network, *, beside: 0.75 if beside else 0.25
+    )
+    found = {method: rarity(recipe, None, method) for method in SHARES}
+    assert found.pop("trees") == 0.25
+    assert found.pop("forest") == pytest.approx(0.5)
+    assert set(found.values()) == {0}

@@ -12,7 +12,7 @@ from torch import Tensor
 from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine.deadline import IsLate, never
-from sparseseg.engine.mixing import Part, combined, needs, parts_of
+from sparseseg.engine.mixing import Part, combined, needs, of_trees, parts_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.propagation import (
     Walk,
@@ -72,7 +72,7 @@ def blind_slices(
     most, so these are left out one at a time if they are not many.
     """
     keep = partial(_of_pixels, method)
-    is_grown = needs(method, "trees")
+    is_grown = needs(method, "trees", "beside")
     left = in_turn(scenes, single=_OF_TREES) if is_grown else in_turn(scenes)
     found = yield from left_out(model, scenes, left, [method], keep, is_late=is_late)
     return found
@@ -173,10 +173,10 @@ class _Fold:
                     answer = recipe.unseen(network, self.scenes, place, guiding=guiding)
                     assert answer is not None
                     told[part] = answer
-        if "trees" in needed:
+        if "trees" in needed or "beside" in needed:
             trees = recipe.unseen_forest(network, self.scenes, places)
-            for told, answer in zip(found, trees, strict=True):
-                told["trees"] = answer
+            for told, natural in zip(found, trees, strict=True):
+                told |= of_trees(recipe, network, natural)
         return found
 
     def _propagated(

@@ -14,7 +14,7 @@ from sparseseg.nn import losses
 from sparseseg.nn.device import pays_fused
 from sparseseg.nn.filters import filter_count, filter_grid
 from sparseseg.nn.guided_unet import GuidedUNet
-from sparseseg.nn.trees import TOGETHER
+from sparseseg.nn.trees import DEPTH, TOGETHER
 from sparseseg.recipes.balanced import balanced_curves, rules_for
 from sparseseg.recipes.cases import Case
 from sparseseg.recipes.plain import Plain
@@ -76,6 +76,7 @@ class ThreeViewRecipe(Plain):
                 "widths": list(views.WIDTHS),
                 "coordinates": len(cases) > 1,
                 "bank": features.BANK,
+                "depth": DEPTH,
             },
             options=options.to_json(),
         )
@@ -84,7 +85,7 @@ class ThreeViewRecipe(Plain):
         """Return the network alone, for so many image channels.
 
         With `coordinates` it is told where in the foreground a voxel lies. `bank` says
-        which filters it looks at.
+        which filters it looks at, `depth` after how many cuts trees answer.
         """
         options = {"widths": views.WIDTHS, **options}
         options.pop("bank", None)
@@ -175,7 +176,7 @@ class ThreeViewRecipe(Plain):
         for place in places:
             one = drawn[place]
             with torch.inference_mode():
-                answer: Tensor = trees(one.labelled_of(one.alone).T.contiguous())
+                answer = trees.natural(one.labelled_of(one.alone).T.contiguous())
             found.append(one.put_back(answer.T))
         return found
 
@@ -277,10 +278,17 @@ class ThreeViewRecipe(Plain):
         assert isinstance(network, GuidedUNet)
         return network.is_fitted
 
-    def rarity(self, network: nn.Module) -> float:
-        """Return the power of how frequent an output is, that the forest's is over."""
+    def favoured(self, network: nn.Module, natural: Tensor, *, beside: bool) -> Tensor:
+        """Divide by a power of how frequent each output is."""
         assert isinstance(network, GuidedUNet)
-        return float(network.trees.rare)
+        rows = natural.flatten(1).T
+        found = network.trees.favoured(rows, network.trees.power(beside=beside))
+        return found.T.reshape(natural.shape)
+
+    def rarity(self, network: nn.Module, *, beside: bool) -> float:
+        """Return that power."""
+        assert isinstance(network, GuidedUNet)
+        return float(network.trees.power(beside=beside))
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Ask the trees about the filters of each voxel, and where it lies."""
@@ -288,7 +296,7 @@ class ThreeViewRecipe(Plain):
         channels = features.features(scene, box), scene.coordinates(box)
         bank, places = (torch.split(part.flatten(1), TOGETHER, 1) for part in channels)
         found = [
-            network.trees(torch.cat([one.float(), other]).T.contiguous())
+            network.trees.natural(torch.cat([one.float(), other]).T.contiguous())
             for one, other in zip(bank, places, strict=True)
         ]
         return torch.cat(found).T.reshape(-1, *box.shape)
