@@ -19,7 +19,7 @@ _LEGAL = tuple(map(sorted, ("zyx", "czyx", "tczyx", "tzyx")))
 class OnDisk:
     """An array (c, z, y, x) behind which lies one of another order of axes.
 
-    It has `shape`, `dtype` and `ndim`, and is read by four slices, or as a whole by
+    It has `shape`, `dtype` and `ndim`, and is read by up to four slices, or as a whole by
     `numpy.asarray`. Where another process takes it, what is sent is `opened`, which
     opens the file again there; without it, it cannot be sent. `point` is the one of a
     time axis that is read.
@@ -82,7 +82,8 @@ class OnDisk:
         self._held = (z, y, x), self._read((slice(None), z, y, x))
 
     def __getitem__(self, key: slice | Sequence[slice]) -> NDArray[Any]:
-        channels, *places = (key, *[slice(None)] * 3) if isinstance(key, slice) else key
+        given = (key,) if isinstance(key, slice) else tuple(key)
+        channels, *places = (*given, *[slice(None)] * (4 - len(given)))
         if self._held is not None:
             edges, block = self._held
             inside = [_within(*pair) for pair in zip(places, edges, strict=True)]

@@ -61,6 +61,15 @@ def test_an_inverted_volume_is_noted_and_comes_first(model, folder):
     assert rows.index("b.tif") < min(rows.index("a.tif"), rows.index("c.tif"))
 
 
+@pytest.mark.slow
+def test_a_volume_that_stays_on_disk_is_noted_too(model, folder, monkeypatch):
+    for name in ("volume", "scratch"):
+        monkeypatch.setattr(f"sparseseg.batch.{name}.VOLUME_SHARE", 1e-7)
+    found = entries(model, folder)
+    assert [entry.state for entry in found] == ["done"] * 3
+    assert "invert its grey values" in found[1].facts["note"]
+
+
 def test_a_prediction_that_finds_nothing_is_noted(model, folder):
     found = entries(model, folder, clean=NOTHING)
     assert all("a class on 0.00% of its voxels" in e.facts["note"] for e in found)

@@ -139,6 +139,13 @@ def test_a_channel_of_a_small_image_on_disk_is_the_channel():
     np.testing.assert_array_equal(channel_of(OnDisk(NOISE, "zyx"), 0), NOISE)
 
 
+def test_axes_of_an_image_on_disk_that_are_not_named_are_read_whole():
+    disk = OnDisk(NOISE, "zyx")
+    np.testing.assert_array_equal(disk[0:1, 1:3], NOISE[None, 1:3])
+    disk.hold(slice(0, 4), slice(0, 6), slice(0, 7))
+    np.testing.assert_array_equal(disk[0:1, 1:3], NOISE[None, 1:3])
+
+
 def test_of_a_large_image_on_disk_few_planes_are_read():
     grey = np.broadcast_to(np.arange(200, dtype=np.uint16)[:, None, None], (200, 4, 5))
     sample = channel_of(OnDisk(grey, "zyx"), 0)
