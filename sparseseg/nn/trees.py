@@ -15,8 +15,6 @@ _SAMPLES = 50_000  # that trees grow from at most
 _TRIED = 24  # channels, each cut once, at each node
 _FEWEST = 5  # samples on each side of a cut
 _PRIOR = 1.0  # samples of which each leaf has the shares of all
-# A network that learned from a few slices is surer of what is frequent than it is right.
-_BESIDE, _TIMES_BESIDE = 0.25, 2.0
 TOGETHER = 50_000  # pixels
 _CACHED = 8_000  # pixels: what lies between two levels stays in the cache of a CPU
 RARE = 0.25  # if nothing tells a better power
@@ -58,8 +56,10 @@ class Trees(nn.Module):
         self.register_buffer("shares", even)
         self.frequent: Tensor
         self.rare: Tensor
+        self.beside: Tensor
         self.register_buffer("frequent", torch.ones(outputs))
         self.register_buffer("rare", torch.tensor(RARE))
+        self.register_buffer("beside", torch.tensor(RARE))
 
     def another(self, *, count: int = _TREES, samples: int = _SAMPLES) -> "Trees":
         """Return fresh trees for the same pixels and outputs, on the same device."""
@@ -79,9 +79,7 @@ class Trees(nn.Module):
 
     def power(self, *, beside: bool) -> Tensor:
         """Return the power for trees alone, or for trees `beside` a network in a mean."""
-        return (
-            (_BESIDE + _TIMES_BESIDE * self.rare).clamp(max=1) if beside else self.rare
-        )
+        return self.beside if beside else self.rare
 
     def natural(self, pixels: Tensor) -> Tensor:
         """Return them as frequent as in what was learned."""

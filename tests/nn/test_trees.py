@@ -104,14 +104,6 @@ def _walked(forest, pixel):
     return favoured / favoured.sum()
 
 
-def test_beside_a_network_trees_favour_rare_classes_more_but_never_wholly():
-    trees = Trees(2, 2)
-    for rare, beside in ((0.0, 0.25), (0.25, 0.75), (0.5, 1.0)):
-        trees.rare.fill_(rare)
-        assert float(trees.power(beside=False)) == rare
-        assert float(trees.power(beside=True)) == beside
-
-
 def test_trees_of_an_earlier_version_are_less_deep_and_answer():
     old = GuidedUNet(6, 2, 2, widths=[2, 2], alone=3)
     assert old.trees.feature.shape[1] == 2**10 - 1

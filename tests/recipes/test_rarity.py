@@ -81,3 +81,10 @@ def test_of_several_volumes_whole_volumes_are_left_out():
     left = rarity._groups([*one, *other])
     assert [len(group) for group in left] == [3, 3]
     assert [len(group) for group in rarity._groups(one)] == [1, 1, 1]
+
+
+def test_beside_a_network_rare_classes_are_favoured_more_in_other_volumes_only():
+    one, several = [None], [None, None]
+    assert rarity.beside(0.125, one) == 0.125
+    assert rarity.beside(0.125, several) == 0.5
+    assert rarity.beside(0.5, several) == 1.0

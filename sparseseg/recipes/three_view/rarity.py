@@ -14,8 +14,11 @@ from torch import Tensor
 
 from sparseseg.nn.trees import RARE, Trees, without
 from sparseseg.recipes.plan import Plan
+from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view.slices import TrainingSlice, bare_pixels
 
+# In other volumes a network is surer of what is frequent than it is right.
+_OTHERS, _TIMES_OTHERS = 0.25, 2.0
 POWERS = (0.0, 0.125, 0.25, 0.375, 0.5)
 _ALIKE = 0.01  # mean IoU; of powers as good as these the smallest is taken
 _FAILED = 0.1  # where all have less, they tell nothing
@@ -52,6 +55,17 @@ def favour(
         counts += [_overlaps(grown.favoured(natural, p), truth) for p in POWERS]
         yield
     return _best(counts, plan)
+
+
+def beside(power: float, scenes: Sequence[Scene]) -> float:
+    """Return the power that trees should have in a mean with a network.
+
+    It is higher than that of trees alone in a model of several volumes, which is meant
+    for others; 1 at most.
+    """
+    if len(scenes) < 2:
+        return power
+    return min(1.0, _OTHERS + _TIMES_OTHERS * power)
 
 
 def _groups(drawn: Sequence[TrainingSlice]) -> list[list[TrainingSlice]]:
