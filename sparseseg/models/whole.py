@@ -18,7 +18,7 @@ from sparseseg import recipes
 from sparseseg.boxes import Box
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import combined, needs, of_trees
+from sparseseg.engine.mixing import combined, needs
 from sparseseg.engine.model import Model
 from sparseseg.engine.segment import best_method
 from sparseseg.progress import Method
@@ -60,8 +60,8 @@ class Whole(nn.Module):
         found = self._recipe.probabilities(self.network, scene, box)
         if needs(self.method, "beside"):
             natural = self._recipe.forest(self.network, scene, box)
-            parts = of_trees(self._recipe, self.network, natural)
-            found = combined(self.method, {**parts, "unguided": found})
+            trees = self._recipe.favoured(self.network, natural, beside=True)
+            found = combined(self.method, {"beside": trees, "unguided": found})
         return self.numbers[found.argmax(0)].to(torch.uint8), found
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 _TREES = 32
 DEPTH = 12
 OLD_DEPTH = 10  # of trees in models of earlier versions
+_DEEPEST = 20  # a file may claim any depth, and their size doubles with each
 _SAMPLES = 50_000  # that trees grow from at most
 _TRIED = 24  # channels, each cut once, at each node
 _FEWEST = 5  # samples on each side of a cut
@@ -44,6 +45,8 @@ class Trees(nn.Module):
         samples: int = _SAMPLES,
     ) -> None:
         super().__init__()
+        if not 1 <= depth <= _DEEPEST:
+            raise ValueError(f"trees of depth {depth}: it has to be 1 to {_DEEPEST}")
         self.channels = channels
         self._outputs, self._depth, self._samples = outputs, depth, samples
         nodes, leaves = 2**depth - 1, 2**depth

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from sparseseg.nn import trees as trees_module
@@ -108,3 +109,18 @@ def test_trees_of_an_earlier_version_are_less_deep_and_answer():
     old = GuidedUNet(6, 2, 2, widths=[2, 2], alone=3)
     assert old.trees.feature.shape[1] == 2**10 - 1
     np.testing.assert_allclose(old.trees(torch.zeros(3, 3)), 0.5)
+
+
+def test_a_mean_of_a_version_with_one_power_stays_as_it_was():
+    network = GuidedUNet(6, 2, 2, widths=[2, 2], alone=3)
+    network.trees.rare.fill_(0.0)
+    old = {k: v for k, v in network.state_dict().items() if k != "trees.beside"}
+    other = GuidedUNet(6, 2, 2, widths=[2, 2], alone=3)
+    other.load_state_dict(old)
+    assert float(other.trees.power(beside=True)) == 0.0
+
+
+@pytest.mark.parametrize("depth", [0, 21, 10**12])
+def test_a_depth_that_a_file_makes_up_is_refused_at_once(depth):
+    with pytest.raises(ValueError, match="depth"):
+        Trees(2, 2, depth=depth)

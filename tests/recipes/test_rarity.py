@@ -85,6 +85,6 @@ def test_of_several_volumes_whole_volumes_are_left_out():
 
 def test_beside_a_network_rare_classes_are_favoured_more_in_other_volumes_only():
     one, several = [None], [None, None]
-    assert rarity.beside(0.125, one) == 0.125
-    assert rarity.beside(0.125, several) == 0.5
-    assert rarity.beside(0.5, several) == 1.0
+    assert rarity.power_beside(0.125, one) == 0.125
+    assert rarity.power_beside(0.125, several) == 0.5
+    assert rarity.power_beside(0.5, several) == 1.0

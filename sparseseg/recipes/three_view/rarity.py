@@ -57,7 +57,7 @@ def favour(
     return _best(counts, plan)
 
 
-def beside(power: float, scenes: Sequence[Scene]) -> float:
+def power_beside(power: float, scenes: Sequence[Scene]) -> float:
     """Return the power that trees should have in a mean with a network.
 
     It is higher than that of trees alone in a model of several volumes, which is meant

@@ -23,7 +23,7 @@ from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Heads, Stage, Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features, slices, views
-from sparseseg.recipes.three_view.rarity import beside, favour
+from sparseseg.recipes.three_view.rarity import favour, power_beside
 from sparseseg.recipes.three_view.surroundings import hidden_channels
 from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import Options
@@ -136,7 +136,7 @@ class ThreeViewRecipe(Plain):
             chosen = favour(drawn, network.trees, network.hidden, scenes[0].plan, rng)
             power = yield from _at(1.0, chosen)
             network.trees.rare.fill_(power)
-            network.trees.beside.fill_(beside(power, scenes))
+            network.trees.beside.fill_(power_beside(power, scenes))
 
     def unseen(
         self,
