@@ -158,7 +158,7 @@ class GuidedUNet(nn.Module):
     ) -> None:
         # One power served both before.
         if (rare := state_dict.get(f"{prefix}trees.rare")) is not None:
-            state_dict.setdefault(f"{prefix}trees.beside", rare)
+            state_dict.setdefault(prefix + "trees.beside", rare)
         for name in self.younger:
             state_dict.setdefault(prefix + name, self.get_buffer(name))
         super()._load_from_state_dict(state_dict, prefix, *others)
