@@ -4,6 +4,7 @@ A volume of random blobs is written as uncompressed TIFF, and predicted by `spar
 batch` in a process of its own whose resident memory is watched. With --seconds the
 process is stopped after that time: the peak is then that of the tiles that were done.
 With --killed-after it is killed after that time, and the same command goes on from there.
+With --folder the files stay, and the same command goes on with a volume that it began.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ import records
 import tifffile
 
 from sparseseg.data import samples
+from sparseseg.data.atomic import replacing
 from sparseseg.data.labels import SparseLabels
 from sparseseg.starting import fit
 
@@ -45,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seconds", type=float, default=0.0, help="0 for to the end")
     parser.add_argument("--killed-after", type=float, help="seconds, then to the end")
-    parser.add_argument("--folder", type=Path, help="where the volumes are made")
+    parser.add_argument("--folder", type=Path, help="keep the files here, and go on")
     out = Path(__file__).with_name("results") / "batch.json"
     parser.add_argument("-o", "--out", type=Path, default=out)
     return parser
@@ -53,9 +57,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
     """Predict a volume of so many GB, and return what it took."""
-    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        model = args.model or _model(Path(folder))
-        shape = _volume(Path(folder) / "in" / "big.tif", gigabytes, args.kind)
+    with _place(args.folder, f"{gigabytes:g}-{args.kind}") as folder:
+        model = args.model or _model(folder)
+        shape = _volume(folder / "in" / "big.tif", gigabytes, args.kind)
         command = [sys.executable, "-m", "sparseseg", "batch", str(model)]
         command += [f"{folder}/in", "-o", f"{folder}/out", "--memory", args.memory]
         ends = (
@@ -73,6 +77,7 @@ def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
         "memory": args.memory,
         "peak_mib": max(run.peak for run in runs) >> 20,
         "peak_anonymous_mib": max(run.anonymous for run in runs) >> 20,
+        "peak_mib_by_twentieth": _twentieths(runs),
         "share_done": round(last.done, 4),
         "killed_at_share": [round(run.done, 4) for run in runs[:-1]],
         "seconds": round(took, 1),
@@ -81,6 +86,24 @@ def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
         "voxels_a_cpu_second": round(voxels * last.done / cpu) if cpu else None,
         "first_report_after": round(last.first, 1),
     }
+
+
+@contextmanager
+def _place(folder: Path | None, name: str) -> Iterator[Path]:
+    """Give the folder of one volume: one that stays, or one that goes afterwards."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as fresh:
+            yield Path(fresh)
+        return
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    yield folder / name
+
+
+def _twentieths(runs: "list[_Run]") -> list[int]:
+    """Return the most MiB in each twentieth of the volume: flat, or growing."""
+    told = [pair for run in runs for pair in run.peaks.items()]
+    parts = sorted({part for part, _ in told})
+    return [max(peak for at, peak in told if at == part) >> 20 for part in parts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +117,15 @@ class _Run:
     cpu: float
     peak: int
     anonymous: int
+    peaks: dict[int, int]
+    """The peak in each twentieth of the volume that was reached."""
 
 
 def _run(command: list[str], seconds: float) -> _Run:
     """Run a batch, and kill it after so many seconds, 0 for not at all."""
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         watch = _Watch(process.pid)
-        done, began, first = _followed(process, seconds)
+        done, began, first = _followed(process, seconds, watch)
         took = time.perf_counter() - began
         watch.stop()
     return _Run(
@@ -110,6 +135,7 @@ def _run(command: list[str], seconds: float) -> _Run:
         cpu=watch.cpu,
         peak=watch.peak,
         anonymous=watch.anonymous,
+        peaks=watch.peaks,
     )
 
 
@@ -117,6 +143,8 @@ def _model(folder: Path) -> Path:
     sample = samples.blobs((32, 64, 64))
     case = (sample.volume, SparseLabels(sample.annotation))
     path = folder / "model.safetensors"
+    if path.exists():
+        return path
     fit([case], steps=30, device="cpu").save(path)
     return path
 
@@ -125,10 +153,12 @@ def _volume(path: Path, gigabytes: float, kind: str) -> tuple[int, int, int]:
     """Write a volume plane by plane, so that it is never in memory."""
     side = 1024
     depth = max(8, round(gigabytes * 2**30 / np.dtype(kind).itemsize / side**2))
+    if path.exists():
+        return depth, side, side
     rng = np.random.default_rng(0)
     plane = rng.normal(200, 60, (side, side)).clip(0, 4000).astype(kind)
-    path.parent.mkdir()
-    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path) as beside, tifffile.TiffWriter(beside, bigtiff=True) as writer:
         writer.write(
             (np.roll(plane, 7 * z, 0) for z in range(depth)),
             shape=(depth, side, side),
@@ -140,7 +170,7 @@ def _volume(path: Path, gigabytes: float, kind: str) -> tuple[int, int, int]:
 
 
 def _followed(
-    process: "subprocess.Popen[bytes]", seconds: float
+    process: "subprocess.Popen[bytes]", seconds: float, watch: "_Watch"
 ) -> tuple[float, float, float]:
     """Return the share that was done, when it began, and when it was first told."""
     begin = time.perf_counter()
@@ -150,7 +180,7 @@ def _followed(
         event = json.loads(line)
         if "state" not in event or event["state"] == "failed":
             continue
-        done = max(done, event["done"])
+        done = watch.done = max(done, event["done"])
         first = first or time.perf_counter() - begin
         if seconds and time.perf_counter() - begin > seconds:
             process.kill()
@@ -166,6 +196,8 @@ class _Watch:
         self._path = Path(f"/proc/{pid}/status")
         self._ends = threading.Event()
         self.peak = self.anonymous = 0
+        self.done = 0.0
+        self.peaks: dict[int, int] = {}
         self.cpu = 0.0
         self._process = psutil.Process(pid)
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -186,7 +218,10 @@ class _Watch:
             told = {
                 line.split(":")[0]: line.split()[1] for line in lines if "kB" in line
             }
-            self.peak = max(self.peak, int(told.get("VmRSS", 0)) << 10)
+            now = int(told.get("VmRSS", 0)) << 10
+            part = min(int(self.done * 20), 19)
+            self.peaks[part] = max(self.peaks.get(part, 0), now)
+            self.peak = max(self.peak, now)
             self.anonymous = max(self.anonymous, int(told.get("RssAnon", 0)) << 10)
 
 

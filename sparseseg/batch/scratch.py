@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseseg.batch.interrupted import BatchInterruptedError
 from sparseseg.batch.items import Item
 from sparseseg.batch.kept_tiles import TileLog
 from sparseseg.batch.settings import BatchSettings
@@ -52,8 +51,8 @@ def scratch_for(
 ) -> Iterator[Scratch]:
     """Give the arrays of a prediction, with probabilities of so many outputs.
 
-    Those of a large volume lie in files that go afterwards. They stay where the batch
-    is interrupted, and the next one finds what they hold.
+    Those of a large volume lie in files that go afterwards. Where anything fails after
+    a tile they stay, and the next batch finds what they hold.
     """
     settings = place.settings
     voxels = int(np.prod(volume.shape))
@@ -70,18 +69,18 @@ def scratch_for(
         arrays = [np.zeros(volume.shape, np.uint8) for _ in words]
         yield Scratch(_output(arrays, probabilities), None)
         return
+    log = TileLog(place.path("tiles"), place.key)
     try:
-        arrays, log = _kept_arrays(volume, place, words)
+        arrays = _kept_arrays(volume, place, words, log)
         # Probabilities lie in no file: without them there is nothing to go on from.
         yield Scratch(
             _output(arrays, probabilities), log if probabilities is None else None
         )
-    except Exception as error:
-        if not isinstance(error, BatchInterruptedError):
+    except Exception:
+        if not log.tiles():
             _remove(place)
         raise
-    else:
-        _remove(place)
+    _remove(place)
 
 
 def _output(
@@ -92,19 +91,18 @@ def _output(
 
 
 def _kept_arrays(
-    volume: Volume, place: ScratchPlace, words: list[str]
-) -> tuple[list[NDArray[Any]], TileLog]:
-    """Open the arrays of an interrupted batch, or make new ones."""
-    log = TileLog(place.path("tiles"), place.key)
+    volume: Volume, place: ScratchPlace, words: list[str], log: TileLog
+) -> list[NDArray[Any]]:
+    """Open the arrays of a batch that did not end, or make new ones."""
     paths = [place.path(word) for word in words]
     size = int(np.prod(volume.shape))
     is_whole = all(path.exists() and path.stat().st_size == size for path in paths)
     if place.settings.resume and is_whole and log.is_begun:
-        return [np.memmap(p, np.uint8, "r+", shape=volume.shape) for p in paths], log
+        return [np.memmap(p, np.uint8, "r+", shape=volume.shape) for p in paths]
     log.forget()  # before the arrays are emptied
     made = [_in_file(path, np.dtype(np.uint8), volume.shape) for path in paths]
     log.begin()
-    return made, log
+    return made
 
 
 def _remove(place: ScratchPlace) -> None:

@@ -155,6 +155,7 @@ def _pass(
     device = inputs.device
 
     def work() -> None:
+        """Go once forward and backward, and wait for the device."""
         with precision.on(device):
             logits = answer(precision.laid_out(inputs))
         with warnings.catch_warnings():

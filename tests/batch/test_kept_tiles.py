@@ -162,3 +162,39 @@ def test_a_volume_that_was_interrupted_is_the_same_in_the_end(
     assert facts_then == facts
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("tiles_before", "kept"), [(0, False), (3, True)])
+def test_tiles_stay_where_anything_fails(large, monkeypatch, tiles_before, kept):
+    real, asked = prediction.answer, []
+
+    def failing(*given):
+        if len(asked) == tiles_before:
+            raise RuntimeError("the device is gone")
+        asked.append(1)
+        return real(*given)
+
+    monkeypatch.setattr(prediction, "answer", failing)
+    reports = list(run(read_model(V2), find_items(large), large))
+    (entry,) = [r.entry for r in reports if r.entry]
+    assert (entry.state, entry.error) == ("failed", "the device is gone")
+    assert bool(list(Path(large.output).glob(".*.part"))) is kept
+    monkeypatch.setattr(prediction, "answer", real)
+
+    rest, _, _ = predicted(large, monkeypatch)
+
+    assert rest == 8 - tiles_before
+
+
+@pytest.mark.slow
+def test_a_failure_after_the_last_tile_costs_no_tile(large, monkeypatch):
+    def failing(*_given, **_options):
+        raise IndexError("a fault of the program")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("sparseseg.batch.volume.facts_of", failing)
+        with pytest.raises(IndexError):
+            list(run(read_model(V2), find_items(large), large))
+
+    assert predicted(large, monkeypatch)[0] == 0

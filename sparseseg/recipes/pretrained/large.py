@@ -183,6 +183,7 @@ def _reader(
     """Return what interpolates a box from as much of a grid as it needs."""
 
     def read(box: Box) -> NDArray[np.float32]:
+        """Return the voxels (c, z, y, x) of a box of the new grid."""
         lines = [_Line(grid.shape[a], shape[a], box, a, rule) for a in range(3)]
         if coarse is not None:
             lines[coarse].take_slices()
