@@ -74,46 +74,64 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=int, default=1)
     parser.add_argument("--pause", type=float, default=1.0, help="seconds before Train")
+    parser.add_argument(
+        "--look", type=float, default=0.0, help="seconds before the image is chosen"
+    )
+    parser.add_argument(
+        "--preview-only", action="store_true", help="end at the network's first answer"
+    )
     out = Path(__file__).with_name("results") / "window.json"
     parser.add_argument("-o", "--out", type=Path, default=out)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["SPARSESEG_HOME"] = home
-        row = measure(args.minutes, args.pause)
+        row = measure(args)
     records.append(args.out, row)
     print(json.dumps(row, indent=1))
 
 
-def measure(minutes: int, pause: float) -> dict[str, Any]:
+def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Train in the window, painting all the while, and return what was waited for."""
     viewer = napari.Viewer()
     dock = SegmentationDock(viewer)
     viewer.window.add_dock_widget(dock)
     for data in samples.ovule_nuclei():
         viewer.add_layer(Layer.create(*data))
+    QTest.qWait(round(1000 * args.look))
     dock.classes.use.click()
     while dock.desk.adoption.is_busy:
         QTest.qWait(10)
     dock.desk.painter.go_to(SliceView(0, 60))
-    dock.train.minutes.setValue(minutes)
+    dock.train.minutes.setValue(args.minutes)
     watch = Watch(dock)
-    QTest.qWait(round(1000 * pause))
+    QTest.qWait(round(1000 * args.pause))
     dock.train.train.click()
     watch.start()
-    _paint_until_trained(dock)
+    _paint_until_trained(dock, watch if args.preview_only else None)
     watch.stop()
     row = {
         "volume": "sample",
-        "minutes": minutes,
-        "pause_seconds": pause,
+        "minutes": args.minutes,
+        "look_seconds": args.look,
+        "pause_seconds": args.pause,
         "first_preview_seconds": watch.first,
         "answers": len(watch.late),
         "late_ms": _spread(watch.late),
         "busy_ms": _spread(watch.busy),
     }
-    dock.desk.session.forget_model()  # else a question about it waits for an answer
-    viewer.close()
+    _close(viewer, dock)
     return row
+
+
+def _close(viewer: napari.Viewer, dock: SegmentationDock) -> None:
+    """Close the window without a question about the model, which would wait for ever."""
+    session = dock.desk.session
+    if session.phase is not Phase.IDLE:
+        session.stop()
+    while session.phase is not Phase.IDLE:
+        QTest.qWait(100)
+    session.forget_model()
+    viewer.close()
 
 
 def _spread(seconds: list[float]) -> dict[str, float]:
@@ -123,13 +141,15 @@ def _spread(seconds: list[float]) -> dict[str, float]:
     return {"median": median(times), "p99": times[place], "longest": times[-1]}
 
 
-def _paint_until_trained(dock: SegmentationDock) -> None:
-    """Dab with the brush now and then; end when training has ended."""
+def _paint_until_trained(dock: SegmentationDock, watch: Watch | None) -> None:
+    """Dab with the brush now and then; end when training, or what is watched, has."""
     layer = dock.desk.link.annotation
     end, count = time.monotonic() + _PATIENCE, 0
     while dock.desk.session.phase is not Phase.IDLE or count == 0:
         layer.paint((60, 20 + count % 40, 30), 1)
         count += 1
+        if watch and "network" in watch.first:
+            return
         QTest.qWait(_BRUSH_EVERY_MS)
         if time.monotonic() > end:
             raise TimeoutError("training did not end")

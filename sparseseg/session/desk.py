@@ -41,7 +41,6 @@ class OpenVolume:
         annotation: NDArray[np.uint8] | None,
         *,
         folder: Path,
-        engine: str,
         failed: Callable[[str], object],
     ) -> Self:
         """Copy both into shared memory, the image in a thread; see `SharedVolume`.
@@ -52,7 +51,7 @@ class OpenVolume:
         names = (field.name for field in fields(volume) if field.name != "array")
         facts = {name: getattr(volume, name) for name in names}
         reopen = reopening(volume.array)
-        return cls(shared, Assignment(facts, shared.layouts, folder, engine, reopen))
+        return cls(shared, Assignment(facts, shared.layouts, folder, reopen))
 
     @property
     def restore(self) -> Restore | None:

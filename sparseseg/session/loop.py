@@ -201,8 +201,10 @@ class WorkLoop:
             training.preparation.tell(item.done)
         self._painter.can_preview = True
         if not self._painter.has_model:  # the answers were not compared yet
-            known = self._engine.answers
-            self._painter.method = "network" if known else "interpolation"
+            known: Method = "network" if self._engine.answers else "interpolation"
+            is_new, self._painter.method = known != self._painter.method, known
+            if is_new:
+                self._painter.refresh()
         self._painter.refresh_now_and_then()
 
     def _after_step(self, training: _Training, step: Step) -> None:

@@ -33,8 +33,6 @@ class Assignment:
     """The fields of `Volume` besides its array."""
     layouts: Mapping[str, BlockLayout]
     folder: Path
-    engine: str
-    """The module that has the class `Engine`, see `protocol`."""
     reopen: Callable[[], OnDisk] | None = None
     """What opens the image, where it stays on disk and is not in shared memory."""
 

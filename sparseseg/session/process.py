@@ -57,19 +57,16 @@ _MEANINGS = {
 class TrainerProcess:
     """A process that runs `trainer.main`, and the thread that hears it.
 
-    `hear` is called in that thread, with every reply and last with `Ended`.
+    It loads the libraries of the engine at once, and works from `begin` on.
     """
 
-    def __init__(
-        self, assignment: Assignment, *, hear: Callable[[Reply | Ended], None]
-    ) -> None:
-        self._hear = hear
+    def __init__(self, engine: str) -> None:
         # Never fork: a forked process would hold locks of the threads of Qt and torch.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
             target=trainer.main,
-            args=(theirs, assignment),
+            args=(theirs, engine),
             name="sparseseg-trainer",
             daemon=True,
         )
@@ -79,15 +76,35 @@ class TrainerProcess:
         theirs.close()
         self._deadline = threading.Timer(STOP_SECONDS, self._process.kill)
         self._deadline.daemon = True
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.is_alive()
+
+    def begin(
+        self, assignment: Assignment, *, hear: Callable[[Reply | Ended], None]
+    ) -> None:
+        """Let it work on a volume.
+
+        `hear` is called in a thread, with every reply and last with `Ended`.
+        """
+        self._send(assignment)
         self._reader = threading.Thread(
-            target=self._read, name="sparseseg-session-reader", daemon=True
+            target=self._read,
+            args=(hear,),
+            name="sparseseg-session-reader",
+            daemon=True,
         )
         self._reader.start()
 
+    def dismiss(self) -> None:
+        """End it before it has begun."""
+        self._connection.close()
+
     def post(self, request: Request) -> None:
         """Send a request; it is lost if the process is, which `hear` is told."""
-        with suppress(OSError):
-            self._connection.send(request)
+        self._send(request)
 
     def stop(self) -> None:
         """Let it end by itself, with a snapshot, after the item of work at hand."""
@@ -106,13 +123,17 @@ class TrainerProcess:
                 harsher()
         self._reader.join(CLOSE_SECONDS)
 
-    def _read(self) -> None:
+    def _send(self, message: Assignment | Request) -> None:
+        with suppress(OSError):
+            self._connection.send(message)
+
+    def _read(self, hear: Callable[[Reply | Ended], None]) -> None:
         with suppress(EOFError, OSError):
             while True:
-                self._hear(self._connection.recv())
+                hear(self._connection.recv())
         self._process.join()
         self._deadline.cancel()
-        self._hear(Ended(self._process.exitcode or 0))
+        hear(Ended(self._process.exitcode or 0))
         self._connection.close()
 
 

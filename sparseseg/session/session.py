@@ -111,6 +111,7 @@ class Session:
         self._desks: list[OpenVolume] = []
         self._table: ClassTable | None = None
         self._process: TrainerProcess | None = None
+        self._waiting: TrainerProcess | None = None  # for its first volume
         self._is_loaded_saved = True
         self._generation = 0  # of processes: an earlier one is not heard any more
         self._is_stopping = self._is_closed = False
@@ -144,12 +145,17 @@ class Session:
             volume,
             annotation,
             folder=self._folder,
-            engine=self._engine,
             failed=lambda words: self._announcer.post(Told("failed", words)),
         )
         self._desks.append(desk)
         self._go_over(desk)
         return desk.shared.arrays
+
+    def get_ready(self) -> None:
+        """Load the libraries of the training process before there is a volume for it."""
+        with self._lock:
+            if not (self._is_closed or self._process or self._waiting):
+                self._waiting = TrainerProcess(self._engine)
 
     def go_over(self, arrays: SharedArrays) -> None:
         """Make another open volume the current one; the model at hand goes along."""
@@ -299,6 +305,8 @@ class Session:
         self._is_closed = True
         atexit.unregister(self.close)
         self._leave()
+        if self._waiting is not None:
+            self._waiting.dismiss()
         for desk in self._desks:
             desk.shared.unlink()
         if not (self._keeps and self.has_model and not self.is_saved):
@@ -341,10 +349,16 @@ class Session:
     def _launch(self, desk: OpenVolume) -> None:
         self._generation += 1
         hear = partial(self._hear, self._generation)
-        self._process = TrainerProcess(desk.assignment, hear=hear)
+        self._process = self._next_process()
+        self._process.begin(desk.assignment, hear=hear)
         for request in (desk.restore, desk.wanted):
             if request is not None:
                 self._process.post(request)
+
+    def _next_process(self) -> TrainerProcess:
+        waiting, self._waiting = self._waiting, None
+        is_ready = waiting is not None and waiting.is_alive
+        return waiting if waiting and is_ready else TrainerProcess(self._engine)
 
     def _post(self, desk: OpenVolume, request: Request) -> None:
         if self._process is None:

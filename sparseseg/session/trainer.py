@@ -21,35 +21,50 @@ from sparseseg.session.messages import Assignment, Reply, Request
 from sparseseg.session.protocol import EngineContract
 from sparseseg.session.shared import SharedVolume
 
+_LOGGER = logging.getLogger(__name__)
 _BELOW_NORMAL_PRIORITY_CLASS = 0x4000
 
 
-def main(connection: Connection, assignment: Assignment) -> None:
-    """Do what comes through the connection, until a `Stop` or the end of the window."""
+def main(connection: Connection, engine_name: str) -> None:
+    """Do what comes through the connection, until a `Stop` or the end of the window.
+
+    The libraries of the engine, a module with the class `Engine` (see `protocol`), are
+    loaded at once; first of all an `Assignment` has to come.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the window to handle
     _stand_back()
-    _log_to(assignment.log)
-    shared = SharedVolume.attach(assignment.layouts)
+    begun: SimpleQueue[tuple[Assignment, SharedVolume]] = SimpleQueue()
     inbox: SimpleQueue[Request] = SimpleQueue()
     listener = threading.Thread(
-        target=_listen, args=(connection, inbox, shared), daemon=True
+        target=_listen, args=(connection, begun, inbox), daemon=True
     )
     listener.start()
+    _load(engine_name)
+    assignment, shared = begun.get()
+    _log_to(assignment.log)
 
     def send(reply: Reply) -> None:
         with suppress(OSError):  # the window is gone: the listener sees to that
             connection.send(reply)
 
     with telling_failures(send, log=assignment.log):
-        engine = _open_engine(assignment, shared)
+        engine = _open_engine(engine_name, assignment, shared)
         loop = WorkLoop(
             engine, shared.arrays, assignment, send=send, clock=time.monotonic
         )
         loop.run(inbox)
 
 
-def _open_engine(assignment: Assignment, shared: SharedVolume) -> EngineContract:
-    module = importlib.import_module(assignment.engine)
+def _load(engine_name: str) -> None:
+    """Import all that an engine needs; what is wrong with it is told when it is opened."""
+    with suppress(Exception):
+        importlib.import_module(engine_name).Engine()
+
+
+def _open_engine(
+    engine_name: str, assignment: Assignment, shared: SharedVolume
+) -> EngineContract:
+    module = importlib.import_module(engine_name)
     engine = cast("EngineContract", module.Engine())
     shared.wait()
     image = assignment.reopen() if assignment.reopen else shared.image
@@ -68,16 +83,32 @@ _CHANGED = template(
 
 
 def _listen(
-    connection: Connection, inbox: SimpleQueue[Request], shared: SharedVolume
+    connection: Connection,
+    begun: SimpleQueue[tuple[Assignment, SharedVolume]],
+    inbox: SimpleQueue[Request],
 ) -> None:
     """Take requests off the pipe at once, so that posting never blocks the window."""
-    with suppress(EOFError, OSError):
+    code = 1  # of a fault of ours
+    try:
+        assignment = connection.recv()
+        shared = SharedVolume.attach(assignment.layouts)
+        begun.put((assignment, shared))
+        _take(connection, inbox, shared)
+    except (EOFError, OSError):
+        code = 0  # nobody waits for an answer any more
+    except Exception:
+        _LOGGER.exception("the training process could not begin")
+    os._exit(code)  # the loop may be deep in a step
+
+
+def _take(
+    connection: Connection, inbox: SimpleQueue[Request], shared: SharedVolume
+) -> None:
+    try:
         while True:
             inbox.put(connection.recv())
-    # The window died. Nobody else can give the memory back, and the loop may be deep in
-    # a step that takes long.
-    shared.unlink()
-    os._exit(0)
+    finally:  # the window died, and nobody else can give the memory back
+        shared.unlink()
 
 
 def _stand_back() -> None:

@@ -150,6 +150,7 @@ class SegmentationDock(QWidget):
             # Python looks through all that has come since the last time, which takes a
             # fifth of a second here: now, where it is expected, and not in a stroke.
             gc.collect()
+            self.desk.session.get_ready()
 
     def _keep_view(self) -> None:
         """Let the canvas show as much as before the column took room from it."""

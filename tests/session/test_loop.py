@@ -66,7 +66,7 @@ class Bench:
         self.arrays = SharedArrays(*zeros)
         self.engine = ClockedEngine(self)
         self.engine.open(volume, self.arrays.annotation)
-        self.assignment = Assignment({}, {}, folder, "")
+        self.assignment = Assignment({}, {}, folder)
         self.loop = WorkLoop(
             self.engine,
             self.arrays,
@@ -249,6 +249,17 @@ def test_what_a_network_says_before_its_first_step_is_shown(bench: Bench) -> Non
     first = painted(bench.replies)[0]
     assert (first.step, first.method) == (0, "network")
     assert bench.replies.index(first) < bench.kinds().index("StepReport")
+
+
+def test_the_first_answer_of_the_network_is_shown_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.engine.preparations, bench.seconds_a_step = 9, 0.1
+    known = property(lambda _self: bench.now > 0.25)
+    monkeypatch.setattr(ClockedEngine, "answers", known)
+    bench.run(Preview(0, 1), train(1))
+    first = [(p.step, p.method) for p in painted(bench.replies)][:2]
+    assert first == [(0, "interpolation"), (0, "network")]
 
 
 def test_preparing_is_told_as_progress_and_heard_by_a_pause(bench: Bench) -> None:

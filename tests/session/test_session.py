@@ -123,6 +123,43 @@ def test_pause_and_resume(session: Session, ear: Ear, volume: Volume) -> None:
 
 
 @pytest.mark.slow
+def test_a_process_that_waits_takes_the_first_volume(
+    session: Session, ear: Ear, volume: Volume
+) -> None:
+    session.get_ready()
+    (waiting,) = multiprocessing.active_children()
+    session.get_ready()
+    session.open(volume)
+    session.train(SHORT)
+    ear.wait("step")
+    assert multiprocessing.active_children() == [waiting]
+    session.get_ready()
+    assert multiprocessing.active_children() == [waiting]
+
+
+@pytest.mark.slow
+def test_a_process_that_died_while_it_waited_is_replaced(
+    session: Session, ear: Ear, volume: Volume
+) -> None:
+    session.get_ready()
+    (waiting,) = multiprocessing.active_children()
+    waiting.kill()
+    waiting.join()
+    session.open(volume)
+    session.train(SHORT)
+    ear.wait("step")
+
+
+@pytest.mark.slow
+def test_a_session_that_was_only_ready_leaves_no_process(session: Session) -> None:
+    session.get_ready()
+    (waiting,) = multiprocessing.active_children()
+    session.close()
+    waiting.join(PATIENCE)
+    assert waiting.exitcode == 0
+
+
+@pytest.mark.slow
 def test_stop_ends_the_process_and_training_goes_on_from_its_snapshot(
     session: Session, ear: Ear, volume: Volume
 ) -> None:

@@ -21,6 +21,8 @@ from sparseseg.session.desk import OpenVolume
 from sparseseg.session.shared import SharedBlock, SharedVolume
 from sparseseg.session.trainer import _open_engine
 
+_ENGINE = "tests.session.fake_engine"
+
 
 @pytest.fixture
 def block() -> Iterator[SharedBlock]:
@@ -117,7 +119,7 @@ def test_an_image_that_can_be_opened_again_is_not_copied() -> None:
 
 def test_the_training_process_opens_an_image_on_disk_itself(tmp_path: Path) -> None:
     desk = _set_up(_stored(), tmp_path)
-    engine = _open_engine(desk.assignment, desk.shared)
+    engine = _open_engine(_ENGINE, desk.assignment, desk.shared)
     np.testing.assert_array_equal(engine.volume.array[:], _stored()[:])
     desk.shared.unlink()
 
@@ -126,7 +128,7 @@ def test_a_file_that_has_changed_is_told(tmp_path: Path) -> None:
     image = OnDisk(np.ones((2, 2, 2), np.uint8), "zyx", opened=partial(_stored, 3))
     desk = _set_up(image, tmp_path)
     with pytest.raises(UserError, match=r"'cells' has changed .* \(3, 2, 2\) voxels"):
-        _open_engine(desk.assignment, desk.shared)
+        _open_engine(_ENGINE, desk.assignment, desk.shared)
     desk.shared.unlink()
 
 
@@ -135,7 +137,6 @@ def _set_up(image: OnDisk, folder: Path) -> OpenVolume:
         Volume(image, name="cells"),
         None,
         folder=folder,
-        engine="tests.session.fake_engine",
         failed=pytest.fail,
     )
 

@@ -41,6 +41,9 @@ class FakeSession:
             self.arrays.annotation[...] = annotation
         return self.arrays
 
+    def get_ready(self) -> None:
+        self.calls.append(("get_ready",))
+
     def go_over(self, arrays: FakeArrays) -> None:
         if arrays is not self.arrays:
             self.calls.append(("go_over", arrays))
