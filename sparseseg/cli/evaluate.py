@@ -38,6 +38,11 @@ def _add_flags(parser: ArgumentParser) -> None:
         metavar="ANNOTATION",
         help=say("score only the voxels that are unlabelled in it; once for each pair"),
     )
+    _add_measures(parser)
+    add_numbering(parser)
+
+
+def _add_measures(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance",
         type=float,
@@ -64,7 +69,6 @@ def _add_flags(parser: ArgumentParser) -> None:
             "give the error of the tumour burden, the share of tumour A in organ B with it"
         ),
     )
-    add_numbering(parser)
 
 
 def _two_classes(words: str) -> tuple[int, int]:

@@ -68,16 +68,20 @@ class GuidedUNet(nn.Module):
         self.head = nn.Conv2d(widths[0], outputs, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(_bias(self.head))
+        self._add_numbers(voxelwise + around)
+
+    def _add_numbers(self, channels: int) -> None:
+        """Make the fixed numbers that inputs are standardised by, as if nothing was fitted."""
         self.mean: Tensor
         self.deviation: Tensor
         self.low: Tensor
         self.high: Tensor
         self.hidden: Tensor
         self.views: Tensor
-        self.register_buffer("mean", torch.zeros(voxelwise + around))
-        self.register_buffer("deviation", torch.ones(voxelwise + around))
-        self.register_buffer("low", torch.full((voxelwise + around,), -torch.inf))
-        self.register_buffer("high", torch.full((voxelwise + around,), torch.inf))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
+        self.register_buffer("low", torch.full((channels,), -torch.inf))
+        self.register_buffer("high", torch.full((channels,), torch.inf))
         # Which of the first `alone` channels are not looked at.
         self.register_buffer("hidden", torch.zeros(self.trees.channels).bool())
         # How much each of the three views counts; set by what is annotated.
@@ -191,11 +195,7 @@ class GuidedUNet(nn.Module):
         steps as a blind one takes: a first look at a model is worth more than a good one
         later.
         """
-        low, high, mean = pixels.amin(0), pixels.amax(0), pixels.mean(0)
-        deviation = pixels.std(0, correction=0).clamp_min(1e-3)
-        hidden = F.pad(self.hidden, (0, len(mean) - len(self.hidden)))
-        low, high = (torch.where(hidden, mean, end) for end in (low, high))
-        numbers = (low, high, mean, deviation)
+        numbers = self._numbers_of(pixels)
         single = _standardised(pixels, *numbers)[:, : self.voxelwise_channels]
         is_first = not self.is_fitted
         there = sorted(set(folds.tolist()))
@@ -215,6 +215,14 @@ class GuidedUNet(nn.Module):
         self._take(numbers, fresh)
         self._folds |= set(there)
         self.trees.fit(without(pixels[:, : len(self.hidden)], self.hidden), target, rng)
+
+    def _numbers_of(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Return ends, means and deviations of pixels (n, c); of what is hidden, means alone."""
+        low, high, mean = pixels.amin(0), pixels.amax(0), pixels.mean(0)
+        deviation = pixels.std(0, correction=0).clamp_min(1e-3)
+        hidden = F.pad(self.hidden, (0, len(mean) - len(self.hidden)))
+        low, high = (torch.where(hidden, mean, end) for end in (low, high))
+        return low, high, mean, deviation
 
     def _begun(self, folds: Sequence[int]) -> nn.ModuleList:
         """Return copies of the classifiers to fit on.

@@ -15,7 +15,19 @@ _SPACING = (1.6, 1.2, 1.2)
 _PATCH = (128, 128, 128)
 # Of KiTS19: what grey values are cut to, their mean and deviation.
 _CT = Normaliser(kind="ct", low=-79.0, high=304.0, mean=101.0, deviation=76.9)
-_BEYOND = -2.2
+_INFERENCE = Inference(
+    normalisers=(_CT,),
+    resampling="linear",
+    resample_first=True,
+    orientation="slices-first",
+    crop=False,
+    sums="float32",
+    peak=1.0,
+    weights="root",
+    whole_strides=True,
+    padding=-2.2,
+    mirror=(),
+)
 _NAMES = {1: "kidney", 2: "tumour"}
 
 
@@ -29,20 +41,7 @@ def read(path: Path, given: ForeignFacts) -> Model:
 
     Raises `UserError` for one of another network, and for a damaged or hostile one.
     """
-    checkpoint = read_checkpoint(path)
-    state = checkpoint.get(KEY)
-    if not isinstance(state, dict):
-        words = ", ".join(sorted(map(str, checkpoint))[:6])
-        raise UserError(
-            "{name} holds {words}, and the only single checkpoint that "
-            "sparseseg reads is that of MLPerf's KiTS19 model, which holds {key}",
-            name=path.name,
-            words=words[:160],
-            key=KEY,
-        )
-    plain = {
-        str(name).removeprefix("module."): tensor for name, tensor in state.items()
-    }
+    plain = _state(path)
     try:
         architecture = _architecture(plain)
         outputs = int(plain["output.conv.0.weight"].shape[0])
@@ -60,22 +59,26 @@ def read(path: Path, given: ForeignFacts) -> Model:
         patch=_PATCH,
         labels=range(outputs),
         names=_NAMES if outputs == 3 else {},
-        inference=Inference(
-            normalisers=(_CT,),
-            resampling="linear",
-            resample_first=True,
-            orientation="slices-first",
-            crop=False,
-            sums="float32",
-            peak=1.0,
-            weights="root",
-            whole_strides=True,
-            padding=_BEYOND,
-            mirror=(),
-        ),
+        inference=_INFERENCE,
         trained={"format": "mlperf-kits19"},
     )
     return assembled(foreign, given)
+
+
+def _state(path: Path) -> dict[str, Any]:
+    """Return the weights by their names."""
+    checkpoint = read_checkpoint(path)
+    state = checkpoint.get(KEY)
+    if not isinstance(state, dict):
+        words = ", ".join(sorted(map(str, checkpoint))[:6])
+        raise UserError(
+            "{name} holds {words}, and the only single checkpoint that "
+            "sparseseg reads is that of MLPerf's KiTS19 model, which holds {key}",
+            name=path.name,
+            words=words[:160],
+            key=KEY,
+        )
+    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
 
 
 def _architecture(state: dict[str, Any]) -> Architecture:

@@ -14,7 +14,13 @@ from sparseseg.errors import UserError
 from sparseseg.language import say
 from sparseseg.models.readers.described import Literals, read_description
 from sparseseg.models.readers.foreign import Foreign, ForeignFacts, assembled, reading
-from sparseseg.models.readers.monai_transforms import finishing, plain, preparing
+from sparseseg.models.readers.monai_transforms import (
+    InputRule,
+    OutputRule,
+    finishing,
+    plain,
+    preparing,
+)
 from sparseseg.models.readers.unpickling import read_checkpoint
 from sparseseg.nn.monai import NETWORKS, network_of
 from sparseseg.recipes.pretrained import Inference, Normaliser
@@ -26,6 +32,14 @@ _TARGET = re.compile(r"(?:monai\.networks\.nets\.(?:\w+\.)?)?(\w+)")
 _INFERER = re.compile(r"(?:monai\.inferers\.(?:\w+\.)?)?SlidingWindowInferer")
 # Of DynUNet: the same weights under second names, and what only matters in training.
 _LEFT_OUT = ("skip_layers.", "deep_supervision_heads.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    patch: tuple[int, int, int]
+    overlap: float
+    weights: Any
+    padding: float
 
 
 def is_folder(folder: Path) -> bool:
@@ -62,9 +76,7 @@ def _foreign(
 ) -> Foreign:
     name, arguments = _network(described, literals)
     dims = int(arguments.get("spatial_dims", 3))
-    network = {"monai": {"name": name, "arguments": arguments}}
     outputs = int(arguments.get("out_channels", 2))
-    channels = int(arguments.get("in_channels", 1))
     ready = preparing(_transforms(described, "preprocessing", literals), dims)
     done = finishing(_transforms(described, "postprocessing", literals), outputs)
     windows = _windows(described, literals, dims)
@@ -72,32 +84,40 @@ def _foreign(
     names = _names(metadata)
     labels = range(1, outputs + 1) if done.regions else range(outputs)
     return Foreign(
-        network=network,
+        network={"monai": {"name": name, "arguments": arguments}},
         states=[_weights(folder)],
         spacing=ready.spacing or (1.0, 1.0, 1.0),
         unit="mm" if ready.spacing else "pixel",
         patch=windows.patch,
         labels=labels,
         names={k + done.regions: words for k, words in names.items()},
-        inference=Inference(
-            normalisers=(Normaliser(kind="none"),) * channels,
-            steps=ready.steps,
-            resampling="monai" if ready.spacing else "none",
-            resample_first=ready.resample_first,
-            orientation="ras" if ready.turned else "stored",
-            axes=(2, 1, 0) if dims == 3 else (0, 2, 1),
-            crop=False,
-            flat=dims == 2,
-            sums="float32",
-            weights=windows.weights,
-            overlap=windows.overlap,
-            fixed_steps=True,
-            padding=windows.padding,
-            mirror=(),
-            regions=done.regions,
-            activate_first=done.activate_first,
-        ),
+        inference=_inference(arguments, ready, windows, done),
         trained=_trained(metadata, name),
+    )
+
+
+def _inference(
+    arguments: Mapping[str, Any], ready: InputRule, windows: _Windows, done: OutputRule
+) -> Inference:
+    flat = int(arguments.get("spatial_dims", 3)) == 2
+    channels = int(arguments.get("in_channels", 1))
+    return Inference(
+        normalisers=(Normaliser(kind="none"),) * channels,
+        steps=ready.steps,
+        resampling="monai" if ready.spacing else "none",
+        resample_first=ready.resample_first,
+        orientation="ras" if ready.turned else "stored",
+        axes=(0, 2, 1) if flat else (2, 1, 0),
+        crop=False,
+        flat=flat,
+        sums="float32",
+        weights=windows.weights,
+        overlap=windows.overlap,
+        fixed_steps=True,
+        padding=windows.padding,
+        mirror=(),
+        regions=done.regions,
+        activate_first=done.activate_first,
     )
 
 
@@ -155,16 +175,19 @@ def _transforms(
     return [plain(transform, literals) for transform in listed]
 
 
-@dataclass(frozen=True, slots=True)
-class _Windows:
-    patch: tuple[int, int, int]
-    overlap: float
-    weights: Any
-    padding: float
-
-
 def _windows(described: Mapping[str, Any], literals: Literals, dims: int) -> _Windows:
     given = literals.value(described.get("inferer", {}))
+    _check_inferer(given)
+    mode = str(given.get("mode", "constant")).lower()
+    return _Windows(
+        _patch(given["roi_size"], dims),
+        float(given.get("overlap", 0.25)),
+        {"constant": "even", "gaussian": "product"}[mode],
+        float(given.get("cval", 0.0)),
+    )
+
+
+def _check_inferer(given: Mapping[str, Any]) -> None:
     target = str(given.get("_target_"))
     if not _INFERER.fullmatch(target):
         raise UserError(
@@ -182,7 +205,9 @@ def _windows(described: Mapping[str, Any], literals: Literals, dims: int) -> _Wi
                 given=given[name],
                 value=value,
             )
-    roi = given["roi_size"]
+
+
+def _patch(roi: Any, dims: int) -> tuple[int, int, int]:
     sides = [roi] * dims if isinstance(roi, int) else list(roi)
     if len(sides) != dims or not all(isinstance(n, int) and n > 0 for n in sides):
         raise UserError(
@@ -192,14 +217,7 @@ def _windows(described: Mapping[str, Any], literals: Literals, dims: int) -> _Wi
             dims=dims,
         )
     z, y, x = sides if dims == 3 else (1, *sides)
-    mode = str(given.get("mode", "constant")).lower()
-    weights = {"constant": "even", "gaussian": "product"}[mode]
-    return _Windows(
-        (z, y, x),
-        float(given.get("overlap", 0.25)),
-        weights,
-        float(given.get("cval", 0.0)),
-    )
+    return z, y, x
 
 
 def _weights(folder: Path) -> dict[str, Tensor]:

@@ -83,33 +83,35 @@ def _foreign(
         raise UserError("the model is a 2-D network of nnU-Net 1: take its 3d_fullres")
     z, y, x = (float(side) for side in stage["current_spacing"])
     convs = int(plans["conv_per_stage"])
-    classes = int(plans["num_classes"])
-    mirrors = "nomirroring" not in trainer.lower()
-    axes = [int(axis) for axis in plans["transpose_forward"]]
     architecture = architecture_of(stage, int(plans["base_num_features"]), convs)
     return Foreign(
         network={"architecture": architecture.to_json()},
         states=[weights_of(c["state_dict"], stage, convs) for c in checkpoints],
         spacing=(z, y, x),
         patch=(patch[0], patch[1], patch[2]),
-        labels=range(classes + 1),
+        labels=range(int(plans["num_classes"]) + 1),
         names={},
-        inference=Inference(
-            normalisers=_normalisers(plans),
-            resampling="nnunet-v1",
-            resample_first=True,
-            axes=(axes[0], axes[1], axes[2]),
-            average="probabilities",
-            sums="float32",
-            peak=1.0,
-            weigh_alone=False,
-            mirror=(0, 1, 2) if mirrors else (),
-        ),
+        inference=_inference(plans, mirrors="nomirroring" not in trainer.lower()),
         trained={
             "format": "nnunet-v1",
             "trainer": trainer,
             "folds": len(checkpoints),
         },
+    )
+
+
+def _inference(plans: Mapping[str, Any], *, mirrors: bool) -> Inference:
+    axes = [int(axis) for axis in plans["transpose_forward"]]
+    return Inference(
+        normalisers=_normalisers(plans),
+        resampling="nnunet-v1",
+        resample_first=True,
+        axes=(axes[0], axes[1], axes[2]),
+        average="probabilities",
+        sums="float32",
+        peak=1.0,
+        weigh_alone=False,
+        mirror=(0, 1, 2) if mirrors else (),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from sparseseg.boxes import Triple
 from sparseseg.engine.model import Model
 from sparseseg.errors import UserError
 from sparseseg.language import say
@@ -23,23 +24,13 @@ from sparseseg.models.readers.foreign import (
     renamed,
 )
 from sparseseg.models.readers.nnunet_v2_names import TO_OURS, once
+from sparseseg.models.readers.nnunet_v2_network import architecture_of, looked_up
 from sparseseg.models.readers.unpickling import read_checkpoint
-from sparseseg.nn.conv_unet import Architecture, Sides
 from sparseseg.recipes.pretrained import Inference, Normaliser
 from sparseseg.recipes.pretrained.inference import Kind
 
 CHECKPOINT = "checkpoint_final.pth"
 _LARGEST_JSON = 64 * 2**20
-_MOST_LEVELS = 20
-_NETWORKS = {"PlainConvUNet": False, "ResidualEncoderUNet": True}
-_PACKAGES = (
-    "",
-    "dynamic_network_architectures.architectures.unet.",
-    "dynamic_network_architectures.architectures.residual_unet.",
-)
-_CONVS = {"torch.nn.modules.conv.Conv2d": 2, "torch.nn.modules.conv.Conv3d": 3}
-_NORMS = tuple(f"torch.nn.modules.instancenorm.InstanceNorm{n}d" for n in (2, 3))
-_ACTIVATIONS = ("torch.nn.LeakyReLU", "torch.nn.modules.activation.LeakyReLU")
 _KINDS: dict[str, Kind] = {
     "CTNormalization": "ct",
     "ZScoreNormalization": "z-score",
@@ -85,34 +76,18 @@ def _foreign(
     name: str,
     given: ForeignFacts,
 ) -> Foreign:
-    trainer = str(checkpoints[0]["trainer_name"])
-    if not _TRAINER.fullmatch(trainer):
-        raise UserError(
-            "the model was trained by {trainer!r}, which may have changed the "
-            "network: sparseseg only reads trainers that do not change it",
-            trainer=trainer[:80],
-        )
+    trainer = _trainer(checkpoints[0])
     configuration = _configuration(plans, name)
-    if configuration.get("previous_stage"):
-        raise UserError(
-            "the configuration {name} is the second stage of a cascade, which needs "
-            "the first one's answer: take 3d_fullres or 3d_lowres",
-            name=name,
-        )
-    architecture = _architecture(configuration)
+    architecture = architecture_of(configuration)
     labels, names, regions = _labels(dataset)
     mirror = checkpoints[0].get("inference_allowed_mirroring_axes")
     flat = architecture.dims == 2
-    spacing = [float(side) for side in configuration["spacing"]]
-    patch = [int(side) for side in configuration["patch_size"]]
-    if flat:
-        spacing = [float(plans["original_median_spacing_after_transp"][0]), *spacing]
-        patch = [1, *patch]
+    spacing, patch = _sizes(plans, configuration, flat=flat)
     return Foreign(
         network={"architecture": architecture.to_json()},
         states=[_weights(checkpoint) for checkpoint in checkpoints],
-        spacing=(spacing[0], spacing[1], spacing[2]),
-        patch=(patch[0], patch[1], patch[2]),
+        spacing=spacing,
+        patch=patch,
         labels=labels,
         names=names,
         inference=Inference(
@@ -133,8 +108,42 @@ def _foreign(
     )
 
 
+def _trainer(checkpoint: Mapping[str, Any]) -> str:
+    name = str(checkpoint["trainer_name"])
+    if not _TRAINER.fullmatch(name):
+        raise UserError(
+            "the model was trained by {trainer!r}, which may have changed the "
+            "network: sparseseg only reads trainers that do not change it",
+            trainer=name[:80],
+        )
+    return name
+
+
 def _configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a configuration with all that it inherits."""
+    """Return a configuration with all that it inherits; raise `UserError` for a cascade."""
+    found = _inherited(plans, name)
+    if found.get("previous_stage"):
+        raise UserError(
+            "the configuration {name} is the second stage of a cascade, which needs "
+            "the first one's answer: take 3d_fullres or 3d_lowres",
+            name=name,
+        )
+    return found
+
+
+def _sizes(
+    plans: Mapping[str, Any], configuration: Mapping[str, Any], *, flat: bool
+) -> tuple[tuple[float, float, float], Triple]:
+    """Return the voxel size and the patch, z, y, x, of a network of planes too."""
+    spacing = [float(side) for side in configuration["spacing"]]
+    patch = [int(side) for side in configuration["patch_size"]]
+    if flat:
+        spacing = [float(plans["original_median_spacing_after_transp"][0]), *spacing]
+        patch = [1, *patch]
+    return (spacing[0], spacing[1], spacing[2]), (patch[0], patch[1], patch[2])
+
+
+def _inherited(plans: Mapping[str, Any], name: str) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     seen: set[str] = set()
     while name:
@@ -145,80 +154,6 @@ def _configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any]:
         merged = {**here, **merged}
         name = str(here.get("inherits_from") or "")
     return merged
-
-
-def _architecture(configuration: Mapping[str, Any]) -> Architecture:
-    if "architecture" in configuration:
-        return _new_layout(configuration["architecture"])
-    return _old_layout(configuration)
-
-
-def _new_layout(data: Mapping[str, Any]) -> Architecture:
-    residual = _is_residual(str(data["network_class_name"]))
-    kwargs = data["arch_kwargs"]
-    dims = _known(kwargs["conv_op"], _CONVS, say("convolution"))
-    _known(kwargs["norm_op"], dict.fromkeys(_NORMS, True), say("normalisation"))
-    _known(kwargs["nonlin"], dict.fromkeys(_ACTIVATIONS, True), say("activation"))
-    if kwargs.get("dropout_op") is not None:
-        raise UserError("the network drops features at random, which is not known here")
-    levels = int(kwargs["n_stages"])
-    norm = kwargs.get("norm_op_kwargs") or {}
-    if not norm.get("affine", False):
-        raise UserError(
-            "the normalisation of the network has no weights: not known here"
-        )
-    blocks = kwargs["n_blocks_per_stage" if residual else "n_conv_per_stage"]
-    kernels = _sides(kwargs["kernel_sizes"], levels, dims)
-    bias = bool(kwargs["conv_bias"])
-    return Architecture(
-        dims=2 if dims == 2 else 3,
-        widths=_whole(kwargs["features_per_stage"], levels),
-        kernels=kernels,
-        strides=_sides(kwargs["strides"], levels, dims),
-        convs=_whole(blocks, levels),
-        up_kernels=kernels[-2::-1],
-        up_convs=_whole(kwargs["n_conv_per_stage_decoder"], levels - 1),
-        residual=residual,
-        conv_bias=bias,
-        up_bias=bias,
-        slope=float((kwargs.get("nonlin_kwargs") or {}).get("negative_slope", 0.01)),
-        epsilon=float(norm.get("eps", 1e-5)),
-    )
-
-
-def _old_layout(data: Mapping[str, Any]) -> Architecture:
-    residual = _is_residual(str(data["UNet_class_name"]))
-    levels = len(data["pool_op_kernel_sizes"])
-    dims = len(data["patch_size"])
-    most, base = int(data["unet_max_num_features"]), int(data["UNet_base_num_features"])
-    kernels = _sides(data["conv_kernel_sizes"], levels, dims)
-    return Architecture(
-        dims=2 if dims == 2 else 3,
-        widths=tuple(min(base * 2**level, most) for level in range(levels)),
-        kernels=kernels,
-        strides=_sides(data["pool_op_kernel_sizes"], levels, dims),
-        convs=_whole(data["n_conv_per_stage_encoder"], levels),
-        up_kernels=kernels[-2::-1],
-        up_convs=_whole(data["n_conv_per_stage_decoder"], levels - 1),
-        residual=residual,
-    )
-
-
-def _is_residual(name: str) -> bool:
-    known = {package + n: r for package in _PACKAGES for n, r in _NETWORKS.items()}
-    return bool(_known(name, known, say("network")))
-
-
-def _known(name: Any, table: Mapping[str, Any], what: str) -> Any:
-    """Look a name up; nothing is ever imported by it."""
-    if name not in table:
-        raise UserError(
-            "the model has the {what} {name!r}, which is not known here: "
-            "it was not loaded",
-            what=what,
-            name=str(name)[:80],
-        )
-    return table[name]
 
 
 def _labels(dataset: Mapping[str, Any]) -> tuple[list[int], dict[int, str], bool]:
@@ -256,7 +191,7 @@ def _normalisers(
 
 
 def _normaliser(name: str, found: Mapping[str, Any], *, masked: bool) -> Normaliser:
-    kind = _known(name, _KINDS, say("normalisation of grey values"))
+    kind = looked_up(name, _KINDS, say("normalisation of grey values"))
     if kind != "ct":
         return Normaliser(kind=kind, masked=masked and kind == "z-score")
     return Normaliser(
@@ -284,27 +219,6 @@ def _mirror(axes: Sequence[int] | None, *, flat: bool) -> tuple[int, ...]:
 def _axes(values: Sequence[int]) -> tuple[int, int, int]:
     z, y, x = map(int, values)
     return z, y, x
-
-
-def _sides(values: Any, levels: int, dims: int) -> tuple[Sides, ...]:
-    every = _each(values, levels)
-    return tuple(
-        tuple(map(int, side)) if isinstance(side, list) else (int(side),) * dims
-        for side in every
-    )
-
-
-def _whole(values: Any, count: int) -> tuple[int, ...]:
-    return tuple(map(int, _each(values, count)))
-
-
-def _each(values: Any, count: int) -> list[Any]:
-    """Return one value a level, which the plans may give once for all."""
-    if not isinstance(values, list):
-        return [values] * count if count < _MOST_LEVELS else []
-    if len(values) != count:
-        raise ValueError(f"{len(values)} values for {count} levels")
-    return values
 
 
 def _json(path: Path) -> dict[str, Any]:

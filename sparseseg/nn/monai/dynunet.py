@@ -4,7 +4,8 @@ Isensee et al., nnU-Net, Nature Methods 2021.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -51,50 +52,18 @@ class DynUNet(Network):
         dims = check_dims(spatial_dims)
         whole("channels", [in_channels, out_channels], 4096)
         steps, kernels, rises = (
-            [spread(side, dims) for side in sides]
-            for sides in (strides, kernel_size, upsample_kernel_size)
+            [spread(side, dims) for side in given]
+            for given in (strides, kernel_size, upsample_kernel_size)
         )
-        levels = len(steps)
-        if len(kernels) != levels or len(rises) != levels - 1:
-            raise ValueError(
-                f"{len(kernels)} kernels and {len(rises)} on the way up, for {levels}"
-            )
-        most = _MOST_FEATURES[dims]
-        given = more.pop("filters", None)
-        own = [min(2 ** (5 + level), most) for level in range(levels)]
-        widths = widths_of(own if given is None else given, 3)[:levels]
-        style = more.pop("norm_name", ("instance", {"affine": True}))
-        act = more.pop("act_name", ("leakyrelu", {"negative_slope": 0.01}))
-        bias = bool(more.pop("trans_bias", False))
-        make = _ResidualConvs if more.pop("res_block", False) else _Convs
-        for name in ("deep_supervision", "deep_supr_num"):
-            more.pop(name, None)
-        nothing_else(more, {})
-        self.outputs, self.width = out_channels, widths[0]
-        self.multiple = product(steps, dims)
-
-        def down(place: int) -> nn.Module:
-            source = widths[place - 1] if place else in_channels
-            return make(source, widths[place], kernels[place], steps[place], style, act)
-
-        self.input_block = down(0)
-        self.downsamples = nn.ModuleList(down(i) for i in range(1, levels - 1))
-        self.bottleneck = down(levels - 1)
-        self.upsamples = nn.ModuleList(
-            _UpConvs(
-                _risen(widths[i], widths[i - 1], rises[i - 1], steps[i], bias=bias),
-                _Convs(
-                    2 * widths[i - 1],
-                    widths[i - 1],
-                    kernels[i],
-                    (1,) * dims,
-                    style,
-                    act,
-                ),
-            )
-            for i in range(levels - 1, 0, -1)
-        )
-        self.output_block = Bare(Bare(CONV[dims](widths[0], out_channels, 1)))
+        levels = _Levels.of(steps, kernels, rises, in_channels, more)
+        self.outputs, self.width = out_channels, levels.widths[0]
+        self.multiple = product(levels.strides, dims)
+        deepest = len(levels.strides) - 1
+        self.input_block = levels.down(0)
+        self.downsamples = nn.ModuleList(levels.down(i) for i in range(1, deepest))
+        self.bottleneck = levels.down(deepest)
+        self.upsamples = nn.ModuleList(levels.up(i) for i in range(deepest, 0, -1))
+        self.output_block = Bare(Bare(CONV[dims](self.width, out_channels, 1)))
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the logits."""
@@ -105,6 +74,80 @@ class DynUNet(Network):
         for up in self.upsamples:
             x = up(x, skips.pop())
         return one(self.output_block(x))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Levels:
+    """What the blocks of each level are made of, the finest first."""
+
+    strides: list[Sides]
+    kernels: list[Sides]
+    rises: list[Sides]
+    """The kernels on the way up to each level but the deepest."""
+    widths: Sequence[int]
+    source: int
+    """The channels of the image."""
+    style: Named
+    act: Named
+    bias: bool
+    """Whether the steps on the way up have one."""
+    residual: bool
+
+    @classmethod
+    def of(
+        cls,
+        strides: list[Sides],
+        kernels: list[Sides],
+        rises: list[Sides],
+        source: int,
+        more: dict[str, Any],
+    ) -> Self:
+        """Read MONAI's further arguments; raise `ValueError` for what is not known."""
+        count = len(strides)
+        if len(kernels) != count or len(rises) != count - 1:
+            raise ValueError(
+                f"{len(kernels)} kernels and {len(rises)} on the way up, for {count}"
+            )
+        most = _MOST_FEATURES[len(strides[0])]
+        own = [min(2 ** (5 + level), most) for level in range(count)]
+        given = more.pop("filters", None)
+        levels = cls(
+            strides=strides,
+            kernels=kernels,
+            rises=rises,
+            widths=widths_of(own if given is None else given, 3)[:count],
+            source=source,
+            style=more.pop("norm_name", ("instance", {"affine": True})),
+            act=more.pop("act_name", ("leakyrelu", {"negative_slope": 0.01})),
+            bias=bool(more.pop("trans_bias", False)),
+            residual=bool(more.pop("res_block", False)),
+        )
+        for name in ("deep_supervision", "deep_supr_num"):
+            more.pop(name, None)
+        nothing_else(more, {})
+        return levels
+
+    def down(self, level: int) -> nn.Module:
+        """Return the block that leads down to a level."""
+        make = _ResidualConvs if self.residual else _Convs
+        source = self.widths[level - 1] if level else self.source
+        return make(
+            source,
+            self.widths[level],
+            self.kernels[level],
+            self.strides[level],
+            self.style,
+            self.act,
+        )
+
+    def up(self, level: int) -> nn.Module:
+        """Return the block that leads from a level up to the finer one."""
+        deep, width = self.widths[level], self.widths[level - 1]
+        kernel, stride = self.kernels[level], self.strides[level]
+        return _UpConvs(
+            _risen(deep, width, self.rises[level - 1], stride, bias=self.bias),
+            _Convs(2 * width, width, kernel, (1,) * len(kernel), self.style, self.act),
+        )
 
 
 class _Convs(nn.Module):

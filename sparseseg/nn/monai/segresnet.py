@@ -3,7 +3,8 @@
 Myronenko, 3D MRI brain tumor segmentation using autoencoder regularization, 2018.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -54,29 +55,18 @@ class SegResNet(Network):
         mode = str(more.pop("upsample_mode", "nontrainable")).lower()
         nothing_else(more, {"use_conv_final": True, "norm_name": ""})
         widths = widths_of([init_filters * 2**i for i in range(len(blocks_down))])
+        rising = widths[:-1][::-1]
         self.outputs, self.width = out_channels, init_filters
         self.multiple = (2 ** len(blocks_up),) * dims
+        block = partial(_PreActivated, style=style, act=act, dims=dims)
         self.convInit = Bare(same(dims, in_channels, init_filters, 3, bias=False))
-
-        def blocks(count: int, width: int) -> list[nn.Module]:
-            return [_PreActivated(width, style, act, dims) for _ in range(count)]
-
-        steps = [nn.Identity(), *(_halved(*ends, dims) for ends in pairwise(widths))]
-        self.down_layers = nn.ModuleList(
-            nn.Sequential(step, *blocks(count, width))
-            for step, width, count in zip(steps, widths, blocks_down, strict=True)
-        )
-        rising = widths[:-1][::-1]
+        self.down_layers = _down_layers(widths, blocks_down, block, dims)
         self.up_layers = nn.ModuleList(
-            nn.Sequential(*blocks(count, width))
+            nn.Sequential(*(block(width) for _ in range(count)))
             for width, count in zip(rising, blocks_up, strict=True)
         )
         self.up_samples = nn.ModuleList(
-            nn.Sequential(
-                Bare(same(dims, 2 * width, width, 1, bias=False)),
-                _risen(mode, width, dims),
-            )
-            for width in rising
+            _up_sample(mode, width, dims) for width in rising
         )
         self.conv_final = nn.Sequential(
             norm(style, init_filters, dims),
@@ -109,6 +99,26 @@ class _PreActivated(nn.Module):
         changed = self.conv1(self.act(self.norm1(x)))
         found: Tensor = self.conv2(self.act(self.norm2(changed))) + x
         return found
+
+
+def _down_layers(
+    widths: Sequence[int],
+    counts: Sequence[int],
+    block: Callable[[int], nn.Module],
+    dims: int,
+) -> nn.ModuleList:
+    """Return the levels on the way down, each with so many blocks."""
+    steps = [nn.Identity(), *(_halved(*ends, dims) for ends in pairwise(widths))]
+    return nn.ModuleList(
+        nn.Sequential(step, *(block(width) for _ in range(count)))
+        for step, width, count in zip(steps, widths, counts, strict=True)
+    )
+
+
+def _up_sample(mode: str, width: int, dims: int) -> nn.Module:
+    """Return the step up from a level to the finer one, which has this width."""
+    narrowed = Bare(same(dims, 2 * width, width, 1, bias=False))
+    return nn.Sequential(narrowed, _risen(mode, width, dims))
 
 
 def _halved(source: int, width: int, dims: int) -> nn.Module:
