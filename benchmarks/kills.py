@@ -7,7 +7,8 @@ of the kills meets a window that trains, and a tenth the training process, after
 *Restart* is pressed. Lost is a stroke that is not in the journal; its age is counted back
 from the kill. Of the kills of a training, the first and every second after it wait for
 a model. After each kill the project is opened, its annotation is made again from the
-first entry and compared, and all models that are there are read.
+first entry and compared, and all models that are there are read. A window that tells nothing
+for a quarter of an hour is ended with its helpers, and with the run.
 """
 
 import argparse
@@ -17,10 +18,11 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import napari
 import numpy as np
@@ -69,7 +71,10 @@ def main() -> None:
         for what, count in counts.items():
             kill = kill_trainers if what == "trainer" else kill_windows
             chance = random.Random(f"{what} {args.seed}")
-            found = kill(folder, count, what, chance)
+            try:
+                found = kill(folder, count, what, chance)
+            except TimeoutError as error:
+                raise SystemExit(f"after a kill of the {what}: {error}") from error
             row = {"killed": what, "seed": args.seed, **found}
             print(row, flush=True)
             records.append(args.out, row)
@@ -106,15 +111,16 @@ def kill_windows(
     found = Found()
     for number in range(kills):
         clear(folder)
-        window, begin = Window(folder, trains=what == "training"), time.time()
-        window.listen_until(lambda w: w.strokes and (w.trainer or what == "window"))
-        if what == "training" and not number % 2:
-            window.listen_for_model(folder, begin)
-        window.listen(chance.uniform(0.1, _LONGEST[what]))
-        helpers = psutil.Process(window.process.pid).children(recursive=True)
-        killed = time.time()
-        window.process.kill()
-        window.listen_to_the_end()
+        begin = time.time()
+        with Window(folder, trains=what == "training") as window:
+            window.listen_until(lambda w: w.strokes and (w.trainer or what == "window"))
+            if what == "training" and not number % 2:
+                window.listen_for_model(folder, begin)
+            window.listen(chance.uniform(0.1, _LONGEST[what]))
+            helpers = window.helpers()
+            killed = time.time()
+            window.process.kill()
+            window.listen_to_the_end()
         found.orphans += len(psutil.wait_procs(helpers, _ORPHAN_SECONDS)[1])
         found.check(folder, window.strokes, killed)
     return found.row(kills)
@@ -126,17 +132,17 @@ def kill_trainers(
     """Kill the training of one window, which trains again each time, and close it."""
     found = Found()
     clear(folder)
-    window = Window(folder, trains=True)
-    for number in range(kills):
-        window.trainer, begin = 0, time.time()
-        window.listen_until(lambda w: w.trainer)
-        if not number % 2:
-            window.listen_for_model(folder, begin)
-        window.listen(chance.uniform(0.1, _LONGEST[what]))
-        psutil.Process(window.trainer).kill()
-        found.read_models(folder)
-    window.words.send("close")
-    window.listen_to_the_end()
+    with Window(folder, trains=True) as window:
+        for number in range(kills):
+            window.trainer, begin = 0, time.time()
+            window.listen_until(lambda w: w.trainer)
+            if not number % 2:
+                window.listen_for_model(folder, begin)
+            window.listen(chance.uniform(0.1, _LONGEST[what]))
+            psutil.Process(window.trainer).kill()
+            found.read_models(folder)
+        window.words.send("close")
+        window.listen_to_the_end()
     if window.process.exitcode != 0:
         raise RuntimeError("the window did not live to its end")
     found.check(folder, window.strokes, time.time())
@@ -160,6 +166,7 @@ class Window:
     """A window in a process of its own, that tells of its strokes and its trainings.
 
     It is forked before Qt begins, so that libraries are not imported two hundred times.
+    At the end of the block, whatever ends it, neither the window nor its helpers are left.
     """
 
     def __init__(self, folder: Path, *, trains: bool) -> None:
@@ -173,6 +180,23 @@ class Window:
         self.process.start()
         theirs.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Python would wait for the window at its own end, for ever.
+        if self.process.is_alive():
+            helpers = self.helpers()
+            self.process.kill()
+            self.process.join()
+            for helper in helpers:
+                with suppress(psutil.NoSuchProcess):
+                    helper.kill()
+
+    def helpers(self) -> list[psutil.Process]:
+        """Return the processes that the window has started."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
     def listen(self, seconds: float) -> None:
         """Take what the window tells for a while."""
         end = time.monotonic() + seconds
@@ -185,7 +209,10 @@ class Window:
         end = time.monotonic() + _PATIENCE
         while not condition(self):
             if time.monotonic() > end:
-                raise TimeoutError(f"the window told nothing for {_PATIENCE:.0f} s")
+                raise TimeoutError(
+                    f"the window did not get there within {_PATIENCE:.0f} s: try again "
+                    "when the machine has less to do"
+                )
             self.listen(0.02)
 
     def listen_for_model(self, folder: Path, since: float) -> None:

@@ -92,6 +92,16 @@ def write_program(
 
 def check_exportable(model: Model, patch: Triple) -> None:
     """Raise `UserError` for a model or a patch that cannot be a program."""
+    check_program(model)
+    if min(patch) < 1 or np.prod(patch) > _MOST:
+        words = " x ".join(map(str, patch))
+        raise UserError(
+            "a patch has 1 to {most:,} voxels, got {words}", most=_MOST, words=words
+        )
+
+
+def check_program(model: Model) -> None:
+    """Raise `UserError` for a model that cannot be a program, whatever the patch."""
     if model.plan.recipe != _RECIPE:
         raise UserError(
             "only models of the recipe {recipe} are exported as ONNX so far, and this "
@@ -103,11 +113,6 @@ def check_exportable(model: Model, patch: Triple) -> None:
         raise UserError(
             "this model is told where in the volume a voxel lies, and a patch cannot say "
             "that: train it without the option coordinates"
-        )
-    if min(patch) < 1 or np.prod(patch) > _MOST:
-        words = " x ".join(map(str, patch))
-        raise UserError(
-            "a patch has 1 to {most:,} voxels, got {words}", most=_MOST, words=words
         )
 
 

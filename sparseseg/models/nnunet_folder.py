@@ -38,7 +38,12 @@ def export_folder(model: Model, folder: Path) -> dict[str, int]:
     nnU-Net counts labels without gaps, so a label may differ from the number of its class.
     Raises `UserError` for a model that nnU-Net would apply in another way.
     """
-    _check(model, folder)
+    if folder.exists():
+        raise UserError(
+            "there is something at {folder} already: choose another name for the folder",
+            folder=folder,
+        )
+    check_folder(model)
     rule = Inference.from_json(model.plan.inference)
     names = {entry.number: entry.name for entry in model.table.classes}
     labels = {"background": 0} | {
@@ -57,12 +62,8 @@ def export_folder(model: Model, folder: Path) -> dict[str, int]:
     return labels
 
 
-def _check(model: Model, folder: Path) -> None:
-    if folder.exists():
-        raise UserError(
-            "there is something at {folder} already: choose another name for the folder",
-            folder=folder,
-        )
+def check_folder(model: Model) -> None:
+    """Raise `UserError` for a model that nnU-Net 2 would not apply as we do."""
     if "architecture" not in model.plan.network:
         raise UserError(
             "only a network of nnU-Net can be written as its folder: a model that was "

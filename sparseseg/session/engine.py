@@ -22,10 +22,11 @@ from sparseseg.engine.segment import Job, best_method, segment
 from sparseseg.engine.training import work
 from sparseseg.errors import UserError
 from sparseseg.evaluation.estimate import DiceEstimate
+from sparseseg.models.exportable import obstacles
 from sparseseg.progress import Method, Preparing, Step
 from sparseseg.project.project import Project
 from sparseseg.recipes import Plan
-from sparseseg.session.events import Depths
+from sparseseg.session.events import Depths, Exports
 from sparseseg.session.messages import Others
 from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.options import read_options
@@ -125,6 +126,11 @@ class Engine:
             tuple(_parameters(self._model.plan, depth) for depth in depths),
             tuple(known.get(str(depth)) for depth in depths),
         )
+
+    @property
+    def exports(self) -> Exports:
+        """Why the model at hand cannot be exported in some formats."""
+        return Exports({} if self._model is None else obstacles(self._model))
 
     def choose_depth(self, depth: int | None) -> None:
         """Predict and export at this depth from now on."""

@@ -1,7 +1,7 @@
 """What a session announces: small frozen values, and the one table of its events."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from sparseseg.boxes import Box
 from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.language import say
 from sparseseg.progress import Ending, Method, Score
+from sparseseg.settings.exports import ExportFormat
 
 Job = Literal["train", "predict", "preview"]
 
@@ -126,6 +127,13 @@ class Rules:
     lines: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """Why the model at hand cannot be exported in some formats; the others are possible."""
+
+    obstacles: Mapping[ExportFormat, str] = field(default_factory=dict)
+
+
 class SessionEvents(SignalGroup):
     """What a session announces, always from one thread of its own.
 
@@ -140,6 +148,7 @@ class SessionEvents(SignalGroup):
     painted = Signal(Painted)
     depths = Signal(Depths)
     rules = Signal(Rules)
+    exports = Signal(Exports)
     failed = Signal(str)
     noted = Signal(str)
     saved = Signal(str)

@@ -11,7 +11,14 @@ from queue import SimpleQueue
 from sparseseg.errors import UserError
 from sparseseg.language import say
 from sparseseg.progress import Method, Preparing, Score, Step
-from sparseseg.session.events import Depths, Phase, Rules, StepReport, score_reports
+from sparseseg.session.events import (
+    Depths,
+    Exports,
+    Phase,
+    Rules,
+    StepReport,
+    score_reports,
+)
 from sparseseg.session.messages import (
     Assignment,
     ChooseDepth,
@@ -76,6 +83,7 @@ class WorkLoop:
         self._snapshot_due = float("-inf")
         self._phase_told: Phase | None = Phase.IDLE
         self._depths_told = Depths((), None)
+        self._exports_told: Exports | None = None
 
     def run(self, inbox: SimpleQueue[Request]) -> None:
         """Work until a `Stop` comes; wait where there is nothing to do."""
@@ -236,6 +244,7 @@ class WorkLoop:
         self._painter.has_model = True
         self._painter.method, self._painter.step = method, step
         self._tell_depths()
+        self._tell_exports()
 
     def _keep_snapshot(self) -> None:
         self._snapshot_due = self._clock() + SNAPSHOT_SECONDS
@@ -264,6 +273,12 @@ class WorkLoop:
         if depths != self._depths_told:
             self._send(depths)
             self._depths_told = depths
+
+    def _tell_exports(self) -> None:
+        exports = self._engine.exports
+        if exports != self._exports_told:
+            self._send(exports)
+            self._exports_told = exports
 
     def _phase(self) -> Phase:
         if self._painter.is_predicting:

@@ -12,6 +12,7 @@ from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import Method
 from sparseseg.session.events import (
     Depths,
+    Exports,
     Painted,
     Phase,
     Progress,
@@ -168,6 +169,7 @@ Reply = (
     | Progress
     | Painted
     | Depths
+    | Exports
     | Rules
     | Told
 )

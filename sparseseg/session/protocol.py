@@ -12,7 +12,7 @@ from sparseseg.classes import ClassTable
 from sparseseg.data.volume import Volume
 from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import Method, Preparing, Step
-from sparseseg.session.events import Depths
+from sparseseg.session.events import Depths, Exports
 from sparseseg.session.messages import Others
 from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.training import TrainSettings
@@ -82,6 +82,11 @@ class EngineContract(Protocol):
     @property
     def depths(self) -> Depths:
         """The depths of the model at hand, and the one in use."""
+        ...
+
+    @property
+    def exports(self) -> Exports:
+        """Why the model at hand cannot be exported in some formats."""
         ...
 
     def choose_depth(self, depth: int | None) -> None:

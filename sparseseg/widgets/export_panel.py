@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from sparseseg.data.overwriting import check_overwrites
 from sparseseg.errors import UserError
 from sparseseg.language import say, template
+from sparseseg.session.events import Exports
 from sparseseg.settings.exports import ENDINGS, ExportSettings
 from sparseseg.widgets.asking import ENDING
 from sparseseg.widgets.batch_form import beside
@@ -97,6 +98,7 @@ class ExportPanel(QWidget):
         self._target = Path()
         self._is_new = False
         self._words: list[str] = []
+        self._exports = Exports()
         self.command = CommandProcess(self)
         self.form = ExportForm()
         self.fold = FoldButton(say("Model for other programs"), _FOLD)
@@ -106,6 +108,7 @@ class ExportPanel(QWidget):
             self._export,
             messages=messages,
         )
+        self.obstacle = text_label(role="remark")
         self.cancel = action_button(
             say("Cancel"), _CANCEL, self.command.stop, messages=messages
         )
@@ -113,7 +116,10 @@ class ExportPanel(QWidget):
         self._build()
         desk.relay.copied.connect(self._start)
         desk.relay.failed.connect(self._forget)
+        desk.relay.exports.connect(self._take_exports)
         desk.state_changed.connect(self._show_state)
+        self.form.format.currentIndexChanged.connect(self._show_chosen)
+        self.fold.toggled.connect(self._show_chosen)
         self.command.told.connect(self._tell)
         self.command.ended.connect(self._show_end)
         self._show_state(desk.state)
@@ -131,9 +137,15 @@ class ExportPanel(QWidget):
         rows.addWidget(text_label(_LONG, "hint"))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.fold, self.form, self.export, self.running):
+        for widget in (
+            self.fold,
+            self.form,
+            self.obstacle,
+            self.export,
+            self.running,
+        ):
             layout.addWidget(widget)
-        self.fold.fold(self.form, self.export)
+        self.fold.fold(self.form, self.obstacle, self.export)
 
     def _export(self) -> None:
         settings = self.form.settings()
@@ -187,11 +199,21 @@ class ExportPanel(QWidget):
             self._folder = None
         self._show_state(self._desk.state)
 
+    def _take_exports(self, exports: Exports) -> None:
+        self._exports = exports
+        self._show_chosen()
+
+    def _show_chosen(self, _chosen: object = None) -> None:
+        self._show_state(self._desk.state)
+
     def _show_state(self, state: "State") -> None:
         is_busy = self._folder is not None
-        show_reason(
-            self.export, _EXPORT, _UNDER_WAY if is_busy else state.reason("save")
-        )
+        chosen = self.form.format.currentData()
+        obstacle = self._exports.obstacles.get(chosen, "") if state.has_model else ""
+        reason = state.reason("save") or obstacle
+        show_reason(self.export, _EXPORT, _UNDER_WAY if is_busy else reason)
+        self.obstacle.setText(obstacle)
+        self.obstacle.setVisible(self.fold.isChecked() and bool(obstacle))
         self.running.setVisible(is_busy)
         self.export.setVisible(self.fold.isChecked() and not is_busy)
         self.cancel.setEnabled(self.command.is_running)

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
+from sparseseg.errors import UserError
 from sparseseg.language import say
 from sparseseg.project.keeper import Keeper
 from sparseseg.project.project import Project
 from sparseseg.session.events import Rules
 from sparseseg.session.messages import Others
-from sparseseg.widgets.background import Background
 from sparseseg.widgets.errands import Errands
 from sparseseg.widgets.file_facts import facts_in
 from sparseseg.widgets.locks import Locks
 from sparseseg.widgets.project_models import ProjectModels
+from sparseseg.widgets.project_rows import ProjectRows
 from sparseseg.widgets.project_view import apply_view, view_of
 from sparseseg.widgets.project_work import (
     Loaded,
@@ -30,8 +31,6 @@ from sparseseg.widgets.project_work import (
     loaded_from,
     opened,
     report_into,
-    rows_in,
-    with_ledger,
 )
 
 if TYPE_CHECKING:
@@ -66,15 +65,12 @@ class ProjectLink(QObject):
         self._keeper: Keeper[Project] | None = None
         self._unnamed: set[Seat] = set()
         """What is being added to the project."""
-        self._leaving: list[Seat] = []
-        """The volumes of a project that is closed for another one."""
         self._view: dict[str, Any] = {}
         self._is_restoring = False
-        self.rows: list[Row] = []
+        self._rows = ProjectRows()
         self.errands = Errands()
         self.locks = Locks(self)
         self.models = ProjectModels(desk, self)
-        self._counting = Background("volumes")
         self._connect()
 
     @property
@@ -91,6 +87,11 @@ class ProjectLink(QObject):
     def current(self) -> str:
         """The name of the volume that is shown, or ""."""
         return "" if self._keeper is None else self._desk.history.current
+
+    @property
+    def rows(self) -> list[Row]:
+        """What each volume has."""
+        return self._rows.rows
 
     @property
     def scores(self) -> "tuple[SliceScore, ...]":
@@ -144,32 +145,14 @@ class ProjectLink(QObject):
     def open(self, folder: Path) -> None:
         """Open a project with its volume, annotation, classes, model, rules and view.
 
-        The volumes of a project that is open go, because all of them is in its journal.
+        A project that is open stays so until the other one could be read; then its volumes
+        go, because all of them is in its journal.
         """
         self._desk.link.check_free()
-        if self._keeper is not None:
-            self._leaving = list(self._desk.history.seats)
-            self._let_paint(may=False)
-        self.close_project()
+        if self.folder is not None and folder.absolute() == self.folder.absolute():
+            self.told.emit(say("The project {name} is open already.", name=folder.name))
+            return
         self.errands.start(partial(opened, folder), self._take_opened)
-
-    def _let_paint(self, *, may: bool) -> None:
-        """Keep strokes from volumes that are about to go, or allow them again."""
-        for seat in self._leaving:
-            if seat.annotation is not None:
-                seat.annotation.editable = may
-
-    def _stay(self, _words: str) -> None:
-        """Go on with the volumes that are there, because no other project was opened."""
-        self._let_paint(may=True)
-        self._leaving = []
-
-    def _leave_volumes(self) -> None:
-        """Take the layers of the project before away."""
-        leaving, self._leaving = self._leaving, []
-        for seat in leaving:
-            if seat in self._desk.link.seats:  # the user may have removed it
-                self._desk.link.release(seat)
 
     def show(self, name: str) -> None:
         """Go to another volume; the arrays of the one before are given back.
@@ -246,7 +229,7 @@ class ProjectLink(QObject):
         self._keeper = None
         self.errands.serve(None)
         self._desk.history.begin_draft()
-        self.rows = []
+        self._rows.clear()
         self.changed.emit()
 
     def close(self) -> None:
@@ -254,15 +237,14 @@ class ProjectLink(QObject):
         with suppress(RuntimeError):  # Qt's part of this object may be gone
             self.blockSignals(True)
         self.errands.close()
-        self._counting.close()
+        self._rows.close()
         self.keep_view()
 
     def _connect(self) -> None:
         desk = self._desk
-        self._counting.done.connect(self._take_rows)
-        for worker in (self.errands, self._counting):
+        self._rows.changed.connect(self.changed)
+        for worker in (self.errands, self._rows):
             worker.failed.connect(self.failed)
-        self.errands.failed.connect(self._stay)
         desk.history.told.connect(self.told)
         desk.history.failed.connect(self.failed)
         desk.link.opened.connect(self._on_opened)
@@ -326,22 +308,39 @@ class ProjectLink(QObject):
         return keeper
 
     def _take_opened(self, found: Opened) -> None:
-        project = found.project
-        self._keep(project)
-        if project.classes.classes:
-            self._desk.classes.replace(project.classes)
-        view = dict(project.view)
+        try:
+            self._desk.link.check_free()  # a training may have begun meanwhile
+        except UserError as error:
+            found.project.close()
+            self.failed.emit(str(error))
+            return
+        view, before = dict(found.project.view), self._keeper
+        leaving = list(self._desk.history.seats) if before is not None else []
+        self.close_project()
+        self._keep(found.project)
+        if found.project.classes.classes:
+            self._desk.classes.replace(found.project.classes)
         if found.shown is not None:
             self._take_loaded(found.shown)
-            self._leave_volumes()
+        self._release(leaving)
+        if found.shown is not None:
             apply_view(self._desk.viewer, view)
+        self._tell_opened(found)
+        self._load_newest(found.project.models[-1:])
+        self.refresh()
+
+    def _release(self, seats: "Sequence[Seat]") -> None:
+        """Take the layers of a project away that was open before."""
+        for seat in seats:
+            if seat in self._desk.link.seats:  # the user may have removed it
+                self._desk.link.release(seat)
+
+    def _tell_opened(self, found: Opened) -> None:
         for words in found.complaints:
             self.failed.emit(words)
         for words in found.notes:
             self.told.emit(words)
-        self.rules.emit(Rules(project.rules))
-        self._load_newest(project.models[-1:])
-        self.refresh()
+        self.rules.emit(Rules(found.project.rules))
 
     def _take_loaded(self, loaded: Loaded) -> None:
         """Show a volume in the place of the one before."""
@@ -380,25 +379,11 @@ class ProjectLink(QObject):
     def refresh(self) -> None:
         """Find out what the volumes have now."""
         if self.folder is not None:
-            # Counting may take seconds, in which strokes are to be written.
-            self._counting.start(partial(rows_in, self.folder))
+            self._rows.count(self.folder)
 
     def _on_counted(self, count: "LedgerCount | None") -> None:
-        """Say what the visible volume has now; the journal has it within a second."""
-        if count is None or not self.current:
-            return
-        rows = [
-            with_ledger(row, count.ledger) if row.name == self.current else row
-            for row in self.rows
-        ]
-        if rows != self.rows:
-            self.rows = rows
-            self.changed.emit()
-
-    def _take_rows(self, rows: list[Row]) -> None:
-        if self._keeper is not None:
-            self.rows = rows
-            self.changed.emit()
+        if count is not None and self.current:
+            self._rows.update(self.current, count.ledger)
 
     def _given(self, seat: "Seat") -> VolumeToSave:
         facts = facts_in(seat.image.metadata)

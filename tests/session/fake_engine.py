@@ -16,7 +16,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
 from sparseseg.evaluation.estimate import DiceEstimate, Likely
 from sparseseg.progress import Method, Preparing, Score, Step
-from sparseseg.session.events import Depths
+from sparseseg.session.events import Depths, Exports
 from sparseseg.session.messages import Others
 from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.training import TrainSettings
@@ -92,6 +92,10 @@ class Engine:
     @property
     def depths(self) -> Depths:
         return Depths((1, 2) if self.step else (), self.depth)
+
+    @property
+    def exports(self) -> Exports:
+        return Exports({"nnunet": "no network of nnU-Net"})
 
     @property
     def rules(self) -> tuple[str, ...]:

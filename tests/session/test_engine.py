@@ -2,11 +2,14 @@ import pytest
 
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
+from sparseseg.models.readers import read_model
 from sparseseg.project.project import Project
 from sparseseg.session.engine import Engine
+from sparseseg.session.events import Exports
 from sparseseg.session.messages import Others
 from sparseseg.starting import create
 from tests.miniature import SHAPE, blob_case, settings, shrink
+from tests.models.paths import V2
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +28,16 @@ def test_each_depth_of_a_model_is_told_with_its_size_and_its_score():
         model.at_depth(depth).parameters for depth in told.available
     )
     assert told.held_out == (0.5, None, 0.75, None)
+
+
+def test_what_a_model_cannot_be_exported_as_is_known_before_any_work():
+    engine = Engine()
+    assert engine.exports == Exports()
+    engine._model = create([blob_case()], settings())
+    assert list(engine.exports.obstacles) == ["nnunet"]
+    assert "only a network of nnU-Net" in engine.exports.obstacles["nnunet"]
+    engine._model = read_model(V2)
+    assert sorted(engine.exports.obstacles) == ["bioimageio", "onnx"]
 
 
 def test_a_model_goes_on_only_if_the_next_training_starts_from_the_same(monkeypatch):

@@ -16,6 +16,7 @@ from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import Preparing, Step
 from sparseseg.session.events import (
     Depths,
+    Exports,
     Painted,
     Phase,
     Progress,
@@ -137,6 +138,12 @@ def test_depths_are_told_once_there_is_a_model_and_when_one_is_chosen(
     assert depths(bench.run(train(3))) == [Depths((1, 2), None)]
     assert depths(bench.run(ChooseDepth(1))) == [Depths((1, 2), 1)]
     assert bench.engine.depth == 1
+
+
+def test_what_a_model_cannot_be_exported_as_is_told_once(bench: Bench) -> None:
+    replies = [*bench.run(train(3)), *bench.run(ChooseDepth(1))]
+    told = [reply for reply in replies if isinstance(reply, Exports)]
+    assert told == [Exports({"nnunet": "no network of nnU-Net"})]
 
 
 def test_a_loaded_model_is_whole_again_and_that_is_told(

@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtWidgets import QFileDialog
 
 from sparseseg.cli.models import MODELS
-from sparseseg.session.events import Phase
+from sparseseg.session.events import Exports, Phase
 from sparseseg.widgets.export_panel import ExportPanel
 
 
@@ -109,6 +109,23 @@ def test_what_is_missing_is_said_before_any_work(
     panel.export.click()
     assert words in messages.texts[0]
     assert "copy" not in [call[0] for call in session.calls]
+
+
+def test_what_a_model_cannot_be_is_said_when_it_is_chosen(
+    panel, session, opened, qtbot
+):
+    words = "only a network of nnU-Net can be written as its folder"
+    with qtbot.waitSignal(opened.relay.exports):
+        session.events.exports.emit(Exports({"nnunet": words}))
+    assert panel.export.isEnabled()
+    assert panel.obstacle.isHidden()
+    choose(panel, "nnunet")
+    assert not panel.export.isEnabled()
+    assert (panel.obstacle.text(), panel.obstacle.isHidden()) == (words, False)
+    with qtbot.waitSignal(opened.relay.exports):
+        session.events.exports.emit(Exports())  # another model
+    assert panel.export.isEnabled()
+    assert panel.obstacle.isHidden()
 
 
 def test_a_dialog_that_is_cancelled_does_nothing(panel, session, monkeypatch):

@@ -345,16 +345,48 @@ def test_the_volumes_of_the_project_before_go_when_another_is_opened(
     link, project = saved.desk.link, saved.desk.project
 
     project.open(other)
-    assert not link.annotation.editable  # a stroke would be nobody's
+    stroke(saved, 4)  # meanwhile the project before keeps what is painted
     qtbot.waitUntil(lambda: project.current == "else")
 
     assert [seat.name for seat in link.seats] == ["else"]
     assert {layer.name for layer in viewer.layers} == {"else", "else annotation"}
     assert kept(folder)[2].any()
-    with qtbot.waitSignal(project.failed):
-        project.open(tmp_path)  # is no project
-    assert link.annotation in viewer.layers
-    assert link.annotation.editable
+    assert kept(folder)[4].any()
+
+
+def test_a_folder_that_cannot_be_opened_leaves_the_project_that_is_open(
+    saved, folder, tmp_path, qtbot
+):
+    project, rows = saved.desk.project, saved.desk.project.rows
+    damaged = tmp_path / "damaged"
+    Project.new(damaged).close()
+    (damaged / "journal.sqlite").unlink()
+    for wrong, words in ((tmp_path, "is no project"), (damaged, "is missing")):
+        with qtbot.waitSignal(project.failed):
+            project.open(wrong)
+        assert words in saved.messages.texts[0]
+        assert (project.folder, project.rows) == (folder, rows)
+    stroke(saved, 3)
+    assert kept(folder)[3].any()
+
+
+def test_a_training_that_began_meanwhile_keeps_the_project_that_is_open(
+    saved, session, folder, tmp_path, qtbot
+):
+    other = tmp_path / "other"
+    Project.new(other).close()
+    with qtbot.waitSignal(saved.desk.project.failed):
+        saved.desk.project.open(other)
+        session.becomes(Phase.TRAINING)
+    assert "press Stop" in saved.messages.texts[0]
+    assert saved.desk.project.folder == folder
+    Project(other).close()  # is free again
+
+
+def test_the_project_that_is_open_is_not_opened_a_second_time(saved, folder):
+    saved.desk.project.open(folder)
+    assert "is open already" in saved.messages.texts[0]
+    assert saved.desk.project.folder == folder
 
 
 def test_a_folder_that_is_no_project_is_told(dock, tmp_path, qtbot):

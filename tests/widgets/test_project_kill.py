@@ -1,5 +1,6 @@
 """A window that is killed while strokes are painted in it loses a second at most."""
 
+import importlib
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from sparseseg.data.volume import Volume
@@ -70,3 +72,20 @@ def test_a_killed_window_loses_no_stroke_older_than_a_second(tmp_path, seed):
         if array[tuple(map(int, place))] != 1
     ]
     assert [age for age in lost if age > 1.0] == []
+
+
+@pytest.mark.slow
+def test_the_benchmark_ends_with_a_sentence_where_its_window_does_nothing(
+    monkeypatch, tmp_path
+):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.setenv("SPARSESEG_HOME", str(tmp_path))
+    kills = importlib.import_module("kills")
+    monkeypatch.setattr(kills, "use_window", lambda *_: time.sleep(600))
+    monkeypatch.setattr(kills, "_PATIENCE", 0.1)
+    told = ["--only", "window", "-o", str(tmp_path / "kills.json")]
+    monkeypatch.setattr(sys, "argv", ["kills.py", *told])
+    before = psutil.Process().children()
+    with pytest.raises(SystemExit, match="of the window: the window did not get there"):
+        kills.main()
+    assert psutil.Process().children() == before
