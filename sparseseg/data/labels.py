@@ -174,6 +174,12 @@ class SparseLabels:
         self._checksums = now
         return tuple(map(int, changed))
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether a plane differs from what the last call of `changed` saw."""
+        pairs = zip(self._array, self._checksums, strict=True)
+        return any(_checksum(plane) != known for plane, known in pairs)
+
 
 def _checksum(plane: NDArray[np.uint8]) -> int:
     return zlib.crc32(np.ascontiguousarray(plane).data)

@@ -149,9 +149,9 @@ class HeldOut:
 
         What the network had on a slice that was held out before it joined stays its score.
         """
-        self._is_judged = True
         if self._wanted:
             yield from self._take_turns(model, scenes, seconds)
+        self._is_judged = True  # it may be dropped before
         if self._last is not None:
             found = replace(self._last, worths=self._worths(model))
         else:

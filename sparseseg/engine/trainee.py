@@ -84,6 +84,11 @@ class Trainee:
         self.held_out.choose(self.seen)
         yield from self._begin(thorough=not self._scenes)
 
+    @property
+    def is_painted_on(self) -> bool:
+        """Whether anything was painted since the last look, which stays to be looked at."""
+        return any(labels.is_changed for _, labels in self._cases)
+
     def join_held_out(
         self, step: int, seconds: float
     ) -> Generator[float, None, Score | None]:

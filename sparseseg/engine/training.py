@@ -88,11 +88,11 @@ def _items(
     yield from map(Preparing, trainee.look())
     clock.restart()  # a budget is for steps, not for what prepares the first one
     schedule = Schedule(settings, clock, stages)
-    look = clock.now() + _LOOK_SECONDS
+    looks = _Looks(trainee, schedule, clock)
     for count in itertools.count(1):
-        if clock.now() >= look:
+        if looks.is_due:
             yield from _timed(clock, trainee.look())
-            look = clock.now() + _LOOK_SECONDS
+            looks.wait()
         # What is never ahead before the slices join is never shown.
         join = _JOIN if trainee.held_out.is_ahead else _LATEST_JOIN
         last: Score | None = None
@@ -106,11 +106,13 @@ def _items(
         schedule.steps = count
         done = schedule.done
         scoring = trainee.held_out.score(model, trainee.seen, count, clock.now())
-        score = last or (yield from _timed(clock, scoring))
+        score = last or (yield from _timed(clock, looks.first(scoring)))
         ending = schedule.ending if done == 1 else None
         step = Step(count, clock.now(), loss, done, score, ending=ending)
         _record(model, settings, step, schedule.stage)
-        found = yield from _timed(clock, trainee.sum_up(step.seconds, done))
+        found = yield from _timed(
+            clock, looks.first(trainee.sum_up(step.seconds, done))
+        )
         with clock.stopped():
             yield replace(step, seconds=clock.now(), estimate=found)
         if done == 1:
@@ -118,6 +120,47 @@ def _items(
 
 
 _Result = TypeVar("_Result")
+
+
+class _Looks:
+    """When to look for what was painted: about once a second, scores or not."""
+
+    def __init__(self, trainee: Trainee, schedule: Schedule, clock: Clock) -> None:
+        self._trainee, self._schedule, self._clock = trainee, schedule, clock
+        self._has_dropped = False
+        self.wait()
+
+    def wait(self) -> None:
+        """Let the next look be due in a second."""
+        self._next = self._clock.now() + _LOOK_SECONDS
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look."""
+        return self._clock.now() >= self._next
+
+    def first(
+        self, judging: Generator[float, None, _Result | None]
+    ) -> Generator[float, None, _Result | None]:
+        """Judge, but drop that for what is painted meanwhile: it is judged anew then.
+
+        Whoever paints without a pause is told at least every second time, and what is
+        judged in the end is never dropped.
+        """
+        while True:
+            try:
+                done = next(judging)
+            except StopIteration as end:
+                found: _Result | None = end.value
+                self._has_dropped &= found is None
+                return found
+            if self.is_due and not self._has_dropped and self._schedule.done != 1:
+                if self._trainee.is_painted_on:
+                    self._has_dropped = True
+                    judging.close()
+                    return None
+                self.wait()
+            yield done
 
 
 def _timed(

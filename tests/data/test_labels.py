@@ -65,6 +65,17 @@ def test_painting_and_undoing_change_a_plane(array):
     assert labels.changed() == (2,)
 
 
+def test_whether_anything_changed_can_be_asked_again_and_again(array):
+    labels = SparseLabels(array)
+    assert labels.is_changed
+    labels.changed()
+    assert not labels.is_changed
+    array[2, 0, 0] = 1
+    assert labels.is_changed
+    assert labels.is_changed
+    assert labels.changed() == (2,)
+
+
 def test_moved_voxels_change_a_plane_though_its_counts_stay(array):
     labels = SparseLabels(array)
     array[0, 0, :3] = [1, 2, 3]

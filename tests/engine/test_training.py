@@ -12,11 +12,13 @@ from sparseseg.data.samples import blobs
 from sparseseg.data.volume import Volume
 from sparseseg.engine import schedule as schedule_module
 from sparseseg.engine import training
+from sparseseg.engine.held_out import HeldOut
 from sparseseg.engine.schedule import Clock as WorkClock
 from sparseseg.engine.schedule import Schedule
 from sparseseg.engine.trainee import Trainee
 from sparseseg.engine.training import train
 from sparseseg.errors import UserError
+from sparseseg.progress import Score
 from sparseseg.recipes import Scene
 from sparseseg.recipes.recipe import WHOLE
 from sparseseg.settings.training import TrainSettings
@@ -306,6 +308,28 @@ def test_what_is_painted_in_two_volumes_at_once_joins_at_one_look(seen):
     assert seen[1].count("z 2") == 2
 
 
+def test_what_is_painted_does_not_wait_for_a_score_but_every_second_score_is_told(
+    seen, monkeypatch
+):
+    labelled, reached = blob_case(), []
+
+    def scoring(_self, _model, _scenes, step, seconds, **_):
+        reached.append(0)
+        for part in (1, 2):
+            labelled[1].array[len(reached)] = 255
+            yield part / 2
+            reached[-1] = part
+        return Score(step, seconds, {}, ())
+
+    monkeypatch.setattr(HeldOut, "score", scoring)
+    wanted = settings(steps=50, held_out=False)
+    generator = train(fresh_model(labelled), [labelled], wanted)
+    told = [step.score is not None for step in islice(generator, 4)]
+    assert told == [False, True, False, True]
+    assert reached == [0, 2, 0, 2]
+    assert [len(names) for names in seen] == [3, 4, 5, 6]
+
+
 @pytest.mark.parametrize("table", [None, ClassTable.numbered([1, 2, 3])])
 def test_a_class_painted_later_grows_the_model(seen, table):
     sample = blobs(SHAPE)
@@ -378,7 +402,8 @@ def test_going_back_takes_the_averaged_weights_at_half_the_rate(monkeypatch):
 def test_training_that_keeps_failing_ends_with_a_sentence(monkeypatch):
     failing(monkeypatch, set(range(2, 1000)))
     labelled = blob_case()
-    generator = train(fresh_model(labelled), [labelled], settings(steps=50))
+    wanted = settings(steps=50, held_out=False)
+    generator = train(fresh_model(labelled), [labelled], wanted)
     seen = []
     with pytest.raises(UserError, match="training keeps failing with a loss of nan"):
         seen.extend(step.step for step in generator)
