@@ -53,6 +53,12 @@ class GreyCurve:
         share = (values - values[0]) / (values[-1] - values[0])
         return replace(self, values=tuple(map(float, low + share * (high - low))))
 
+    def straighter(self) -> "GreyCurve":
+        """Return the curve half way to the straight line between the same ends."""
+        knots, values = np.array(self.knots), np.array(self.values)
+        line = np.interp(knots, knots[[0, -1]], values[[0, -1]])
+        return replace(self, values=tuple(map(float, (values + line) / 2)))
+
     def on(self, scale: "GreyScale") -> "GreyCurve":
         """Return the curve for the grey values of a file, if it is one of a scale."""
         knots = scale.zero + np.array(self.knots) * scale.unit

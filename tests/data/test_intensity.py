@@ -32,6 +32,13 @@ def test_small_integers_are_looked_up_as_they_would_be_interpolated(kind):
     assert curve(grey).dtype == np.float32
 
 
+def test_a_straighter_curve_is_half_way_to_the_line_between_its_ends():
+    # The line is at -2 + 4 * 1 / 10 where the curve is at 1.
+    curve = GreyCurve((0.0, 1.0, 10.0), (-2.0, 1.0, 2.0)).straighter()
+    assert curve.knots == (0.0, 1.0, 10.0)
+    np.testing.assert_allclose(curve.values, (-2.0, (1.0 - 1.6) / 2, 2.0))
+
+
 def test_a_curve_keeps_its_shape_between_other_ends():
     curve = GreyCurve((0.0, 10.0, 20.0), (-2.0, -1.0, 2.0)).reaching(0.0, 1.0)
     np.testing.assert_allclose(curve(np.array([0, 10, 20])), [0, 0.25, 1])
