@@ -53,8 +53,8 @@ class Score:
     where nothing could be measured, and `reason` says why in a sentence. `slices` names
     the slices, for example ("z 50",). `advice` says in a sentence what to paint next,
     where that would help. `default` is shown where nothing was measured. `worths` tells
-    how likely each method makes what was painted on all slices that were left out (0..1);
-    a method without one is not shown.
+    how near each method is to what all slices that were left out say is best (0..1); a
+    method without one is not shown.
     """
 
     step: int

@@ -11,6 +11,7 @@ from sparseseg.engine.deadline import WALL, Now
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.referee import (
+    agreed,
     answered_twice,
     gained,
     is_crossed,
@@ -188,7 +189,8 @@ class HeldOut:
         pixels = sum(one.target.size for one in own)
         seen = _ious(model, own), _ious(model, stand_ins)
         gains = gained(*seen, pixels, is_crossed=is_crossed(told))
-        return worths(told, _ious(model, told), gains)
+        every = sum(one.target.size for one in told)
+        return agreed(worths(told, _ious(model, told), gains), every)
 
 
 def _ious(model: Model, told: Sequence[SliceAnswers]) -> dict[Method, float]:

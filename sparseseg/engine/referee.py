@@ -1,5 +1,6 @@
 """Which answer is shown: what all slices that were left out say together."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -49,11 +50,11 @@ def worths(
     apart: there a mean of two is trusted more, as its parts err in other places. The second
     is the mean IoU of the same slices, `ious`: of whole slices it tells more, for a network
     is surer than it is right. `gains` are added to it: what a method itself has more than
-    its stand-in (see `gained`). Interpolation, which is never sure, counts only where its
-    IoU is above all others. Trees alone count only where few pixels were painted: on whole
-    slices they look better than they are between them. Where all fail on parallel slices,
-    these are too far from each other to tell anything: then only the mean is returned that
-    stays closest to slices.
+    its stand-in (see `gained`). Interpolation counts only where its IoU is far above all
+    others: it is never sure, and on a few strokes looks good by chance. On whole slices trees alone
+    look better than they are between them: they count where few pixels were painted, or
+    where they are far ahead. Where all fail on parallel slices, these are too far from each
+    other to tell anything: then only the mean is returned that stays closest to slices.
     """
     if not ious:
         return {}
@@ -61,8 +62,6 @@ def worths(
     there = counts > 0
     found: dict[Method, float] = {}
     for method, iou in ious.items():
-        if method == "trees" and counts.sum() > _STROKED:
-            continue
         surprise = np.sum([one.surprise[method] for one in told], axis=0)
         mean = (surprise[there] / counts[there]).mean()
         trust = _TRUST / (1 + counts.sum() / _FEW) * (len(SHARES[method]) > 1)
@@ -71,11 +70,44 @@ def worths(
         found[method] = float((np.exp(trust - mean) * share) ** 0.5)
     if not is_crossed(told) and max(ious.values()) < _FAILED and _NEAR in found:
         return {_NEAR: found[_NEAR]}
-    others = [iou for method, iou in ious.items() if method != _UNSURE]
-    # Where no slice shows a class there is no IoU, and nothing is above it.
-    if _UNSURE in found and not ious[_UNSURE] > max(others):
-        del found[_UNSURE]
+    others = [iou for method, iou in ious.items() if method != "interpolation"]
+    if others and not ious.get("interpolation", 0.0) > max(others) + _FAR_ABOVE:
+        found.pop("interpolation", None)
+    others = [worth for method, worth in found.items() if method != "trees"]
+    is_few = counts.sum() <= _STROKED
+    if others and not is_few and found.get("trees", 0.0) < _FAR_AHEAD * max(others):
+        found.pop("trees", None)
     return found
+
+
+def agreed(worths: Mapping[Method, float], pixels: int) -> dict[Method, float]:
+    """Return how near each method (0 to 1) is to what all mean together.
+
+    Of few left-out pixels the highest worth is often luck. All methods are means of the
+    same parts, so that their own mean, each weighted by its worth, is one of these parts
+    as well; the method nearest to it is right more surely than the luckiest. The more
+    pixels there are, the more the best one counts.
+    """
+    if not worths:
+        return {}
+    doubt = _DOUBT + _DOUBT_OF_FEW / (1 + pixels / _STROKED)
+    top = max(worths.values())
+    weights = {m: (worth / top) ** (1 / doubt) for m, worth in worths.items()}
+    total = sum(weights.values())
+    mean: Counter[str] = Counter()
+    for method, weight in weights.items():
+        for part, share in _parts(method).items():
+            mean[part] += weight / total * share
+    return {
+        method: round(1 - sum(abs(mean[p] - parts.get(p, 0.0)) for p in mean) / 2, 6)
+        for method, parts in zip(worths, map(_parts, worths), strict=True)
+    }
+
+
+def _parts(method: Method) -> dict[str, float]:
+    """Return the shares of a method; trees are the same part beside a network."""
+    shares = SHARES[method].items()
+    return {"trees" if part == "beside" else part: share for part, share in shares}
 
 
 def gained(
@@ -103,7 +135,6 @@ def gained(
     return found
 
 
-_UNSURE: Method = "interpolation"
 _NEAR: Method = "walked"
 _FAILED = 0.2  # in mean IoU; measured on four of seventeen cases
 _TRUST = 0.1  # in a mean of two, if there are no pixels
@@ -111,6 +142,10 @@ _FEW = 1000  # pixels, of which it is half
 _USUAL = 0.03
 _LEARNS_ON = 0.02
 _STROKED = 5000  # pixels: more than strokes on a few slices have
+_FAR_ABOVE = 0.2  # in mean IoU
+_FAR_AHEAD = 1.1  # times the next worth
+# Measured on 25 volumes and layouts: how far worths are believed.
+_DOUBT, _DOUBT_OF_FEW = 0.02, 0.2
 _FEW_OF_BOTH = 5000  # pixels of strokes on one slice say next to nothing of a network
 _STOOD_IN_FOR: tuple[Part, ...] = ("network", "unguided")
 _LEAST = 0.05  # so that a method without a hit still differs from another one

@@ -7,7 +7,13 @@ import pytest
 
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
-from sparseseg.engine.referee import answered_twice, gained, together, worths
+from sparseseg.engine.referee import (
+    agreed,
+    answered_twice,
+    gained,
+    together,
+    worths,
+)
 from sparseseg.engine.told import SliceAnswers
 
 VOLUME = Volume.from_array(np.zeros((4, 4, 4), np.float32))
@@ -47,12 +53,18 @@ def test_the_slices_are_taken_together_and_a_class_that_none_shows_does_not_coun
 
 
 @pytest.mark.parametrize(
-    ("iou", "counts"), [(0.4, False), (0.5, False), (0.6, True), (float("nan"), False)]
+    ("iou", "counts"),
+    [(0.4, False), (0.69, False), (0.71, True), (float("nan"), False)],
 )
-def test_interpolation_counts_only_where_it_is_right_most_often(iou, counts):
+def test_interpolation_counts_only_where_it_is_right_far_more_often(iou, counts):
     one = told(1, [0, 1], network=[0.5, 0.5], interpolation=[0.7, 0.7])
     found = worths([one], {"network": 0.5, "interpolation": iou})
     assert ("interpolation" in found) == counts
+
+
+def test_where_interpolation_alone_answers_it_counts():
+    one = told(1, [0, 1], interpolation=[0.7, 0.7])
+    assert list(worths([one], {"interpolation": 0.1})) == ["interpolation"]
 
 
 def test_a_slice_that_the_network_answered_itself_counts_once():
@@ -71,12 +83,52 @@ def test_of_few_pixels_a_mean_of_two_is_trusted_more_than_its_parts(pixels, best
     assert max(found, key=found.get) == best
 
 
-@pytest.mark.parametrize(("pixels", "counts"), [(5000, True), (5001, False)])
-def test_trees_alone_count_only_where_few_pixels_were_painted(pixels, counts):
-    certain = [0.9] * pixels
-    one = told(1, [1] * pixels, trees=certain, network=[0.8] * pixels)
-    found = worths([one], {"trees": 0.9, "network": 0.8})
+@pytest.mark.parametrize(
+    ("pixels", "iou", "counts"),
+    [(5000, 0.82, True), (5001, 0.82, False), (5001, 1.0, True)],
+)
+def test_trees_alone_count_where_few_pixels_were_painted_or_they_are_far_ahead(
+    pixels, iou, counts
+):
+    # (1.05 / 0.85) ** 0.5 is 1.11, and (0.87 / 0.85) ** 0.5 is 1.01
+    sure = [0.9] * pixels
+    one = told(1, [1] * pixels, trees=sure, network=sure)
+    found = worths([one], {"trees": iou, "network": 0.8})
     assert ("trees" in found) == counts
+
+
+def test_where_trees_alone_answer_they_count():
+    one = told(1, [1] * 5001, trees=[0.9] * 5001)
+    assert list(worths([one], {"trees": 0.5})) == ["trees"]
+
+
+def test_of_methods_that_are_as_good_the_one_that_all_are_nearest_to_is_shown():
+    # Walker and network alone mean 1/2 of each, with their two means as well.
+    equal = dict.fromkeys(("network", "walker", "mixed", "walked"), 0.5)
+    found = agreed(equal, 1000)
+    assert found["mixed"] == found["walked"] == 0.833333
+    assert found["network"] == found["walker"] == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize(("pixels", "best"), [(1000, "walked"), (500_000, "walker")])
+def test_a_small_lead_on_few_pixels_is_not_believed(pixels, best):
+    found = agreed({"walker": 0.52, "walked": 0.5, "mixed": 0.49}, pixels)
+    assert max(found, key=found.get) == best
+
+
+def test_what_is_far_ahead_is_shown_on_few_pixels_as_well():
+    found = agreed({"trees": 0.9, "walked": 0.3, "network": 0.3}, 1000)
+    assert max(found, key=found.get) == "trees"
+    assert found["trees"] > 0.95
+
+
+def test_trees_beside_a_network_are_the_same_part_as_trees_alone():
+    found = agreed({"trees": 0.5, "forest": 0.5}, 1000)
+    assert found["trees"] == found["forest"] == 0.833333
+
+
+def test_of_no_method_all_agree_on_nothing():
+    assert agreed({}, 0) == {}
 
 
 def test_where_nothing_was_measured_no_method_is_worth_anything():
