@@ -54,15 +54,24 @@ class QuickLearner:
         scene = Scene.of(self._plan, case.volume, SparseLabels(case.annotation))
         target = scene.target(self._box).flatten()
         known = np.flatnonzero(target.numpy() >= 0)
-        drawn = torch.from_numpy(self._rng.permutation(known)[:_PIXELS])
+        painted = target.numpy()[known]
+        drawn = torch.from_numpy(known[self._balanced(painted)])
         trees = Trees(len(self._filters) + 3, outputs, count=_TREES)
-        trees.fit(self._pixels(drawn), target[drawn], self._rng)
+        frequent = np.bincount(painted, minlength=outputs) / len(painted)
+        trees.fit(self._pixels(drawn), target[drawn], frequent, self._rng)
         every = torch.arange(len(target))
         with torch.inference_mode():
             told = torch.cat([trees(self._pixels(p)) for p in every.split(200_000)])
             told = told.T.reshape(outputs, *case.volume.shape)
             both = mixed(told, self._walked(scene), _OF_TREES)
         return self._found(both.numpy())
+
+    def _balanced(self, painted: NDArray[Any]) -> NDArray[np.intp]:
+        """Draw as many places of each class, or all of a rare one."""
+        there = np.unique(painted)
+        places = (np.flatnonzero(painted == output) for output in there)
+        each = _PIXELS // len(there)
+        return np.concatenate([self._rng.permutation(part)[:each] for part in places])
 
     def _pixels(self, chosen: torch.Tensor) -> torch.Tensor:
         filters = self._filters[:, chosen].float()

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sparseseg.nn.classifier import FIT_PIXELS, Fit, classifier
 from sparseseg.nn.device import probe
-from sparseseg.nn.trees import OLD_DEPTH, Trees, without
+from sparseseg.nn.trees import OLD_DEPTH, Trees
 
 FOLDS = 9
 _LEAST = 1e-4
@@ -82,7 +82,7 @@ class GuidedUNet(nn.Module):
         self.register_buffer("deviation", torch.ones(channels))
         self.register_buffer("low", torch.full((channels,), -torch.inf))
         self.register_buffer("high", torch.full((channels,), torch.inf))
-        # Which of the first `alone` channels are not looked at.
+        # Which of the first `alone` channels neither classifiers nor the U-Net look at.
         self.register_buffer("hidden", torch.zeros(self.trees.channels).bool())
         # How much each of the three views counts; set by what is annotated.
         self.register_buffer("views", torch.ones(3))
@@ -187,7 +187,7 @@ class GuidedUNet(nn.Module):
         blind: int,
         rng: np.random.Generator,
     ) -> Iterator[float]:
-        """Fit classifiers and trees to pixels (n, c) of slices in `folds` (n), target (n).
+        """Fit classifiers to pixels (n, c) of slices in `folds` (n), target (n).
 
         The classifier that sees all takes so many `steps`, and each `blind` one fewer: those
         only show the U-Net what mistakes to expect. Yields how far it is; until it is at its
@@ -214,7 +214,6 @@ class GuidedUNet(nn.Module):
                 yield done / total
         self._take(numbers, fresh)
         self._folds |= set(there)
-        self.trees.fit(without(pixels[:, : len(self.hidden)], self.hidden), target, rng)
 
     def _numbers_of(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Return ends, means and deviations of pixels (n, c); of what is hidden, means alone."""

@@ -12,7 +12,6 @@ _TREES = 32
 DEPTH = 12
 OLD_DEPTH = 10  # of trees in models of earlier versions
 _DEEPEST = 20  # a file may claim any depth, and their size doubles with each
-_SAMPLES = 50_000  # that trees grow from at most
 _TRIED = 24  # channels, each cut once, at each node
 _FEWEST = 5  # samples on each side of a cut
 _PRIOR = 1.0  # samples of which each leaf has the shares of all
@@ -27,8 +26,9 @@ Indices = NDArray[np.intp]
 class Trees(nn.Module):
     """Extremely randomised trees (Geurts et al., Machine Learning 2006) of one depth.
 
-    scikit-learn grows them from as many samples of each output, and the leaves count as
-    frequent as in nature again. Nodes are numbered as in a heap, so that all trees are
+    scikit-learn grows them from samples that may have rare outputs more often than nature;
+    the leaves count as frequent as in nature again. Each tree may look at some channels
+    only; `hidden` (t, c) has the others. Nodes are numbered as in a heap, so that all trees are
     walked at once. A node that is not cut sends everything to the left. The answer, how
     frequent each output is where a pixel comes to, is divided by a power, `rare`, of how
     frequent it is at all: a part of a correction of the prior (Saerens et al., Neural
@@ -42,13 +42,12 @@ class Trees(nn.Module):
         *,
         count: int = _TREES,
         depth: int = DEPTH,
-        samples: int = _SAMPLES,
     ) -> None:
         super().__init__()
         if not 1 <= depth <= _DEEPEST:
             raise ValueError(f"trees of depth {depth}: it has to be 1 to {_DEEPEST}")
         self.channels = channels
-        self._outputs, self._depth, self._samples = outputs, depth, samples
+        self._outputs, self._depth = outputs, depth
         nodes, leaves = 2**depth - 1, 2**depth
         self.feature: Tensor
         self.cut: Tensor
@@ -57,6 +56,8 @@ class Trees(nn.Module):
         self.register_buffer("cut", torch.full((count, nodes), torch.inf))
         even = torch.full((count, leaves, outputs), 1 / outputs, dtype=torch.float16)
         self.register_buffer("shares", even)
+        self.hidden: Tensor
+        self.register_buffer("hidden", torch.zeros(count, channels, dtype=torch.bool))
         self.frequent: Tensor
         self.rare: Tensor
         self.beside: Tensor
@@ -64,17 +65,17 @@ class Trees(nn.Module):
         self.register_buffer("rare", torch.tensor(RARE))
         self.register_buffer("beside", torch.tensor(RARE))
 
-    def another(self, *, count: int = _TREES, samples: int = _SAMPLES) -> "Trees":
+    def another(self, *, count: int = _TREES) -> "Trees":
         """Return fresh trees for the same pixels and outputs, on the same device."""
-        fresh = Trees(
-            self.channels,
-            self._outputs,
-            count=count,
-            depth=self._depth,
-            samples=samples,
-        )
+        fresh = Trees(self.channels, self._outputs, count=count, depth=self._depth)
         fresh.rare.copy_(self.rare)
+        fresh.deal(self.hidden)
         return fresh.to(self.cut.device)
+
+    def deal(self, hidden: Tensor) -> None:
+        """Hide channels (m, c): of m choices as many trees as possible take each."""
+        places = torch.arange(len(self.hidden)) * len(hidden) // len(self.hidden)
+        self.hidden.copy_(hidden[places.to(hidden.device)])
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the probabilities (n, k) of pixels (n, c)."""
@@ -125,36 +126,49 @@ class Trees(nn.Module):
         total = shares.view(trees, count, self._outputs).float().sum(0)
         return total / total.sum(1, keepdim=True)
 
-    def fit(self, pixels: Tensor, target: Tensor, rng: np.random.Generator) -> None:
-        """Grow all trees from pixels (n, c) and their target (n)."""
+    def fit(
+        self,
+        pixels: Tensor,
+        target: Tensor,
+        frequent: NDArray[np.float64],
+        rng: np.random.Generator,
+    ) -> None:
+        """Grow all trees from pixels (n, c) and their target (n).
+
+        Outputs are as `frequent` (k) in nature, if not among the pixels.
+        """
+        values, truth = pixels.cpu().numpy(), target.cpu().numpy()
+        shown = np.bincount(truth, minlength=self._outputs)
+        hidden, choice = np.unique(
+            self.hidden.cpu().numpy(), axis=0, return_inverse=True
+        )
+        for number, unseen in enumerate(hidden):
+            places = torch.from_numpy(np.flatnonzero(choice.reshape(-1) == number))
+            seen = np.where(unseen, np.float32(0), values)
+            features, cuts, counts = self._forest(seen, truth, len(places), rng)
+            self.feature[places] = torch.from_numpy(features).to(self.feature)
+            self.cut[places] = torch.from_numpy(cuts).to(self.cut)
+            shares = _shares(counts, shown, frequent)
+            self.shares[places] = torch.from_numpy(shares).to(self.shares)
+        self.frequent.copy_(torch.from_numpy(np.where(frequent > 0, frequent, 1)))
+
+    def _forest(
+        self, values: Pixels, truth: Indices, count: int, rng: np.random.Generator
+    ) -> tuple[Indices, Pixels, Pixels]:
+        """Grow so many trees; return their features and cuts, and counts in all leaves."""
         # Only whoever grows trees waits for this import.
         from sklearn.ensemble import ExtraTreesClassifier
 
-        values, truth = pixels.cpu().numpy(), target.cpu().numpy()
-        drawn = self._drawn(truth, rng)
         forest = ExtraTreesClassifier(
-            len(self.feature),
+            count,
             max_depth=self._depth,
             max_features=min(_TRIED, self.channels),
             min_samples_leaf=_FEWEST,
             random_state=int(rng.integers(2**31)),
-        ).fit(values[drawn], truth[drawn])
-        every = np.bincount(truth, minlength=self._outputs) / len(truth)
-        self.frequent.copy_(torch.from_numpy(np.where(every > 0, every, 1)))
+        ).fit(values, truth)
         grown = [self._grown(one.tree_, forest.classes_) for one in forest.estimators_]
         features, cuts, counts = (np.stack(part) for part in zip(*grown, strict=True))
-        self.feature.copy_(torch.from_numpy(features))
-        self.cut.copy_(torch.from_numpy(cuts))
-        shown = np.bincount(truth[drawn], minlength=self._outputs)
-        shares = _shares(counts, shown, every)
-        self.shares.copy_(torch.from_numpy(shares))
-
-    def _drawn(self, truth: Indices, rng: np.random.Generator) -> Indices:
-        """Draw as many samples of each output that there is, or all of a rare one."""
-        there = np.unique(truth)
-        each = self._samples // len(there)
-        places = (np.flatnonzero(truth == output) for output in there)
-        return np.concatenate([rng.permutation(part)[:each] for part in places])
+        return features, cuts, counts
 
     def _grown(self, tree: Any, outputs: Indices) -> tuple[Indices, Pixels, Pixels]:
         """Return features and cuts of all nodes, and counts of outputs in all leaves.
@@ -185,8 +199,3 @@ def _shares(
     known = counts * (every * shown.sum() / np.maximum(shown, 1)) + _PRIOR * every
     found: NDArray[np.float64] = known / known.sum(-1, keepdims=True)
     return found
-
-
-def without(pixels: Tensor, hidden: Tensor) -> Tensor:
-    """Return pixels (n, c) whose hidden channels (c) are 0, so that no tree cuts there."""
-    return pixels.masked_fill(hidden.to(pixels.device), 0.0)

@@ -240,13 +240,13 @@ def test_what_judges_the_network_has_not_seen_the_slice(monkeypatch):
 
 def test_trees_that_judge_a_slice_grew_from_the_others_alone(monkeypatch):
     grown = []
-    pixels = slices.bare_pixels
+    pixels = slices.balanced_pixels
 
-    def spy(drawn, rng):
+    def spy(drawn, count, rng):
         grown.append([str(one.where) for one in drawn])
-        return pixels(drawn, rng)
+        return pixels(drawn, count, rng)
 
-    monkeypatch.setattr(slices, "bare_pixels", spy)
+    monkeypatch.setattr(slices, "balanced_pixels", spy)
     labelled = sliced((1, 1, 0))
     model = fresh_model(labelled)
     choice, scene = HeldOut(wanted=True), Scene.of(model.plan, *labelled)
@@ -258,13 +258,13 @@ def test_trees_that_judge_a_slice_grew_from_the_others_alone(monkeypatch):
 def test_each_of_nine_slices_is_judged_alone(monkeypatch):
     # Two left out with a third would leave the walker nothing near the third one.
     grown = []
-    pixels = slices.bare_pixels
+    pixels = slices.balanced_pixels
 
-    def spy(drawn, rng):
+    def spy(drawn, count, rng):
         grown.append(len(drawn))
-        return pixels(drawn, rng)
+        return pixels(drawn, count, rng)
 
-    monkeypatch.setattr(slices, "bare_pixels", spy)
+    monkeypatch.setattr(slices, "balanced_pixels", spy)
     labelled = sliced((3, 3, 3))
     model = fresh_model(labelled)
     scene = Scene.of(model.plan, *labelled)

@@ -7,10 +7,14 @@ from sparseseg.nn.guided_unet import GuidedUNet
 from sparseseg.nn.trees import Trees
 
 
-def grown(pixels, target, outputs=2, *, rare=0.5):
+def grown(pixels, target, outputs=2, *, rare=0.5, frequent=None, hidden=None):
     trees = Trees(pixels.shape[1], outputs)
     trees.rare.fill_(rare)
-    trees.fit(pixels, target, np.random.default_rng(0))
+    if hidden is not None:
+        trees.deal(torch.tensor(hidden))
+    if frequent is None:
+        frequent = np.bincount(target, minlength=outputs) / len(target)
+    trees.fit(pixels, target, np.array(frequent), np.random.default_rng(0))
     return trees
 
 
@@ -58,6 +62,23 @@ def test_without_favour_trees_say_how_frequent_a_class_is():
     np.testing.assert_allclose(found, [0.75, 0.25], atol=1e-3)
 
 
+def test_leaves_count_as_frequent_as_in_nature_however_often_a_class_was_drawn():
+    target = torch.tensor([0, 1]).repeat(2000)
+    found = grown(torch.ones(4000, 2), target, rare=0.0, frequent=[0.9, 0.1])
+    np.testing.assert_allclose(found(torch.ones(1, 2))[0], [0.9, 0.1], atol=1e-3)
+
+
+def test_trees_never_look_at_what_is_hidden_from_them():
+    pixels = drawn()
+    target = (pixels[:, 1] > 0.5).long()
+    first, second = [False, True, False], [False, False, False]
+    trees = grown(pixels, target, hidden=[first, second])
+    looked = [set(one.tolist()) for one in trees.feature]
+    assert all(1 not in channels for channels in looked[:16])
+    assert all(1 in channels for channels in looked[16:])
+    assert torch.equal(trees.another(count=2).hidden, torch.tensor([first, second]))
+
+
 def test_others_favour_rare_classes_as_much():
     assert float(
         grown(drawn(), torch.zeros(4000).long(), rare=0.125).another().rare
@@ -86,7 +107,8 @@ def test_all_trees_walked_at_once_say_what_a_walk_node_by_node_says(monkeypatch)
     rng = np.random.default_rng(0)
     pixels = torch.from_numpy(rng.normal(size=(300, 3)).astype(np.float32))
     forest = Trees(3, 2, count=4)
-    forest.fit(pixels, (pixels[:, 0] > pixels[:, 1]).long(), rng)
+    half = np.array([0.5, 0.5])
+    forest.fit(pixels, (pixels[:, 0] > pixels[:, 1]).long(), half, rng)
     expected = torch.stack([_walked(forest, pixel) for pixel in pixels[:16]])
     torch.testing.assert_close(forest(pixels[:16]), expected)
 

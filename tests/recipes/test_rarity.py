@@ -15,11 +15,16 @@ PLAN = SimpleNamespace(classes=(0, 1), outputs=(None, None))
 
 @pytest.fixture(autouse=True)
 def pixels_as_they_are(monkeypatch):
-    def drawn(group, rng):
+    def drawn(group, _, rng):
         parts = zip(*(one.pixels for one in group), strict=True)
         return tuple(torch.cat(part) for part in parts)
 
+    def balanced(group, _, rng):
+        pixels, target = drawn(group, _, rng)
+        return pixels, target, np.bincount(target, minlength=2) / len(target)
+
     monkeypatch.setattr(rarity, "bare_pixels", drawn)
+    monkeypatch.setattr(rarity, "balanced_pixels", balanced)
 
 
 def annotated(parts, *, scene=None, seed=0):
@@ -36,8 +41,7 @@ def annotated(parts, *, scene=None, seed=0):
 
 
 def favour(*drawn):
-    hidden = torch.zeros(2, dtype=torch.bool)
-    work = rarity.favour(drawn, Trees(2, 2), hidden, PLAN, np.random.default_rng(0))
+    work = rarity.favour(drawn, Trees(2, 2), PLAN, np.random.default_rng(0))
     while True:
         try:
             next(work)

@@ -12,10 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparseseg.nn.trees import RARE, Trees, without
+from sparseseg.nn.trees import RARE, Trees
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
-from sparseseg.recipes.three_view.slices import TrainingSlice, bare_pixels
+from sparseseg.recipes.three_view.slices import (
+    TREE_PIXELS,
+    TrainingSlice,
+    balanced_pixels,
+    bare_pixels,
+)
+from sparseseg.recipes.three_view.surroundings import by_volume
 
 # In other volumes a network is surer of what is frequent than it is right.
 _OTHERS, _TIMES_OTHERS = 0.25, 2.0
@@ -32,7 +38,6 @@ Counts = NDArray[np.float64]
 def favour(
     drawn: Sequence[TrainingSlice],
     trees: Trees,
-    hidden: Tensor,
     plan: Plan,
     rng: np.random.Generator,
 ) -> Generator[None, None, float]:
@@ -47,10 +52,9 @@ def favour(
     counts = np.zeros((len(POWERS), 2, len(plan.outputs)))
     for place in rng.permutation(len(groups))[:_MOST_LEFT_OUT]:
         others = [one for n, group in enumerate(groups) if n != place for one in group]
-        pixels, target = bare_pixels(others, rng)
         grown = trees.another(count=_TREES)
-        grown.fit(without(pixels, hidden), target, rng)
-        shown, truth = _tested(groups[place], hidden, rng)
+        grown.fit(*balanced_pixels(others, TREE_PIXELS, rng), rng)
+        shown, truth = bare_pixels(groups[place], _TESTED, rng)
         natural = grown.natural(shown)
         counts += [_overlaps(grown.favoured(natural, p), truth) for p in POWERS]
         yield
@@ -70,19 +74,8 @@ def power_beside(power: float, scenes: Sequence[Scene]) -> float:
 
 def _groups(drawn: Sequence[TrainingSlice]) -> list[list[TrainingSlice]]:
     """Return the slices of each volume, or each slice of a single one."""
-    volumes: dict[int, list[TrainingSlice]] = {}
-    for one in drawn:
-        volumes.setdefault(id(one.scene), []).append(one)
-    return list(volumes.values()) if len(volumes) > 1 else [[one] for one in drawn]
-
-
-def _tested(
-    group: Sequence[TrainingSlice], hidden: Tensor, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Draw pixels of what is left out, and their target."""
-    pixels, target = bare_pixels(group, rng)
-    places = torch.from_numpy(rng.permutation(len(target))[:_TESTED]).to(target.device)
-    return without(pixels[places], hidden), target[places]
+    volumes = by_volume(drawn)
+    return volumes if len(volumes) > 1 else [[one] for one in drawn]
 
 
 def _overlaps(probabilities: Tensor, truth: Tensor) -> Counts:

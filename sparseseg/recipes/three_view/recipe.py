@@ -118,11 +118,13 @@ class ThreeViewRecipe(Plain):
         for one in drawn:
             yield _FILTERING
             _ = one.features
-        if not network.is_fitted:
-            choice = hidden_channels(drawn, network.trees, scenes[0].plan, rng)
-            network.hidden.copy_((yield from _at(_FILTERING, choice)))
+        is_first, trees = not network.is_fitted, network.trees
+        if thorough or is_first:
+            choice = hidden_channels(drawn, trees, scenes[0].plan, rng)
+            trees.deal((yield from _at(_FILTERING, choice)))
+        if is_first:
+            network.hidden.copy_(trees.hidden.all(0))
         pixels, target, folds = slices.labelled_pixels(drawn, rng)
-        is_first = not network.is_fitted
         is_begun = network.has_blind and not thorough
         few = _BLIND_REFIT_SHARE if is_begun else _BLIND_SHARE
         steps = _FIT_STEPS if thorough else max(1, _FIT_STEPS // _REFIT_SHARE)
@@ -132,11 +134,12 @@ class ThreeViewRecipe(Plain):
         )
         for done in fitting:
             yield _FILTERING + (1 - _FILTERING) * done
+        trees.fit(*slices.balanced_pixels(drawn, slices.TREE_PIXELS, rng), rng)
         if thorough or is_first:
-            chosen = favour(drawn, network.trees, network.hidden, scenes[0].plan, rng)
+            chosen = favour(drawn, trees, scenes[0].plan, rng)
             power = yield from _at(1.0, chosen)
-            network.trees.rare.fill_(power)
-            network.trees.beside.fill_(power_beside(power, scenes))
+            trees.rare.fill_(power)
+            trees.beside.fill_(power_beside(power, scenes))
 
     def unseen(
         self,
@@ -173,7 +176,7 @@ class ThreeViewRecipe(Plain):
             return []
         rng = np.random.default_rng(places)
         trees = network.trees.another()
-        trees.fit(*slices.bare_pixels(known, rng), rng)
+        trees.fit(*slices.balanced_pixels(known, slices.TREE_PIXELS, rng), rng)
         found = []
         for place in places:
             one = drawn[place]

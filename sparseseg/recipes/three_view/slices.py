@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sparseseg.boxes import Box
@@ -17,6 +18,7 @@ from sparseseg.recipes.three_view import features
 
 CROP = 112
 PIXELS = 25_000  # a step
+TREE_PIXELS = 50_000  # that a forest grows from at most
 _FIT_PIXELS = 150_000
 _FEW_PIXELS = 1000
 _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
@@ -68,7 +70,12 @@ class TrainingSlice:
     @property
     def labelled(self) -> int:
         """The number of labelled pixels."""
-        return sum(map(len, self._places))
+        return sum(self.counts)
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of pixels that are labelled as each output."""
+        return [len(places) for places in self._places]
 
     @property
     def box(self) -> Box:
@@ -212,14 +219,45 @@ def labelled_pixels(
 
 
 def bare_pixels(
-    drawn: Sequence[TrainingSlice], rng: np.random.Generator
+    drawn: Sequence[TrainingSlice], count: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Draw labelled pixels of all drawn evenly, without guidance, and their target."""
-    share = min(1.0, _FIT_PIXELS / sum(one.labelled for one in drawn))
+    """Draw about so many labelled pixels evenly, without guidance, and their target."""
+    totals = _totals(drawn)
+    return _bare(drawn, np.full(len(totals), count / totals.sum()), rng)
+
+
+def balanced_pixels(
+    drawn: Sequence[TrainingSlice], count: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, NDArray[np.float64]]:
+    """Draw as many labelled pixels of each output that there is, or all of a rare one.
+
+    Returns the pixels (n, c) without guidance, their target (n), and how frequent each
+    output is (k) among all labelled pixels.
+    """
+    totals = _totals(drawn)
+    each = count / np.count_nonzero(totals)
+    pixels, target = _bare(drawn, each / np.maximum(totals, 1), rng)
+    return pixels, target, totals / totals.sum()
+
+
+def _totals(drawn: Sequence[TrainingSlice]) -> NDArray[np.intp]:
+    """Return how many pixels are labelled as each output (k)."""
+    found: NDArray[np.intp] = np.sum([one.counts for one in drawn], axis=0)
+    return found
+
+
+def _bare(
+    drawn: Sequence[TrainingSlice],
+    shares: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Draw of the labelled pixels of each output a share (k), without guidance."""
     pixels, targets = [], []
     for one in drawn:
-        wanted = torch.from_numpy(rng.random(one.target.shape) < share)
-        chosen = (one.target != losses.IGNORE) & wanted.to(one.target.device)
+        odds = torch.from_numpy(shares).to(one.target.device)
+        wanted = torch.from_numpy(rng.random(one.target.shape)).to(one.target.device)
+        is_labelled = one.target != losses.IGNORE
+        chosen = is_labelled & (wanted < odds[one.target.clamp_min(0)])
         pixels.append(one.alone[:, chosen].T)
         targets.append(one.target[chosen])
     return torch.cat(pixels), torch.cat(targets)
