@@ -90,7 +90,7 @@ NOT_FOR_PEOPLE = {
         "keep 1 largest of {}",
     },
     # Tables and answers of SQLite.
-    "project/journal.py": {
+    "project/entries.py": {
         "axis, z0, y0, x0, z1, y1, x1, voxels",
         "axis, z0, y0, x0, z1, y1, x1, state, voxels",
     },

@@ -1,8 +1,9 @@
 """The journal of annotations that belong to no project yet, for their undo."""
 
 from sparseseg.project.deltas import Labels
+from sparseseg.project.entries import START
 from sparseseg.project.guard import Guard
-from sparseseg.project.journal import START, Journal
+from sparseseg.project.journal import Journal
 from sparseseg.project.recorder import Recorder
 
 

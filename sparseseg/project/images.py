@@ -2,16 +2,20 @@
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from sparseseg.data import formats
 from sparseseg.data.atomic import make_folder
+from sparseseg.data.files import open_volume
+from sparseseg.data.on_disk import IN_MEMORY
 from sparseseg.data.parts import joined, split_part
-from sparseseg.errors import UserError
+from sparseseg.data.volume import Volume
+from sparseseg.errors import Note, UserError
 from sparseseg.language import say
 from sparseseg.project.content import Content, find
 from sparseseg.project.record import VolumeRecord
@@ -46,6 +50,55 @@ def locate(home: Path, known: VolumeRecord) -> Located:
         return Located(found or path, "moved" if found else "gone", known.part)
     is_same = modified(path) == known.modified or Content.of(path) == known.content
     return Located(path, "here" if is_same else "changed", known.part)
+
+
+def found(home: Path, known: VolumeRecord) -> Located:
+    """Return where the image of a volume is; a `Note` says so where it was moved.
+
+    Raises `UserError` where it is gone.
+    """
+    located = locate(home, known)
+    if located.state == "gone":
+        raise UserError(
+            "the image of {name!r} is gone: put it back to {path}, or "
+            "anywhere next to the project",
+            name=known.name,
+            path=located.path,
+        )
+    if located.state == "moved":
+        words = say(
+            "the image of {name!r} was moved: it was found as {path}",
+            name=known.name,
+            path=located.path,
+        )
+        warnings.warn(words, Note, stacklevel=3)
+    return located
+
+
+def opened(located: Located, known: VolumeRecord) -> Volume:
+    """Open the image of a volume, with the voxel size that the project has for it.
+
+    A `Note` says so where it has changed. Raises `UserError` where another image has
+    taken its place.
+    """
+    volume = open_volume(located.source, at_most=IN_MEMORY)
+    if volume.shape != known.shape:
+        raise UserError(
+            "the image of {name!r} has changed: {path} is {shape} "
+            "voxels and was {known_shape}; put the image of before back",
+            name=known.name,
+            path=located.path,
+            shape=volume.shape,
+            known_shape=known.shape,
+        )
+    if located.state == "changed":
+        words = say(
+            "the image of {name!r} has changed since it was added: {path}",
+            name=known.name,
+            path=located.path,
+        )
+        warnings.warn(words, Note, stacklevel=3)
+    return replace(volume, spacing=known.spacing, unit=known.unit, name=known.name)
 
 
 def find_images(given: Iterable[str | Path]) -> list[Path]:

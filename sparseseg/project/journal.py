@@ -13,69 +13,34 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
-from sparseseg.boxes import Box, Triple
+from sparseseg.boxes import Triple
 from sparseseg.errors import Note, UserError
 from sparseseg.project import ways
 from sparseseg.project.deltas import Delta, Labels
+from sparseseg.project.entries import (
+    PLANE,
+    PLANE_WITH_STATE,
+    START,
+    Action,
+    Change,
+    JournalEntry,
+    State,
+    Tool,
+    Turn,
+    delta_of,
+    row_of,
+)
 from sparseseg.project.rescue import rescued
 from sparseseg.project.schema import check_schema, create
 from sparseseg.project.snapshots import packed_array, unpacked_array
+from sparseseg.project.steps import Steps
 
-Tool = Literal[
-    "brush",
-    "eraser",
-    "fill",
-    "polygon",
-    "edit",
-    "script",
-    "import",
-    "prediction",
-    "interpolation",
-    "threshold",
-    "growing",
-    "layer",
-    "file",
-    "proposal",
-]
-"""What changed an annotation. Those from "prediction" on are accepted proposals."""
-STROKES: frozenset[Tool] = frozenset({"brush", "eraser", "fill", "polygon"})
-"""The tools of a hand, which the choice of what may be painted over is for."""
-Action = Literal["change", "undo", "redo"]
-Turn = Literal["undo", "redo"]
-State = Literal["open", "complete", "locked"]
-START = 0
-"""The step of what an annotation began with: it is never undone."""
 _ENTRIES_A_SNAPSHOT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """What the journal says of one entry, without its voxels."""
-
-    number: int
-    volume: str
-    step: int
-    action: Action
-    tool: str
-    author: str
-    time: float
-    """Seconds since 1970 by the clock of that moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The deltas of one volume that an undo or a redo makes."""
-
-    volume: str
-    step: int
-    tool: str
-    deltas: tuple[Delta, ...]
 
 
 class Journal:
@@ -107,18 +72,17 @@ class Journal:
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to undo."""
-        return bool(self._done)
+        return self._steps.to_undo is not None
 
     @property
     def can_redo(self) -> bool:
         """Whether there is a step to redo."""
-        return bool(self._undone)
+        return self._steps.to_redo is not None
 
     def new_step(self) -> int:
         """Return the number of a step that has no entry yet."""
         with self._lock:
-            self._newest_step += 1
-            return self._newest_step
+            return self._steps.new()
 
     def append(
         self,
@@ -136,17 +100,18 @@ class Journal:
                 self._connection.executemany(
                     "INSERT INTO change VALUES (?,?,?,?,?,?,?,?,?,?)",
                     [
-                        (entry, *_row(delta), state, delta.pack())
+                        (entry, *row_of(delta), state, delta.pack())
                         for delta, state in deltas
                     ],
                 )
-            self._follow(step, "change")
+            self._steps.follow(step, "change")
 
     def next_turn(self, action: Turn) -> Change | None:
         """Return what an undo or a redo would do now; None if there is no such step."""
         with self._reading():
-            steps = self._done if action == "undo" else self._undone
-            return self._change(steps[-1], action) if steps else None
+            steps = self._steps
+            step = steps.to_undo if action == "undo" else steps.to_redo
+            return None if step is None else self._change(step, action)
 
     def undo(self) -> Change | None:
         """Write that the newest step is taken back; return how, or None."""
@@ -173,13 +138,13 @@ class Journal:
             entries = [e for e in draft.entries() if e.volume in names]
             rows = {e.number: draft._change_rows(e.number) for e in entries}
         with self._lock:
-            offset = self._newest_step
+            offset = self._steps.newest
             steps = [START if e.step == START else e.step + offset for e in entries]
             with self._writing():
                 for entry, step in zip(entries, steps, strict=True):
                     self._copy(entry, names[entry.volume], step, rows[entry.number])
             for entry, step in zip(entries, steps, strict=True):
-                self._follow(step, entry.action)
+                self._steps.follow(step, entry.action)
 
     def volumes(self) -> list[str]:
         """Return the names of the volumes."""
@@ -219,10 +184,10 @@ class Journal:
         for entry in self.entries():
             with self._reading():
                 rows = self._connection.execute(
-                    f"SELECT {_PLANE} FROM change WHERE entry = ? ORDER BY rowid",
+                    f"SELECT {PLANE} FROM change WHERE entry = ? ORDER BY rowid",
                     (entry.number,),
                 ).fetchall()
-            yield entry, [_delta(row, shapes[entry.volume]) for row in rows]
+            yield entry, [delta_of(row, shapes[entry.volume]) for row in rows]
 
     def annotation(self, volume: str) -> Labels:
         """Return a volume's annotation as it is: the newest snapshot and what followed."""
@@ -290,24 +255,11 @@ class Journal:
 
     def _remember(self) -> None:
         """Find out from the entries what can be undone and redone."""
-        self._done: list[int] = []
-        self._undone: list[int] = []
-        self._newest_step = START
+        self._steps = Steps()
         for step, action in self._connection.execute(
             "SELECT step, action FROM entry ORDER BY number"
         ):
-            self._follow(step, action)
-
-    def _follow(self, step: int, action: str) -> None:
-        self._newest_step = max(self._newest_step, step)
-        if action == "undo" and self._done[-1:] == [step]:
-            self._undone.append(self._done.pop())
-        elif action == "redo" and self._undone[-1:] == [step]:
-            self._done.append(self._undone.pop())
-        elif action == "change" and step != START:
-            self._undone.clear()
-            if self._done[-1:] != [step]:
-                self._done.append(step)
+            self._steps.follow(step, action)
 
     def _check_planes(self) -> None:
         """Read every row once: a damage that is met later would come at a bad time."""
@@ -321,7 +273,7 @@ class Journal:
                 return None
             with self._writing():
                 self._add_entry(change.volume, change.step, action, "", planes=0)
-            self._follow(change.step, action)
+            self._steps.follow(change.step, action)
             return change
 
     def _change(self, step: int, action: Turn) -> Change:
@@ -334,11 +286,11 @@ class Journal:
     def _deltas_of(self, step: int, shape: Triple, action: str) -> list[Delta]:
         """Return what taking back a step, or making it again, changes, in order."""
         rows = self._connection.execute(
-            f"SELECT {_PLANE} FROM change JOIN entry ON entry = number "
+            f"SELECT {PLANE} FROM change JOIN entry ON entry = number "
             "WHERE step = ? AND action = 'change' ORDER BY number, change.rowid",
             (step,),
         ).fetchall()
-        deltas = [_delta(row, shape) for row in rows]
+        deltas = [delta_of(row, shape) for row in rows]
         if action == "redo":
             return deltas
         return [delta.reversed for delta in reversed(deltas)]
@@ -348,7 +300,7 @@ class Journal:
         shape = self.shape(volume)
         with self._reading():
             rows = self._connection.execute(
-                f"SELECT action, step, {_PLANE} FROM entry "
+                f"SELECT action, step, {PLANE} FROM entry "
                 "LEFT JOIN change ON entry = number WHERE volume = ? AND number > ? "
                 "ORDER BY number, change.rowid",
                 (volume, after),
@@ -358,11 +310,11 @@ class Journal:
                     for delta in self._deltas_of(step, shape, action):
                         delta.apply(array)
                 elif plane[0] is not None:
-                    _delta(plane, shape).apply(array)
+                    delta_of(plane, shape).apply(array)
 
     def _change_rows(self, number: int) -> list[tuple[Any, ...]]:
         return self._connection.execute(
-            f"SELECT {_PLANE_WITH_STATE} FROM change WHERE entry = ? ORDER BY rowid",
+            f"SELECT {PLANE_WITH_STATE} FROM change WHERE entry = ? ORDER BY rowid",
             (number,),
         ).fetchall()
 
@@ -420,16 +372,3 @@ class Journal:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-
-_PLANE = "axis, z0, y0, x0, z1, y1, x1, voxels"
-_PLANE_WITH_STATE = "axis, z0, y0, x0, z1, y1, x1, state, voxels"
-
-
-def _row(delta: Delta) -> tuple[Any, ...]:
-    return (delta.axis, *delta.box.start, *delta.box.stop)
-
-
-def _delta(row: Sequence[Any], shape: Triple) -> Delta:
-    axis, z0, y0, x0, z1, y1, x1, voxels = row
-    return Delta.unpack(axis, Box((z0, y0, x0), (z1, y1, x1)), voxels, shape)

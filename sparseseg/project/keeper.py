@@ -9,8 +9,9 @@ from typing import Generic, Protocol, TypeVar
 from sparseseg.errors import UserError
 from sparseseg.language import say, template
 from sparseseg.project.deltas import Labels
+from sparseseg.project.entries import Tool, Turn
 from sparseseg.project.guard import Guard, Slice
-from sparseseg.project.journal import Journal, Tool, Turn
+from sparseseg.project.journal import Journal
 from sparseseg.project.recorder import Recorder
 
 

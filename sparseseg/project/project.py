@@ -22,10 +22,11 @@ from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.language import say
 from sparseseg.project import images, models, record
 from sparseseg.project.content import Content
+from sparseseg.project.entries import START
 from sparseseg.project.guard import Guard, Slice
 from sparseseg.project.images import Located
 from sparseseg.project.info import info_of
-from sparseseg.project.journal import START, Journal
+from sparseseg.project.journal import Journal
 from sparseseg.project.lock import FolderLock, user_name
 from sparseseg.project.models import Curve, ProjectModel
 from sparseseg.project.record import Record, VolumeRecord
@@ -152,15 +153,7 @@ class Project:
 
     def record_of(self, name: str) -> VolumeRecord:
         """Return what the project knows of a volume."""
-        for volume in self.volumes:
-            if volume.name == name:
-                return volume
-        there = ", ".join(v.name for v in self.volumes) or say("none: add one")
-        raise UserError(
-            "the project has no volume {name!r}; its volumes: {there}",
-            name=name,
-            there=there,
-        )
+        return self._record.volume(name)
 
     def locate(self, name: str) -> Located:
         """Find the image of a volume, also where it was moved or renamed."""
@@ -172,41 +165,11 @@ class Project:
         A `Note` says so where the image was moved. Raises `UserError` where it is gone,
         or where another image has taken its place.
         """
-        known, located = self.record_of(name), self.locate(name)
-        if located.state == "gone":
-            raise UserError(
-                "the image of {name!r} is gone: put it back to {path}, or "
-                "anywhere next to the project",
-                name=name,
-                path=located.path,
-            )
-        if located.state == "moved":
-            words = say(
-                "the image of {name!r} was moved: it was found as {path}",
-                name=name,
-                path=located.path,
-            )
-            warnings.warn(words, Note, stacklevel=2)
-            if not self.read_only:
-                self.refer(name, located.path)
-        volume = open_volume(located.source, at_most=IN_MEMORY)
-        if volume.shape != known.shape:
-            raise UserError(
-                "the image of {name!r} has changed: {path} is {shape} "
-                "voxels and was {known_shape}; put the image of before back",
-                name=name,
-                path=located.path,
-                shape=volume.shape,
-                known_shape=known.shape,
-            )
-        if located.state == "changed":
-            words = say(
-                "the image of {name!r} has changed since it was added: {path}",
-                name=name,
-                path=located.path,
-            )
-            warnings.warn(words, Note, stacklevel=2)
-        return replace(volume, spacing=known.spacing, unit=known.unit, name=name)
+        known = self.record_of(name)
+        located = images.found(self.folder, known)
+        if located.state == "moved" and not self.read_only:
+            self.refer(name, located.path)
+        return images.opened(located, known)
 
     def refer(self, name: str, path: Path) -> None:
         """Look for the image of a volume at another place from now on."""
@@ -278,23 +241,12 @@ class Project:
 
     def lock_class(self, number: int, *, is_locked: bool = True) -> None:
         """Lock a class, in all volumes, or unlock it."""
-        if number != BACKGROUND:
-            self.classes[number]  # complains if there is none
-        changed = self.locked | {number} if is_locked else self.locked - {number}
-        self._keep(replace(self._record, locked=frozenset(changed)))
+        self._keep(self._record.locking_class(number, is_locked=is_locked))
 
     def lock_slice(self, name: str, where: Slice, *, is_locked: bool = True) -> None:
         """Lock a slice of a volume, or unlock it."""
-        known, (axis, index) = self.record_of(name), where
-        if axis not in range(3) or index not in range(known.shape[axis]):
-            raise UserError(
-                "{name!r} has no slice {index} across axis {axis}",
-                name=name,
-                index=index,
-                axis=axis,
-            )
-        changed = known.locked | {where} if is_locked else known.locked - {where}
-        self._keep(self._record.with_volume(replace(known, locked=frozenset(changed))))
+        changed = self.record_of(name).locking(where, is_locked=is_locked)
+        self._keep(self._record.with_volume(changed))
 
     def keep_score(self, name: str, score: SliceScore) -> None:
         """Keep how a slice of a volume was predicted before it was annotated."""
@@ -390,16 +342,18 @@ class Project:
             volume.unit,
             part=part,
         )
-        classes = self.classes if labels is None else _joined(self.classes, labels)
+        changed = self._record.with_volume(added)
+        if labels is not None:
+            changed = changed.with_classes(labels)
         self.journal.add_volume(name, volume.shape)
         if labels is not None:
             Recorder(self.journal, name, labels.array).record("import", step=START)
-        self._keep(replace(self._record.with_volume(added), classes=classes))
+        self._keep(changed)
         return added
 
     def _annotated(self, known: VolumeRecord, labels: SparseLabels) -> VolumeRecord:
         """Take an annotation for a volume that is there; what is locked stays."""
-        classes = _joined(self.classes, labels)
+        changed = self._record.with_classes(labels)
         found = self.recorder(known.name, labels.array).record("import")
         if found.refused:
             words = say(
@@ -409,7 +363,7 @@ class Project:
                 reason=found.reason,
             )
             warnings.warn(words, Note, stacklevel=3)
-        self._keep(replace(self._record, classes=classes))
+        self._keep(changed)
         return known
 
     def _with_content(self, content: Content, part: str) -> VolumeRecord | None:
@@ -430,22 +384,3 @@ def _name_for(path: Path, part: str) -> str:
     """Return a name that a volume can have, with the part of its file."""
     words = "".join(sign if sign.isalnum() or sign in ".-" else " " for sign in part)
     return "-".join([stem_of(path), *words.split()])
-
-
-def _joined(known: ClassTable, labels: SparseLabels) -> ClassTable:
-    """Return the table of a project with the classes that an annotation adds.
-
-    Raises `UserError` where a number would have two names.
-    """
-    names = {entry.number: entry.name for entry in known.classes}
-    added = [entry for entry in labels.table.classes if entry.number not in names]
-    for entry in labels.table.classes if labels.has_names else ():
-        if names.get(entry.number, entry.name) != entry.name:
-            raise UserError(
-                "class {number} is {name!r} in the annotation and "
-                "{names!r} in the project: give both one name",
-                number=entry.number,
-                name=entry.name,
-                names=names[entry.number],
-            )
-    return ClassTable((*known.classes, *added))

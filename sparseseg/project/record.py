@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from sparseseg.boxes import Triple
-from sparseseg.classes import ClassTable
+from sparseseg.classes import BACKGROUND, ClassTable
 from sparseseg.data.atomic import replacing
+from sparseseg.data.labels import SparseLabels
 from sparseseg.data.units import PIXEL, Spacing
 from sparseseg.errors import UserError
 from sparseseg.evaluation.slice_score import SliceScore
+from sparseseg.language import say
 from sparseseg.project.content import Content
+from sparseseg.project.guard import Slice
 
 NAME = "project.json"
 FORMAT = 1
@@ -53,6 +56,19 @@ class VolumeRecord:
     def with_repeat(self, score: SliceScore) -> "VolumeRecord":
         """Return the record with how well a slice was painted twice."""
         return replace(self, repeats=_with(self.repeats, score))
+
+    def locking(self, where: Slice, *, is_locked: bool) -> "VolumeRecord":
+        """Return the record with a slice locked, or unlocked."""
+        axis, index = where
+        if axis not in range(3) or index not in range(self.shape[axis]):
+            raise UserError(
+                "{name!r} has no slice {index} across axis {axis}",
+                name=self.name,
+                index=index,
+                axis=axis,
+            )
+        changed = self.locked | {where} if is_locked else self.locked - {where}
+        return replace(self, locked=frozenset(changed))
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain lists and dicts."""
@@ -114,10 +130,48 @@ class Record:
     view: Mapping[str, Any] = field(default_factory=dict)
     """What the window showed: plain values, which the window checks itself."""
 
+    def volume(self, name: str) -> VolumeRecord:
+        """Return what is known of a volume; raise `UserError` where there is none."""
+        for volume in self.volumes:
+            if volume.name == name:
+                return volume
+        there = ", ".join(v.name for v in self.volumes) or say("none: add one")
+        raise UserError(
+            "the project has no volume {name!r}; its volumes: {there}",
+            name=name,
+            there=there,
+        )
+
     def with_volume(self, changed: VolumeRecord) -> "Record":
         """Return the record with a volume that is new or changed."""
         known = {volume.name: volume for volume in self.volumes}
         return replace(self, volumes=tuple({**known, changed.name: changed}.values()))
+
+    def with_classes(self, labels: SparseLabels) -> "Record":
+        """Return the record with the classes that an annotation adds.
+
+        Raises `UserError` where a number would have two names.
+        """
+        names = {entry.number: entry.name for entry in self.classes.classes}
+        given = labels.table.classes
+        added = [entry for entry in given if entry.number not in names]
+        for entry in given if labels.has_names else ():
+            if names.get(entry.number, entry.name) != entry.name:
+                raise UserError(
+                    "class {number} is {name!r} in the annotation and "
+                    "{names!r} in the project: give both one name",
+                    number=entry.number,
+                    name=entry.name,
+                    names=names[entry.number],
+                )
+        return replace(self, classes=ClassTable((*self.classes.classes, *added)))
+
+    def locking_class(self, number: int, *, is_locked: bool) -> "Record":
+        """Return the record with a class locked, or unlocked."""
+        if number != BACKGROUND:
+            self.classes[number]  # complains if there is none
+        changed = self.locked | {number} if is_locked else self.locked - {number}
+        return replace(self, locked=frozenset(changed))
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain lists and dicts."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from sparseseg.classes import UNLABELLED
 from sparseseg.project.deltas import Delta, Labels, difference
+from sparseseg.project.entries import STROKES, Change, State, Tool
 from sparseseg.project.guard import Guard, revert
-from sparseseg.project.journal import STROKES, Change, Journal, State, Tool
+from sparseseg.project.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)

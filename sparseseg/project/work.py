@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sparseseg.project.deltas import Delta
-from sparseseg.project.journal import STROKES, JournalEntry
+from sparseseg.project.entries import STROKES, JournalEntry
 
 PAUSE = 120.0
 """Seconds without a change after which a person is taken to have paused."""

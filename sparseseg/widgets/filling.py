@@ -11,13 +11,13 @@ from sparseseg.boxes import Box
 from sparseseg.classes import BACKGROUND
 from sparseseg.data.proposals import of_prediction
 from sparseseg.errors import UserError
-from sparseseg.project.journal import STROKES
+from sparseseg.project.entries import STROKES
 from sparseseg.widgets.edits import Labelled, take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sparseseg.project.journal import Tool
+    from sparseseg.project.entries import Tool
     from sparseseg.widgets.adoption import Adoption
     from sparseseg.widgets.layers import LayerLink
     from sparseseg.widgets.painting import Painter

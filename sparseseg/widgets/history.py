@@ -16,7 +16,8 @@ from sparseseg.widgets.turned import turned_words
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from sparseseg.project.journal import Journal, Tool
+    from sparseseg.project.entries import Tool
+    from sparseseg.project.journal import Journal
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.seat import Seat
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from sparseseg.boxes import Triple
-    from sparseseg.project.journal import Tool
+    from sparseseg.project.entries import Tool
     from sparseseg.widgets.layers import LayerLink
 
 _NO_LAYER = template(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
-    from sparseseg.project.journal import Tool
+    from sparseseg.project.entries import Tool
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.filling import Ended
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from app_model.types import KeyCode, KeyMod
 from psygnal import Signal
 
-from sparseseg.project.journal import Tool
+from sparseseg.project.entries import Tool
 
 if TYPE_CHECKING:
     from napari.layers import Labels

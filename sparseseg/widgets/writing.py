@@ -15,7 +15,7 @@ from sparseseg.language import say
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-    from sparseseg.project.journal import Tool
+    from sparseseg.project.entries import Tool
     from sparseseg.widgets.layers import LayerLink
     from sparseseg.widgets.painting import Painter
 

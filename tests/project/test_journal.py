@@ -10,7 +10,8 @@ import pytest
 
 from sparseseg.errors import Note, UserError
 from sparseseg.project import ways
-from sparseseg.project.journal import START, Journal
+from sparseseg.project.entries import START
+from sparseseg.project.journal import Journal
 from sparseseg.project.recorder import Recorder
 
 SHAPE = (6, 20, 24)

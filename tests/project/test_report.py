@@ -7,7 +7,7 @@ import numpy as np
 from sparseseg.data.files import write_image
 from sparseseg.data.volume import Volume
 from sparseseg.project.deltas import difference
-from sparseseg.project.journal import JournalEntry
+from sparseseg.project.entries import JournalEntry
 from sparseseg.project.report import methods, write_report
 from sparseseg.project.work import work_in
 
