@@ -9,7 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseseg.boxes import Triple
 from sparseseg.data.volume import Volume
+from sparseseg.errors import UserError
 from sparseseg.language import say
 from sparseseg.progress import Method
 from sparseseg.session.events import Painted, Phase, ScoreReport, StepReport
@@ -45,13 +47,27 @@ class OpenVolume:
     ) -> Self:
         """Copy both into shared memory, the image in a thread; see `SharedVolume`.
 
-        An image that another process can open from its file stays on disk.
+        An image that another process can open from its file stays on disk. Raises
+        `UserError` for an annotation that does not fit, and where the memory does not suffice.
         """
+        if annotation is not None:
+            _check_annotation(annotation, volume.shape)
         shared = SharedVolume.create(volume.array, annotation, failed=failed)
         names = (field.name for field in fields(volume) if field.name != "array")
         facts = {name: getattr(volume, name) for name in names}
         reopen = reopening(volume.array)
         return cls(shared, Assignment(facts, shared.layouts, folder, reopen))
+
+    def check_slice(self, axis: int, index: int) -> None:
+        """Raise `UserError` for a slice that the volume does not have."""
+        shape = self.shared.arrays.annotation.shape
+        if axis not in range(3) or index not in range(shape[axis]):
+            raise UserError(
+                "there is no slice {index} across axis {axis} in {shape}",
+                index=index,
+                axis=axis,
+                shape=shape,
+            )
 
     @property
     def restore(self) -> Restore | None:
@@ -87,3 +103,17 @@ class OpenVolume:
                 "Restart to go on from the beginning.",
                 how=how,
             )
+
+
+def _check_annotation(annotation: NDArray[np.uint8], shape: Triple) -> None:
+    if annotation.shape != shape:
+        raise UserError(
+            "the annotation has shape {shape}, the volume {volume_shape}: "
+            "they must be the same",
+            shape=annotation.shape,
+            volume_shape=shape,
+        )
+    if annotation.dtype != np.uint8:
+        raise UserError(
+            "the annotation must be uint8, not {dtype}", dtype=annotation.dtype
+        )

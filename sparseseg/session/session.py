@@ -6,7 +6,6 @@ import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +14,11 @@ from sparseseg.boxes import Triple
 from sparseseg.classes import ClassTable
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
-from sparseseg.language import say
+from sparseseg.session.actions import ACTION_NAMES, Action, check_possible
 from sparseseg.session.announcer import Announcer
+from sparseseg.session.at_hand import ModelAtHand
 from sparseseg.session.desk import OpenVolume
-from sparseseg.session.events import (
-    PHASE_NAMES,
-    Phase,
-    Rules,
-    SessionEvents,
-    StepReport,
-)
+from sparseseg.session.events import Phase, SessionEvents
 from sparseseg.session.messages import (
     SNAPSHOT,
     ChooseDepth,
@@ -44,38 +38,6 @@ from sparseseg.session.messages import (
 from sparseseg.session.process import Ended, TrainerProcess
 from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.training import TrainSettings
-
-Action = Literal[
-    "train", "pause", "resume", "stop", "predict", "prune", "save", "load", "restart"
-]
-
-ALIVE = frozenset(Phase) - {Phase.LOST}
-POSSIBLE: dict[Action, frozenset[Phase]] = {
-    "train": frozenset({Phase.IDLE}),
-    "pause": frozenset({Phase.PREPARING, Phase.TRAINING}),
-    "resume": frozenset({Phase.PAUSED}),
-    "stop": ALIVE,
-    "predict": frozenset({Phase.IDLE, Phase.TRAINING, Phase.PAUSED}),
-    "prune": ALIVE - {Phase.PREPARING},
-    "save": ALIVE - {Phase.PREPARING},
-    "load": frozenset({Phase.IDLE}),
-    "restart": frozenset({Phase.LOST}),
-}
-"""The phases in which an action is possible."""
-
-ACTION_NAMES = {
-    "train": say("train"),
-    "pause": say("pause"),
-    "resume": say("resume"),
-    "stop": say("stop"),
-    "predict": say("predict"),
-    "prune": say("prune"),
-    "save": say("save"),
-    "load": say("load"),
-    "restart": say("restart"),
-    "preview": say("preview"),
-    "keep rules": say("keep rules"),
-}
 
 
 class Session:
@@ -98,12 +60,10 @@ class Session:
         self, engine: str = "sparseseg.session.engine", *, folder: Path | None = None
     ) -> None:
         self.events = SessionEvents()
-        self.has_model = False
-        self.is_saved = True
         self._engine = engine
         self._keeps = folder is not None
         self._folder = folder or Path(tempfile.mkdtemp(prefix="sparseseg-"))
-        self._trained: TrainSettings | None = None
+        self._model = ModelAtHand()
         self._announcer = Announcer(self.events)
         self._lock = threading.RLock()  # calls come from the window, replies do not
         self._phase = Phase.IDLE
@@ -112,7 +72,6 @@ class Session:
         self._table: ClassTable | None = None
         self._process: TrainerProcess | None = None
         self._waiting: TrainerProcess | None = None  # for its first volume
-        self._is_loaded_saved = True
         self._generation = 0  # of processes: an earlier one is not heard any more
         self._is_stopping = self._is_closed = False
         atexit.register(self.close)
@@ -121,6 +80,16 @@ class Session:
     def phase(self) -> Phase:
         """What the training process is doing."""
         return self._phase
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model to predict with."""
+        return self._model.is_there
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the model is in a file of the user's."""
+        return self._model.is_saved
 
     @property
     def current(self) -> SharedArrays | None:
@@ -140,7 +109,6 @@ class Session:
         """
         if self._is_closed:
             raise UserError("this session is closed: make a new one")
-        _check_annotation(annotation, volume)
         desk = OpenVolume.set_up(
             volume,
             annotation,
@@ -177,10 +145,7 @@ class Session:
 
     def replaces_model(self, settings: TrainSettings) -> bool:
         """Tell whether a training would begin anew where there is an unsaved model."""
-        if not self.has_model or self.is_saved or self._trained is None:
-            return False
-        kinds = [(s.recipe, s.parent, s.options) for s in (self._trained, settings)]
-        return kinds[0] != kinds[1]
+        return self._model.is_replaced_by(settings)
 
     def forget_model(self) -> None:
         """Drop the model at hand, so that the next training begins anew."""
@@ -231,7 +196,7 @@ class Session:
         with self._lock:
             desk = self._open_desk("preview")
             for place in ((axis, index), *beside):
-                _check_slice(*place, desk.shared.arrays)
+                desk.check_slice(*place)
             desk.wanted = Preview(axis, index, beside)
             if self._process is not None:
                 self._process.post(desk.wanted)
@@ -283,7 +248,7 @@ class Session:
             desk = self._check("load")
             self._post(desk, Load(Path(path).absolute()))
             desk.shown, desk.step = "network", 0
-            self._trained, self._is_loaded_saved = None, is_saved
+            self._model.load(is_saved=is_saved)
 
     def restart(self) -> None:
         """Start a new process on the last snapshot; train on if that was lost."""
@@ -343,7 +308,7 @@ class Session:
             process.end(keep=self.has_model)
 
     def _drop_model(self) -> None:
-        self.has_model, self.is_saved, self._trained = False, True, None
+        self._model = ModelAtHand()
         (self._folder / SNAPSHOT).unlink(missing_ok=True)
 
     def _launch(self, desk: OpenVolume) -> None:
@@ -367,7 +332,7 @@ class Session:
         self._process.post(request)
 
     def _train(self, desk: OpenVolume, settings: TrainSettings) -> None:
-        desk.settings = self._trained = settings
+        desk.settings = self._model.settings = settings
         self._post(desk, Train(settings, self._table, desk.others))
         self._set_phase(Phase.PREPARING)
 
@@ -385,20 +350,7 @@ class Session:
 
     def _check(self, action: Action) -> OpenVolume:
         desk = self._open_desk(action)
-        if self._is_stopping:
-            raise UserError(
-                "cannot {action} while stopping: try again in a moment",
-                action=ACTION_NAMES[action],
-            )
-        if self._phase not in POSSIBLE[action]:
-            raise UserError(
-                "cannot {action} while {phase}, only while {phases}",
-                action=ACTION_NAMES[action],
-                phase=PHASE_NAMES[self._phase],
-                phases=", ".join(
-                    PHASE_NAMES[phase] for phase in sorted(POSSIBLE[action])
-                ),
-            )
+        check_possible(action, self._phase, is_stopping=self._is_stopping)
         return desk
 
     def _hear(self, generation: int, reply: Reply | Ended) -> None:
@@ -412,19 +364,9 @@ class Session:
             elif isinstance(reply, Phase):
                 self._set_phase(reply)
             else:
-                self._remember(reply)
+                self._model.remember(reply)
                 self._announcer.post(reply)
             desk.remember(reply)
-
-    def _remember(self, reply: Reply) -> None:
-        """Keep whether there is a model, and whether it is in a file of the user's."""
-        match reply:
-            case StepReport():
-                self.has_model, self.is_saved = True, False
-            case Rules():  # comes with a model that was loaded
-                self.has_model, self.is_saved = True, self._is_loaded_saved
-            case Told(signal="saved"):
-                self.is_saved = True
 
     def _on_end(self, desk: OpenVolume, end: Ended) -> None:
         was_asked, self._is_stopping = self._is_stopping, False
@@ -435,30 +377,3 @@ class Session:
         else:
             self._set_phase(Phase.LOST)
             self._announcer.post(Told("failed", desk.obituary(end.how)))
-
-
-def _check_annotation(annotation: NDArray[np.uint8] | None, volume: Volume) -> None:
-    if annotation is None:
-        return
-    if annotation.shape != volume.shape:
-        raise UserError(
-            "the annotation has shape {shape}, the volume {volume_shape}: "
-            "they must be the same",
-            shape=annotation.shape,
-            volume_shape=volume.shape,
-        )
-    if annotation.dtype != np.uint8:
-        raise UserError(
-            "the annotation must be uint8, not {dtype}", dtype=annotation.dtype
-        )
-
-
-def _check_slice(axis: int, index: int, arrays: SharedArrays) -> None:
-    shape = arrays.annotation.shape
-    if axis not in range(3) or index not in range(shape[axis]):
-        raise UserError(
-            "there is no slice {index} across axis {axis} in {shape}",
-            index=index,
-            axis=axis,
-            shape=shape,
-        )
