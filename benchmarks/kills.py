@@ -343,7 +343,9 @@ class Hand:
 
     def _close(self) -> None:
         self._is_over = True
-        self._dock.desk.session._model.is_saved = True  # else a question waits for an answer
+        self._dock.desk.session._model.is_saved = (
+            True  # else a question waits for an answer
+        )
         self._dock.desk.viewer.close()
 
 

@@ -5,8 +5,8 @@ import json
 
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import tile_within
 from sparseseg.engine.segment import tile_memory
+from sparseseg.engine.tiling import tile_within
 from sparseseg.memory import check_memory
 from sparseseg.postprocessing import chosen_rules, read_rules
 

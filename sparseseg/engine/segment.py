@@ -13,19 +13,20 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import looks_of
 from sparseseg.engine.output import Output, Workers
-from sparseseg.engine.prediction import Predictor, predict, predict_by, tune
-from sparseseg.engine.score.evidence import (
-    between,
-    elsewhere_of,
-    evidence_of,
-    in_another_volume,
+from sparseseg.engine.prediction import predict, predict_by, tune
+from sparseseg.engine.predictor import Predictor
+from sparseseg.engine.score.known import (
+    Known,
+    estimate_of,
+    judged,
+    judged_after,
+    known_of,
 )
 from sparseseg.engine.signs import distances
 from sparseseg.engine.unlike import unknown_classes, unlike, unlike_result
 from sparseseg.errors import UserError
 from sparseseg.evaluation.confidence import Confidence
-from sparseseg.evaluation.elsewhere import Elsewhere, estimate_elsewhere
-from sparseseg.evaluation.estimate import DiceEstimate, Evidence, estimate
+from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.language import say
 from sparseseg.postprocessing import (
     Rule,
@@ -33,8 +34,7 @@ from sparseseg.postprocessing import (
     needs_probabilities,
     read_rules,
 )
-from sparseseg.progress import METHODS, Method
-from sparseseg.recipes import Scene
+from sparseseg.progress import Method
 
 Extra = Literal["uncertainty", "probabilities"]
 
@@ -119,9 +119,9 @@ def segment(
     job = job or Job()
     rules = checked_rules(model, volume, job)
     method = job.method or best_method(model, is_annotated=labels is not None)
-    evidence = _evidence(model, method, job, labels)
+    known = known_of(model.history, method, labels, is_part=job.box is not None)
     out = _arrays(model, volume, job, rules, into)
-    out = _judged(model, volume, out, labels, evidence)
+    out = judged(model.plan, volume, out, labels, known)
     before = model.precision, model.memory
     try:
         model.memory = None if job.memory is None else tile_memory(job.memory)
@@ -141,8 +141,8 @@ def segment(
         into.labels[...] = cleaned
         cleaned = into.labels
         yield _everything(volume)
-    out = _judged_after(rules, out, cleaned, model.plan.classes)
-    made = _segmentation(model, job, out, cleaned, (method, evidence))
+    out = judged_after(rules, out, cleaned, model.plan.classes)
+    made = _segmentation(model, job, out, cleaned, (method, known))
     if labels is not None and labels.slices():
         return replace(made, doubt=unknown_classes(model.plan.classes, labels))
     if job.box is not None:
@@ -252,46 +252,16 @@ def _arrays(
     )
 
 
-def _judged(
-    model: Segmenter,
-    volume: Volume,
-    out: Output,
-    labels: SparseLabels | None,
-    evidence: "_Evidence",
-) -> Output:
-    """Let what is known of the predictions of a model say how good this one may be."""
-    if isinstance(evidence, Elsewhere):
-        outputs = len(model.plan.outputs)
-        found = in_another_volume(volume.shape, outputs, evidence)
-        return replace(out, confidence=found)
-    if labels is None or isinstance(evidence, str):
-        return out
-    scene = Scene.of(model.plan, volume, labels)
-    return replace(out, confidence=between(scene, labels, evidence))
-
-
-def _judged_after(
-    rules: Sequence[Rule],
-    out: Output,
-    cleaned: NDArray[np.uint8],
-    classes: Sequence[int],
-) -> Output:
-    """Let the confidence be of the labels that rules have left."""
-    if not rules or out.confidence is None:
-        return out
-    return replace(out, confidence=out.confidence.of_labels(cleaned, classes))
-
-
 def _segmentation(
     model: Segmenter,
     job: Job,
     out: Output,
     labels: NDArray[np.uint8],
-    known: "_Known",
+    made_by: tuple[Method, Known],
 ) -> Segmentation:
     assert out.confidence is not None
     classes = model.plan.classes
-    method, evidence = known
+    method, known = made_by
     expected = dict(zip(classes, out.confidence.dice, strict=True))
     is_wanted = "probabilities" in job.extras
     return Segmentation(
@@ -299,52 +269,10 @@ def _segmentation(
         method=method,
         classes=classes,
         expected={number: dice for number, dice in expected.items() if number},
-        estimate=_estimate(evidence, expected),
+        estimate=estimate_of(known, expected),
         uncertainty=out.uncertainty,
         probabilities=out.probabilities if is_wanted else None,
     )
-
-
-_Evidence = Evidence | Elsewhere | str
-"""What is known of a prediction, or why nothing is."""
-_Known = tuple[Method, _Evidence]
-"""What was predicted with, and what is known of that."""
-
-
-def _evidence(
-    model: Segmenter, method: Method, job: Job, labels: SparseLabels | None
-) -> _Evidence:
-    found = evidence_of(model.history)
-    if job.box is not None:
-        why = say("only a part of the volume is predicted")
-    elif labels is None or not labels.slices():
-        known = elsewhere_of(model.history)
-        if known is not None and method == known.evidence.method:
-            return known
-        why = say(
-            "no slice of this volume is annotated, and the model was not measured on volumes "
-            "that it had not learned from"
-        )
-    elif found is None:
-        why = say("the training of this model left no slices out in turn")
-    elif found.method != method:
-        why = say(
-            "{method} was not measured on slices that were left out",
-            method=METHODS[method],
-        )
-    else:
-        return found
-    return say("no estimate: {why}", why=why)
-
-
-def _estimate(
-    evidence: _Evidence, expected: Mapping[int, float | None]
-) -> DiceEstimate:
-    if isinstance(evidence, str):
-        return DiceEstimate(None, {}, evidence)
-    if isinstance(evidence, Elsewhere):
-        return estimate_elsewhere(evidence, expected)
-    return estimate(evidence, expected)
 
 
 def _everything(volume: Volume) -> Tile:

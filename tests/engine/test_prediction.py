@@ -7,7 +7,8 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine import prediction
 from sparseseg.engine.output import Output
-from sparseseg.engine.prediction import plan_tiles, predict, tile_within, tune
+from sparseseg.engine.prediction import predict, tune
+from sparseseg.engine.tiling import plan_tiles, tile_within
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.recipes import Scene
