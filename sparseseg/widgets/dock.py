@@ -1,19 +1,14 @@
 """The dock: one column from the image to the prediction."""
 
 import gc
-from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from sparseseg.errors import UserError
 from sparseseg.language import say
 from sparseseg.session.events import PHASE_NAMES, Phase
-from sparseseg.widgets import recovery
 from sparseseg.widgets.actions import PaintActions
-from sparseseg.widgets.background import Background
 from sparseseg.widgets.cheat_sheet import CheatSheet
 from sparseseg.widgets.class_keys import ClassKeys
 from sparseseg.widgets.class_panel import ClassPanel
@@ -24,14 +19,13 @@ from sparseseg.widgets.desk import Desk
 from sparseseg.widgets.doubt_panel import DoubtPanel
 from sparseseg.widgets.endings import Endings
 from sparseseg.widgets.export_panel import ExportPanel
-from sparseseg.widgets.geometry import volume_of
 from sparseseg.widgets.image_panel import ImagePanel
 from sparseseg.widgets.keys import register, unregister
-from sparseseg.widgets.layers import ANNOTATION_REMOVED, image_removed
 from sparseseg.widgets.lock_panel import LockPanel
 from sparseseg.widgets.messages import MessageArea
 from sparseseg.widgets.model_picker import ModelPicker
 from sparseseg.widgets.objects_panel import ObjectsPanel
+from sparseseg.widgets.offers import Offers
 from sparseseg.widgets.paint_panel import PaintPanel
 from sparseseg.widgets.past_panel import PastPanel
 from sparseseg.widgets.planes import ThreePlanes
@@ -52,13 +46,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari.viewer
-    from napari.layers import Image, Labels
     from qtpy.QtCore import QSize
     from qtpy.QtGui import QCloseEvent, QShowEvent
 
     from sparseseg.evaluation.slice_score import SliceScore
     from sparseseg.session import Session
-    from sparseseg.widgets.seat import Seat
     from sparseseg.widgets.state import State
 
 _WIDTH = 340
@@ -87,29 +79,13 @@ class SegmentationDock(QWidget):
         self._timers: list[QTimer] = []
         self._was_shown = False
         self._endings = Endings(self.desk, self.messages)
-        self._searching = Background("recovery")
-        self._searching.done.connect(self._offer_kept)
         self._make_panels()
-        desk = self.desk
-        PreviewWatch(
-            desk.session,
-            desk.relay,
-            desk.results,
-            desk.painter,
-            self.planes,
-            parent=self,
-        )
-        self.keys = ClassKeys(self, desk.classes, desk.painter, self.messages)
-        self.actions = PaintActions(
-            desk, self.proposals.proposals, self.planes, self.messages
-        )
-        register(self.actions)
-        self.cheat_sheet = CheatSheet(self, desk.classes)
+        self._make_tools()
         self._build()
         self._connect()
         self.guard = CloseGuard(self)
-        self._offer_recovery(self.desk.link.image)
-        self._offer_model()
+        self.offers = Offers(self.desk, self.messages)
+        self.offers.begin()
         self._show_state(self.desk.state)
         self._show_theme()
 
@@ -135,7 +111,7 @@ class SegmentationDock(QWidget):
         self.planes.hide()
         self.train.recipe.close()
         self._endings.close()
-        self._searching.close()
+        self.offers.close()
         self.desk.close()
         super().closeEvent(event)
 
@@ -193,6 +169,24 @@ class SegmentationDock(QWidget):
         self.result = ResultPanel(desk, messages)
         self.doubts = DoubtPanel(desk, messages)
         self.past = PastPanel(desk, messages)
+
+    def _make_tools(self) -> None:
+        """Make what has no place in the column: previews, keys and their list."""
+        desk = self.desk
+        PreviewWatch(
+            desk.session,
+            desk.relay,
+            desk.results,
+            desk.painter,
+            self.planes,
+            parent=self,
+        )
+        self.keys = ClassKeys(self, desk.classes, desk.painter, self.messages)
+        self.actions = PaintActions(
+            desk, self.proposals.proposals, self.planes, self.messages
+        )
+        register(self.actions)
+        self.cheat_sheet = CheatSheet(self, desk.classes)
 
     def _build(self) -> None:
         self.sections = self._make_sections()
@@ -260,10 +254,6 @@ class SegmentationDock(QWidget):
         relay.phase.connect(self._on_phase)
         relay.noted.connect(self.messages.note)
         link.warned.connect(self.messages.warning)
-        link.image_changed.connect(self._offer_recovery)
-        link.image_lost.connect(self._offer_image)
-        link.image_changed.connect(self._take_back_loss)
-        link.annotation_changed.connect(self._take_back_loss)
         self.desk.viewer.events.theme.connect(self._show_theme)
         self._every(_LOOK_MS, self._look)
         self._every(_SAVE_MS, self._save)
@@ -322,57 +312,6 @@ class SegmentationDock(QWidget):
         self.sections[_TRAIN].summarise(
             "" if phase is Phase.IDLE else PHASE_NAMES[phase]
         )
-
-    def _offer_recovery(self, image: "Image | None") -> None:
-        link = self.desk.link
-        if image is None or link.seat is not None:
-            return
-        if link.left_over is not None:
-            words = say("{name!r} has an annotation from before.", name=image.name)
-            self.messages.offer(words, say("Go on with it"), link.annotate)
-            return
-        with suppress(UserError):
-            array = volume_of(image).array  # which may be on disk
-            self._searching.start(
-                lambda: (image, recovery.find(recovery.content_of(array)))
-            )
-
-    def _offer_kept(self, searched: "tuple[Image, recovery.Recovered | None]") -> None:
-        image, found = searched
-        link = self.desk.link
-        if found is not None and image is link.image and link.seat is None:
-            self.messages.offer(
-                say(
-                    "An earlier annotation of this image was kept ({found}).",
-                    found=found,
-                ),
-                say("Recover"),
-                partial(self.desk.recover, found),
-            )
-
-    def _offer_model(self) -> None:
-        found = self.desk.models.left()
-        if found is not None and not self.desk.state.has_model:
-            self.messages.offer(
-                say("A model that was not saved was kept ({found}).", found=found),
-                say("Load it"),
-                partial(self.desk.load_model, found.path, is_saved=False),
-            )
-
-    def _offer_image(self, seat: "Seat") -> None:
-        self.messages.offer(
-            image_removed(seat.name),
-            say("Bring it back"),
-            partial(self.desk.link.bring_back, seat),
-        )
-
-    def _take_back_loss(self, layer: "Image | Labels | None") -> None:
-        """Say no longer that a layer is gone which is there again."""
-        seat = self.desk.link.seat
-        if layer is not None and seat is not None:
-            self.messages.withdraw(image_removed(seat.name))
-        if self.desk.link.annotation is not None:
-            self.messages.withdraw(ANNOTATION_REMOVED)
 
     def _show_theme(self) -> None:
         self.setStyleSheet(style_sheet(self.desk.viewer.theme))
