@@ -25,21 +25,7 @@ def facts_of(
     item: Item,
 ) -> dict[str, Any]:
     """Return volumes by class, the estimated quality, a picture, and scores."""
-    labels, known = found.labels, found.estimate.classes
-    counts = np.zeros(256, np.int64)
-    for plane in labels:
-        counts += np.bincount(np.asarray(plane).reshape(-1), minlength=256)
-    voxel = float(np.prod(volume.spacing))
-    names = {entry.number: entry.name for entry in model.table.classes}
-    classes = {
-        str(number): {
-            "name": name,
-            "voxels": int(counts[number]),
-            "volume": float(counts[number]) * voxel,
-            **_estimated(known.get(number), found.expected.get(number)),
-        }
-        for number, name in names.items()
-    }
+    labels, classes = found.labels, _classes_of(model, volume, found)
     told = [c["estimated_dice"] for c in classes.values()]
     told = [dice for dice in told if dice is not None]
     facts: dict[str, Any] = {
@@ -56,6 +42,25 @@ def facts_of(
         "thumbnail": thumbnail(volume, labels, model.table),
     }
     return facts | scores_of(labels, volume, item)
+
+
+def _classes_of(
+    model: Model, volume: Volume, found: Segmentation
+) -> dict[str, dict[str, Any]]:
+    """Return by the number of each class how much was found, and how well."""
+    counts, known = np.zeros(256, np.int64), found.estimate.classes
+    for plane in found.labels:
+        counts += np.bincount(np.asarray(plane).reshape(-1), minlength=256)
+    voxel = float(np.prod(volume.spacing))
+    return {
+        str(entry.number): {
+            "name": entry.name,
+            "voxels": int(counts[entry.number]),
+            "volume": float(counts[entry.number]) * voxel,
+            **_estimated(known.get(entry.number), found.expected.get(entry.number)),
+        }
+        for entry in model.table.classes
+    }
 
 
 def scores_of(labels: NDArray[np.uint8], volume: Volume, item: Item) -> dict[str, Any]:

@@ -102,24 +102,12 @@ def _add_choices(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace) -> Answer:
     from sparseseg.data.files import frames
-    from sparseseg.models.opening import open_model
-    from sparseseg.nn.device import choose_device
 
     arguments.images = [one for image in arguments.images for one in frames(image)]
-    for flag in ("annotation", "inside"):
-        if getattr(arguments, flag) and len(arguments.images) > 1:
-            raise UserError(
-                "--{flag} takes one image: predict the others separately", flag=flag
-            )
-    if arguments.memory is not None:
-        check_memory(arguments.memory)
+    _check(arguments)
     targets = _targets(arguments.images, arguments.output)
     _make_room(arguments, targets)
-    model = open_model(arguments.model)
-    model.choose(dict(arguments.options))
-    if arguments.depth is not None:
-        model = model.at_depth(arguments.depth)
-    model.network.to(choose_device(arguments.device))
+    model = _opened(arguments)
     estimates = []
     for done, (image, target) in enumerate(zip(arguments.images, targets, strict=True)):
         try:
@@ -131,8 +119,35 @@ def _run(arguments: Namespace) -> Answer:
                 count=len(targets),
             )
             raise KeyboardInterrupt(message) from None
-    written = [str(target) for target in targets]
-    data: dict[str, Any] = {"predictions": written}
+    return _answer([str(target) for target in targets], estimates, arguments)
+
+
+def _check(arguments: Namespace) -> None:
+    for flag in ("annotation", "inside"):
+        if getattr(arguments, flag) and len(arguments.images) > 1:
+            raise UserError(
+                "--{flag} takes one image: predict the others separately", flag=flag
+            )
+    if arguments.memory is not None:
+        check_memory(arguments.memory)
+
+
+def _opened(arguments: Namespace) -> "Model":
+    from sparseseg.models.opening import open_model
+    from sparseseg.nn.device import choose_device
+
+    model = open_model(arguments.model)
+    model.choose(dict(arguments.options))
+    if arguments.depth is not None:
+        model = model.at_depth(arguments.depth)
+    model.network.to(choose_device(arguments.device))
+    return model
+
+
+def _answer(
+    written: Sequence[str], estimates: "Sequence[DiceEstimate]", arguments: Namespace
+) -> Answer:
+    data: dict[str, Any] = {"predictions": list(written)}
     if len(written) > 1:
         told = [estimate.to_json() for estimate in estimates]
         return Answer({**data, "estimates": told}, "\n".join(written))

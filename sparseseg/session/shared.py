@@ -38,6 +38,8 @@ _COMPLAINTS = {
         "remove the image from the window, and open it again"
     ),
 }
+_Kind = tuple[tuple[int, ...], DTypeLike]
+"""The shape and the type of a block."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -144,7 +146,7 @@ class SharedVolume:
         shape = image.shape[1:]
         is_copied = reopening(image) is None
         _check_room(is_copied * image.nbytes + 3 * prod(shape))
-        kinds: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
+        kinds: dict[str, _Kind] = {
             "annotation": (shape, np.uint8),
             "prediction": (shape, np.uint8),
             "uncertainty": (shape, np.uint8),
@@ -152,13 +154,7 @@ class SharedVolume:
         }
         if is_copied:
             kinds["image"] = (image.shape, image.dtype)
-        blocks: dict[str, SharedBlock] = {}
-        with ExitStack() as undo:
-            for name, kind in kinds.items():
-                blocks[name] = SharedBlock.create(*kind)
-                undo.callback(blocks[name].unlink)
-            undo.pop_all()
-        shared = cls(blocks)
+        shared = cls(_created(kinds))
         if annotation is not None:
             shared.arrays.annotation[...] = annotation
         threading.Thread(
@@ -216,6 +212,17 @@ class SharedVolume:
 def reopening(image: Source) -> Callable[[], OnDisk] | None:
     """Return what opens an image in another process; None where it has to be copied."""
     return image.reopen if isinstance(image, OnDisk) else None
+
+
+def _created(kinds: Mapping[str, _Kind]) -> dict[str, SharedBlock]:
+    """Return a new block for each name; where one fails, none is left."""
+    blocks: dict[str, SharedBlock] = {}
+    with ExitStack() as undo:
+        for name, kind in kinds.items():
+            blocks[name] = SharedBlock.create(*kind)
+            undo.callback(blocks[name].unlink)
+        undo.pop_all()
+    return blocks
 
 
 def _is_no_room(error: Exception) -> bool:

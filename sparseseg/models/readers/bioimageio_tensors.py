@@ -107,33 +107,37 @@ def windows_of(source: Tensor, answer: Tensor) -> tuple[Triple, Triple, Triple, 
             "the answer of the model has another size than its image, which is not known "
             "here: this model cannot be read"
         )
-    wanted = _WANTED[source.dims]
     sides = [(1, 1, 1, 0)] if source.dims == 2 else []
     for axis, there in zip(source.space, answer.space, strict=True):
-        least, step = int(axis.least or 0), axis.step
-        if not 1 <= least <= _LARGEST or not 0 <= step <= _LARGEST:
-            raise UserError(
-                "the model takes images of {least} voxels in steps of {step} along "
-                "{kind}: sizes go from 1 to {largest}",
-                least=least,
-                step=step,
-                kind=axis.kind,
-                largest=_LARGEST,
-            )
-        if least + step <= 2 * there.halo:
-            raise UserError(
-                "the model cuts {halo} voxels from each side of {least} along "
-                "{kind}, and nothing is left: this model cannot be used",
-                halo=there.halo,
-                least=least,
-                kind=axis.kind,
-            )
-        more = -(-max(0, wanted - least) // step) * step if step else 0
-        sides.append((least + more, least, max(1, step), there.halo))
+        sides.append(_side_of(axis, there.halo, _WANTED[source.dims]))
     patch, least_, step_, halo = (
         _triple(values) for values in zip(*sides, strict=True)
     )
     return patch, least_, step_, halo
+
+
+def _side_of(axis: Axis, halo: int, wanted: int) -> tuple[int, int, int, int]:
+    """Return the patch, at least `wanted`, the smallest window, its step and the halo."""
+    least, step = int(axis.least or 0), axis.step
+    if not 1 <= least <= _LARGEST or not 0 <= step <= _LARGEST:
+        raise UserError(
+            "the model takes images of {least} voxels in steps of {step} along "
+            "{kind}: sizes go from 1 to {largest}",
+            least=least,
+            step=step,
+            kind=axis.kind,
+            largest=_LARGEST,
+        )
+    if least + step <= 2 * halo:
+        raise UserError(
+            "the model cuts {halo} voxels from each side of {least} along "
+            "{kind}, and nothing is left: this model cannot be used",
+            halo=halo,
+            least=least,
+            kind=axis.kind,
+        )
+    more = -(-max(0, wanted - least) // step) * step if step else 0
+    return least + more, least, max(1, step), halo
 
 
 def spacing_of(source: Tensor) -> tuple[Spacing, str]:
