@@ -83,13 +83,13 @@ def of_trees(
     }
 
 
-def rarity(recipe: Answering, network: nn.Module, method: Method) -> float:
+def favour(recipe: Answering, network: nn.Module, method: Method) -> float:
     """Return the power of how frequent an output is, that the answer of a method is over."""
-    powers = {
-        "trees": recipe.rarity(network, beside=False),
-        "beside": recipe.rarity(network, beside=True),
+    favours = {
+        "trees": recipe.favour(network, beside=False),
+        "beside": recipe.favour(network, beside=True),
     }
-    return sum(share * powers.get(part, 0.0) for part, share in SHARES[method].items())
+    return sum(share * favours.get(part, 0.0) for part, share in SHARES[method].items())
 
 
 def by_network(method: Method) -> float:

@@ -12,7 +12,7 @@ from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.data.volume import Volume
 from sparseseg.engine.deadline import WALL, Now, after
-from sparseseg.engine.mixing import SHARES, Part, combined, of_trees, rarity
+from sparseseg.engine.mixing import SHARES, Part, combined, favour, of_trees
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.propagation import interpolated, remembered, walked_through
@@ -162,23 +162,23 @@ def _kept(
         found = answer.cpu().numpy()
         index = model.recipe.decided(model.plan, found)
         decided[method] = index[labelled].astype(np.uint8)
-        power = rarity(model.recipe, model.network, method)
-        natural = uncorrected(found[:, labelled], scene.counts, power)
+        favoured = favour(model.recipe, model.network, method)
+        natural = uncorrected(found[:, labelled], scene.counts, favoured)
         surprise[method] = _surprise(natural, truth)
     return SliceAnswers(scene.volume, where, truth, decided, surprise)
 
 
 def uncorrected(
-    probabilities: NDArray[np.float32], counts: Sequence[int], power: float
+    probabilities: NDArray[np.float32], counts: Sequence[int], favoured: float
 ) -> NDArray[np.float32]:
     """Take back what trees add for rare outputs (k, n), of which there are `counts`.
 
     It makes them find more. It does not make them know more, as it would seem where each
     output counts the same.
     """
-    if not power:
+    if not favoured:
         return probabilities
-    frequent = np.maximum(counts, 1).astype(np.float32) ** power
+    frequent = np.maximum(counts, 1).astype(np.float32) ** favoured
     found: NDArray[np.float32] = probabilities * frequent[:, None]
     found /= found.sum(0)
     return found

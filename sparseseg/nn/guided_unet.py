@@ -160,7 +160,7 @@ class GuidedUNet(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any
     ) -> None:
-        # One power served both before.
+        # One favour served both before; in files it is called rare.
         if (rare := state_dict.get(f"{prefix}trees.rare")) is not None:
             state_dict.setdefault(prefix + "trees.beside", rare)
         for name in self.younger:

@@ -17,7 +17,7 @@ _FEWEST = 5  # samples on each side of a cut
 _PRIOR = 1.0  # samples of which each leaf has the shares of all
 TOGETHER = 50_000  # pixels
 _CACHED = 8_000  # pixels: what lies between two levels stays in the cache of a CPU
-RARE = 0.25  # if nothing tells a better power
+FAVOUR = 0.25  # of rare outputs, if nothing tells a better one
 
 Pixels = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -30,8 +30,8 @@ class Trees(nn.Module):
     the leaves count as frequent as in nature again. Each tree may look at some channels
     only; `hidden` (t, c) has the others. Nodes are numbered as in a heap, so that all trees are
     walked at once. A node that is not cut sends everything to the left. The answer, how
-    frequent each output is where a pixel comes to, is divided by a power, `rare`, of how
-    frequent it is at all: a part of a correction of the prior (Saerens et al., Neural
+    frequent each output is where a pixel comes to, is divided by a power, the *favour* of rare
+    outputs, of how frequent it is at all: a part of a correction of the prior (Saerens et al., Neural
     Computation 2002), without which rare outputs can be lost.
     """
 
@@ -59,11 +59,12 @@ class Trees(nn.Module):
         self.hidden: Tensor
         self.register_buffer("hidden", torch.zeros(count, channels, dtype=torch.bool))
         self.frequent: Tensor
+        # The favour of trees alone, under the name that files have for it.
         self.rare: Tensor
         self.beside: Tensor
         self.register_buffer("frequent", torch.ones(outputs))
-        self.register_buffer("rare", torch.tensor(RARE))
-        self.register_buffer("beside", torch.tensor(RARE))
+        self.register_buffer("rare", torch.tensor(FAVOUR))
+        self.register_buffer("beside", torch.tensor(FAVOUR))
 
     def another(self, *, count: int = _TREES) -> "Trees":
         """Return fresh trees for the same pixels and outputs, on the same device."""
@@ -81,8 +82,8 @@ class Trees(nn.Module):
         """Return the probabilities (n, k) of pixels (n, c)."""
         return self.favoured(self.natural(pixels), self.rare)
 
-    def power(self, *, beside: bool) -> Tensor:
-        """Return the power for trees alone, or for trees `beside` a network in a mean."""
+    def favour(self, *, beside: bool) -> Tensor:
+        """Return that of trees alone, or that of trees `beside` a network in a mean."""
         return self.beside if beside else self.rare
 
     def natural(self, pixels: Tensor) -> Tensor:
@@ -92,9 +93,9 @@ class Trees(nn.Module):
         parts = torch.split(pixels, count)
         return torch.cat([self._answered(part, levels) for part in parts])
 
-    def favoured(self, natural: Tensor, power: float | Tensor) -> Tensor:
-        """Divide natural probabilities (n, k) by a power of how frequent each output is."""
-        found = natural / self.frequent**power
+    def favoured(self, natural: Tensor, favour: float | Tensor) -> Tensor:
+        """Divide natural probabilities (n, k) by this power of how frequent each output is."""
+        found = natural / self.frequent**favour
         return found / found.sum(1, keepdim=True)
 
     def _levels(self) -> list[tuple[Tensor, Tensor]]:

@@ -49,7 +49,7 @@ class Plain:
         """Leave it as it is."""
         return natural
 
-    def rarity(self, network: nn.Module, *, beside: bool) -> float:
+    def favour(self, network: nn.Module, *, beside: bool) -> float:
         """Favour nothing: there is no forest."""
         return 0.0
 

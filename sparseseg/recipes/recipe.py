@@ -201,7 +201,7 @@ class Answering(Protocol):
     def favoured(self, network: nn.Module, natural: Tensor, *, beside: bool) -> Tensor:
         """Favour rare outputs in what a forest says (k, ...); more `beside` a network."""
 
-    def rarity(self, network: nn.Module, *, beside: bool) -> float:
+    def favour(self, network: nn.Module, *, beside: bool) -> float:
         """Return the power of how frequent an output is, that the favoured is over."""
 
     def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sparseseg.engine.mixing import SHARES, combined, parts_of, rarity
+from sparseseg.engine.mixing import SHARES, combined, favour, parts_of
 from sparseseg.progress import METHODS
 
 
@@ -52,9 +52,9 @@ def test_only_the_parts_that_methods_need_are_asked():
 
 def test_a_mean_has_its_share_of_what_trees_add_for_rare_classes():
     recipe = SimpleNamespace(
-        rarity=lambda _network, *, beside: 0.75 if beside else 0.25
+        favour=lambda _network, *, beside: 0.75 if beside else 0.25
     )
-    found = {method: rarity(recipe, None, method) for method in SHARES}
+    found = {method: favour(recipe, None, method) for method in SHARES}
     assert found.pop("trees") == 0.25
     assert found.pop("forest") == pytest.approx(0.5)
     assert set(found.values()) == {0}

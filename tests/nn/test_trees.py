@@ -133,13 +133,13 @@ def test_trees_of_an_earlier_version_are_less_deep_and_answer():
     np.testing.assert_allclose(old.trees(torch.zeros(3, 3)), 0.5)
 
 
-def test_a_mean_of_a_version_with_one_power_stays_as_it_was():
+def test_a_mean_of_a_version_with_one_favour_stays_as_it_was():
     network = GuidedUNet(6, 2, 2, widths=[2, 2], alone=3)
     network.trees.rare.fill_(0.0)
     old = {k: v for k, v in network.state_dict().items() if k != "trees.beside"}
     other = GuidedUNet(6, 2, 2, widths=[2, 2], alone=3)
     other.load_state_dict(old)
-    assert float(other.trees.power(beside=True)) == 0.0
+    assert float(other.trees.favour(beside=True)) == 0.0
 
 
 @pytest.mark.parametrize("depth", [0, 21, 10**12])

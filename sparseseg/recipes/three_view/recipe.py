@@ -23,7 +23,7 @@ from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Heads, Stage, Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features, slices, views
-from sparseseg.recipes.three_view.rarity import favour, power_beside
+from sparseseg.recipes.three_view.favour import best_favour, favour_beside
 from sparseseg.recipes.three_view.surroundings import hidden_channels
 from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import Options
@@ -136,10 +136,10 @@ class ThreeViewRecipe(Plain):
             yield _FILTERING + (1 - _FILTERING) * done
         trees.fit(*slices.balanced_pixels(drawn, slices.TREE_PIXELS, rng), rng)
         if thorough or is_first:
-            chosen = favour(drawn, trees, scenes[0].plan, rng)
-            power = yield from _at(1.0, chosen)
-            trees.rare.fill_(power)
-            trees.beside.fill_(power_beside(power, scenes))
+            chosen = best_favour(drawn, trees, scenes[0].plan, rng)
+            favour = yield from _at(1.0, chosen)
+            trees.rare.fill_(favour)
+            trees.beside.fill_(favour_beside(favour, scenes))
 
     def unseen(
         self,
@@ -287,13 +287,13 @@ class ThreeViewRecipe(Plain):
         """Divide by a power of how frequent each output is."""
         assert isinstance(network, GuidedUNet)
         rows = natural.flatten(1).T
-        found = network.trees.favoured(rows, network.trees.power(beside=beside))
+        found = network.trees.favoured(rows, network.trees.favour(beside=beside))
         return found.T.reshape(natural.shape)
 
-    def rarity(self, network: nn.Module, *, beside: bool) -> float:
+    def favour(self, network: nn.Module, *, beside: bool) -> float:
         """Return that power."""
         assert isinstance(network, GuidedUNet)
-        return float(network.trees.power(beside=beside))
+        return float(network.trees.favour(beside=beside))
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Ask the trees about the filters of each voxel, and where it lies."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparseseg.nn.trees import RARE, Trees
+from sparseseg.nn.trees import FAVOUR, Trees
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view.slices import (
@@ -25,8 +25,8 @@ from sparseseg.recipes.three_view.surroundings import by_volume
 
 # In other volumes a network is surer of what is frequent than it is right.
 _OTHERS, _TIMES_OTHERS = 0.25, 2.0
-POWERS = (0.0, 0.125, 0.25, 0.375, 0.5)
-_ALIKE = 0.01  # mean IoU; of powers as good as these the smallest is taken
+FAVOURS = (0.0, 0.125, 0.25, 0.375, 0.5)
+_ALIKE = 0.01  # mean IoU; of those as good as the best the smallest is taken
 _FAILED = 0.1  # where all have less, they tell nothing
 _MOST_LEFT_OUT = 5  # slices, or volumes
 _TREES = 8
@@ -35,41 +35,41 @@ _TESTED = 20_000  # pixels of what is left out
 Counts = NDArray[np.float64]
 
 
-def favour(
+def best_favour(
     drawn: Sequence[TrainingSlice],
     trees: Trees,
     plan: Plan,
     rng: np.random.Generator,
 ) -> Generator[None, None, float]:
-    """Return the power that trees should have for rare outputs.
+    """Return how much trees should favour rare outputs: a power of how frequent they are.
 
     Volumes are left out in turn, or slices of a single one. A single slice tells
     nothing. Yields after each that was left out.
     """
     groups = _groups(drawn)
     if len(groups) < 2:
-        return RARE
-    counts = np.zeros((len(POWERS), 2, len(plan.outputs)))
+        return FAVOUR
+    counts = np.zeros((len(FAVOURS), 2, len(plan.outputs)))
     for place in rng.permutation(len(groups))[:_MOST_LEFT_OUT]:
         others = [one for n, group in enumerate(groups) if n != place for one in group]
         grown = trees.another(count=_TREES)
         grown.fit(*balanced_pixels(others, TREE_PIXELS, rng), rng)
         shown, truth = bare_pixels(groups[place], _TESTED, rng)
         natural = grown.natural(shown)
-        counts += [_overlaps(grown.favoured(natural, p), truth) for p in POWERS]
+        counts += [_overlaps(grown.favoured(natural, f), truth) for f in FAVOURS]
         yield
     return _best(counts, plan)
 
 
-def power_beside(power: float, scenes: Sequence[Scene]) -> float:
-    """Return the power that trees should have in a mean with a network.
+def favour_beside(alone: float, scenes: Sequence[Scene]) -> float:
+    """Return how much trees should favour rare outputs in a mean with a network.
 
-    It is higher than that of trees alone in a model of several volumes, which is meant
+    It is more than `alone`, that of trees alone, in a model of several volumes, which is meant
     for others; 1 at most.
     """
     if len(scenes) < 2:
-        return power
-    return min(1.0, _OTHERS + _TIMES_OTHERS * power)
+        return alone
+    return min(1.0, _OTHERS + _TIMES_OTHERS * alone)
 
 
 def _groups(drawn: Sequence[TrainingSlice]) -> list[list[TrainingSlice]]:
@@ -90,13 +90,13 @@ def _overlaps(probabilities: Tensor, truth: Tensor) -> Counts:
 
 
 def _best(counts: Counts, plan: Plan) -> float:
-    """Return the power with the best mean IoU of all classes that there are."""
+    """Return the one with the best mean IoU of all classes that there are."""
     classes = np.array(plan.classes) > 0
     both, either = counts[:, 0, classes], counts[:, 1, classes]
     there = either.any(0)
     if not there.any():
-        return RARE
+        return FAVOUR
     scores = np.mean(both[:, there] / np.maximum(either[:, there], 1), axis=1)
     if max(scores) < _FAILED:
-        return RARE
-    return POWERS[int(np.argmax(scores >= max(scores) - _ALIKE))]
+        return FAVOUR
+    return FAVOURS[int(np.argmax(scores >= max(scores) - _ALIKE))]

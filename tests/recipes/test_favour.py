@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sparseseg.nn.trees import Trees
-from sparseseg.recipes.three_view import rarity
+from sparseseg.recipes.three_view import favour
 
 SIZE = 4000
 PLAN = SimpleNamespace(classes=(0, 1), outputs=(None, None))
@@ -23,8 +23,8 @@ def pixels_as_they_are(monkeypatch):
         pixels, target = drawn(group, _, rng)
         return pixels, target, np.bincount(target, minlength=2) / len(target)
 
-    monkeypatch.setattr(rarity, "bare_pixels", drawn)
-    monkeypatch.setattr(rarity, "balanced_pixels", balanced)
+    monkeypatch.setattr(favour, "bare_pixels", drawn)
+    monkeypatch.setattr(favour, "balanced_pixels", balanced)
 
 
 def annotated(parts, *, scene=None, seed=0):
@@ -40,8 +40,8 @@ def annotated(parts, *, scene=None, seed=0):
     return SimpleNamespace(scene=scene, pixels=(pixels, torch.tensor(target)[order]))
 
 
-def favour(*drawn):
-    work = rarity.favour(drawn, Trees(2, 2), PLAN, np.random.default_rng(0))
+def best(*drawn):
+    work = favour.best_favour(drawn, Trees(2, 2), PLAN, np.random.default_rng(0))
     while True:
         try:
             next(work)
@@ -53,7 +53,7 @@ def test_a_class_that_nothing_shows_surely_is_favoured_until_it_is_found():
     # Of a quarter 3 in 10 are of class 1, which is 0.075 of all. It is said from the power on
     # with (0.925 / 0.075) ** power > 7 / 3, which is 0.337.
     alike = [annotated([(0.75, 0.0), (0.25, 0.3)], seed=n) for n in range(3)]
-    assert favour(*alike) == 0.375
+    assert best(*alike) == 0.375
 
 
 def test_a_class_that_is_found_anyway_is_not_favoured_where_it_is_in_doubt():
@@ -62,33 +62,33 @@ def test_a_class_that_is_found_anyway_is_not_favoured_where_it_is_in_doubt():
     alike = [
         annotated([(0.85, 0.0), (0.1, 1.0), (0.05, 0.4)], seed=n) for n in range(3)
     ]
-    assert favour(*alike) == 0.0
+    assert best(*alike) == 0.0
 
 
 def test_a_single_slice_tells_nothing():
-    assert favour(annotated([(0.75, 0.0), (0.25, 0.3)])) == rarity.RARE
+    assert best(annotated([(0.75, 0.0), (0.25, 0.3)])) == favour.FAVOUR
 
 
 def test_slices_without_any_class_tell_nothing():
-    assert favour(*[annotated([(1.0, 0.0)], seed=n) for n in range(2)]) == rarity.RARE
+    assert best(*[annotated([(1.0, 0.0)], seed=n) for n in range(2)]) == favour.FAVOUR
 
 
 def test_slices_on_which_a_class_is_never_found_tell_nothing():
     # Of all looks alike, 1 in 100 is of class 1, which no power up to a half can find.
-    assert favour(*[annotated([(1.0, 0.01)], seed=n) for n in range(2)]) == rarity.RARE
+    assert best(*[annotated([(1.0, 0.01)], seed=n) for n in range(2)]) == favour.FAVOUR
 
 
 def test_of_several_volumes_whole_volumes_are_left_out():
     """Each looks alike within, and the other way round in the other one."""
     one = [annotated([(0.7, 0.0), (0.3, 1.0)], scene=1, seed=n) for n in range(3)]
     other = [annotated([(0.3, 1.0), (0.7, 0.0)], scene=2, seed=n) for n in range(3)]
-    left = rarity._groups([*one, *other])
+    left = favour._groups([*one, *other])
     assert [len(group) for group in left] == [3, 3]
-    assert [len(group) for group in rarity._groups(one)] == [1, 1, 1]
+    assert [len(group) for group in favour._groups(one)] == [1, 1, 1]
 
 
 def test_beside_a_network_rare_classes_are_favoured_more_in_other_volumes_only():
     one, several = [None], [None, None]
-    assert rarity.power_beside(0.125, one) == 0.125
-    assert rarity.power_beside(0.125, several) == 0.5
-    assert rarity.power_beside(0.5, several) == 1.0
+    assert favour.favour_beside(0.125, one) == 0.125
+    assert favour.favour_beside(0.125, several) == 0.5
+    assert favour.favour_beside(0.5, several) == 1.0
