@@ -65,7 +65,7 @@ def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
         ends = (
             [args.killed_after, args.seconds] if args.killed_after else [args.seconds]
         )
-        runs = [_run([*command, "--lines"], end) for end in ends]
+        runs = [_run([*command, "--lines", "--json"], end) for end in ends]
     last = runs[-1]
     voxels = int(np.prod(shape))
     took, cpu = sum(run.seconds for run in runs), sum(run.cpu for run in runs)
