@@ -20,7 +20,7 @@ from sparseseg.batch.worker import device_of_worker  # noqa: E402
 from sparseseg.data.files import read, write_image  # noqa: E402
 from sparseseg.data.labels import SparseLabels  # noqa: E402
 from sparseseg.data.samples import blobs  # noqa: E402
-from sparseseg.engine import prediction  # noqa: E402
+from sparseseg.engine import tiling  # noqa: E402
 from sparseseg.engine.model import Model  # noqa: E402
 from sparseseg.engine.training import train  # noqa: E402
 from sparseseg.errors import UserError  # noqa: E402
@@ -113,7 +113,7 @@ def test_a_volume_is_shared_by_tiles_where_there_are_fewer_than_workers(
         "tiles",
         lambda *given: seen.append(len(given[2])) or tiles(*given),
     )
-    monkeypatch.setattr(prediction, "tile_within", lambda *_: (4, 12, 20))
+    monkeypatch.setattr(tiling, "tile_within", lambda *_: (4, 12, 20))
     settings = batch(model, folder, tmp_path, scheduler="local:2")
 
     entries = went(settings)

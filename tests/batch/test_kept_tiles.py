@@ -11,7 +11,7 @@ from sparseseg.batch.run import run
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.boxes import Box, Tile
 from sparseseg.data.files import read
-from sparseseg.engine import prediction
+from sparseseg.engine import prediction, tiling
 from sparseseg.engine.output import Output
 from sparseseg.evaluation.confidence import Confidence
 from sparseseg.models.readers import read_model
@@ -114,7 +114,7 @@ def large(tmp_path, monkeypatch) -> BatchSettings:
     (tmp_path / "in" / "a.nii.gz").write_bytes(image(0).read_bytes())
     for name in ("volume", "scratch"):
         monkeypatch.setattr(f"sparseseg.batch.{name}.VOLUME_SHARE", 1e-7)
-    monkeypatch.setattr(prediction, "tile_within", lambda *_: (16, 24, 24))
+    monkeypatch.setattr(tiling, "tile_within", lambda *_: (16, 24, 24))
     return BatchSettings(
         model=str(V2),
         folder=str(tmp_path / "in"),
