@@ -30,8 +30,8 @@ OVERCONFIDENCE = 0.03
 # parts. They hold 91% of the truths in those rows.
 LEAST_WIDTH, OF_ERROR, OF_CORRECTION = 0.02, 0.5, 0.15
 # Strokes lie where it is easy. So much less is to be expected of slices that are hardly
-# labelled, and so much wider is the interval.
-STROKES = 0.05
+# labelled. A few strokes are off by more than they show: half of the interval is so much wider.
+STROKES, OF_STROKES = 0.05, 0.1
 # What is missing to a Dice of 1 falls with so high a power of the number of slices: between
 # the medians of benchmarks/results/honesty.json, 0.42, and economy.json, 0.60.
 LEARNING = 0.5
@@ -227,9 +227,7 @@ def estimate(
         expected = evidence.now
     unknown = [n for n, spread in evidence.classes.items() if spread is None]
     known = {n: s for n, s in evidence.classes.items() if s is not None}
-    easy = STROKES * (1 - evidence.labelled)
-    sure = OVERCONFIDENCE * evidence.by_network
-    likely = {n: _likely(s, expected.get(n), easy, sure) for n, s in known.items()}
+    likely = {n: _likely(evidence, s, expected.get(n)) for n, s in known.items()}
     by_class = {number: likely.get(number) for number in evidence.classes}
     if evidence.mean is None:
         nothing = dict.fromkeys(evidence.classes)
@@ -237,18 +235,18 @@ def estimate(
     if unknown:
         return DiceEstimate(None, by_class, _unknown(unknown), evidence)
     middle = float(np.mean([found.dice for found in likely.values()]))
-    moved = middle + easy - evidence.mean.dice
-    mean = _around(middle, evidence.mean, moved, easy)
+    moved = middle + _easy(evidence) - evidence.mean.dice
+    mean = _around(evidence, middle, evidence.mean, moved)
     return DiceEstimate(mean, by_class, evidence=evidence)
 
 
-def _likely(spread: Spread, expected: float | None, easy: float, sure: float) -> Likely:
+def _likely(evidence: Evidence, spread: Spread, expected: float | None) -> Likely:
     """Return the measured Dice, corrected by what is expected now and was then."""
     if expected is None:
-        return _around(0.0, spread, 0.0, easy)
-    moved = _trusted(expected - spread.expected, sure)
-    middle = min(1.0, max(0.0, spread.dice + moved - easy))
-    return _around(middle, spread, moved, easy)
+        return _around(evidence, 0.0, spread, 0.0)
+    moved = _trusted(expected - spread.expected, OVERCONFIDENCE * evidence.by_network)
+    middle = min(1.0, max(0.0, spread.dice + moved - _easy(evidence)))
+    return _around(evidence, middle, spread, moved)
 
 
 def _trusted(moved: float, sure: float) -> float:
@@ -256,9 +254,14 @@ def _trusted(moved: float, sure: float) -> float:
     return math.copysign(max(0.0, abs(moved) - sure), moved)
 
 
-def _around(middle: float, spread: Spread, moved: float, easy: float) -> Likely:
+def _easy(evidence: Evidence) -> float:
+    """Return how much easier what is labelled is than the rest of its slices."""
+    return STROKES * (1 - evidence.labelled)
+
+
+def _around(evidence: Evidence, middle: float, spread: Spread, moved: float) -> Likely:
     wide = math.hypot(OF_ERROR * spread.error, OF_CORRECTION * moved)
-    half = LEAST_WIDTH + easy + wide
+    half = LEAST_WIDTH + OF_STROKES * (1 - evidence.labelled) + wide
     return Likely(middle, max(0.0, middle - half), min(1.0, middle + half))
 
 

@@ -65,6 +65,9 @@ class Trees(nn.Module):
         self.register_buffer("frequent", torch.ones(outputs))
         self.register_buffer("rare", torch.tensor(FAVOUR))
         self.register_buffer("beside", torch.tensor(FAVOUR))
+        self.iou: Tensor
+        # Mean over the classes, of what was left out; 1 where that was never measured.
+        self.register_buffer("iou", torch.tensor(1.0))
 
     def another(self, *, count: int = _TREES) -> "Trees":
         """Return fresh trees for the same pixels and outputs, on the same device."""

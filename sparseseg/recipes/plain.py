@@ -53,6 +53,10 @@ class Plain:
         """Favour nothing: there is no forest."""
         return 0.0
 
+    def told_by_grey(self, network: nn.Module) -> float:
+        """Trust grey values: nothing was left out."""
+        return 1.0
+
     def tile_bytes(
         self, plan: Plan, size: Triple, spacing: tuple[float, float, float]
     ) -> int:

@@ -204,6 +204,9 @@ class Answering(Protocol):
     def favour(self, network: nn.Module, *, beside: bool) -> float:
         """Return the power of how frequent an output is, that the favoured is over."""
 
+    def told_by_grey(self, network: nn.Module) -> float:
+        """Return how well grey values alone tell the classes apart, 0..1: a mean IoU."""
+
     def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
         """Return the probabilities bit by bit, where a box takes long."""
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sparseseg.evaluation.estimate import (
+    OF_STROKES,
     OVERCONFIDENCE,
     STROKES,
     DiceEstimate,
@@ -164,5 +165,5 @@ def test_less_is_expected_where_only_strokes_were_left_out():
     )
     assert strokes.dice == pytest.approx(whole.dice - STROKES)
     assert strokes.high - strokes.low == pytest.approx(
-        whole.high - whole.low + 2 * STROKES
+        whole.high - whole.low + 2 * OF_STROKES
     )

@@ -1,11 +1,14 @@
-"""How much a forest favours rare classes, as left-out slices or volumes tell.
+"""How much a forest favours rare classes, as what is left out tells.
 
 Where a class is rare, the most probable one is hardly ever that class, though the IoU
 gains if it is found more often. By how much depends on the image, and on how it was
-annotated: strokes show rare classes more often than they are. So slices are left out.
+annotated: strokes show rare classes more often than they are. So slices are left out, or
+quarters of a single one. This tells as well how far grey values tell the classes apart.
 """
 
 from collections.abc import Generator, Sequence
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,11 +31,19 @@ _OTHERS, _TIMES_OTHERS = 0.25, 2.0
 FAVOURS = (0.0, 0.125, 0.25, 0.375, 0.5)
 _ALIKE = 0.01  # mean IoU; of those as good as the best the smallest is taken
 _FAILED = 0.1  # where all have less, they tell nothing
-_MOST_LEFT_OUT = 5  # slices, or volumes
+_MOST_LEFT_OUT = 5  # slices, volumes or quarters
 _TREES = 8
 _TESTED = 20_000  # pixels of what is left out
 
 Counts = NDArray[np.float64]
+
+
+class Favour(NamedTuple):
+    """A power of how frequent outputs are, and how good trees are with it."""
+
+    power: float
+    iou: float
+    """The mean IoU of the classes on what was left out; 1 where nothing can be."""
 
 
 def best_favour(
@@ -40,15 +51,15 @@ def best_favour(
     trees: Trees,
     plan: Plan,
     rng: np.random.Generator,
-) -> Generator[None, None, float]:
-    """Return how much trees should favour rare outputs: a power of how frequent they are.
+) -> Generator[None, None, Favour]:
+    """Return how much trees should favour rare outputs.
 
-    Volumes are left out in turn, or slices of a single one. A single slice tells
-    nothing. Yields after each that was left out.
+    Volumes are left out in turn, or slices of a single one, or quarters of a single slice.
+    Yields after each that was left out.
     """
-    groups = _groups(drawn)
+    groups = _groups(drawn, plan)
     if len(groups) < 2:
-        return FAVOUR
+        return Favour(FAVOUR, 1.0)
     counts = np.zeros((len(FAVOURS), 2, len(plan.outputs)))
     for place in rng.permutation(len(groups))[:_MOST_LEFT_OUT]:
         others = [one for n, group in enumerate(groups) if n != place for one in group]
@@ -72,10 +83,26 @@ def favour_beside(alone: float, scenes: Sequence[Scene]) -> float:
     return min(1.0, _OTHERS + _TIMES_OTHERS * alone)
 
 
-def _groups(drawn: Sequence[TrainingSlice]) -> list[list[TrainingSlice]]:
-    """Return the slices of each volume, or each slice of a single one."""
+def _groups(drawn: Sequence[TrainingSlice], plan: Plan) -> list[list[TrainingSlice]]:
+    """Return the slices of each volume, or each of a single one, or quarters of it."""
     volumes = by_volume(drawn)
-    return volumes if len(volumes) > 1 else [[one] for one in drawn]
+    if len(volumes) > 1:
+        return volumes
+    return [[one] for one in (drawn if len(drawn) > 1 else _quarters(drawn[0], plan))]
+
+
+def _quarters(one: TrainingSlice, plan: Plan) -> list[TrainingSlice]:
+    """Cut a slice through the middle of its classes; return the parts with labels."""
+    classes = torch.tensor([n for n, number in enumerate(plan.classes) if number])
+    shown = torch.nonzero(torch.isin(one.target, classes.to(one.target.device)))
+    if not len(shown):
+        return [one]
+    row, column = shown.median(0).values.tolist()
+    windows = product(
+        (slice(0, row), slice(row, None)), (slice(0, column), slice(column, None))
+    )
+    parts = [one.part(window) for window in windows]
+    return [part for part in parts if part.labelled]
 
 
 def _overlaps(probabilities: Tensor, truth: Tensor) -> Counts:
@@ -89,14 +116,15 @@ def _overlaps(probabilities: Tensor, truth: Tensor) -> Counts:
     return found
 
 
-def _best(counts: Counts, plan: Plan) -> float:
+def _best(counts: Counts, plan: Plan) -> Favour:
     """Return the one with the best mean IoU of all classes that there are."""
     classes = np.array(plan.classes) > 0
     both, either = counts[:, 0, classes], counts[:, 1, classes]
     there = either.any(0)
     if not there.any():
-        return FAVOUR
+        return Favour(FAVOUR, 1.0)
     scores = np.mean(both[:, there] / np.maximum(either[:, there], 1), axis=1)
-    if max(scores) < _FAILED:
-        return FAVOUR
-    return FAVOURS[int(np.argmax(scores >= max(scores) - _ALIKE))]
+    best = float(max(scores))
+    if best < _FAILED:
+        return Favour(FAVOUR, best)
+    return Favour(FAVOURS[int(np.argmax(scores >= best - _ALIKE))], best)

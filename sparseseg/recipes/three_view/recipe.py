@@ -138,8 +138,9 @@ class ThreeViewRecipe(Plain):
         if thorough or is_first:
             chosen = best_favour(drawn, trees, scenes[0].plan, rng)
             favour = yield from _at(1.0, chosen)
-            trees.rare.fill_(favour)
-            trees.beside.fill_(favour_beside(favour, scenes))
+            trees.rare.fill_(favour.power)
+            trees.beside.fill_(favour_beside(favour.power, scenes))
+            trees.iou.fill_(favour.iou)
 
     def unseen(
         self,
@@ -294,6 +295,11 @@ class ThreeViewRecipe(Plain):
         """Return that power."""
         assert isinstance(network, GuidedUNet)
         return float(network.trees.favour(beside=beside))
+
+    def told_by_grey(self, network: nn.Module) -> float:
+        """Return the mean IoU of trees, which see grey values alone, on what was left out."""
+        assert isinstance(network, GuidedUNet)
+        return float(network.trees.iou)
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Ask the trees about the filters of each voxel, and where it lies."""

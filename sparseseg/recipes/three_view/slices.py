@@ -1,6 +1,7 @@
 """Annotated slices to learn from: their inputs, crops of them, and drawn pixels."""
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -112,6 +113,16 @@ class TrainingSlice:
         """Return labelled pixels (c, n) in their places (c, rows, columns), 0 elsewhere."""
         found = pixels.new_zeros(len(pixels), *self.target.shape)
         found[:, self.target != losses.IGNORE] = pixels
+        return found
+
+    def part(self, window: tuple[slice, slice]) -> "TrainingSlice":
+        """Return the same slice, of which only a window is labelled."""
+        found = copy(self)
+        found.target = torch.full_like(self.target, losses.IGNORE)
+        found.target[window] = self.target[window]
+        flat = found.target.cpu().numpy().reshape(-1)
+        outputs = range(len(self._places))
+        found._places = tuple(np.flatnonzero(flat == output) for output in outputs)
         return found
 
     def inputs(
