@@ -18,6 +18,7 @@ Method = Literal[
     "forest",
     "trees",
     "mixed",
+    "near",
     "walked",
     "walker",
     "interpolation",
@@ -28,8 +29,9 @@ Method = Literal[
 the image alone; "trees" is a random forest, which judges each voxel by its filters, and
 "forest" the mean of both; the walker spreads the annotation along the image, and interpolation
 fills in between annotated slices. "mixed" and "walked" are means of network and walker: in
-the first the network counts twice, in the second the walker. If there is a single slice,
-"mixed" has the forest in it too.
+the first the network counts twice, in the second the walker. "near" is a mean of forest and
+walker, in which the walker counts twice. If there is a single slice, "mixed" has the forest in
+it too.
 """
 
 METHODS: dict[Method, str] = {
@@ -38,6 +40,7 @@ METHODS: dict[Method, str] = {
     "forest": say("random forest and network without guidance"),
     "trees": say("random forest"),
     "mixed": say("network and random walker"),
+    "near": say("random walker and forest, the walker twice"),
     "walked": say("random walker and network, the walker twice"),
     "walker": say("random walker"),
     "interpolation": say("interpolation"),

@@ -8,6 +8,7 @@ import numpy as np
 from sparseseg.boxes import Box
 from sparseseg.engine.advice import NOT_WANTED, advice, reason
 from sparseseg.engine.deadline import WALL, Now
+from sparseseg.engine.mixing import by_default
 from sparseseg.engine.model import Model
 from sparseseg.engine.prediction import network_probabilities
 from sparseseg.engine.referee import (
@@ -136,7 +137,7 @@ class HeldOut:
             pairs = zip(scenes, self.slices, strict=True)
             learned = [scene.without(out) for scene, out in pairs]
             yield from self._take_turns(model, learned, seconds)
-        found = self._scored(model, self._held, step, seconds)
+        found = self._scored(model, scenes, self._held, step, seconds)
         if not found.measures:
             found = replace(found, reason=reason(scenes, model.table))
         self._is_ahead = found.best not in ("walker", "interpolation")
@@ -156,7 +157,7 @@ class HeldOut:
         if self._last is not None:
             found = replace(self._last, worths=self._worths(model))
         else:
-            found = self._scored(model, self._turns, step, seconds)
+            found = self._scored(model, scenes, self._turns, step, seconds)
         if not found.measures:
             why = reason(scenes, model.table) if self._wanted else NOT_WANTED
             found = replace(found, reason=why)
@@ -173,10 +174,15 @@ class HeldOut:
         self._next_turns = seconds + (self._now() - begin) / _SHARE
 
     def _scored(
-        self, model: Model, told: Sequence[SliceAnswers], step: int, seconds: float
+        self,
+        model: Model,
+        scenes: Sequence[Scene],
+        told: Sequence[SliceAnswers],
+        step: int,
+        seconds: float,
     ) -> Score:
         """Return the score on some slices; all slices say how much a method is worth."""
-        default: Method = "mixed" if model.recipe.is_guided else "network"
+        default = by_default(model, max(len(scene.slices) for scene in scenes))
         measures = measured(model, told)
         places = sorted(told, key=lambda one: (one.where.axis, one.where.index))
         names = tuple(str(one.where) for one in places) if measures else ()

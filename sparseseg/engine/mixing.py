@@ -21,6 +21,7 @@ SHARES: Mapping[Method, Mapping[Part, float]] = {
     "forest": {"beside": 2 / 3, "unguided": 1 / 3},
     "trees": {"trees": 1},
     "mixed": {"network": 2 / 3, "walker": 1 / 3},
+    "near": {"beside": 2 / 9, "unguided": 1 / 9, "walker": 2 / 3},
     "walked": {"walker": 2 / 3, "network": 1 / 3},
     "walker": {"walker": 1},
     "interpolation": {"interpolation": 1},
@@ -37,8 +38,19 @@ def without_annotation(recipe: Answering) -> Method:
     return "forest" if recipe.has_classifiers else "network"
 
 
-UNGUIDED: tuple[Method, ...] = ("unguided", "forest", "trees")
-"""Methods that see the image alone."""
+def by_default(model: "Learned", slices: int) -> Method:
+    """Return what is shown of a volume with so many slices where none can be left out.
+
+    Where grey values of a single slice do not tell its classes apart, what lies near counts.
+    """
+    if not model.recipe.is_guided:
+        return "network"
+    is_told = model.recipe.told_by_grey(model.network) >= _TOLD
+    return "mixed" if slices > 1 or is_told else "near"
+
+
+UNGUIDED: tuple[Method, ...] = ("unguided", "forest", "trees", "near")
+"""Methods whose network sees the image alone."""
 
 Mix = Callable[[Tensor, Box], Tensor]
 """Mixes what a network says of a box with another answer."""
@@ -62,10 +74,12 @@ def parts_of(methods: Collection[Method]) -> set[Part]:
 
 def combined(method: Method, parts: Mapping[Part, Tensor]) -> Tensor:
     """Return the answer (k, z, y, x) of a method from those of its parts."""
-    shares = SHARES[method]
-    first, *others = (parts[part] for part in shares)
-    share, *_ = shares.values()
-    return mixed(first, others[0], share) if others else first
+    (first, total), *others = SHARES[method].items()
+    found = parts[first]
+    for part, share in others:
+        total += share
+        found = mixed(found, parts[part], share=1 - share / total)
+    return found
 
 
 def needs(method: Method, *parts: Part) -> bool:
@@ -117,10 +131,13 @@ def mix_of(
     """Return how a method mixes what the network says, or None if it does not."""
     if method == "forest":
         return partial(_with_forest, model, scene)
-    if walked is None or "network" not in SHARES[method]:
+    if walked is None or not needs(method, "walker"):
         return None
-    if method == "mixed" and len(scene.slices) == 1 and model.recipe.has_classifiers:
-        return partial(_with_both, model, scene, walked)
+    has_forest = method == "mixed" and model.recipe.has_classifiers
+    is_single = has_forest and len(scene.slices) == 1
+    if is_single or method == "near":
+        share = _OF_ONE_SLICE if is_single else _NEAR
+        return partial(_with_both, model, scene, walked, share=share)
     return partial(_with_walk, method, walked)
 
 
@@ -136,20 +153,15 @@ def _with_forest(model: Learned, scene: Scene, found: Tensor, box: Box) -> Tenso
 
 
 def _with_both(
-    model: Learned, scene: Scene, walked: Walk, found: Tensor, box: Box
+    model: Learned, scene: Scene, walked: Walk, found: Tensor, box: Box, *, share: float
 ) -> Tensor:
-    """Mix what is learned from a single slice with a walk.
-
-    It is learned from grey values. Where these tell the classes apart, a bit of a walk is
-    enough; where they do not, what lies near counts more.
-    """
-    is_told = model.recipe.told_by_grey(model.network) >= _TOLD
+    """Mix what is learned of grey values, which has this share, with a walk."""
     learned = _with_forest(model, scene, found, box)
-    return mixed(learned, walked(box), share=_IF_TOLD if is_told else _IF_NOT)
+    return mixed(learned, walked(box), share)
 
 
+_NEAR, _OF_ONE_SLICE = 1 / 3, 4 / 5
 _TOLD = 0.6  # in mean IoU; between the two kinds of thirteen volumes
-_IF_TOLD, _IF_NOT = 4 / 5, 1 / 3
 
 
 def _with_walk(method: Method, walked: Walk, found: Tensor, box: Box) -> Tensor:

@@ -42,21 +42,20 @@ def predict(
     Raises `UserError` for a volume that does not fit the model.
     """
     scene = Scene.of(model.plan, volume, labels, device=model.device)
-    if method in UNGUIDED:
-        scene = scene.without(scene.slices)
+    seen = scene.without(scene.slices) if method in UNGUIDED else scene
     is_walked = needs(method, "walker")
     if (is_walked or method == "interpolation") and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     out.check(volume)
-    planned = plan_tiles(model, scene, box=box)
+    planned = plan_tiles(model, seen, box=box)
     walked = (yield from _walk(scene)) if is_walked else None
-    other = alone(method, model, scene, walked)
-    mix = mix_of(method, model, scene, walked)
+    other = alone(method, model, seen, walked)
+    mix = mix_of(method, model, seen, walked)
     for tile in planned:
         if other:
             _write(model, out, tile.write, other(tile.write).cpu().numpy())
         else:
-            yield from _written(model, scene, out, tile, mix)
+            yield from _written(model, seen, out, tile, mix)
         yield tile
 
 

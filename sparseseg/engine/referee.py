@@ -54,10 +54,24 @@ def worths(
     others: it is never sure, and on a few strokes looks good by chance. On whole slices trees alone
     look better than they are between them: they count where few pixels were painted, or
     where they are far ahead. Where all fail on parallel slices, these are too far from each
-    other to tell anything: then only the mean is returned that stays closest to slices.
+    other to tell anything: then only the mean is returned that stays closest to slices, which
+    counts nowhere else.
     """
     if not ious:
         return {}
+    found = _worth_by_method(told, ious, gains or {})
+    if not is_crossed(told) and max(ious.values()) < _FAILED:
+        nearest = [method for method in _NEAREST if method in found]
+        if nearest:
+            return {nearest[0]: found[nearest[0]]}
+    return _counting(found, ious, sum(one.target.size for one in told))
+
+
+def _worth_by_method(
+    told: Sequence[SliceAnswers],
+    ious: Mapping[Method, float],
+    gains: Mapping[Method, float],
+) -> dict[Method, float]:
     counts = np.sum([one.counts for one in told], axis=0)
     there = counts > 0
     found: dict[Method, float] = {}
@@ -65,19 +79,26 @@ def worths(
         surprise = np.sum([one.surprise[method] for one in told], axis=0)
         mean = (surprise[there] / counts[there]).mean()
         trust = _TRUST / (1 + counts.sum() / _FEW) * (len(SHARES[method]) > 1)
-        right = _number(iou) + (gains or {}).get(method, 0.0)
+        right = _number(iou) + gains.get(method, 0.0)
         share = (max(right, 0.0) + _LEAST) / (1 + _LEAST)
         found[method] = float((np.exp(trust - mean) * share) ** 0.5)
-    if not is_crossed(told) and max(ious.values()) < _FAILED and _NEAR in found:
-        return {_NEAR: found[_NEAR]}
+    return found
+
+
+def _counting(
+    found: Mapping[Method, float], ious: Mapping[Method, float], pixels: int
+) -> dict[Method, float]:
+    """Leave those methods out that may only look good on the left-out pixels."""
+    left = dict(found)
+    left.pop("near", None)
     others = [iou for method, iou in ious.items() if method != "interpolation"]
     if others and not ious.get("interpolation", 0.0) > max(others) + _FAR_ABOVE:
-        found.pop("interpolation", None)
-    others = [worth for method, worth in found.items() if method != "trees"]
-    is_few = counts.sum() <= _STROKED
-    if others and not is_few and found.get("trees", 0.0) < _FAR_AHEAD * max(others):
-        found.pop("trees", None)
-    return found
+        left.pop("interpolation", None)
+    beside = [worth for method, worth in left.items() if method != "trees"]
+    is_few = pixels <= _STROKED
+    if beside and not is_few and left.get("trees", 0.0) < _FAR_AHEAD * max(beside):
+        left.pop("trees", None)
+    return left
 
 
 def agreed(worths: Mapping[Method, float], pixels: int) -> dict[Method, float]:
@@ -135,7 +156,7 @@ def gained(
     return found
 
 
-_NEAR: Method = "walked"
+_NEAREST: tuple[Method, ...] = ("near", "walked")  # a recipe without trees has no first
 _FAILED = 0.2  # in mean IoU; measured on four of seventeen cases
 _TRUST = 0.1  # in a mean of two, if there are no pixels
 _FEW = 1000  # pixels, of which it is half

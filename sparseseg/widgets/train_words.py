@@ -44,6 +44,10 @@ _SHOWN = {
         "Shown in the viewer: the mean of the network and of a random walker from your "
         "slices."
     ),
+    "near": say(
+        "Shown in the viewer: the mean of a random walker from your slices, which counts "
+        "twice, and of a random forest."
+    ),
     "walked": say(
         "Shown in the viewer: the mean of a random walker from your slices, which counts "
         "twice, and of the network."

@@ -14,7 +14,7 @@ from sparseseg.data.slices import annotate_slices
 from sparseseg.data.volume import Volume
 from sparseseg.engine.mixing import mix_of
 from sparseseg.engine.output import Output
-from sparseseg.engine.prediction import predict
+from sparseseg.engine.prediction import network_probabilities, predict
 from sparseseg.engine.propagation import (
     cell_of,
     interpolated,
@@ -22,6 +22,7 @@ from sparseseg.engine.propagation import (
     remembered,
     walk,
 )
+from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.engine.training import train
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import recipe, slices
@@ -188,25 +189,32 @@ def test_of_the_answers_the_best_on_what_was_left_out_is_shown(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("told_by_grey", "share"), [(0.61, 4 / 5), (0.59, 1 / 3)])
-def test_what_one_slice_teaches_counts_as_far_as_grey_values_tell_the_classes(
-    few_steps, told_by_grey, share
-):
+def test_what_grey_values_teach_is_mixed_with_a_walk(few_steps):
     volume, truth = tube()
     labels = labels_of(truth, (1, 0, 0))
     chosen = settings(steps=2)
     model = create([(volume, labels)], chosen)
     for _ in train(model, [(volume, labels)], chosen):
         pass
-    model.network.trees.iou.fill_(told_by_grey)
     box = Box.whole(SHAPE)
     scene = Scene.of(model.plan, volume, labels)
     walked = result_of(walk(scene))
-    mix = mix_of("mixed", model, scene, walked)
     forest = mix_of("forest", model, scene, None)
-    even = torch.full((2, *SHAPE), 0.5)
-    assert mix is not None
     assert forest is not None
-    np.testing.assert_allclose(
-        mix(even, box), mixed(forest(even, box), walked(box), share), atol=1e-6
+    even = torch.full((2, *SHAPE), 0.5)
+    for method, share in (("mixed", 4 / 5), ("near", 1 / 3)):
+        mix = mix_of(method, model, scene, walked)
+        assert mix is not None
+        np.testing.assert_allclose(
+            mix(even, box), mixed(forest(even, box), walked(box), share), atol=1e-6
+        )
+    # What is shown is led by the slice, though the network does not see it.
+    found = finished(
+        segment(model, volume, Job(method="near", extras=_PROBABLE), labels=labels)
     )
+    bare = network_probabilities(model, scene.without(scene.slices), box)
+    led = mix_of("near", model, scene.without(scene.slices), walked)
+    np.testing.assert_allclose(found.probabilities, led(bare, box), atol=1e-5)
+
+
+_PROBABLE = frozenset({"probabilities"})

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sparseseg.engine.mixing import SHARES, combined, favour, parts_of
+from sparseseg.engine.mixing import SHARES, by_default, combined, favour, parts_of
 from sparseseg.progress import METHODS
 
 
@@ -27,7 +27,12 @@ SAID = {
 # Of a geometric mean the logarithms of the odds are the mean: 4 of the trees, 9 of the walker.
 @pytest.mark.parametrize(
     ("method", "odds"),
-    [("forest", 4 ** (2 / 3)), ("mixed", 9 ** (1 / 3)), ("walked", 9 ** (2 / 3))],
+    [
+        ("forest", 4 ** (2 / 3)),
+        ("mixed", 9 ** (1 / 3)),
+        ("near", 4 ** (2 / 9) * 9 ** (2 / 3)),
+        ("walked", 9 ** (2 / 3)),
+    ],
 )
 def test_a_mean_has_the_weighted_odds_of_its_parts(method, odds):
     found = combined(method, SAID)
@@ -50,6 +55,20 @@ def test_only_the_parts_that_methods_need_are_asked():
     assert parts_of(["forest", "walked"]) == {"beside", "unguided", "walker", "network"}
 
 
+@pytest.mark.parametrize(
+    ("slices", "told", "shown"),
+    [(1, 0.59, "near"), (1, 0.61, "mixed"), (2, 0.59, "mixed")],
+)
+def test_what_lies_near_is_shown_if_grey_values_of_the_only_slice_do_not_tell_classes(
+    slices, told, shown
+):
+    recipe = SimpleNamespace(is_guided=True, told_by_grey=lambda _network: told)
+    assert by_default(SimpleNamespace(recipe=recipe, network=None), slices) == shown
+    recipe.is_guided = False
+    plain = SimpleNamespace(recipe=recipe, network=None)
+    assert by_default(plain, slices) == "network"
+
+
 def test_a_mean_has_its_share_of_what_trees_add_for_rare_classes():
     recipe = SimpleNamespace(
         favour=lambda _network, *, beside: 0.75 if beside else 0.25
@@ -57,4 +76,5 @@ def test_a_mean_has_its_share_of_what_trees_add_for_rare_classes():
     found = {method: favour(recipe, None, method) for method in SHARES}
     assert found.pop("trees") == 0.25
     assert found.pop("forest") == pytest.approx(0.5)
+    assert found.pop("near") == pytest.approx(1 / 6)
     assert set(found.values()) == {0}

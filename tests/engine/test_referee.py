@@ -154,6 +154,13 @@ def test_where_all_fail_on_parallel_slices_what_stays_near_slices_is_taken():
     assert len(worths([far, across], ious)) == 3
 
 
+def test_the_mean_of_walker_and_forest_counts_only_where_all_fail_on_parallel_slices():
+    far = told(1, [0, 1], near=[0.9, 0.9], walked=[0.5, 0.4], network=[0.6, 0.5])
+    ious = {"network": 0.15, "near": 0.1, "walked": 0.05}
+    assert list(worths([far], ious)) == ["near"]
+    assert list(worths([far], ious | {"near": 0.25})) == ["network", "walked"]
+
+
 def test_without_an_iou_the_probability_decides():
     one = told(1, [0, 0], network=[0.6, 0.6], walker=[0.7, 0.7])
     nothing = float("nan")
