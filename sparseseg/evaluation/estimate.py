@@ -27,7 +27,7 @@ FEWEST_OF_CLASS = 2
 # benchmarks/results/honesty.json. A walker or trees stand in for themselves.
 OVERCONFIDENCE = 0.03
 # Half of the interval: at least so much, and of the error by slices and of the correction such
-# parts. They hold 91% of the truths in those rows.
+# parts. They hold 89% of the truths in those rows.
 LEAST_WIDTH, OF_ERROR, OF_CORRECTION = 0.02, 0.5, 0.15
 # Strokes lie where it is easy. So much less is to be expected of slices that are hardly
 # labelled. A few strokes are off by more than they show: half of the interval is so much wider.
