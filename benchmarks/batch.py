@@ -28,6 +28,7 @@ import tifffile
 from sparseseg.data import samples
 from sparseseg.data.atomic import replacing
 from sparseseg.data.labels import SparseLabels
+from sparseseg.data.slices import annotate_slices
 from sparseseg.starting import fit
 
 
@@ -47,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model", help="another than a fresh one of the default recipe"
     )
+    parser.add_argument(
+        "--parallel",
+        action="store_true",
+        help="a model of slices across z alone, which looks at planes across z alone",
+    )
     parser.add_argument("--seconds", type=float, default=0.0, help="0 for to the end")
     parser.add_argument("--killed-after", type=float, help="seconds, then to the end")
     parser.add_argument("--folder", type=Path, help="keep the files here, and go on")
@@ -58,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
     """Predict a volume of so many GB, and return what it took."""
     with _place(args.folder, f"{gigabytes:g}-{args.kind}") as folder:
-        model = args.model or _model(folder)
+        model = args.model or _model(folder, is_parallel=args.parallel)
         shape = _volume(folder / "in" / "big.tif", gigabytes, args.kind)
         command = [sys.executable, "-m", "sparseseg", "batch", str(model)]
         command += [f"{folder}/in", "-o", f"{folder}/out", "--memory", args.memory]
@@ -71,6 +77,7 @@ def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
     took, cpu = sum(run.seconds for run in runs), sum(run.cpu for run in runs)
     return {
         "model": args.model and Path(args.model).name,
+        "parallel": args.parallel,
         "gigabytes": gigabytes,
         "kind": args.kind,
         "shape": list(shape),
@@ -139,9 +146,10 @@ def _run(command: list[str], seconds: float) -> _Run:
     )
 
 
-def _model(folder: Path) -> Path:
+def _model(folder: Path, *, is_parallel: bool) -> Path:
     sample = samples.blobs((32, 64, 64))
-    case = (sample.volume, SparseLabels(sample.annotation))
+    across_z = annotate_slices(sample.truth, (3, 0, 0))
+    case = sample.volume, SparseLabels(across_z if is_parallel else sample.annotation)
     path = folder / "model.safetensors"
     if path.exists():
         return path

@@ -250,11 +250,12 @@ def table(rows: Iterable[Row]) -> list[str]:
 
 
 def _column(row: Row) -> str:
+    name = row["method"] + (f", seed {seed}" if (seed := row.get("seed")) else "")
     if row["method"] == "forest":
-        return "forest"
+        return name
     if "steps_at_most" in row:
-        return f"{row['method']}, {row['steps_at_most']} steps"
-    return f"{row['method']}, {row['minutes']:g} min"
+        return f"{name}, {row['steps_at_most']} steps"
+    return f"{name}, {row['minutes']:g} min"
 
 
 def _cell(score: float | None) -> str:
