@@ -68,6 +68,7 @@ def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
         shape = _volume(folder / "in" / "big.tif", gigabytes, args.kind)
         command = [sys.executable, "-m", "sparseseg", "batch", str(model)]
         command += [f"{folder}/in", "-o", f"{folder}/out", "--memory", args.memory]
+        is_begun = (folder / "out").exists()  # by an earlier command: it has no rate
         ends = (
             [args.killed_after, args.seconds] if args.killed_after else [args.seconds]
         )
@@ -88,9 +89,11 @@ def measure(gigabytes: float, args: argparse.Namespace) -> dict[str, Any]:
         "share_done": round(last.done, 4),
         "killed_at_share": [round(run.done, 4) for run in runs[:-1]],
         "seconds": round(took, 1),
-        "voxels_a_second": round(voxels * last.done / took),
+        "voxels_a_second": None if is_begun else round(voxels * last.done / took),
         # Of the processor: other work on the machine counts little in it.
-        "voxels_a_cpu_second": round(voxels * last.done / cpu) if cpu else None,
+        "voxels_a_cpu_second": (
+            round(voxels * last.done / cpu) if cpu and not is_begun else None
+        ),
         "first_report_after": round(last.first, 1),
     }
 
