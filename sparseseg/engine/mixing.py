@@ -160,7 +160,7 @@ def _with_both(
     return mixed(learned, walked(box), share)
 
 
-_NEAR, _OF_ONE_SLICE = 1 / 3, 4 / 5
+_NEAR, _OF_ONE_SLICE = 1 - SHARES["near"]["walker"], 4 / 5
 _TOLD = 0.6  # in mean IoU; between the two kinds of thirteen volumes
 
 
