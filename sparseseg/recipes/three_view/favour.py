@@ -46,6 +46,19 @@ class Favour(NamedTuple):
     """The mean IoU of the classes on what was left out; 1 where nothing can be."""
 
 
+def favour_rare(
+    drawn: Sequence[TrainingSlice],
+    trees: Trees,
+    scenes: Sequence[Scene],
+    rng: np.random.Generator,
+) -> Generator[None, None, None]:
+    """Let trees favour rare outputs as what is left out tells, and know how good they are."""
+    found = yield from best_favour(drawn, trees, scenes[0].plan, rng)
+    trees.rare.fill_(found.power)
+    trees.beside.fill_(favour_beside(found.power, scenes))
+    trees.iou.fill_(found.iou)
+
+
 def best_favour(
     drawn: Sequence[TrainingSlice],
     trees: Trees,

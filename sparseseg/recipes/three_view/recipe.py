@@ -23,7 +23,7 @@ from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Heads, Stage, Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features, slices, views
-from sparseseg.recipes.three_view.favour import best_favour, favour_beside
+from sparseseg.recipes.three_view.favour import favour_rare
 from sparseseg.recipes.three_view.surroundings import hidden_channels
 from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import Options
@@ -136,11 +136,7 @@ class ThreeViewRecipe(Plain):
             yield _FILTERING + (1 - _FILTERING) * done
         trees.fit(*slices.balanced_pixels(drawn, slices.TREE_PIXELS, rng), rng)
         if thorough or is_first:
-            chosen = best_favour(drawn, trees, scenes[0].plan, rng)
-            favour = yield from _at(1.0, chosen)
-            trees.rare.fill_(favour.power)
-            trees.beside.fill_(favour_beside(favour.power, scenes))
-            trees.iou.fill_(favour.iou)
+            yield from _at(1.0, favour_rare(drawn, trees, scenes, rng))
 
     def unseen(
         self,
