@@ -94,7 +94,7 @@ class HeldOut:
             blind = scene.without(slices)
             for where in slices:
                 box = Box.plane(scene.volume.shape, where.axis, where.index)
-                target = own_pixels(scene, blind, box)
+                target = own_pixels(scene, blind, where)
                 found = network_probabilities(model, blind, box).cpu().numpy()
                 told.append(found[:, target >= 0])
                 truths.append(target[target >= 0])
@@ -212,7 +212,7 @@ def _mean_dice(
         for where in slices:
             box = Box.plane(scene.volume.shape, where.axis, where.index)
             found = network_probabilities(model, blind, box).cpu().numpy()
-            target = own_pixels(scene, blind, box)
+            target = own_pixels(scene, blind, where)
             truths.append(target[target >= 0])
             told.append(model.recipe.decided(model.plan, found)[target >= 0])
     truth = np.concatenate(truths)

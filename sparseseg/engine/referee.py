@@ -53,9 +53,9 @@ def worths(
     its stand-in (see `gained`). Interpolation counts only where its IoU is far above all
     others: it is never sure, and on a few strokes looks good by chance. On whole slices trees alone
     look better than they are between them: they count where few pixels were painted, or
-    where they are far ahead. Where all fail on parallel slices, these are too far from each
-    other to tell anything: then only the mean is returned that stays closest to slices, which
-    counts nowhere else.
+    where they are far ahead. The mean of mostly a walker counts where the walker is not far
+    behind. Where all fail on parallel slices, these are too far from each other to tell
+    anything: then only this mean is returned, which stays closest to slices.
     """
     if not ious:
         return {}
@@ -90,15 +90,22 @@ def _counting(
 ) -> dict[Method, float]:
     """Leave those methods out that may only look good on the left-out pixels."""
     left = dict(found)
-    left.pop("near", None)
+    if not _walks_well(found):
+        left.pop("near", None)
     others = [iou for method, iou in ious.items() if method != "interpolation"]
     if others and not ious.get("interpolation", 0.0) > max(others) + _FAR_ABOVE:
         left.pop("interpolation", None)
-    beside = [worth for method, worth in left.items() if method != "trees"]
+    beside = [w for method, w in left.items() if method not in ("trees", "near")]
     is_few = pixels <= _STROKED
     if beside and not is_few and left.get("trees", 0.0) < _FAR_AHEAD * max(beside):
         left.pop("trees", None)
     return left
+
+
+def _walks_well(found: Mapping[Method, float]) -> bool:
+    """Tell whether a walker is not far behind what is learned."""
+    learned = max(found.get("network", 0.0), found.get("forest", 0.0))
+    return found.get("walker", 0.0) >= _NOT_FAR_BEHIND * learned
 
 
 def agreed(worths: Mapping[Method, float], pixels: int) -> dict[Method, float]:
@@ -165,6 +172,7 @@ _LEARNS_ON = 0.02
 _STROKED = 5000  # pixels: more than strokes on a few slices have
 _FAR_ABOVE = 0.2  # in mean IoU
 _FAR_AHEAD = 1.1  # times the next worth
+_NOT_FAR_BEHIND = 0.85  # of it; measured on fifty cases
 # Measured on 25 volumes and layouts: how far worths are believed.
 _DOUBT, _DOUBT_OF_FEW = 0.02, 0.2
 _FEW_OF_BOTH = 5000  # pixels of strokes on one slice say next to nothing of a network

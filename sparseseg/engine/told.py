@@ -118,9 +118,13 @@ def evaluated(
     return {name: 0.0 if value is None else value for name, value in found.items()}
 
 
-def own_pixels(scene: Scene, blind: Scene, box: Box) -> NDArray[np.int64]:
-    """Return the target of a box, -1 where a scene without some slices is labelled too."""
-    target = scene.target(box)
+def own_pixels(scene: Scene, blind: Scene, where: AnnotatedSlice) -> NDArray[np.int64]:
+    """Return what is painted on a slice (z, y, x), -1 where `blind`, without it, knows it too.
+
+    What other slices show where they cross this one is theirs, left out or not.
+    """
+    box = Box.plane(scene.volume.shape, where.axis, where.index)
+    target = scene.without({*scene.slices} - {where}).target(box)
     target[blind.target(box) >= 0] = -1
     own: NDArray[np.int64] = target.cpu().numpy()
     return own
@@ -152,8 +156,7 @@ def _answers(
 def _kept(
     model: Model, scene: Scene, blind: Scene, where: AnnotatedSlice, answers: Answers
 ) -> SliceAnswers:
-    box = Box.plane(scene.volume.shape, where.axis, where.index)
-    target = own_pixels(scene, blind, box)
+    target = own_pixels(scene, blind, where)
     labelled = target >= 0
     truth = target[labelled].astype(np.uint8)
     decided: dict[Method, Outputs] = {}

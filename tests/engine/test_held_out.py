@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sparseseg import progress, recipes, starting
+from sparseseg.classes import BACKGROUND
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
@@ -313,6 +314,20 @@ def test_pixels_that_another_slice_crosses_are_not_scored(monkeypatch):
     assert result_of(choice.score(model, [scene], 1, 1.0)).slices == ("z 6",)
     _, rows, columns = SHAPE
     assert set(scored) == {(rows - 1) * (columns - 2)}
+
+
+def test_of_slices_that_are_left_out_together_each_is_asked_of_its_own_pixels():
+    # Nothing answers on one slice for a stroke on another one that crosses it.
+    array = np.zeros(SHAPE, np.uint8)
+    array[6, 2:6, 2:6] = 1
+    array[3:9, 12, 4:8] = BACKGROUND
+    labelled = painted(array)
+    scene = scene_of(labelled)
+    first, second = sorted(scene.slices, key=lambda where: where.axis)
+    both = scene.without({first, second})
+    assert [first.axis, second.axis] == [0, 1]
+    assert (told.own_pixels(scene, both, first) >= 0).sum() == 16
+    assert (told.own_pixels(scene, both, second) >= 0).sum() == 24
 
 
 def test_the_walk_without_a_slice_is_made_anew_where_the_others_changed(monkeypatch):
