@@ -1,6 +1,6 @@
 """Answers that are the mean of a network's and of another one."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Literal, Protocol
 
@@ -139,6 +139,20 @@ def mix_of(
         share = _OF_ONE_SLICE if is_single else _NEAR
         return partial(_with_both, model, scene, walked, share=share)
     return partial(_with_walk, method, walked)
+
+
+def weighed(mix: Mix | None, factors: Sequence[float]) -> Mix | None:
+    """Return what mixes, and then multiplies outputs by factors (k), if there are any."""
+    return partial(_weighed, mix, factors) if factors else mix
+
+
+def _weighed(
+    mix: Mix | None, factors: Sequence[float], found: Tensor, box: Box
+) -> Tensor:
+    mixed_in = mix(found, box) if mix else found
+    weights = torch.tensor(factors, device=mixed_in.device)
+    found = mixed_in * weights[:, None, None, None]
+    return found / found.sum(0)
 
 
 def _forest(model: Learned, scene: Scene, box: Box, *, beside: bool) -> Tensor:

@@ -97,6 +97,8 @@ class Wanted:
     """One that has taken in nothing."""
     method: Method = "network"
     """What answers, which needs no annotation."""
+    factors: tuple[float, ...] = ()
+    """By which outputs are multiplied, if they are."""
 
     def output(self, box: Box) -> Output:
         """Return arrays of zeros for a box."""

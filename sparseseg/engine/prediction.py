@@ -12,7 +12,7 @@ from torch import Tensor
 from sparseseg.boxes import Box, Tile
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import UNGUIDED, Mix, alone, mix_of, needs
+from sparseseg.engine.mixing import UNGUIDED, Mix, alone, mix_of, needs, weighed
 from sparseseg.engine.output import Output, Wanted, Workers
 from sparseseg.engine.predictor import Predictor
 from sparseseg.engine.propagation import Walk, remembered
@@ -50,7 +50,8 @@ def predict(
     planned = plan_tiles(model, seen, box=box)
     walked = (yield from _walk(scene)) if is_walked else None
     other = alone(method, model, seen, walked)
-    mix = mix_of(method, model, seen, walked)
+    factors = yield from _shifted(model, scene, method)
+    mix = weighed(mix_of(method, model, seen, walked), factors)
     for tile in planned:
         if other:
             _write(model, out, tile.write, other(tile.write).cpu().numpy())
@@ -62,7 +63,7 @@ def predict(
 def answer(model: Predictor, scene: Scene, tile: Tile, wanted: Wanted) -> Output:
     """Return the prediction of a tile, in arrays of its own; a walk needs a whole volume."""
     part = wanted.output(tile.write)
-    mix = mix_of(wanted.method, model, scene, None)
+    mix = weighed(mix_of(wanted.method, model, scene, None), wanted.factors)
     for _ in _written(model, scene, part, tile, mix):
         pass
     return part
@@ -100,9 +101,12 @@ def predict_by(
     predicted here. Raises `UserError` for a volume that does not fit the model.
     """
     out.check(volume)
-    planned = plan_tiles(model, Scene.of(model.plan, volume), box=box)
+    scene = Scene.of(model.plan, volume, device=model.device)
+    planned = plan_tiles(model, scene, box=box)
+    factors = yield from _shifted(model, scene, method)
     sums: dict[int, list[list[float]]] = {}
-    answers = workers.answers(planned, replace(out.wanted, method=method))
+    wanted = replace(out.wanted, method=method, factors=factors)
+    answers = workers.answers(planned, wanted)
     for done, (tile, part) in enumerate(answers, 1):
         out.take(part)
         if part.confidence is not None:  # of which no more is kept, of many tiles
@@ -115,7 +119,6 @@ def predict_by(
 
 def _walk(scene: Scene) -> Generator[Tile, None, Walk]:
     """Walk a scene; meanwhile yield tiles that write nothing."""
-    nothing = Box((0, 0, 0), (0, 0, 0))
     walking = remembered(scene)
     while True:
         try:
@@ -123,7 +126,31 @@ def _walk(scene: Scene) -> Generator[Tile, None, Walk]:
         except StopIteration as end:
             walked: Walk = end.value
             return walked
-        yield Tile(nothing, nothing, 0, 1)
+        yield _NOTHING
+
+
+def _shifted(
+    model: Predictor, scene: Scene, method: Method
+) -> Generator[Tile, None, tuple[float, ...]]:
+    """Return by what outputs are multiplied that are rarer or more frequent here.
+
+    Nothing where the annotation tells, or where no forest answers. Meanwhile yields tiles
+    that write nothing.
+    """
+    if scene.planes or method != "forest":
+        return ()
+    asking = model.recipe.shifted(model.network, scene)
+    while True:
+        try:
+            with torch.inference_mode():
+                next(asking)
+        except StopIteration as end:
+            found: Tensor | None = end.value
+            return () if found is None else tuple(found.tolist())
+        yield _NOTHING
+
+
+_NOTHING = Tile(Box((0, 0, 0), (0, 0, 0)), Box((0, 0, 0), (0, 0, 0)), 0, 1)
 
 
 def network_probabilities(model: Predictor, scene: Scene, box: Box) -> Tensor:

@@ -68,6 +68,9 @@ class Trees(nn.Module):
         self.iou: Tensor
         # Mean over the classes, of what was left out; 1 where that was never measured.
         self.register_buffer("iou", torch.tensor(1.0))
+        self.shift: Tensor
+        # The power of how much more frequent outputs are in a volume without annotation.
+        self.register_buffer("shift", torch.tensor(0.0))
 
     def another(self, *, count: int = _TREES) -> "Trees":
         """Return fresh trees for the same pixels and outputs, on the same device."""

@@ -1,6 +1,6 @@
 """What most recipes do alike."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,13 @@ class Plain:
     def favour(self, network: nn.Module, *, beside: bool) -> float:
         """Favour nothing: there is no forest."""
         return 0.0
+
+    def shifted(
+        self, network: nn.Module, scene: Scene
+    ) -> Generator[float, None, Tensor | None]:
+        """Expect nothing else in other volumes."""
+        yield from ()
+        return None
 
     def told_by_grey(self, network: nn.Module) -> float:
         """Trust grey values: nothing was left out."""

@@ -204,6 +204,15 @@ class Answering(Protocol):
     def favour(self, network: nn.Module, *, beside: bool) -> float:
         """Return the power of how frequent an output is, that the favoured is over."""
 
+    def shifted(
+        self, network: nn.Module, scene: Scene
+    ) -> Generator[float, None, Tensor | None]:
+        """Return by what (k) to multiply outputs in a volume that nobody annotated.
+
+        They may be more frequent there than where the network learned, or less. None where
+        that is not asked; yields how far it is.
+        """
+
     def told_by_grey(self, network: nn.Module) -> float:
         """Return how well grey values alone tell the classes apart, 0..1: a mean IoU."""
 

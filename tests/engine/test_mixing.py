@@ -5,7 +5,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sparseseg.engine.mixing import SHARES, by_default, combined, favour, parts_of
+from sparseseg.engine.mixing import (
+    SHARES,
+    by_default,
+    combined,
+    favour,
+    parts_of,
+    weighed,
+)
 from sparseseg.progress import METHODS
 
 
@@ -43,6 +50,18 @@ def test_a_mean_has_the_weighted_odds_of_its_parts(method, odds):
 
 def test_what_answers_on_its_own_stays_as_it_is():
     assert combined("walker", SAID) is SAID["walker"]
+
+
+def test_outputs_are_weighed_after_a_mix_or_alone():
+    box = None
+    assert weighed(None, ()) is None
+    mix = weighed(None, (1.0, 3.0))
+    # Odds of 1 to 1 become 1 to 3.
+    assert mix(answer(0.5), box).flatten().tolist() == pytest.approx([0.25, 0.75])
+    after = weighed(lambda found, box: answer(0.6), (1.0, 3.0))
+    assert after(answer(0.5), box).flatten().tolist() == pytest.approx(
+        [0.6 / 1.8, 1.2 / 1.8]
+    )
 
 
 def test_each_method_has_shares_that_sum_to_one():

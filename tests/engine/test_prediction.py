@@ -2,18 +2,28 @@ import numpy as np
 import pytest
 import torch
 
+from sparseseg import starting
 from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
 from sparseseg.engine import prediction
 from sparseseg.engine.output import Output
-from sparseseg.engine.prediction import predict, tune
+from sparseseg.engine.prediction import ThisProcess, predict, predict_by, tune
 from sparseseg.engine.tiling import plan_tiles, tile_within
+from sparseseg.engine.training import train
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import ThreeViewRecipe
-from tests.miniature import SHAPE, blob_case, fresh_model, predict_all, shrink
+from tests.miniature import (
+    SHAPE,
+    blob_case,
+    fresh_model,
+    predict_all,
+    result_of,
+    settings,
+    shrink,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +85,59 @@ def test_tiles_make_the_same_prediction_as_the_whole(monkeypatch, size):
     tiled(monkeypatch, *size)
     parts = predict_all(model, *labelled)
     np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-3)
+
+
+def asked_how_frequent(monkeypatch, factors):
+    """Let a forest find outputs so many times as frequent; return what it was asked of."""
+    asked = []
+
+    def shifted(self, network, scene):
+        asked.append(scene.volume)
+        yield 0.5
+        return factors
+
+    monkeypatch.setattr(ThreeViewRecipe, "shifted", shifted)
+    return asked
+
+
+def test_where_nothing_is_annotated_classes_are_expected_as_frequent_as_they_are(
+    model, labelled, monkeypatch
+):
+    volume, _ = labelled
+    factors = torch.ones(len(model.plan.outputs))
+    factors[model.plan.classes.index(2)] = 1e9
+    asked = asked_how_frequent(monkeypatch, factors)
+    here, there = unwritten(), unwritten()
+    for _ in predict(model, volume, here, method="forest"):
+        pass
+    workers = ThisProcess(model, volume)
+    for _ in predict_by(workers, model, volume, there, box=None, method="forest"):
+        pass
+    assert asked == [volume, volume]
+    assert (here.labels == 2).all()
+    assert (there.labels == 2).all()
+
+
+@pytest.mark.parametrize("method", ["forest", "network"])
+def test_an_annotation_tells_how_frequent_classes_are(
+    model, labelled, monkeypatch, method
+):
+    volume, labels = labelled
+    asked = asked_how_frequent(monkeypatch, torch.ones(len(model.plan.outputs)))
+    for _ in predict(model, volume, unwritten(), labels=labels, method=method):
+        pass
+    assert asked == []
+
+
+def test_a_model_of_several_volumes_expects_what_it_has_seen_of_them(monkeypatch):
+    one, other = blob_case(), blob_case()
+    for cases, is_asked in (([one], True), ([one, other], False)):
+        model = starting.create(cases, settings())
+        for _ in train(model, cases, settings(steps=1)):
+            pass
+        scene = Scene.of(model.plan, one[0])
+        found = result_of(model.recipe.shifted(model.network, scene))
+        assert (found is not None) is is_asked
 
 
 def test_labels_are_the_most_probable_classes(model, labelled):

@@ -18,6 +18,7 @@ from torch import Tensor
 from sparseseg.nn.trees import FAVOUR, Trees
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
+from sparseseg.recipes.three_view.frequencies import SHIFT
 from sparseseg.recipes.three_view.slices import (
     TREE_PIXELS,
     TrainingSlice,
@@ -57,6 +58,7 @@ def favour_rare(
     trees.rare.fill_(found.power)
     trees.beside.fill_(favour_beside(found.power, scenes))
     trees.iou.fill_(found.iou)
+    trees.shift.fill_(SHIFT if len(scenes) == 1 else 0.0)
 
 
 def best_favour(

@@ -1,6 +1,7 @@
 """The interactive default: a U-Net over three views, led by filters and annotation."""
 
 from collections.abc import Collection, Generator, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.planes import view_weights
 from sparseseg.recipes.recipe import Batch, Heads, Stage, Work
 from sparseseg.recipes.scene import Scene
-from sparseseg.recipes.three_view import features, slices, views
+from sparseseg.recipes.three_view import features, frequencies, slices, views
 from sparseseg.recipes.three_view.favour import favour_rare
 from sparseseg.recipes.three_view.surroundings import hidden_channels
 from sparseseg.settings.cards import ThreeViewOptions, card
@@ -296,6 +297,22 @@ class ThreeViewRecipe(Plain):
         """Return the mean IoU of trees, which see grey values alone, on what was left out."""
         assert isinstance(network, GuidedUNet)
         return float(network.trees.iou)
+
+    def shifted(
+        self, network: nn.Module, scene: Scene
+    ) -> Generator[float, None, Tensor | None]:
+        """Ask the trees about a few boxes, if the model has learned from one volume.
+
+        Of several volumes, those that are left out tell how much to favour what is rare.
+        """
+        assert isinstance(network, GuidedUNet)
+        trees = network.trees
+        if not trees.shift:
+            return None
+        boxes = frequencies.looked_at(scene.volume.shape, scene.plan.anisotropy)
+        ask = partial(self.forest, network, scene)
+        times = yield from frequencies.measured(boxes, ask, trees.frequent)
+        return times**trees.shift / trees.frequent**frequencies.FAVOUR
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Ask the trees about the filters of each voxel, and where it lies."""

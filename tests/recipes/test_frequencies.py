@@ -1,0 +1,89 @@
+"""How frequent outputs are in a volume without annotation, by counts worked out by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from sparseseg.recipes.three_view.frequencies import (
+    looked_at,
+    measured,
+    more_frequent,
+)
+from tests.miniature import result_of
+
+EVEN = torch.tensor([0.5, 0.5])
+
+
+def told(*rows):
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def test_what_is_told_for_sure_is_counted():
+    rows = [(1.0, 0.0)] * 6 + [(0.0, 1.0)] * 4
+    found = more_frequent(told(*rows), EVEN)
+    assert found.tolist() == pytest.approx([6 / 5, 4 / 5])
+
+
+def test_a_forest_that_knows_nothing_of_the_voxels_finds_them_as_it_learned():
+    learned = torch.tensor([0.9, 0.1])
+    found = more_frequent(told(*[(0.9, 0.1)] * 5), learned)
+    assert found.tolist() == pytest.approx([1, 1])
+
+
+def test_what_is_doubted_is_told_by_what_is_sure():
+    # After one round there would be 0.3 + 0.5 * 0.6 of the second output, which is 1.2 times
+    # as many; the voxels in doubt then count more as the second one, round after round.
+    rows = [(1.0, 0.0)] + [(0.0, 1.0)] * 3 + [(0.5, 0.5)] * 6
+    found = more_frequent(told(*rows), EVEN)
+    assert 1.2 < float(found[1]) < 1.5
+    assert float(found.mean()) == pytest.approx(1)
+
+
+def test_an_output_is_never_taken_for_much_rarer_or_more_frequent():
+    rows = [(0.0, 1.0)] * 10
+    found = more_frequent(told(*rows), torch.tensor([0.9, 0.1]))
+    assert found.tolist() == pytest.approx([0.5, 2])
+
+
+def test_an_output_that_was_never_learned_does_not_disturb():
+    # Trees take such an output for always there, and never say it.
+    rows = [(1.0, 0.0, 0.0)] * 6 + [(0.0, 1.0, 0.0)] * 4
+    found = more_frequent(told(*rows), torch.tensor([0.5, 0.5, 1.0]))
+    assert found[:2].tolist() == pytest.approx([6 / 5, 4 / 5])
+
+
+@pytest.mark.parametrize(
+    ("shape", "anisotropy", "boxes"),
+    [
+        ((300, 300, 300), (1, 1, 1), 27),
+        ((12, 20, 18), (1, 1, 1), 27),
+        ((1, 64, 64), (1, 1, 1), 9),
+        ((40, 400, 400), (8, 1, 1), 27),
+        ((2, 3, 1), (1, 1, 1), 6),
+    ],
+)
+def test_boxes_lie_apart_all_over_the_volume(shape, anisotropy, boxes):
+    times = np.zeros(shape, int)
+    found = looked_at(shape, anisotropy)
+    for box in found:
+        times[box.slices] += 1
+    assert len(found) == boxes
+    assert times.max() == 1
+    assert times.sum() == sum(np.prod(box.shape) for box in found)
+    rows = np.flatnonzero(times.any((0, 1)))
+    assert rows.mean() == pytest.approx((shape[2] - 1) / 2, abs=1)
+    sides = np.array(found[0].shape) * anisotropy
+    if min(shape) > 30:
+        assert sides.max() <= 1.5 * sides.min()
+
+
+def test_a_forest_is_asked_about_each_box():
+    boxes = looked_at((9, 9, 9), (1, 1, 1))
+
+    def forest(box):
+        answer = torch.zeros(2, *box.shape)
+        answer[int(box.start[0] >= 3)] = 1  # a third of the volume is of the first
+        return answer
+
+    found = result_of(measured(boxes, forest, EVEN))
+    assert found.tolist() == pytest.approx([2 / 3, 4 / 3])
