@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from sparseseg.nn.trees import Trees
+from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view.frequencies import (
+    kept,
     looked_at,
     measured,
     more_frequent,
 )
-from tests.miniature import result_of
+from tests.miniature import blob_case, fresh_model, result_of
 
 EVEN = torch.tensor([0.5, 0.5])
 
@@ -87,3 +90,23 @@ def test_a_forest_is_asked_about_each_box():
 
     found = result_of(measured(boxes, forest, EVEN))
     assert found.tolist() == pytest.approx([2 / 3, 4 / 3])
+
+
+def test_a_volume_is_looked_at_again_only_by_other_trees():
+    volume, labels = blob_case()
+    scene = Scene.of(fresh_model((volume, labels)).plan, volume)
+    trees, asked = Trees(1, 3), []
+    trees.frequent.fill_(1 / 3)
+
+    def forest(box):
+        asked.append(box)
+        return torch.full((3, *box.shape), 1 / 3)
+
+    first = result_of(kept(scene, trees, forest))
+    boxes = len(asked)
+    assert boxes > 1
+    assert result_of(kept(scene, trees, forest)) is first
+    assert len(asked) == boxes
+    trees.cut[0, 0] = 0.5  # as when they grow anew
+    result_of(kept(scene, trees, forest))
+    assert len(asked) == 2 * boxes

@@ -5,6 +5,7 @@ there are more nuclei than that, it misses many of those that it doubts. What it
 new volume tells how frequent they are there.
 """
 
+import zlib
 from collections.abc import Callable, Generator, Sequence
 from itertools import product
 
@@ -12,6 +13,10 @@ import torch
 from torch import Tensor
 
 from sparseseg.boxes import Box, Triple
+from sparseseg.nn.trees import Trees
+from sparseseg.recipes.kept import Kept
+from sparseseg.recipes.scene import Scene
+from sparseseg.recipes.three_view import features
 
 SHIFT = 1.5
 """The power of how much more frequent an output is: the forest sees about half of it."""
@@ -39,6 +44,25 @@ def more_frequent(natural: Tensor, learned: Tensor) -> Tensor:
         likely /= likely.sum(1, keepdim=True)
         times = likely.mean(0) / learned
     return times.clamp(1 / _MOST, _MOST)
+
+
+def kept(
+    scene: Scene, trees: Trees, forest: Callable[[Box], Tensor]
+) -> Generator[float, None, Tensor]:
+    """Return how many times as frequent outputs (k) are in a scene; yield how far it is.
+
+    It is measured once for the same trees: previews ask again and again.
+    """
+    key = features.key_of(scene), zlib.crc32(trees.cut.cpu().numpy().tobytes())
+    found = _KEPT.get(scene.volume, key)
+    if found is None:
+        boxes = looked_at(scene.volume.shape, scene.plan.anisotropy)
+        found = yield from measured(boxes, forest, trees.frequent)
+        _KEPT.keep(scene.volume, key, found)
+    return found
+
+
+_KEPT: Kept[Tensor] = Kept()
 
 
 def looked_at(shape: Triple, anisotropy: Sequence[float]) -> list[Box]:

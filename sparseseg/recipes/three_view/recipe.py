@@ -309,9 +309,8 @@ class ThreeViewRecipe(Plain):
         trees = network.trees
         if not trees.shift:
             return None
-        boxes = frequencies.looked_at(scene.volume.shape, scene.plan.anisotropy)
         ask = partial(self.forest, network, scene)
-        times = yield from frequencies.measured(boxes, ask, trees.frequent)
+        times = yield from frequencies.kept(scene, trees, ask)
         return times**trees.shift / trees.frequent**frequencies.FAVOUR
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
