@@ -42,12 +42,6 @@ def test_what_is_doubted_is_told_by_what_is_sure():
     assert float(found.mean()) == pytest.approx(1)
 
 
-def test_an_output_is_never_taken_for_much_rarer_or_more_frequent():
-    rows = [(0.0, 1.0)] * 10
-    found = more_frequent(told(*rows), torch.tensor([0.9, 0.1]))
-    assert found.tolist() == pytest.approx([0.5, 2])
-
-
 def test_an_output_that_was_never_learned_does_not_disturb():
     # Trees take such an output for always there, and never say it.
     rows = [(1.0, 0.0, 0.0)] * 6 + [(0.0, 1.0, 0.0)] * 4
@@ -90,6 +84,33 @@ def test_a_forest_is_asked_about_each_box():
 
     found = result_of(measured(boxes, forest, EVEN))
     assert found.tolist() == pytest.approx([2 / 3, 4 / 3])
+
+
+@pytest.mark.parametrize(
+    ("shares", "times"),
+    [
+        # Of the outputs background, 1 and 2, in thirds where the trees learned.
+        ((0.2, 0.4, 0.4), (1, 1.2, 1.2)),
+        ((0.9, 0.1, 0.0), (1, 1, 1)),  # noise may hide both
+        ((0.0, 0.9, 0.1), (1, 2, 1)),
+    ],
+)
+def test_a_class_is_taken_for_more_frequent_and_never_for_rarer(shares, times):
+    volume, labels = blob_case()
+    scene = Scene.of(fresh_model((volume, labels)).plan, volume)
+    assert scene.plan.classes == (0, 1, 2)
+    trees = Trees(1, 3)
+    trees.frequent.fill_(1 / 3)
+
+    def forest(box):
+        size = np.prod(box.shape)
+        answer = np.repeat(
+            np.eye(3), np.diff([0, *np.rint(np.cumsum(shares) * size)]).astype(int), 0
+        )
+        return torch.tensor(answer.T.reshape(3, *box.shape), dtype=torch.float32)
+
+    found = result_of(kept(scene, trees, forest))
+    assert found.tolist() == pytest.approx(times, rel=0.05)
 
 
 def test_a_volume_is_looked_at_again_only_by_other_trees():

@@ -26,7 +26,7 @@ FAVOUR = 1 / 6
 What is rare is doubted more often there than in the volume that was learned from.
 """
 _ROUNDS = 5
-_MOST = 2.0  # times as frequent, or as rare: the forest may be wrong of a rare output
+_MOST = 2.0  # times as frequent: the forest may be wrong
 _BOXES = 3  # along each axis, that are looked at
 _SIDE = 24.0  # of a box, in voxels if they are cubes
 
@@ -36,14 +36,14 @@ def more_frequent(natural: Tensor, learned: Tensor) -> Tensor:
 
     `natural` (n, k) is what it says of voxels. Their mean says how frequent outputs are,
     which changes what each voxel is, and so on (expectation and maximisation, Saerens et
-    al., Neural Computation 2002, section 2.2). It is half to twice.
+    al., Neural Computation 2002, section 2.2).
     """
     times = torch.ones_like(learned)
     for _ in range(_ROUNDS):
         likely = natural * times
         likely /= likely.sum(1, keepdim=True)
         times = likely.mean(0) / learned
-    return times.clamp(1 / _MOST, _MOST)
+    return times
 
 
 def kept(
@@ -51,13 +51,17 @@ def kept(
 ) -> Generator[float, None, Tensor]:
     """Return how many times as frequent outputs (k) are in a scene; yield how far it is.
 
-    It is measured once for the same trees: previews ask again and again.
+    A class is as frequent at least, and twice at most, and the background as frequent: where
+    noise hides a class from the forest, the class is not rarer. It is measured once
+    for the same trees: previews ask again and again.
     """
     key = features.key_of(scene), zlib.crc32(trees.cut.cpu().numpy().tobytes())
     found = _KEPT.get(scene.volume, key)
     if found is None:
         boxes = looked_at(scene.volume.shape, scene.plan.anisotropy)
         found = yield from measured(boxes, forest, trees.frequent)
+        is_class = torch.tensor(scene.plan.classes, device=found.device) > 0
+        found = torch.where(is_class, found.clamp(1, _MOST), 1.0)
         _KEPT.keep(scene.volume, key, found)
     return found
 
