@@ -149,10 +149,9 @@ def weighed(mix: Mix | None, factors: Sequence[float]) -> Mix | None:
 def _weighed(
     mix: Mix | None, factors: Sequence[float], found: Tensor, box: Box
 ) -> Tensor:
-    mixed_in = mix(found, box) if mix else found
-    weights = torch.tensor(factors, device=mixed_in.device)
-    found = mixed_in * weights[:, None, None, None]
-    return found / found.sum(0)
+    answer = mix(found, box) if mix else found
+    answer = answer * answer.new_tensor(factors)[:, None, None, None]
+    return answer / answer.sum(0)
 
 
 def _forest(model: Learned, scene: Scene, box: Box, *, beside: bool) -> Tensor:

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.engine.mixing import UNGUIDED, Mix, alone, mix_of, needs, weighed
 from sparseseg.engine.output import Output, Wanted, Workers
 from sparseseg.engine.predictor import Predictor
-from sparseseg.engine.propagation import Walk, remembered
+from sparseseg.engine.propagation import remembered
 from sparseseg.engine.tiling import halves, plan_tiles
 from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
@@ -48,7 +49,7 @@ def predict(
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     out.check(volume)
     planned = plan_tiles(model, seen, box=box)
-    walked = (yield from _walk(scene)) if is_walked else None
+    walked = (yield from _waited_for(remembered(scene))) if is_walked else None
     other = alone(method, model, seen, walked)
     factors = yield from _shifted(model, scene, method)
     mix = weighed(mix_of(method, model, seen, walked), factors)
@@ -97,8 +98,9 @@ def predict_by(
 ) -> Iterator[Tile]:
     """Write what workers predict, and yield each tile in their order.
 
-    The sums of the confidence are taken in the order of the tiles, as if they had been
-    predicted here. Raises `UserError` for a volume that does not fit the model.
+    Before the first one, tiles are yielded that write nothing, where it is asked how
+    frequent classes are. The sums of the confidence are taken in the order of the tiles, as
+    if they had been predicted here. Raises `UserError` for a volume that does not fit the model.
     """
     out.check(volume)
     scene = Scene.of(model.plan, volume, device=model.device)
@@ -117,40 +119,34 @@ def predict_by(
             out.confidence.restore(told)
 
 
-def _walk(scene: Scene) -> Generator[Tile, None, Walk]:
-    """Walk a scene; meanwhile yield tiles that write nothing."""
-    walking = remembered(scene)
-    while True:
-        try:
-            next(walking)
-        except StopIteration as end:
-            walked: Walk = end.value
-            return walked
-        yield _NOTHING
-
-
 def _shifted(
     model: Predictor, scene: Scene, method: Method
 ) -> Generator[Tile, None, tuple[float, ...]]:
     """Return by what outputs are multiplied that are rarer or more frequent here.
 
-    Nothing where the annotation tells, or where no forest answers. Meanwhile yields tiles
-    that write nothing.
+    Nothing where the annotation tells, or where no forest answers.
     """
     if scene.planes or method != "forest":
         return ()
-    asking = model.recipe.shifted(model.network, scene)
+    found = yield from _waited_for(model.recipe.shifted(model.network, scene))
+    return () if found is None else tuple(found.tolist())
+
+
+_Found = TypeVar("_Found")
+
+
+def _waited_for(
+    work: Generator[object, None, _Found],
+) -> Generator[Tile, None, _Found]:
+    """Return the result of some work; meanwhile yield tiles that write nothing."""
+    nothing = Box((0, 0, 0), (0, 0, 0))
     while True:
         try:
-            with torch.inference_mode():
-                next(asking)
+            next(work)
         except StopIteration as end:
-            found: Tensor | None = end.value
-            return () if found is None else tuple(found.tolist())
-        yield _NOTHING
-
-
-_NOTHING = Tile(Box((0, 0, 0), (0, 0, 0)), Box((0, 0, 0), (0, 0, 0)), 0, 1)
+            found: _Found = end.value
+            return found
+        yield Tile(nothing, nothing, 0, 1)
 
 
 def network_probabilities(model: Predictor, scene: Scene, box: Box) -> Tensor:

@@ -213,9 +213,8 @@ def test_what_grey_values_teach_is_mixed_with_a_walk(few_steps):
     found = finished(
         segment(model, volume, Job(method="near", extras=_PROBABLE), labels=labels)
     )
-    model.precision = (
-        PLAIN  # as a small volume is predicted, whatever training has probed
-    )
+    # As a small volume is predicted, whatever training has probed.
+    model.precision = PLAIN
     bare = network_probabilities(model, scene.without(scene.slices), box)
     led = mix_of("near", model, scene.without(scene.slices), walked)
     np.testing.assert_allclose(found.probabilities, led(bare, box), atol=1e-5)

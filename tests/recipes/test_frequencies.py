@@ -7,7 +7,7 @@ import torch
 from sparseseg.nn.trees import Trees
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view.frequencies import (
-    kept,
+    factors,
     looked_at,
     measured,
     more_frequent,
@@ -89,7 +89,7 @@ def test_a_forest_is_asked_about_each_box():
 @pytest.mark.parametrize(
     ("shares", "times"),
     [
-        # Of the outputs background, 1 and 2, in thirds where the trees learned.
+        # Trees with a shift of 1. Of the outputs background, 1 and 2, in thirds where the trees learned.
         ((0.2, 0.4, 0.4), (1, 1.2, 1.2)),
         ((0.9, 0.1, 0.0), (1, 1, 1)),  # noise may hide both
         ((0.0, 0.9, 0.1), (1, 2, 1)),
@@ -101,6 +101,7 @@ def test_a_class_is_taken_for_more_frequent_and_never_for_rarer(shares, times):
     assert scene.plan.classes == (0, 1, 2)
     trees = Trees(1, 3)
     trees.frequent.fill_(1 / 3)
+    trees.shift.fill_(1)
 
     def forest(box):
         size = np.prod(box.shape)
@@ -109,8 +110,9 @@ def test_a_class_is_taken_for_more_frequent_and_never_for_rarer(shares, times):
         )
         return torch.tensor(answer.T.reshape(3, *box.shape), dtype=torch.float32)
 
-    found = result_of(kept(scene, trees, forest))
-    assert found.tolist() == pytest.approx(times, rel=0.05)
+    found = result_of(factors(scene, trees, forest))
+    # All are as frequent where the trees learned, so that none is favoured.
+    assert (found / found[0]).tolist() == pytest.approx(times, rel=0.05)
 
 
 def test_a_volume_is_looked_at_again_only_by_other_trees():
@@ -123,11 +125,25 @@ def test_a_volume_is_looked_at_again_only_by_other_trees():
         asked.append(box)
         return torch.full((3, *box.shape), 1 / 3)
 
-    first = result_of(kept(scene, trees, forest))
+    first = result_of(factors(scene, trees, forest))
     boxes = len(asked)
     assert boxes > 1
-    assert result_of(kept(scene, trees, forest)) is first
+    assert result_of(factors(scene, trees, forest)) is first
     assert len(asked) == boxes
     trees.cut[0, 0] = 0.5  # as when they grow anew
-    result_of(kept(scene, trees, forest))
+    result_of(factors(scene, trees, forest))
     assert len(asked) == 2 * boxes
+
+
+def test_what_is_rare_where_the_trees_learned_is_favoured():
+    volume, labels = blob_case()
+    scene = Scene.of(fresh_model((volume, labels)).plan, volume)
+    trees = Trees(1, 3)
+    trees.frequent.copy_(torch.tensor([1 - 2 / 64, 1 / 64, 1 / 64]))
+
+    def forest(box):
+        return trees.frequent[:, None, None, None].expand(3, *box.shape)
+
+    found = result_of(factors(scene, trees, forest))
+    # The sixth root of 1 / 64 is 1 / 2.
+    assert found.tolist() == pytest.approx([1, 2, 2], rel=0.01)

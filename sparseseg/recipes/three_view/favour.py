@@ -53,7 +53,10 @@ def favour_rare(
     scenes: Sequence[Scene],
     rng: np.random.Generator,
 ) -> Generator[None, None, None]:
-    """Let trees favour rare outputs as what is left out tells, and know how good they are."""
+    """Let trees favour rare outputs as what is left out tells, and know how good they are.
+
+    Trees of one volume are told to ask how frequent outputs are in another one.
+    """
     found = yield from best_favour(drawn, trees, scenes[0].plan, rng)
     trees.rare.fill_(found.power)
     trees.beside.fill_(favour_beside(found.power, scenes))

@@ -8,6 +8,7 @@ new volume tells how frequent they are there.
 import zlib
 from collections.abc import Callable, Generator, Sequence
 from itertools import product
+from math import prod
 
 import torch
 from torch import Tensor
@@ -20,11 +21,9 @@ from sparseseg.recipes.three_view import features
 
 SHIFT = 1.5
 """The power of how much more frequent an output is: the forest sees about half of it."""
-FAVOUR = 1 / 6
-"""The power of how frequent outputs are, that the answer is over in another volume.
-
-What is rare is doubted more often there than in the volume that was learned from.
-"""
+# The power of how frequent outputs are, that the answer is over in another volume: what is
+# rare is doubted more often there than in the volume that was learned from.
+_FAVOUR = 1 / 6
 _ROUNDS = 5
 _MOST = 2.0  # times as frequent: the forest may be wrong
 _BOXES = 3  # along each axis, that are looked at
@@ -46,10 +45,10 @@ def more_frequent(natural: Tensor, learned: Tensor) -> Tensor:
     return times
 
 
-def kept(
+def factors(
     scene: Scene, trees: Trees, forest: Callable[[Box], Tensor]
 ) -> Generator[float, None, Tensor]:
-    """Return how many times as frequent outputs (k) are in a scene; yield how far it is.
+    """Return by what to multiply outputs (k) in a scene; yield how far it is.
 
     A class is as frequent at least, and twice at most, and the background as frequent: where
     noise hides a class from the forest, the class is not rarer. It is measured once
@@ -59,9 +58,10 @@ def kept(
     found = _KEPT.get(scene.volume, key)
     if found is None:
         boxes = looked_at(scene.volume.shape, scene.plan.anisotropy)
-        found = yield from measured(boxes, forest, trees.frequent)
-        is_class = torch.tensor(scene.plan.classes, device=found.device) > 0
-        found = torch.where(is_class, found.clamp(1, _MOST), 1.0)
+        times = yield from measured(boxes, forest, trees.frequent)
+        is_class = torch.tensor(scene.plan.classes, device=times.device) > 0
+        times = torch.where(is_class, times.clamp(1, _MOST), 1.0)
+        found = times**trees.shift / trees.frequent**_FAVOUR
         _KEPT.keep(scene.volume, key, found)
     return found
 
@@ -70,21 +70,18 @@ _KEPT: Kept[Tensor] = Kept()
 
 
 def looked_at(shape: Triple, anisotropy: Sequence[float]) -> list[Box]:
-    """Return a few boxes that are spread over a volume, about cubes, or all of a small one."""
-    volume = torch.tensor(anisotropy, dtype=torch.float64).prod().item()
+    """Return a few boxes that are spread over a volume, about cubes; they lie apart."""
+    side = _SIDE * prod(anisotropy) ** (1 / 3)
     sides = [
-        max(1, min(size // _BOXES, round(_SIDE * volume ** (1 / 3) / step)))
+        max(1, min(size // _BOXES, round(side / step)))
         for size, step in zip(shape, anisotropy, strict=True)
     ]
     starts = [
-        sorted({(2 * n + 1) * size // (2 * _BOXES) - side // 2 for n in range(_BOXES)})
-        for size, side in zip(shape, sides, strict=True)
+        sorted({(2 * n + 1) * size // (2 * _BOXES) - long // 2 for n in range(_BOXES)})
+        for size, long in zip(shape, sides, strict=True)
     ]
     dz, dy, dx = sides
-    return [
-        Box((z, y, x), (z + dz, y + dy, x + dx)).clip(shape)
-        for z, y, x in product(*starts)
-    ]
+    return [Box((z, y, x), (z + dz, y + dy, x + dx)) for z, y, x in product(*starts)]
 
 
 def measured(
@@ -97,5 +94,6 @@ def measured(
     told = []
     for number, box in enumerate(boxes):
         yield number / len(boxes)
-        told.append(forest(box).flatten(1).T)
+        with torch.inference_mode():
+            told.append(forest(box).flatten(1).T)
     return more_frequent(torch.cat(told), learned)

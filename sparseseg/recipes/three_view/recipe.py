@@ -310,8 +310,7 @@ class ThreeViewRecipe(Plain):
         if not trees.shift:
             return None
         ask = partial(self.forest, network, scene)
-        times = yield from frequencies.kept(scene, trees, ask)
-        return times**trees.shift / trees.frequent**frequencies.FAVOUR
+        return (yield from frequencies.factors(scene, trees, ask))
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Ask the trees about the filters of each voxel, and where it lies."""
