@@ -17,6 +17,8 @@ _WARM_STEPS = 1
 _TIMED_STEPS = 2
 # The first pass on a GPU loads its kernels: one this short says nothing yet.
 _TELLING_SECONDS = 0.5
+# A pass on one core of a 3-D network with patches of its paper takes up to half a minute.
+_LONG_SECONDS = 5.0
 
 
 def choose_device(name: str) -> torch.device:
@@ -97,11 +99,8 @@ class Precision:
 
 
 PLAIN = Precision(bfloat16=False, channels_last=False)
-_CANDIDATES = (
-    Precision(bfloat16=False, channels_last=True),
-    PLAIN,
-    Precision(bfloat16=True, channels_last=True),
-)
+_LAST = Precision(bfloat16=False, channels_last=True)
+_HALF = Precision(bfloat16=True, channels_last=True)
 
 
 def probe(
@@ -110,31 +109,40 @@ def probe(
     """Return the fastest precision for training this network on this device.
 
     `answer` is what the network says of inputs, by way of all that learns. A forward and
-    a backward pass are timed a few times in each; gradients are left empty. One that is
-    slow at the first pass is not timed further.
+    a backward pass are timed a few times in each; gradients are left empty.
     """
-    best, least = PLAIN, float("inf")
+
+    def work(precision: Precision) -> None:
+        _pass(answer, precision, inputs)
+
     with torch.random.fork_rng():  # dropout here would change what is drawn later
-        for candidate in _CANDIDATES:
-            candidate.prepare(network)
-            seconds = _measure(_pass(answer, candidate, inputs), least)
-            if seconds < least:
-                best, least = candidate, seconds
-    best.prepare(network)
+        best = fastest(network, work)
     network.zero_grad(set_to_none=True)
     return best
 
 
 def fastest(network: nn.Module, work: Callable[[Precision], None]) -> Precision:
-    """Return the precision in which a piece of work with this network is fastest."""
+    """Return the precision in which a piece of work with this network is fastest.
+
+    One that is slow at its first pass is not timed further. Where a pass takes long,
+    those that come after it are not tried at all: that would take minutes.
+    """
     best, least = PLAIN, float("inf")
-    for candidate in _CANDIDATES:
+    for candidate in _candidates():
         candidate.prepare(network)
         seconds = _measure(partial(work, candidate), least)
         if seconds < least:
             best, least = candidate, seconds
+        if least > _LONG_SECONDS:
+            break
     best.prepare(network)
     return best
+
+
+def _candidates() -> tuple[Precision, ...]:
+    """Return all precisions, what is most likely the fastest first."""
+    has_matrix_units = torch.cpu.get_capabilities().get("amx_bf16", False)
+    return (_HALF, _LAST, PLAIN) if has_matrix_units else (_LAST, PLAIN, _HALF)
 
 
 def _measure(work: Callable[[], None], least: float) -> float:
@@ -151,18 +159,14 @@ def _measure(work: Callable[[], None], least: float) -> float:
 
 def _pass(
     answer: Callable[[Tensor], Tensor], precision: Precision, inputs: Tensor
-) -> Callable[[], None]:
+) -> None:
+    """Go once forward and backward, and wait for the device."""
     device = inputs.device
-
-    def work() -> None:
-        """Go once forward and backward, and wait for the device."""
-        with precision.on(device):
-            logits = answer(precision.laid_out(inputs))
-        with warnings.catch_warnings():
-            # Of gradients laid out otherwise than weights: that is what is measured.
-            warnings.simplefilter("ignore", UserWarning)
-            logits.float().mean().backward()  # type: ignore[no-untyped-call]
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
-    return work
+    with precision.on(device):
+        logits = answer(precision.laid_out(inputs))
+    with warnings.catch_warnings():
+        # Of gradients laid out otherwise than weights: that is what is measured.
+        warnings.simplefilter("ignore", UserWarning)
+        logits.float().mean().backward()  # type: ignore[no-untyped-call]
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

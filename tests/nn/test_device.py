@@ -69,7 +69,7 @@ def test_preparing_a_network_changes_its_layout_and_no_weight():
 @pytest.mark.parametrize("fastest", [PLAIN, LAST, HALF])
 def test_the_probe_takes_the_fastest_and_leaves_no_gradient(monkeypatch, fastest):
     network = nn.Conv2d(2, 3, 3)
-    seconds = iter(1.0 if c == fastest else 2.0 for c in device._CANDIDATES)
+    seconds = iter(1.0 if c == fastest else 2.0 for c in device._candidates())
 
     def measure(work, least):
         work()
@@ -80,6 +80,18 @@ def test_the_probe_takes_the_fastest_and_leaves_no_gradient(monkeypatch, fastest
     assert network.weight.grad is None
     last = network.weight.is_contiguous(memory_format=torch.channels_last)
     assert last == fastest.channels_last
+
+
+@pytest.mark.parametrize(("has_matrix_units", "first"), [(True, HALF), (False, LAST)])
+def test_where_a_pass_takes_long_only_the_likely_fastest_is_tried(
+    monkeypatch, has_matrix_units, first
+):
+    able = {"amx_bf16": has_matrix_units}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    monkeypatch.setattr(device, "_LONG_SECONDS", 0.0)
+    tried = []
+    assert device.fastest(nn.Conv3d(1, 1, 1), tried.append) == first
+    assert set(tried) == {first}
 
 
 def test_what_is_slow_at_first_is_not_measured_again(monkeypatch):
