@@ -51,7 +51,7 @@ def _torch(facts: Facts) -> Iterator[str]:
     if _release(version) < _FIRST_SAFE_TORCH:
         yield say(
             "torch {version} may run code from foreign model files (CVE-2026-24747): "
-            'pip install "torch>=2.10"',
+            'pip install "torch>=2.11"',
             version=version,
         )
     if facts.cudnn is None:
@@ -59,7 +59,7 @@ def _torch(facts: Facts) -> Iterator[str]:
     if _release(version) == _LEAKY_TORCH and facts.cudnn < _MENDED_CUDNN:
         yield say(
             "torch {version} with this cuDNN takes far too much GPU memory for 3-D "
-            'convolutions: pip install "torch>=2.10"',
+            'convolutions: pip install "torch>=2.11"',
             version=version,
         )
     if facts.cudnn == _WRONG_CUDNN:
