@@ -27,7 +27,7 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
 from sparseseg.engine.held_out import HeldOut
-from sparseseg.engine.prediction import network_probabilities
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.score.gathering import gather
 from sparseseg.engine.training import train
 from sparseseg.recipes import Case, Scene

@@ -193,8 +193,9 @@ def _told_now(row: Row) -> Row:
 
 
 def _estimate(row: Row) -> DiceEstimate:
-    # Rows of earlier versions do not say how much of an answer is a network's.
-    known = {"by_network": by_network(row["method"]), **row["evidence"]}
+    known = row["evidence"]
+    if "by_network" not in known:  # as in rows of earlier versions
+        known = {**known, "by_network": by_network([row["method"]])}
     evidence = Evidence.from_json(known)
     expected = {int(n): dice for n, dice in row["expected"].items()}
     return estimates.estimate(evidence, expected)

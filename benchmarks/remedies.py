@@ -30,7 +30,7 @@ from sparseseg.classes import BACKGROUND
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.slices import well_labelled
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import network_probabilities
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.score.evidence import nearest_of
 from sparseseg.engine.score.gathering import gather
 from sparseseg.engine.segment import Job, Segmentation, finished, segment

@@ -20,7 +20,7 @@ import volumes
 
 from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
-from sparseseg.engine.prediction import network_probabilities
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.training import train
 from sparseseg.recipes import Case, Scene
 from sparseseg.settings.training import TrainSettings

@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sparseseg.boxes import Box, tiles
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import network_probabilities
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.nn.device import PLAIN, Precision, choose_device, probe
 from sparseseg.recipes import Batch, Scene
 from sparseseg.settings.training import TrainSettings

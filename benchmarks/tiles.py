@@ -25,7 +25,8 @@ from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import blobs
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import network_probabilities, tune
+from sparseseg.engine.prediction import tune
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.recipes import Scene
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create

@@ -22,6 +22,7 @@ Method = Literal[
     "walked",
     "walker",
     "interpolation",
+    "classwise",
 ]
 """What a prediction is made with.
 
@@ -31,7 +32,7 @@ the image alone; "trees" is a random forest, which judges each voxel by its filt
 fills in between annotated slices. "mixed" and "walked" are means of network and walker: in
 the first the network counts twice, in the second the walker. "near" is a mean of forest and
 walker, in which the walker counts twice. If there is a single slice, "mixed" has the forest in
-it too.
+it too. "classwise" takes each class from one of the others.
 """
 
 METHODS: dict[Method, str] = {
@@ -44,8 +45,15 @@ METHODS: dict[Method, str] = {
     "walked": say("random walker and network, the walker twice"),
     "walker": say("random walker"),
     "interpolation": say("interpolation"),
+    "classwise": say("each class by what is best at it"),
 }
 """What each method is called; of equals the later one is shown, which is simpler."""
+
+
+def worth_most(worths: Mapping[Method, float]) -> Method:
+    """Return the method that is worth most; of equals the later one."""
+    order = [*METHODS]
+    return max(worths, key=lambda method: (worths[method], order.index(method)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,8 @@ class Score:
     the slices, for example ("z 50",). `advice` says in a sentence what to paint next,
     where that would help. `default` is shown where nothing was measured. `worths` tells
     how near each method is to what all slices that were left out say is best (0..1); a
-    method without one is not shown.
+    method without one is not shown. `by_class` tells which method each class is taken from,
+    by its value, where it is not the same for all.
     """
 
     step: int
@@ -68,14 +77,14 @@ class Score:
     advice: str = ""
     default: Method = "network"
     worths: Mapping[Method, float] = field(default_factory=dict)
+    by_class: Mapping[int, Method] = field(default_factory=dict)
 
     @property
     def best(self) -> Method:
-        """The method to show: the one that is worth most; of equals the later one."""
-        return max(METHODS, key=self._worth) if self.worths else self.default
-
-    def _worth(self, method: Method) -> tuple[float, int]:
-        return self.worths.get(method, -1.0), [*METHODS].index(method)
+        """The method to show: that of each class, or the one that is worth most."""
+        if self.by_class:
+            return "classwise"
+        return worth_most(self.worths) if self.worths else self.default
 
     def to_json(self) -> dict[str, Any]:
         """Return what a model remembers of it: plain lists, numbers and words."""
@@ -83,10 +92,30 @@ class Score:
             "slices": list(self.slices),
             **{method: dict(measures) for method, measures in self.measures.items()},
             "best": self.best,
+            "by_class": {str(value): method for value, method in self.by_class.items()},
             "step": self.step,
             "reason": self.reason,
             "advice": self.advice,
         }
+
+
+def by_class_of(history: Mapping[str, Any]) -> dict[int, Method]:
+    """Return the method of each class that a model remembers, by its value.
+
+    Raises `ValueError`, `TypeError` or `KeyError` for what `Score.to_json` never writes.
+    """
+    score = history.get("held_out") or {}
+    if not isinstance(score, Mapping):
+        raise TypeError(f"held_out: {score!r}")
+    best = score.get("best", "network")
+    if best not in METHODS:
+        raise ValueError(f"best: {best!r}")
+    if best != "classwise":
+        return {}
+    found = {int(value): method for value, method in score["by_class"].items()}
+    if not found or not {*found.values()} <= METHODS.keys() - {"classwise"}:
+        raise ValueError(f"by_class: {found}")
+    return found
 
 
 Ending = Literal["finished", "known by heart", "stopped"]

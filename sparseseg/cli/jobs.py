@@ -142,6 +142,10 @@ def _explain(model: "Model", method: "Method") -> None:
                 network_mean_iou=score["network"]["mean_iou"],
             )
         )
+    names = {one.number: one.name for one in model.table.classes}
+    if method == "classwise":
+        for number, each in model.by_class.items():
+            note(f"{names.get(number, number)}: {METHODS[each]}")
 
 
 def say_what_would_help(model: "Model") -> None:

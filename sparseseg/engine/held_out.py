@@ -1,6 +1,6 @@
 """An honest score while training: annotated slices that the network never sees."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +10,13 @@ from sparseseg.engine.advice import NOT_WANTED, advice, reason
 from sparseseg.engine.deadline import WALL, Now
 from sparseseg.engine.mixing import by_default
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import network_probabilities
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.referee import (
     agreed,
     answered_twice,
     gained,
     is_crossed,
+    of_each_class,
     together,
     worths,
 )
@@ -27,9 +28,10 @@ from sparseseg.engine.told import (
     own_pixels,
     told_in_turn,
     told_when_held_out,
+    with_classes,
 )
 from sparseseg.evaluation.confidence import fitted_temperature
-from sparseseg.progress import Method, Score
+from sparseseg.progress import Method, Score, worth_most
 from sparseseg.recipes import Scene
 
 _FIRST_SECONDS = 8.0
@@ -155,7 +157,7 @@ class HeldOut:
             yield from self._take_turns(model, scenes, seconds)
         self._is_judged = True  # it may be dropped before
         if self._last is not None:
-            found = replace(self._last, worths=self._worths(model))
+            found = self._judgement(model, self._last, self._held)
         else:
             found = self._scored(model, scenes, self._turns, step, seconds)
         if not found.measures:
@@ -183,11 +185,21 @@ class HeldOut:
     ) -> Score:
         """Return the score on some slices; all slices say how much a method is worth."""
         default = by_default(model, max(len(scene.slices) for scene in scenes))
-        measures = measured(model, told)
         places = sorted(told, key=lambda one: (one.where.axis, one.where.index))
-        names = tuple(str(one.where) for one in places) if measures else ()
+        names = tuple(str(one.where) for one in places)
+        empty = Score(step, seconds, {}, names, default=default)
+        found = self._judgement(model, empty, told)
+        return found if found.measures else replace(found, slices=())
+
+    def _judgement(
+        self, model: Model, score: Score, told: Sequence[SliceAnswers]
+    ) -> Score:
+        """Measure all methods on some slices, and let all slices say which is shown."""
         known = self._worths(model)
-        return Score(step, seconds, measures, names, default=default, worths=known)
+        by_class = self._by_class(model, known)
+        shown = [with_classes(model, one, by_class) for one in told]
+        measures = measured(model, shown)
+        return replace(score, measures=measures, worths=known, by_class=by_class)
 
     def _worths(self, model: Model) -> dict[Method, float]:
         told = together(self._held, self._turns)
@@ -197,6 +209,24 @@ class HeldOut:
         gains = gained(*seen, pixels, is_crossed=is_crossed(told))
         every = sum(one.target.size for one in told)
         return agreed(worths(told, _ious(model, told), gains), every)
+
+    def _by_class(
+        self, model: Model, known: Mapping[Method, float]
+    ) -> dict[int, Method]:
+        """Return the method of each class, nothing where it is the same for all.
+
+        One slice alone tells too little: of a class that is not on it, nothing at all.
+        """
+        general = worth_most(known) if known else "interpolation"
+        if not self._turns or general == "interpolation":
+            return {}
+        told = together(self._held, self._turns)
+        counts = np.sum([one.counts for one in told], axis=0)
+        classes = zip(model.plan.classes, counts, strict=True)
+        pixels = {value: int(count) for value, count in classes if value and count}
+        ious = {m: found["iou"] for m, found in measured(model, told).items()}
+        found = of_each_class(ious, pixels, general, is_crossed=is_crossed(told))
+        return found if len({*found.values()}) > 1 else {}
 
 
 def _ious(model: Model, told: Sequence[SliceAnswers]) -> dict[Method, float]:

@@ -1,13 +1,14 @@
-"""Answers that are the mean of a network's and of another one."""
+"""Answers that are made of others: their mean, or each class by what is best at it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from sparseseg.boxes import Box
+from sparseseg.engine.predictor import Predictor, network_probabilities
 from sparseseg.engine.propagation import Walk, interpolated, mixed
 from sparseseg.progress import Method
 from sparseseg.recipes import Answering, Scene
@@ -38,7 +39,7 @@ def without_annotation(recipe: Answering) -> Method:
     return "forest" if recipe.has_classifiers else "network"
 
 
-def by_default(model: "Learned", slices: int) -> Method:
+def by_default(model: Predictor, slices: int) -> Method:
     """Return what is shown of a volume with so many slices where none can be left out.
 
     Where grey values of a single slice do not tell its classes apart, what lies near counts.
@@ -49,27 +50,44 @@ def by_default(model: "Learned", slices: int) -> Method:
     return "mixed" if slices > 1 or is_told else "near"
 
 
-UNGUIDED: tuple[Method, ...] = ("unguided", "forest", "trees", "near")
-"""Methods whose network sees the image alone."""
-
 Mix = Callable[[Tensor, Box], Tensor]
 """Mixes what a network says of a box with another answer."""
 
 
-class Learned(Protocol):
-    """What a model has to be to give several answers."""
-
-    network: nn.Module
-
-    @property
-    def recipe(self) -> Answering:
-        """How the network answers."""
-        ...
+def made_of(method: Method, model: Predictor) -> tuple[Method, ...]:
+    """Return the methods that answer: one, or those that classes are taken from."""
+    if method != "classwise":
+        return (method,)
+    return tuple(dict.fromkeys(model.by_class.values()))
 
 
 def parts_of(methods: Collection[Method]) -> set[Part]:
     """Return what has to answer so that all these methods can."""
     return {part for method in methods for part in SHARES[method]}
+
+
+def told_by(method: Method, model: Predictor, parts: Mapping[Part, Tensor]) -> Tensor:
+    """Return the answer (k, z, y, x) of any method from those of its parts."""
+    if method != "classwise":
+        return combined(method, parts)
+    answers = {each: combined(each, parts) for each in made_of(method, model)}
+    return of_classes(model, answers)
+
+
+def of_classes(model: Predictor, answers: Mapping[Method, Tensor]) -> Tensor:
+    """Take each class from its own answer (k, z, y, x), and the background from their mean."""
+    chosen = [model.by_class.get(value) for value in model.plan.classes]
+    told = [
+        answers[method][output]
+        if method
+        else torch.stack([answers[m][output] for m in chosen if m]).mean(0)
+        for output, method in enumerate(chosen)
+    ]
+    found = torch.stack(told)
+    return found / found.sum(0).clamp_min(_LEAST)
+
+
+_LEAST = 1e-6
 
 
 def combined(method: Method, parts: Mapping[Part, Tensor]) -> Tensor:
@@ -82,9 +100,16 @@ def combined(method: Method, parts: Mapping[Part, Tensor]) -> Tensor:
     return found
 
 
-def needs(method: Method, *parts: Part) -> bool:
+def needs(method: Method, model: Predictor, *parts: Part) -> bool:
     """Tell whether a method asks one of these parts."""
-    return any(part in SHARES[method] for part in parts)
+    return not parts_of(made_of(method, model)).isdisjoint(parts)
+
+
+def seen_by(method: Method, model: Predictor, scene: Scene) -> Scene:
+    """Return what a network sees of a scene: where no slices lead it, the image alone."""
+    is_bare = needs(method, model, "unguided", "trees", "beside")
+    is_led = needs(method, model, "network")
+    return scene.without(scene.slices) if is_bare and not is_led else scene
 
 
 def of_trees(
@@ -106,39 +131,43 @@ def favour(recipe: Answering, network: nn.Module, method: Method) -> float:
     return sum(share * favours.get(part, 0.0) for part, share in SHARES[method].items())
 
 
-def by_network(method: Method) -> float:
-    """Return how much of an answer is the network's, with guidance or without."""
-    return sum(SHARES[method].get(part, 0.0) for part in _NETWORKS)
+def by_network(methods: Collection[Method]) -> float:
+    """Return how much of some answers is the network's, with guidance or without."""
+    shares = [SHARES[method].get(part, 0.0) for method in methods for part in _NETWORKS]
+    return sum(shares) / len(methods)
 
 
 _NETWORKS: tuple[Part, ...] = ("network", "unguided")
 
 
 def alone(
-    method: Method, model: Learned, scene: Scene, walked: Walk | None
+    method: Method, model: Predictor, scene: Scene, walked: Walk | None
 ) -> Callable[[Box], Tensor] | None:
     """Return what answers in place of a network, or None if it is needed."""
-    if by_network(method):
+    if needs(method, model, *_NETWORKS):
         return None
+    if method == "classwise":
+        return partial(_classwise, walked, model, scene, None)
     if method == "trees":
         return partial(_forest, model, scene, beside=False)
     return walked or partial(interpolated, scene)
 
 
 def mix_of(
-    method: Method, model: Learned, scene: Scene, walked: Walk | None
+    method: Method, model: Predictor, scene: Scene, walked: Walk | None
 ) -> Mix | None:
     """Return how a method mixes what the network says, or None if it does not."""
-    if method == "forest":
-        return partial(_with_forest, model, scene)
-    if walked is None or not needs(method, "walker"):
+    if method in ("forest", "classwise"):
+        together = _with_forest if method == "forest" else partial(_classwise, walked)
+        return partial(together, model, scene)
+    if walked is None or not needs(method, model, "walker"):
         return None
     has_forest = method == "mixed" and model.recipe.has_classifiers
     is_single = has_forest and len(scene.slices) == 1
-    if is_single or method == "near":
-        share = _OF_ONE_SLICE if is_single else _NEAR
-        return partial(_with_both, model, scene, walked, share=share)
-    return partial(_with_walk, method, walked)
+    if not is_single and method != "near":
+        return partial(_with_walk, method, walked)
+    share = _OF_ONE_SLICE if is_single else _NEAR
+    return partial(_with_both, model, scene, walked, share=share)
 
 
 def weighed(mix: Mix | None, factors: Sequence[float]) -> Mix | None:
@@ -154,19 +183,45 @@ def _weighed(
     return answer / answer.sum(0)
 
 
-def _forest(model: Learned, scene: Scene, box: Box, *, beside: bool) -> Tensor:
+def _forest(model: Predictor, scene: Scene, box: Box, *, beside: bool) -> Tensor:
     with torch.inference_mode():
         natural = model.recipe.forest(model.network, scene, box)
         return model.recipe.favoured(model.network, natural, beside=beside)
 
 
-def _with_forest(model: Learned, scene: Scene, found: Tensor, box: Box) -> Tensor:
+def _classwise(
+    walked: Walk | None, model: Predictor, scene: Scene, found: Tensor | None, box: Box
+) -> Tensor:
+    """Ask all methods that classes are taken from; `found` is what the network said."""
+    needed = parts_of(made_of("classwise", model))
+    bare = scene.without(scene.slices)
+    parts: dict[Part, Tensor] = {}
+    if found is not None:
+        parts["network" if "network" in needed else "unguided"] = found
+    if "unguided" in needed - parts.keys():
+        parts["unguided"] = network_probabilities(model, bare, box)
+    if needed & {"trees", "beside"}:
+        with torch.inference_mode():
+            natural = model.recipe.forest(model.network, bare, box)
+            parts |= of_trees(model.recipe, model.network, natural)
+    if walked is not None:
+        parts["walker"] = walked(box)
+    return told_by("classwise", model, parts)
+
+
+def _with_forest(model: Predictor, scene: Scene, found: Tensor, box: Box) -> Tensor:
     trees = _forest(model, scene, box, beside=True)
     return combined("forest", {"beside": trees, "unguided": found})
 
 
 def _with_both(
-    model: Learned, scene: Scene, walked: Walk, found: Tensor, box: Box, *, share: float
+    model: Predictor,
+    scene: Scene,
+    walked: Walk,
+    found: Tensor,
+    box: Box,
+    *,
+    share: float,
 ) -> Tensor:
     """Mix what is learned of grey values, which has this share, with a walk."""
     learned = _with_forest(model, scene, found, box)

@@ -30,6 +30,7 @@ from sparseseg.language import say
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.nn.guided_unet import GuidedUNet
 from sparseseg.postprocessing import Rule, clean, read_rules
+from sparseseg.progress import Method, by_class_of
 from sparseseg.recipes import Plan, Recipe
 from sparseseg.settings.options import read_options
 
@@ -75,6 +76,11 @@ class Model:
     def parameters(self) -> int:
         """The number of trainable weights."""
         return sum(weight.numel() for weight in self.network.parameters())
+
+    @property
+    def by_class(self) -> dict[int, Method]:
+        """Which method each class is taken from, by its value, where they differ."""
+        return by_class_of(self.history)
 
     def grow(self, outputs: tuple[int, ...], table: ClassTable) -> None:
         """Take in classes that were painted later, keeping the weights that still fit.
@@ -210,7 +216,8 @@ class Model:
             model.network.load_state_dict(tensors)
             model.history = dict(description.get("history") or {})
             looks_of(model.history)  # complains if it cannot be read
-            evidence_of(model.history)  # as well
+            by_class_of(model.history)  # as well
+            evidence_of(model.history)
             elsewhere_of(model.history)
             model.rules = tuple(map(str, description.get("rules", ())))
             read_rules(model.rules, model.table)

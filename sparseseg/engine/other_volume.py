@@ -15,7 +15,7 @@ from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine.mixing import mix_of, without_annotation
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import network_probabilities
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.score.blind import BlindSlice, blind_slices
 from sparseseg.engine.score.gathering import summed_up
 from sparseseg.engine.sparing import spared_volumes

@@ -13,7 +13,7 @@ from torch import Tensor
 from sparseseg.boxes import Box, Tile
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import UNGUIDED, Mix, alone, mix_of, needs, weighed
+from sparseseg.engine.mixing import Mix, alone, mix_of, needs, seen_by, weighed
 from sparseseg.engine.output import Output, Wanted, Workers
 from sparseseg.engine.predictor import Predictor
 from sparseseg.engine.propagation import remembered
@@ -43,8 +43,8 @@ def predict(
     Raises `UserError` for a volume that does not fit the model.
     """
     scene = Scene.of(model.plan, volume, labels, device=model.device)
-    seen = scene.without(scene.slices) if method in UNGUIDED else scene
-    is_walked = needs(method, "walker")
+    seen = seen_by(method, model, scene)
+    is_walked = needs(method, model, "walker")
     if (is_walked or method == "interpolation") and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
     out.check(volume)
@@ -147,12 +147,6 @@ def _waited_for(
             found: _Found = end.value
             return found
         yield Tile(nothing, nothing, 0, 1)
-
-
-def network_probabilities(model: Predictor, scene: Scene, box: Box) -> Tensor:
-    """Return the network's probabilities (k, z, y, x) of a box inside the volume."""
-    with torch.inference_mode(), model.precision.on(model.device):
-        return model.recipe.probabilities(model.network, scene, box).float()
 
 
 def tune(model: Predictor, volume: Volume) -> None:

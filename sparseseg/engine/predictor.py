@@ -1,12 +1,15 @@
-"""What a model has to be to predict."""
+"""What a model has to be to predict, and what its network says."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from sparseseg.boxes import Box
 from sparseseg.nn.device import Precision
-from sparseseg.recipes import Answering, Plan
+from sparseseg.progress import Method
+from sparseseg.recipes import Answering, Plan, Scene
 
 
 class Predictor(Protocol):
@@ -24,6 +27,17 @@ class Predictor(Protocol):
         ...
 
     @property
+    def by_class(self) -> Mapping[int, Method]:
+        """Which method each class is taken from, by its value, where they differ."""
+        ...
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         ...
+
+
+def network_probabilities(model: Predictor, scene: Scene, box: Box) -> Tensor:
+    """Return the network's probabilities (k, z, y, x) of a box inside the volume."""
+    with torch.inference_mode(), model.precision.on(model.device):
+        return model.recipe.probabilities(model.network, scene, box).float()

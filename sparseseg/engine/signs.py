@@ -11,8 +11,7 @@ from sparseseg.boxes import Box
 from sparseseg.data.units import PIXEL
 from sparseseg.data.volume import Volume
 from sparseseg.engine.looks import Look, detail_of, looks_of, quantiles
-from sparseseg.engine.prediction import network_probabilities
-from sparseseg.engine.predictor import Predictor
+from sparseseg.engine.predictor import Predictor, network_probabilities
 from sparseseg.engine.unlike import FAR, MOVED, apart, within_range
 from sparseseg.language import say
 from sparseseg.recipes import Plan

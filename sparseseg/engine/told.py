@@ -1,7 +1,7 @@
 """What methods say of slices that they have not seen, and how good that makes them."""
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.engine.deadline import WALL, Now, after
 from sparseseg.engine.mixing import SHARES, Part, combined, favour, of_trees
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import network_probabilities
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.propagation import interpolated, remembered, walked_through
 from sparseseg.engine.score.blind import Answers, left_out
 from sparseseg.engine.score.folds import in_turn
@@ -103,6 +103,22 @@ def measured(model: Model, told: Sequence[SliceAnswers]) -> dict[Method, Any]:
         )
         for method in told[0].decided
     }
+
+
+def with_classes(
+    model: Model, one: SliceAnswers, by_class: Mapping[int, Method]
+) -> SliceAnswers:
+    """Add what is decided where each class is taken from its own method, if it is.
+
+    Where two methods claim a pixel, the later class has it; what none claims is background.
+    """
+    if not by_class:
+        return one
+    decided = np.zeros_like(one.target)
+    for output, value in enumerate(model.plan.classes):
+        if value in by_class:
+            decided[one.decided[by_class[value]] == output] = output
+    return replace(one, decided={**one.decided, "classwise": decided})
 
 
 def evaluated(

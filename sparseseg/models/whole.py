@@ -18,7 +18,7 @@ from sparseseg import recipes
 from sparseseg.boxes import Box
 from sparseseg.data.intensity import GreyCurve
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import combined, needs
+from sparseseg.engine.mixing import combined, parts_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.segment import best_method
 from sparseseg.progress import Method
@@ -58,7 +58,7 @@ class Whole(nn.Module):
         scene = _Graph(self.plan, empty, device=image.device, mapped=grey)
         box = Box.whole(scene.volume.shape)
         found = self._recipe.probabilities(self.network, scene, box)
-        if needs(self.method, "beside"):
+        if "beside" in parts_of([self.method]):
             natural = self._recipe.forest(self.network, scene, box)
             trees = self._recipe.favoured(self.network, natural, beside=True)
             found = combined(self.method, {"beside": trees, "unguided": found})

@@ -67,6 +67,8 @@ class ScoreReport:
     """Why there is no score, in a sentence; empty where there is one."""
     advice: str = ""
     """What to paint next, in a sentence; empty where nothing is known to help."""
+    by_class: Mapping[int, Method] = field(default_factory=dict)
+    """Which method each class is taken from, where it is not the same for all."""
 
 
 def score_reports(score: Score) -> Iterator[ScoreReport]:
@@ -86,6 +88,7 @@ def score_reports(score: Score) -> Iterator[ScoreReport]:
             shown=score.best,
             reason=score.reason,
             advice=score.advice,
+            by_class=dict(score.by_class),
         )
 
 

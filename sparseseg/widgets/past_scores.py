@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sparseseg.progress import METHODS
+from sparseseg.progress import METHODS, by_class_of
 from sparseseg.session.events import ScoreReport, StepReport
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def _reports(held_out: Mapping[str, Any], seconds: float) -> list[ScoreReport]:
             shown=held_out["best"],
             reason=str(held_out.get("reason", "")),
             advice=str(held_out.get("advice", "")),
+            by_class=by_class_of({"held_out": held_out}),
         )
         for method in METHODS
         if method in held_out and held_out["best"] in METHODS

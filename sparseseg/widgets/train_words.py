@@ -9,7 +9,7 @@ from sparseseg.session.events import Phase
 from sparseseg.widgets.job_progress import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sparseseg.classes import ClassTable
     from sparseseg.evaluation.estimate import DiceEstimate
@@ -114,14 +114,24 @@ def estimate_words(estimate: "DiceEstimate | None", table: "ClassTable") -> str:
 
 
 def all_scores(scores: "Mapping[str, ScoreReport]", table: "ClassTable") -> str:
-    """List the score of each answer, and of each class of the one that is shown."""
+    """List the score of each answer, of each class of the one that is shown, and its method."""
     answers = [
         f"{METHODS[s.method]} {s.mean_iou:.2f}"
         for s in _shown_first(scores)
         if s.mean_iou is not None
     ]
     classes = class_words(scores, table, most=len(table.numbers))
-    return "\n".join(filter(None, [*answers, classes]))
+    return "\n".join(filter(None, [*answers, classes, *_methods(scores, table)]))
+
+
+def _methods(
+    scores: "Mapping[str, ScoreReport]", table: "ClassTable"
+) -> "Iterator[str]":
+    """Say which method each class is taken from, where it is not the same for all."""
+    by_class = _shown_first(scores)[0].by_class if scores else {}
+    for one in table.classes:
+        if one.number in by_class:
+            yield f"{one.name}: {METHODS[by_class[one.number]]}"
 
 
 def class_words(

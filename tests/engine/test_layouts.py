@@ -10,11 +10,15 @@ from sparseseg.boxes import Box
 from sparseseg.classes import ClassTable
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.on_disk import OnDisk
+from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import mix_of
+from sparseseg.engine import held_out
+from sparseseg.engine.mixing import mix_of, of_classes
+from sparseseg.engine.model import Model
 from sparseseg.engine.output import Output
-from sparseseg.engine.prediction import network_probabilities, predict
+from sparseseg.engine.prediction import predict
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.propagation import (
     cell_of,
     interpolated,
@@ -24,6 +28,7 @@ from sparseseg.engine.propagation import (
 )
 from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.engine.training import train
+from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import recipe, slices
@@ -218,6 +223,58 @@ def test_what_grey_values_teach_is_mixed_with_a_walk(few_steps):
     bare = network_probabilities(model, scene.without(scene.slices), box)
     led = mix_of("near", model, scene.without(scene.slices), walked)
     np.testing.assert_allclose(found.probabilities, led(bare, box), atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "by_class",
+    [
+        {1: "trees", 2: "walker"},
+        {1: "forest", 2: "near"},
+        {1: "network", 2: "unguided"},
+    ],
+)
+def test_each_class_is_taken_from_what_is_best_at_it(
+    monkeypatch, few_steps, tmp_path, by_class
+):
+    monkeypatch.setattr(held_out, "of_each_class", lambda *_, **__: by_class)
+    sample = blobs(SHAPE)
+    array = annotate_slices(sample.truth, (1, 1, 1))
+    case = sample.volume, SparseLabels(array, table=sample.table)
+    chosen = settings(steps=2)
+    model = create([case], chosen)
+    score = next(train(model, [case], chosen)).score
+    assert (score.best, score.by_class) == ("classwise", by_class)
+    for number, method in by_class.items():
+        iou = score.measures["classwise"]["iou"][number]
+        assert iou == pytest.approx(score.measures[method]["iou"][number], abs=0.1)
+    model.save(tmp_path / "m.safetensors")
+    again = Model.load(tmp_path / "m.safetensors")
+
+    def segmented(method=None):
+        job = Job(method=method, extras=_PROBABLE)
+        return finished(segment(again, case[0], job, labels=case[1]))
+
+    shown = segmented()
+    assert shown.method == "classwise"
+    single = {
+        method: torch.from_numpy(segmented(method).probabilities)
+        for method in by_class.values()
+    }
+    np.testing.assert_allclose(
+        shown.probabilities, of_classes(again, single), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "by_class", [{}, {"1": "classwise"}, {"1": "a"}, {"x": "trees"}]
+)
+def test_a_model_that_takes_classes_from_nothing_known_is_damaged(tmp_path, by_class):
+    model = fresh_model((tube()[0], labels_of(tube()[1], (1, 0, 0))))
+    model.history["held_out"] = {"best": "classwise", "by_class": by_class}
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(UserError, match="damaged sparseseg model"):
+        Model.load(tmp_path / "m.safetensors")
 
 
 _PROBABLE = frozenset({"probabilities"})

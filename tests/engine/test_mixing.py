@@ -10,7 +10,11 @@ from sparseseg.engine.mixing import (
     by_default,
     combined,
     favour,
+    made_of,
+    needs,
+    of_classes,
     parts_of,
+    seen_by,
     weighed,
 )
 from sparseseg.progress import METHODS
@@ -65,7 +69,7 @@ def test_outputs_are_weighed_after_a_mix_or_alone():
 
 
 def test_each_method_has_shares_that_sum_to_one():
-    assert SHARES.keys() == METHODS.keys()
+    assert SHARES.keys() == METHODS.keys() - {"classwise"}
     for shares in SHARES.values():
         assert sum(shares.values()) == pytest.approx(1)
 
@@ -97,3 +101,38 @@ def test_a_mean_has_its_share_of_what_trees_add_for_rare_classes():
     assert found.pop("forest") == pytest.approx(0.5)
     assert found.pop("near") == pytest.approx(1 / 6)
     assert set(found.values()) == {0}
+
+
+def of_two_classes(by_class):
+    return SimpleNamespace(by_class=by_class, plan=SimpleNamespace(classes=(0, 1, 2)))
+
+
+def test_each_class_has_its_own_answer_and_the_background_their_mean():
+    model = of_two_classes({1: "forest", 2: "walker"})
+    answers = {
+        "forest": torch.tensor([0.2, 0.7, 0.1]).view(3, 1, 1, 1),
+        "walker": torch.tensor([0.4, 0.0, 0.6]).view(3, 1, 1, 1),
+    }
+    # 0.3 of the background, 0.7 and 0.6 of the classes: together 1.6.
+    assert of_classes(model, answers).flatten().tolist() == pytest.approx(
+        [0.3 / 1.6, 0.7 / 1.6, 0.6 / 1.6]
+    )
+    # A class that was painted later is not known to any method: it is in all answers.
+    later = of_two_classes({1: "forest"})
+    assert of_classes(later, answers).flatten().tolist() == pytest.approx(
+        [0.2, 0.7, 0.1]
+    )
+
+
+def test_what_classes_are_taken_from_is_asked_and_nothing_else():
+    scene = SimpleNamespace(slices=["z 1"], without=lambda _slices: "bare")
+    model = of_two_classes({1: "trees", 2: "near", 3: "trees"})
+    assert made_of("classwise", model) == ("trees", "near")
+    assert made_of("walker", model) == ("walker",)
+    assert needs("classwise", model, "walker")
+    assert not needs("classwise", model, "network", "interpolation")
+    assert seen_by("classwise", model, scene) == "bare"
+    led = of_two_classes({1: "trees", 2: "mixed"})
+    assert seen_by("classwise", led, scene) is scene
+    assert seen_by("walker", led, scene) is scene
+    assert seen_by("near", led, scene) == "bare"

@@ -11,6 +11,7 @@ from sparseseg.engine.referee import (
     agreed,
     answered_twice,
     gained,
+    of_each_class,
     together,
     worths,
 )
@@ -208,3 +209,30 @@ def test_slices_that_were_answered_twice_are_paired():
     held = [told(1, [0], network=[0.9]), told(3, [0], network=[0.9])]
     turns = [told(2, [1], network=[0.8]), told(1, [0], network=[0.2])]
     assert answered_twice(held, turns) == ([held[0]], [turns[1]])
+
+
+def of_two(network, walker, *, pixels=5000, is_crossed=True, general="network"):
+    """Return the methods of two classes, of which the first is told by its grey values."""
+    ious = {
+        "network": {0: 0.9, 1: 0.8, 2: network},
+        "walker": {0: 0.9, 1: 0.1, 2: walker},
+        "near": {0: 0.9, 1: 0.2, 2: min(network, walker)},
+        "interpolation": {0: 0.9, 1: 0.0, 2: 0.99},
+    }
+    return of_each_class(ious, {1: 5000, 2: pixels}, general, is_crossed=is_crossed)
+
+
+def test_a_class_is_taken_from_what_is_far_better_at_it():
+    assert of_two(0.5, 0.75) == {1: "network", 2: "walker"}
+    assert of_two(0.5, 0.65) == {1: "network", 2: "network"}
+    assert of_two(0.5, 0.75, general="walker") == {1: "network", 2: "walker"}
+
+
+def test_of_a_class_with_few_pixels_nothing_is_told():
+    assert of_two(0.5, 0.75, pixels=1000) == {1: "network", 2: "network"}
+    assert of_two(0.0, 0.0, pixels=1000, is_crossed=False)[2] == "network"
+
+
+def test_a_class_that_nothing_finds_on_parallel_slices_stays_close_to_them():
+    assert of_two(0.1, 0.0, is_crossed=False) == {1: "network", 2: "near"}
+    assert of_two(0.1, 0.0, is_crossed=True) == {1: "network", 2: "network"}

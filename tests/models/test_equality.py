@@ -10,7 +10,8 @@ from sparseseg.boxes import Box
 from sparseseg.data.files import read
 from sparseseg.engine.model import Model
 from sparseseg.engine.output import Output
-from sparseseg.engine.prediction import network_probabilities, predict
+from sparseseg.engine.prediction import predict
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.models.readers import ForeignFacts, read_model
 from sparseseg.recipes import Scene
 from tests.models.paths import FIXTURES, MLPERF, V1, V2, image

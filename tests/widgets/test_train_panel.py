@@ -190,6 +190,24 @@ def test_the_worst_classes_are_named_with_their_scores(panel, opened, session):
     assert panel.status.toolTip().endswith("class 6 0.80, class 1 0.90")
 
 
+def test_where_classes_are_taken_from_several_methods_each_is_named(
+    panel, opened, session
+):
+    opened.classes.add()
+    opened.classes.rename(1, "bone")
+    iou = {0: 0.9, 1: 0.8, 2: 0.7}
+    by_class = {1: "trees", 2: "walker"}
+    report = ScoreReport(
+        1, 1, "classwise", 0.75, iou, ("z 5",), "classwise", by_class=by_class
+    )
+
+    session.events.score.emit(report)
+
+    words = panel.status.toolTip().splitlines()
+    assert words[0] == "each class by what is best at it 0.75"
+    assert words[-2:] == ["bone: random forest", "class 2: random walker"]
+
+
 def test_without_a_score_the_reason_and_what_to_paint_is_said(panel, session):
     session.becomes(Phase.TRAINING)
     why, what = "There is no score yet: 1 slice.", "Paint across y."

@@ -12,7 +12,14 @@ from torch import Tensor
 from sparseseg.boxes import Box
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine.deadline import IsLate, never
-from sparseseg.engine.mixing import Part, combined, needs, of_trees, parts_of
+from sparseseg.engine.mixing import (
+    Part,
+    made_of,
+    needs,
+    of_trees,
+    parts_of,
+    told_by,
+)
 from sparseseg.engine.model import Model
 from sparseseg.engine.propagation import (
     Walk,
@@ -72,7 +79,7 @@ def blind_slices(
     most, so these are left out one at a time if they are not many.
     """
     keep = partial(_of_pixels, method)
-    is_grown = needs(method, "trees", "beside")
+    is_grown = needs(method, model, "trees", "beside")
     left = in_turn(scenes, single=_OF_TREES) if is_grown else in_turn(scenes)
     found = yield from left_out(model, scenes, left, [method], keep, is_late=is_late)
     return found
@@ -139,7 +146,8 @@ class _Fold:
         self, methods: Collection[Method]
     ) -> Generator[float, None, list[tuple[AnnotatedSlice, Answers]]]:
         """Return what methods say of each slice that is judged."""
-        needed, chosen = parts_of(methods), judged(self.left_out)
+        made = {each for method in methods for each in made_of(method, self.model)}
+        needed, chosen = parts_of(made), judged(self.left_out)
         walked = None
         if "walker" in needed:
             walked = yield from walked_through(remembered(self.blind))
@@ -153,7 +161,7 @@ class _Fold:
                 for part, answer in told.items()
             }
             parts |= self._propagated(needed, where, walked)
-            answers = {method: combined(method, parts) for method in methods}
+            answers = {m: told_by(m, self.model, parts) for m in methods}
             found.append((where, answers))
         return found
 

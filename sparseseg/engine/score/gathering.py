@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sparseseg.classes import UNLABELLED
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.deadline import IsLate, never
-from sparseseg.engine.mixing import by_network
+from sparseseg.engine.mixing import by_network, made_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.score.blind import BlindSlice, blind_slices
 from sparseseg.engine.score.evidence import keep, nearest_of
@@ -99,7 +99,7 @@ def summed_up(
         annotated=sum(len(scene.slices) for scene in scenes),
         labelled=float(np.mean([one.share for one in slices])),
         reliability=reliability(chosen.probabilities, chosen.target, chosen.weight),
-        by_network=by_network(method),
+        by_network=by_network(made_of(method, model)),
     )
 
 

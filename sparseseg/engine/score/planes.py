@@ -9,9 +9,9 @@ from torch import Tensor
 from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
 from sparseseg.engine.deadline import IsLate, never
-from sparseseg.engine.mixing import UNGUIDED, alone, mix_of, needs
+from sparseseg.engine.mixing import alone, mix_of, needs, seen_by
 from sparseseg.engine.model import Model
-from sparseseg.engine.prediction import network_probabilities
+from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.propagation import (
     Walk,
     remembered,
@@ -43,7 +43,7 @@ def expected_now(
         tally = between(scene, own, evidence)
         walked = (
             (yield from walked_through(remembered(scene)))
-            if needs(method, "walker")
+            if needs(method, model, "walker")
             else None
         )
         for place, box in enumerate(_spread(scene)):
@@ -86,7 +86,7 @@ def _inner_first(free: Sequence[int]) -> list[int]:
 def _answer(
     model: Model, scene: Scene, box: Box, method: Method, walked: Walk | None
 ) -> Tensor:
-    seen = scene.without(scene.slices) if method in UNGUIDED else scene
+    seen = seen_by(method, model, scene)
     if other := alone(method, model, seen, walked):
         return other(box)
     learned = network_probabilities(model, seen, box)

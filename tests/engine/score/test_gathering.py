@@ -24,6 +24,7 @@ from sparseseg.recipes import Scene
 from tests.miniature import SHAPE, blob_case, fresh_model, result_of, shrink
 
 METHODS = [*progress.METHODS]
+BY_CLASS = {"best": "classwise", "by_class": {"1": "trees", "2": "walked"}}
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +77,7 @@ def test_there_are_five_folds_at_most_and_neighbours_are_in_different_ones():
 @pytest.mark.parametrize("method", METHODS)
 def test_every_slice_is_answered_by_what_has_not_seen_it(method, monkeypatch):
     model, labelled = fitted((2, 2, 2))
+    model.history["held_out"] = BY_CLASS
     scene = Scene.of(model.plan, *labelled)
     asked = []
     recipe, unseen = type(model.recipe), type(model.recipe).unseen
@@ -193,6 +195,7 @@ def test_strokes_on_many_planes_are_judged_on_some():
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_has_an_expectation_of_its_own(method):
     model, labelled = fitted((2, 2, 2))
+    model.history["held_out"] = BY_CLASS
     scene = Scene.of(model.plan, *labelled)
     found = result_of(gather(model, [scene], [labelled[1]], method))
     assert found.method == method
