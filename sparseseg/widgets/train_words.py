@@ -60,6 +60,10 @@ _SHOWN = {
         "Shown in the viewer: interpolation between your slices, until the network "
         "beats it."
     ),
+    "classwise": say(
+        "Shown in the viewer: each class by the answer that is best at it; hold the mouse "
+        "over the score to see which."
+    ),
 }
 
 
