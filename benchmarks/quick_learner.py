@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from sparseseg.boxes import Box
 from sparseseg.data.labels import SparseLabels
-from sparseseg.engine.propagation import mixed, remembered, walked_through
+from sparseseg.engine.propagation import mixed, remembered
 from sparseseg.nn.trees import Trees
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view.features import features
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
+from sparseseg.work import result_of
 
 _PIXELS = 60_000
 _TREES = 16
@@ -78,13 +79,7 @@ class QuickLearner:
         return torch.cat([filters, self._places[:, chosen]]).T.contiguous()
 
     def _walked(self, scene: Scene) -> torch.Tensor:
-        work = walked_through(remembered(scene))
-        while True:
-            try:
-                next(work)
-            except StopIteration as end:
-                walked: torch.Tensor = end.value(self._box)
-                return walked
+        return result_of(remembered(scene))(self._box)
 
     def _found(self, probabilities: NDArray[Any]) -> Found:
         values = np.array(self._plan.classes, np.uint8)

@@ -12,7 +12,7 @@ views says there. The score is the mean IoU of all voxels that a person did not 
 import argparse
 import itertools
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,6 @@ from sparseseg.engine.trainee import Trainee
 from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
 from sparseseg.evaluation.calibration import Calibration
-from sparseseg.evaluation.estimate import Evidence
 from sparseseg.evaluation.gain import CoarseGrid, best_planes
 from sparseseg.evaluation.suggesting import sides_of
 from sparseseg.progress import Method
@@ -46,6 +45,7 @@ from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import features
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
+from sparseseg.work import result_of
 
 Kept = Callable[[Segmentation, Model, Scene, SparseLabels], NDArray[np.bool_]]
 
@@ -141,7 +141,7 @@ def _by_chance(
 ) -> NDArray[np.bool_]:
     """Keep each voxel as often as it is right, so that it weighs so much in the loss."""
     assert found.probabilities is not None
-    evidence = _last(gather(model, [scene], [labels], found.method))
+    evidence = result_of(gather(model, [scene], [labels], found.method))
     distances = nearest_of(scene)(Box.whole(scene.volume.shape))
     likely = Calibration(evidence.calibration)(found.probabilities, distances).max(0)
     kept: NDArray[np.bool_] = np.random.default_rng(0).random(likely.shape) < likely
@@ -149,15 +149,6 @@ def _by_chance(
 
 
 _LABELLED: dict[str, Kept] = {"own labels": _sure, "weighted labels": _by_chance}
-
-
-def _last(work: Generator[float, None, Evidence]) -> Evidence:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: Evidence = end.value
-            return found
 
 
 @contextmanager

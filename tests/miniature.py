@@ -1,6 +1,5 @@
 """Training made small: tiny volumes, and recipes that fit and step on few pixels."""
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -54,15 +53,6 @@ def painted(annotation: np.ndarray, *, seed: int = 0) -> Case:
     """Pair an annotation with an image of noise."""
     image = np.random.default_rng(seed).normal(100, 20, annotation.shape)
     return Volume.from_array(image.astype(np.float32)), SparseLabels(annotation)
-
-
-def result_of(work: Generator[Any, None, Any]) -> Any:
-    """Let a generator work to its end, and return its result."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 def predict_all(

@@ -30,6 +30,7 @@ from sparseseg.models.opening import open_model
 from sparseseg.nn.device import Precision, choose_device
 from sparseseg.recipes import Scene
 from sparseseg.reporting.entry import VolumeEntry
+from sparseseg.work import result_of
 
 _AT_WORK = threading.Lock()
 """A worker with several threads gives all of them to one tile."""
@@ -76,12 +77,7 @@ def predicted_volume(task: VolumeTask) -> VolumeEntry | None:
             return None
         known = (task.order.key, task.known)
         work = attempted(model, task.item, settings, BatchCourse(1), known)
-        while True:
-            try:
-                next(work)
-            except StopIteration as end:
-                entry: VolumeEntry = end.value
-                return entry
+        return result_of(work)
 
 
 def fastest_precision(order: Order, image: Path) -> Precision:

@@ -22,6 +22,7 @@ from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision, fastest, is_out_of_memory
 from sparseseg.progress import Method
 from sparseseg.recipes import Scene
+from sparseseg.work import retold
 
 
 def predict(
@@ -140,13 +141,7 @@ def _waited_for(
 ) -> Generator[Tile, None, _Found]:
     """Return the result of some work; meanwhile yield tiles that write nothing."""
     nothing = Box((0, 0, 0), (0, 0, 0))
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: _Found = end.value
-            return found
-        yield Tile(nothing, nothing, 0, 1)
+    return retold(work, lambda _: Tile(nothing, nothing, 0, 1))
 
 
 def tune(model: Predictor, volume: Volume) -> None:

@@ -24,6 +24,7 @@ from sparseseg.data.source import Source
 from sparseseg.recipes import Scene
 from sparseseg.recipes.guidance import BORDER
 from sparseseg.recipes.kept import Kept
+from sparseseg.work import retold
 
 _NODES = 100_000
 _CONTRAST = 600.0  # how much less a walker steps across a difference of grey values
@@ -77,13 +78,7 @@ def walked_through(
     walking: Generator[None, None, Walk],
 ) -> Generator[float, None, Walk]:
     """Let a walk tell that it goes on, as work that cannot say how far it is."""
-    while True:
-        try:
-            next(walking)
-        except StopIteration as end:
-            found: Walk = end.value
-            return found
-        yield 0.0
+    return retold(walking, lambda _: 0.0)
 
 
 def remembered(scene: Scene) -> Generator[None, None, Walk]:

@@ -35,6 +35,7 @@ from sparseseg.postprocessing import (
     read_rules,
 )
 from sparseseg.progress import Method
+from sparseseg.work import result_of, retold
 
 Extra = Literal["uncertainty", "probabilities"]
 
@@ -180,12 +181,7 @@ def finished(
     tell: Callable[[Tile], object] = lambda _: None,
 ) -> Segmentation:
     """Let a job run to its end, tell of each tile, and return the result."""
-    while True:
-        try:
-            tell(next(work))
-        except StopIteration as end:
-            result: Segmentation = end.value
-            return result
+    return result_of(retold(work, tell))
 
 
 def best_method(model: Segmenter, *, is_annotated: bool) -> Method:

@@ -14,12 +14,12 @@ from sparseseg.engine.mixing import SHARES
 from sparseseg.progress import worth_most
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import slices
+from sparseseg.work import result_of
 from tests.miniature import (
     SHAPE,
     case,
     fresh_model,
     painted,
-    result_of,
     settings,
     shrink,
 )

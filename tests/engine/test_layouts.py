@@ -33,7 +33,11 @@ from sparseseg.nn.device import PLAIN
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import recipe, slices
 from sparseseg.starting import create
-from tests.miniature import fresh_model, result_of, settings
+from sparseseg.work import result_of
+from tests.miniature import (
+    fresh_model,
+    settings,
+)
 
 SHAPE = (16, 24, 24)
 TABLE = ClassTable.numbered([1])

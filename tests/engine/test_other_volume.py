@@ -18,7 +18,13 @@ from sparseseg.engine.sparing import spared_volumes
 from sparseseg.engine.training import train
 from sparseseg.recipes import Scene
 from sparseseg.starting import create
-from tests.miniature import SHAPE, blob_case, result_of, settings, shrink
+from sparseseg.work import result_of
+from tests.miniature import (
+    SHAPE,
+    blob_case,
+    settings,
+    shrink,
+)
 
 
 @pytest.fixture(autouse=True)

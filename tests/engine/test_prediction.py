@@ -15,12 +15,12 @@ from sparseseg.errors import UserError
 from sparseseg.nn.device import PLAIN, Precision
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import ThreeViewRecipe
+from sparseseg.work import result_of
 from tests.miniature import (
     SHAPE,
     blob_case,
     fresh_model,
     predict_all,
-    result_of,
     settings,
     shrink,
 )

@@ -16,7 +16,11 @@ from sparseseg.engine.model import Model
 from sparseseg.engine.unlike import unlike, unlike_result
 from sparseseg.errors import UserError
 from sparseseg.starting import fit
-from tests.miniature import SHAPE, blob_case, shrink
+from tests.miniature import (
+    SHAPE,
+    blob_case,
+    shrink,
+)
 
 RNG = np.random.default_rng(0)
 

@@ -15,6 +15,7 @@ from sparseseg.recipes.three_view import favour
 from sparseseg.recipes.three_view.slices import training_slices
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
+from sparseseg.work import result_of
 
 SIZE = 4000
 PLAN = SimpleNamespace(classes=(0, 1), outputs=(None, None))
@@ -49,11 +50,7 @@ def annotated(parts, *, scene=None, seed=0):
 
 def best(*drawn):
     work = favour.best_favour(drawn, Trees(2, 2), PLAN, np.random.default_rng(0))
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
+    return result_of(work)
 
 
 def test_a_class_that_nothing_shows_surely_is_favoured_until_it_is_found():

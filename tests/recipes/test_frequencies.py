@@ -12,7 +12,11 @@ from sparseseg.recipes.three_view.frequencies import (
     measured,
     more_frequent,
 )
-from tests.miniature import blob_case, fresh_model, result_of
+from sparseseg.work import result_of
+from tests.miniature import (
+    blob_case,
+    fresh_model,
+)
 
 EVEN = torch.tensor([0.5, 0.5])
 

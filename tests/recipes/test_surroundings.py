@@ -14,7 +14,10 @@ from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import slices, surroundings
 from sparseseg.recipes.three_view.surroundings import hidden_channels
 from sparseseg.starting import create
-from tests.miniature import settings
+from sparseseg.work import result_of
+from tests.miniature import (
+    settings,
+)
 
 SHAPE = (16, 24, 24)
 
@@ -34,14 +37,6 @@ def case(corner, *, is_bright):
     if is_bright:
         grey[truth == 1] += 5
     return Volume.from_array(grey.astype(np.uint8)), SparseLabels(truth)
-
-
-def result_of(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 def hidden(cases):

@@ -23,6 +23,7 @@ from sparseseg.recipes.pretrained.resampling import reach, resample_answers
 from sparseseg.recipes.pretrained.windows import Network, answers, likely
 from sparseseg.recipes.recipe import Work
 from sparseseg.recipes.scene import Scene
+from sparseseg.work import retold
 
 _PREPARING = 0.2  # of the work on the first tile of a volume that stays on disk
 _PARTS = 1000
@@ -61,13 +62,12 @@ def _part(
     work: Generator[tuple[int, int], None, Result], first: float, last: float
 ) -> Generator[tuple[int, int], None, Result]:
     """Do a piece of work as the part between two shares of a whole."""
-    while True:
-        try:
-            done, parts = next(work)
-        except StopIteration as end:
-            found: Result = end.value
-            return found
-        yield round(_PARTS * (first + (last - first) * done / parts)), _PARTS
+
+    def of_whole(told: tuple[int, int]) -> tuple[int, int]:
+        done, parts = told
+        return round(_PARTS * (first + (last - first) * done / parts)), _PARTS
+
+    return retold(work, of_whole)
 
 
 def as_network(network: nn.Module, *, flat: bool) -> Network:

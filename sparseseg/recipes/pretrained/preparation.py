@@ -26,6 +26,7 @@ from sparseseg.recipes.pretrained.resampling import (
     resampled_shape,
 )
 from sparseseg.recipes.pretrained.steps import applied
+from sparseseg.work import result_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +50,7 @@ _PREPARED: Kept[Prepared] = Kept()
 
 def prepare(volume: Volume, plan: Plan) -> Prepared:
     """Prepare a whole volume for the network of a plan, or remember how it was."""
-    work = preparing(volume, plan)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: Prepared = end.value
-            return found
+    return result_of(preparing(volume, plan))
 
 
 def preparing(volume: Volume, plan: Plan) -> Generator[tuple[int, int], None, Prepared]:

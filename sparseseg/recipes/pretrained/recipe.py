@@ -22,6 +22,7 @@ from sparseseg.recipes.recipe import Batch, Heads, Stage, Trained, Work
 from sparseseg.recipes.scene import Scene
 from sparseseg.settings.cards import PRETRAINED
 from sparseseg.settings.options import Options, read_options
+from sparseseg.work import result_of
 
 # Of the first level that are there at once in a forward pass: measured on the usual
 # networks of nnU-Net, 64 to 128 voxels a side.
@@ -152,13 +153,7 @@ class PretrainedRecipe(Plain):
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return (k, z, y, x) for a box, all at once."""
-        work = self.work(network, scene, box)
-        while True:
-            try:
-                next(work)
-            except StopIteration as end:
-                found: Tensor = end.value
-                return found
+        return result_of(self.work(network, scene, box))
 
     def decided(
         self, plan: Plan, probabilities: NDArray[np.float32]

@@ -12,6 +12,7 @@ from sparseseg.nn.filters import filter_bank, filter_count, filter_grid, filter_
 from sparseseg.recipes.kept import Kept
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.scene import Scene
+from sparseseg.work import result_of
 
 NEIGHBOURS = (-2, -1, 1, 2)
 _REMEMBERED = 24_000_000  # voxels, of all volumes, whose whole bank is kept: 1 GB
@@ -25,7 +26,7 @@ BANK = 2
 def features(scene: Scene, box: Box) -> Tensor:
     """Return the filter bank (channels * filters, z, y, x) of a box, half precision."""
     if not scene.keeps:
-        return _drained(_bank(scene, box))
+        return result_of(_bank(scene, box))
     for _ in kept(scene):
         pass
     whole = _BANKS.get(scene.volume, key_of(scene))
@@ -40,7 +41,7 @@ def _of_plane(scene: Scene, box: Box) -> Tensor:
     recent = _RECENTLY.get(scene.volume, key) or {}
     around = next((known for known in recent if known.intersect(box) == box), box)
     found = recent.pop(around, None)
-    recent[around] = _drained(_bank(scene, box)) if found is None else found
+    recent[around] = result_of(_bank(scene, box)) if found is None else found
     while (
         len(recent) > 1 and sum(bank[0].numel() for bank in recent.values()) > _RECENT
     ):
@@ -60,7 +61,7 @@ def _of_tile(scene: Scene, box: Box) -> Tensor:
         # Let go of first, as there may be no room for two.
         found = None
         _LAST.keep(scene.volume, key, None)
-        around, found = box, _drained(_bank(scene, box))
+        around, found = box, result_of(_bank(scene, box))
         _LAST.keep(scene.volume, key, (around, found))
     return found[(slice(None), *box.relative_to(around).slices)]
 
@@ -140,15 +141,6 @@ def _tile(plan: Plan, box: Box) -> Triple:
             break
         part = longer
     return part[0], part[1], part[2]
-
-
-def _drained(work: Generator[float, None, Tensor]) -> Tensor:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: Tensor = end.value
-            return found
 
 
 def _filtered(scene: Scene, box: Box) -> Tensor:

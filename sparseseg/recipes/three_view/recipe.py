@@ -28,6 +28,7 @@ from sparseseg.recipes.three_view.favour import favour_rare
 from sparseseg.recipes.three_view.surroundings import hidden_channels
 from sparseseg.settings.cards import ThreeViewOptions, card
 from sparseseg.settings.options import Options
+from sparseseg.work import result_of, retold
 
 _RATE = 2e-3
 _FIT_STEPS = 400
@@ -122,7 +123,7 @@ class ThreeViewRecipe(Plain):
         is_first, trees = not network.is_fitted, network.trees
         if thorough or is_first:
             choice = hidden_channels(drawn, trees, scenes[0].plan, rng)
-            trees.deal((yield from _at(_FILTERING, choice)))
+            trees.deal((yield from retold(choice, lambda _: _FILTERING)))
         if is_first:
             network.hidden.copy_(trees.hidden.all(0))
         pixels, target, folds = slices.labelled_pixels(drawn, rng)
@@ -137,7 +138,8 @@ class ThreeViewRecipe(Plain):
             yield _FILTERING + (1 - _FILTERING) * done
         trees.fit(*slices.balanced_pixels(drawn, slices.TREE_PIXELS, rng), rng)
         if thorough or is_first:
-            yield from _at(1.0, favour_rare(drawn, trees, scenes, rng))
+            favouring = favour_rare(drawn, trees, scenes, rng)
+            yield from retold(favouring, lambda _: 1.0)
 
     def unseen(
         self,
@@ -263,13 +265,7 @@ class ThreeViewRecipe(Plain):
 
     def probabilities(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Average the views of a box; of a single slice, take its own view alone."""
-        work = self.work(network, scene, box)
-        while True:
-            try:
-                next(work)
-            except StopIteration as end:
-                found: Tensor = end.value
-                return found
+        return result_of(self.work(network, scene, box))
 
     def work(self, network: nn.Module, scene: Scene, box: Box) -> Work:
         """Do the same, and yield how far it is."""
@@ -325,16 +321,3 @@ class ThreeViewRecipe(Plain):
 
 
 _Result = TypeVar("_Result")
-
-
-def _at(
-    share: float, work: Generator[None, None, _Result]
-) -> Generator[float, None, _Result]:
-    """Say for each part of some work how far the whole is; return its result."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: _Result = end.value
-            return found
-        yield share

@@ -21,7 +21,13 @@ from sparseseg.engine.segment import Job, finished, segment
 from sparseseg.errors import UserError
 from sparseseg.evaluation.estimate import estimate
 from sparseseg.recipes import Scene
-from tests.miniature import SHAPE, blob_case, fresh_model, result_of, shrink
+from sparseseg.work import result_of
+from tests.miniature import (
+    SHAPE,
+    blob_case,
+    fresh_model,
+    shrink,
+)
 
 METHODS = [*progress.METHODS]
 BY_CLASS = {"best": "classwise", "by_class": {"1": "trees", "2": "walked"}}
