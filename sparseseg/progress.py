@@ -45,7 +45,7 @@ METHODS: dict[Method, str] = {
     "walked": say("random walker and network, the walker twice"),
     "walker": say("random walker"),
     "interpolation": say("interpolation"),
-    "classwise": say("each class by what is best at it"),
+    "classwise": say("the best answer for each class"),
 }
 """What each method is called; of equals the later one is shown, which is simpler."""
 

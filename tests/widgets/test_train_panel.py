@@ -204,7 +204,7 @@ def test_where_classes_are_taken_from_several_methods_each_is_named(
     session.events.score.emit(report)
 
     words = panel.status.toolTip().splitlines()
-    assert words[0] == "each class by what is best at it 0.75"
+    assert words[0] == "the best answer for each class 0.75"
     assert words[-2:] == ["bone: random forest", "class 2: random walker"]
 
 
