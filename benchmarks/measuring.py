@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from volumes import Case, load, load_with_strokes
 
 from sparseseg.data.labels import SparseLabels
+from sparseseg.engine.mixing import made_of
 from sparseseg.engine.model import Model
 from sparseseg.engine.output import Output
 from sparseseg.engine.prediction import predict
@@ -198,6 +199,7 @@ def _answers(case: Case, model: Model, labels: SparseLabels) -> Row:
     return {
         method: _score(case, _predicted(case, model, labels, method))["mean_iou"]
         for method in ANSWERS
+        if made_of(method, model)
     }
 
 

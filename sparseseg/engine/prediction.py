@@ -13,7 +13,15 @@ from torch import Tensor
 from sparseseg.boxes import Box, Tile
 from sparseseg.data.labels import SparseLabels
 from sparseseg.data.volume import Volume
-from sparseseg.engine.mixing import Mix, alone, mix_of, needs, seen_by, weighed
+from sparseseg.engine.mixing import (
+    Mix,
+    alone,
+    made_of,
+    mix_of,
+    needs,
+    seen_by,
+    weighed,
+)
 from sparseseg.engine.output import Output, Wanted, Workers
 from sparseseg.engine.predictor import Predictor
 from sparseseg.engine.propagation import remembered
@@ -48,6 +56,10 @@ def predict(
     is_walked = needs(method, model, "walker")
     if (is_walked or method == "interpolation") and not scene.planes:
         raise UserError("nothing is annotated to interpolate from: paint a slice")
+    if not made_of(method, model):
+        raise UserError(
+            "this model takes all classes from one answer: ask for no method, or for another"
+        )
     out.check(volume)
     planned = plan_tiles(model, seen, box=box)
     walked = (yield from _waited_for(remembered(scene))) if is_walked else None
