@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,8 @@ _LEAST_SECONDS = 8.0
 _SHARE = 0.08
 # Of a long training the other slices are left out in turn as well before one joins.
 _FIRST_TURNS = 100.0
+
+_Measures = Mapping[Method, Mapping[str, Any]]
 
 
 class HeldOut:
@@ -195,23 +198,30 @@ class HeldOut:
         self, model: Model, score: Score, told: Sequence[SliceAnswers]
     ) -> Score:
         """Measure all methods on some slices, and let all slices say which is shown."""
-        known = self._worths(model)
-        by_class = self._by_class(model, known)
+        every = together(self._held, self._turns)
+        found = measured(model, every)
+        known = self._worths(model, every, found)
+        by_class = self._by_class(model, every, found, known)
         shown = [with_classes(model, one, by_class) for one in told]
         measures = measured(model, shown)
         return replace(score, measures=measures, worths=known, by_class=by_class)
 
-    def _worths(self, model: Model) -> dict[Method, float]:
-        told = together(self._held, self._turns)
+    def _worths(
+        self, model: Model, every: Sequence[SliceAnswers], found: _Measures
+    ) -> dict[Method, float]:
         own, stand_ins = answered_twice(self._held, self._turns)
         pixels = sum(one.target.size for one in own)
-        seen = _ious(model, own), _ious(model, stand_ins)
-        gains = gained(*seen, pixels, is_crossed=is_crossed(told))
-        every = sum(one.target.size for one in told)
-        return agreed(worths(told, _ious(model, told), gains), every)
+        seen = _ious(measured(model, own)), _ious(measured(model, stand_ins))
+        gains = gained(*seen, pixels, is_crossed=is_crossed(every))
+        told = sum(one.target.size for one in every)
+        return agreed(worths(every, _ious(found), gains), told)
 
     def _by_class(
-        self, model: Model, known: Mapping[Method, float]
+        self,
+        model: Model,
+        every: Sequence[SliceAnswers],
+        found: _Measures,
+        known: Mapping[Method, float],
     ) -> dict[int, Method]:
         """Return the method of each class, nothing where it is the same for all.
 
@@ -220,17 +230,16 @@ class HeldOut:
         general = worth_most(known) if known else "interpolation"
         if not self._turns or general == "interpolation":
             return {}
-        told = together(self._held, self._turns)
-        counts = np.sum([one.counts for one in told], axis=0)
+        counts = np.sum([one.counts for one in every], axis=0)
         classes = zip(model.plan.classes, counts, strict=True)
         pixels = {value: int(count) for value, count in classes if value and count}
-        ious = {m: found["iou"] for m, found in measured(model, told).items()}
-        found = of_each_class(ious, pixels, general, is_crossed=is_crossed(told))
-        return found if len({*found.values()}) > 1 else {}
+        ious = {method: measures["iou"] for method, measures in found.items()}
+        told = of_each_class(ious, pixels, general, is_crossed=is_crossed(every))
+        return told if len({*told.values()}) > 1 else {}
 
 
-def _ious(model: Model, told: Sequence[SliceAnswers]) -> dict[Method, float]:
-    return {m: float(found["mean_iou"]) for m, found in measured(model, told).items()}
+def _ious(found: _Measures) -> dict[Method, float]:
+    return {method: float(measures["mean_iou"]) for method, measures in found.items()}
 
 
 def _mean_dice(
