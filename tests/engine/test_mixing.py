@@ -117,10 +117,10 @@ def test_each_class_has_its_own_answer_and_the_background_their_mean():
     assert of_classes(model, answers).flatten().tolist() == pytest.approx(
         [0.3 / 1.6, 0.7 / 1.6, 0.6 / 1.6]
     )
-    # A class that was painted later is not known to any method: it is in all answers.
+    # A class that was painted later has no answer of its own: 0.3, 0.7 and 0.35 of 1.35.
     later = of_two_classes({1: "forest"})
     assert of_classes(later, answers).flatten().tolist() == pytest.approx(
-        [0.2, 0.7, 0.1]
+        [0.3 / 1.35, 0.7 / 1.35, 0.35 / 1.35]
     )
 
 
