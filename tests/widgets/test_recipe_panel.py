@@ -65,12 +65,12 @@ def test_each_option_says_what_it_is_for(panel):
 
 def test_a_card_says_what_for_how_large_whether_it_fits_and_the_paper():
     words = card_words(CARDS["mssunet"], Machine(False, 16.0)).splitlines()
-    assert words[:2] == CARDS["mssunet"].summary.splitlines()
-    assert words[2] == (
+    assert words[:3] == CARDS["mssunet"].summary.splitlines()
+    assert words[3] == (
         "30 million parameters; takes about 5.2 GB to train; slow here: it needs a GPU, "
         "and none was found."
     )
-    assert words[3] == "Zhao and Zeng 2019, arXiv:1908.03204"
+    assert words[4] == "Zhao and Zeng 2019, arXiv:1908.03204"
 
 
 @pytest.mark.parametrize(
