@@ -170,6 +170,7 @@ def test_a_long_training_looks_at_the_other_slices_before_one_joins():
     early = result_of(choice.score(model, [scene], 1, 1.0))
     late = result_of(choice.score(model, [scene], 2, 100.0))
     assert early.measures.keys() == late.measures.keys() - {"classwise"}
+    assert not early.by_class  # of one slice
     assert early.slices == late.slices == ("z 6",)
     assert early.worths != late.worths
 
