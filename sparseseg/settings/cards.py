@@ -207,7 +207,7 @@ class Card:
     name: str
     title: str
     summary: str
-    """Two lines: what it is for, and what it is."""
+    """Lines: what it is for, what it is and, of a published one, what to expect of a CPU core."""
     paper: str
     parameters: int
     """Of the published case, or of one channel and one class for ours."""

@@ -119,7 +119,8 @@ def weights(recipe, scene):
 def test_a_recipe_says_what_it_is(recipe, name):
     assert recipe.card.name == name
     assert recipe.card.title
-    assert len(recipe.card.summary.splitlines()) == 2
+    is_ours = "sparseseg" in recipe.card.paper
+    assert len(recipe.card.summary.splitlines()) == (2 if is_ours else 3)
     assert recipe.card.paper
 
 
