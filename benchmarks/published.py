@@ -121,7 +121,8 @@ def _curve(
     """Yield a row at each score of the held-out slice, until it rises no more."""
     begin, patience = time.process_time(), _Patience(args.patience)
     losses: list[float] = []
-    for step in train(model, [(case.volume, labels)], settings):
+    cases = [(case.volume, labels)]
+    for step in train(model, cases, settings, seconds=time.process_time):
         losses.append(step.loss)
         now = (time.process_time() - begin) / 60
         if step.score is not None and "network" in step.score.measures:
