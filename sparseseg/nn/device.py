@@ -109,11 +109,16 @@ def probe(
     """Return the fastest precision for training this network on this device.
 
     `answer` is what the network says of inputs, by way of all that learns. A forward and
-    a backward pass are timed a few times in each; gradients are left empty.
+    a backward pass are timed a few times in each; gradients are left empty. One that
+    computes gradients which are no numbers is not taken: libraries do that for some shapes
+    in bfloat16.
     """
 
     def work(precision: Precision) -> None:
         _pass(answer, precision, inputs)
+        grads = [w.grad for w in network.parameters() if w.grad is not None]
+        if not torch.isfinite(nn.utils.get_total_norm(grads)):
+            raise FloatingPointError
 
     with torch.random.fork_rng():  # dropout here would change what is drawn later
         best = fastest(network, work)
@@ -130,7 +135,11 @@ def fastest(network: nn.Module, work: Callable[[Precision], None]) -> Precision:
     best, least = PLAIN, float("inf")
     for candidate in _candidates():
         candidate.prepare(network)
-        seconds = _measure(partial(work, candidate), least)
+        try:
+            seconds = _measure(partial(work, candidate), least)
+        except FloatingPointError:
+            network.zero_grad(set_to_none=True)
+            continue
         if seconds < least:
             best, least = candidate, seconds
         if least > _LONG_SECONDS:

@@ -94,6 +94,18 @@ def test_where_a_pass_takes_long_only_the_likely_fastest_is_tried(
     assert set(tried) == {first}
 
 
+def test_a_precision_whose_gradients_are_no_numbers_is_not_taken():
+    network = nn.Conv3d(1, 1, 1)
+
+    def answer(inputs):
+        # As convolutions of a library in bfloat16, for some shapes.
+        is_half = torch.is_autocast_enabled("cpu")
+        return network(inputs) * (float("nan") if is_half else 1.0)
+
+    assert not probe(network, torch.ones(1, 1, 2, 2, 2), answer).bfloat16
+    assert network.weight.grad is None
+
+
 def test_what_is_slow_at_first_is_not_measured_again(monkeypatch):
     monkeypatch.setattr(device, "_TELLING_SECONDS", 0.0)
     passes = []
