@@ -227,8 +227,10 @@ class HeldOut:
 
         One slice alone tells too little: of a class that is not on it, nothing at all.
         """
-        general = worth_most(known) if known else "interpolation"
-        if not self._turns or general == "interpolation":
+        if not self._turns or not known:
+            return {}
+        general = worth_most(known)
+        if general == "interpolation":  # far ahead of all others, then
             return {}
         counts = np.sum([one.counts for one in every], axis=0)
         classes = zip(model.plan.classes, counts, strict=True)

@@ -77,7 +77,8 @@ def told_by(method: Method, model: Predictor, parts: Mapping[Part, Tensor]) -> T
 def of_classes(model: Predictor, answers: Mapping[Method, Tensor]) -> Tensor:
     """Take each class from its own answer (k, z, y, x), and the background from their mean."""
     mean = torch.stack([*answers.values()]).mean(0)
-    chosen = [model.by_class.get(value) for value in model.plan.classes]
+    by_class = model.by_class
+    chosen = [by_class.get(value) for value in model.plan.classes]
     told = [
         (answers[method] if method else mean)[output]
         for output, method in enumerate(chosen)

@@ -280,7 +280,7 @@ CARDS = {
             say(
                 "For organs and tumours in CT, supervised at five scales; large.\n"
                 "Follows the 2019 entry to the kidney tumour challenge KiTS.\n"
-                "On one CPU core a step takes 20 seconds or more."
+                "On one CPU core a step takes 10 seconds or more."
             ),
             "Zhao and Zeng 2019, arXiv:1908.03204",
             29_642_540,
@@ -294,7 +294,7 @@ CARDS = {
             say(
                 "For liver and tumours in CT: planes first, then volumes; very large.\n"
                 "Can start from DenseNet-161 weights; its 3-D part needs a GPU.\n"
-                "On one CPU core a step of its 2-D part takes 3 seconds or more."
+                "On one CPU core a step of its 2-D part takes 2 seconds or more."
             ),
             "Li et al., TMI 2018, arXiv:1709.07330",
             65_866_777,

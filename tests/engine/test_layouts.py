@@ -34,10 +34,7 @@ from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view import recipe, slices
 from sparseseg.starting import create
 from sparseseg.work import result_of
-from tests.miniature import (
-    fresh_model,
-    settings,
-)
+from tests.miniature import fresh_model, settings
 
 SHAPE = (16, 24, 24)
 TABLE = ClassTable.numbered([1])
@@ -270,12 +267,29 @@ def test_each_class_is_taken_from_what_is_best_at_it(
     )
 
 
+def test_a_model_that_takes_all_classes_from_one_answer_says_so():
+    volume, truth = tube()
+    labels = labels_of(truth, (1, 0, 0))
+    model, job = fresh_model((volume, labels)), Job(method="classwise")
+    with pytest.raises(UserError, match="ask for no method"):
+        finished(segment(model, volume, job, labels=labels))
+
+
 @pytest.mark.parametrize(
-    "by_class", [{}, {"1": "classwise"}, {"1": "a"}, {"x": "trees"}]
+    "score",
+    [
+        "best",
+        {"best": "oracle"},
+        {"best": "classwise"},
+        {"best": "classwise", "by_class": {}},
+        {"best": "classwise", "by_class": {"1": "classwise"}},
+        {"best": "classwise", "by_class": {"1": "oracle"}},
+        {"best": "classwise", "by_class": {"one": "trees"}},
+    ],
 )
-def test_a_model_that_takes_classes_from_nothing_known_is_damaged(tmp_path, by_class):
+def test_a_model_whose_score_names_no_method_is_damaged(tmp_path, score):
     model = fresh_model((tube()[0], labels_of(tube()[1], (1, 0, 0))))
-    model.history["held_out"] = {"best": "classwise", "by_class": by_class}
+    model.history["held_out"] = score
     model.save(tmp_path / "m.safetensors")
     with pytest.raises(UserError, match="damaged sparseseg model"):
         Model.load(tmp_path / "m.safetensors")

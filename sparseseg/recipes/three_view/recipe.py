@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Generator, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -318,6 +318,3 @@ class ThreeViewRecipe(Plain):
             for one, other in zip(bank, places, strict=True)
         ]
         return torch.cat(found).T.reshape(-1, *box.shape)
-
-
-_Result = TypeVar("_Result")
