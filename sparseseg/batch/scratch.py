@@ -3,7 +3,7 @@
 import glob
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sparseseg.batch.items import Item
 from sparseseg.batch.kept_tiles import TileLog
 from sparseseg.batch.settings import BatchSettings
+from sparseseg.data.atomic import is_unfinished
 from sparseseg.data.on_disk import let_go
 from sparseseg.data.volume import Volume
 from sparseseg.engine.output import Output
@@ -147,7 +148,7 @@ def _in_file(path: Path, kind: np.dtype[Any], shape: tuple[int, ...]) -> NDArray
     return np.memmap(path, kind, "r+", shape=shape)
 
 
-def clear_leftovers(items: Iterable[Item], settings: BatchSettings) -> None:
+def clear_leftovers(items: Sequence[Item], settings: BatchSettings) -> None:
     """Remove what a batch that was killed has left, without what it can go on from."""
     output = Path(settings.output)
     places = (ScratchPlace(item, settings, "") for item in items)
@@ -155,9 +156,17 @@ def clear_leftovers(items: Iterable[Item], settings: BatchSettings) -> None:
     for path in output.glob(".*.part"):
         if path.name not in kept or not settings.resume:
             path.unlink(missing_ok=True)
+    clear_unfinished(items)
+
+
+def clear_unfinished(items: Iterable[Item]) -> None:
+    """Remove what processes that were killed had begun to write of these results."""
     for item in items:
-        for path in output.glob(f".*.{glob.escape(item.prediction.name)}"):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        for result in (item.prediction, item.uncertainty):
+            for path in result.parent.glob(f".*.{glob.escape(result.name)}"):
+                if not is_unfinished(path):
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)

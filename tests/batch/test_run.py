@@ -157,6 +157,22 @@ def test_uncertainty_is_written_beside(folder):
     assert 0.05 < found.array.max() <= 1
 
 
+def test_what_a_killed_worker_had_begun_to_write_goes_at_the_end(folder):
+    out = folder.parent / "out"
+    settings = batch(folder)
+    work = run(read_model(V2), find_items(settings), settings)
+    next(work)
+    begun = [out / ".4711.a.nii.gz", out / ".4711.a-uncertainty.nii.gz"]
+    own = out / ".before.a.nii.gz"  # of the user
+    for path in (*begun, own):
+        path.write_bytes(b"half")
+
+    list(work)
+
+    assert not any(path.exists() for path in begun)
+    assert own.exists()
+
+
 def test_a_volume_far_from_the_models_voxels_is_noted(tmp_path):
     values = np.random.default_rng(0).normal(100, 50, (1, 12, 20, 20))
     volume = Volume(values.astype(np.float32), (8.0, 1.0, 1.0), "mm")
