@@ -1,8 +1,9 @@
 """How far each published system gets, and after how long: its score while it learns.
 
 Each recipe trains on one annotated volume without a budget, until the score of the
-held-out slice has not risen for a number of minutes of the processor. Every scoring is a
-row. A recipe whose last row is there is not trained again.
+held-out slice has not risen for a number of minutes of the processor. With --tested it
+trains on all volumes together, and at the end those are predicted that nobody annotated.
+Every scoring is a row. A recipe whose last row is there is not trained again.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,8 @@ from volumes import Case
 
 from sparseseg import recipes
 from sparseseg.data.labels import SparseLabels
+from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
-from sparseseg.engine.output import Output
-from sparseseg.engine.prediction import predict
 from sparseseg.engine.training import train
 from sparseseg.evaluation import evaluate
 from sparseseg.settings.training import TrainSettings
@@ -33,15 +34,19 @@ Row = dict[str, Any]
 def main() -> None:
     args = _parser().parse_args()
     if not args.table:
-        for name in volumes.chosen(args):
+        names = volumes.chosen(args)
+        for learned in [names] if args.tested else [[name] for name in names]:
             for recipe in args.recipes:
-                _measure(name, recipe, args)
+                _measure(learned, recipe, args)
     print("\n".join(table(records.rows(args.out))))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     volumes.add_arguments(parser)
+    parser.add_argument(
+        "--tested", nargs="+", default=[], metavar="NAME/ID", help="volumes to predict"
+    )
     published = [name for name in recipes.names() if name != "three-view"]
     parser.add_argument("--recipes", nargs="+", default=published)
     parser.add_argument(
@@ -80,10 +85,10 @@ class _Patience:
         return now - self.at > self.minutes
 
 
-def _measure(name: str, recipe: str, args: argparse.Namespace) -> None:
-    """Train one recipe on one volume, and append a row for each score."""
+def _measure(names: list[str], recipe: str, args: argparse.Namespace) -> None:
+    """Train one recipe on volumes, and append a row for each score."""
     key: Row = {
-        "volume": name,
+        "volume": " + ".join(names),
         "recipe": recipe,
         "options": sorted(args.options),
         "change": args.change,
@@ -92,8 +97,8 @@ def _measure(name: str, recipe: str, args: argparse.Namespace) -> None:
     }
     if records.has(args.out, key | {"last": True}):
         return
-    case = volumes.load(name, args.data, tuple(args.slices), 0.0)
-    labels = SparseLabels(case.annotation)
+    learned = [_case(name, args) for name in names]
+    pairs = [(case.volume, SparseLabels(case.annotation)) for case in learned]
     settings = TrainSettings(
         recipe=recipe,
         minutes=None,
@@ -101,28 +106,32 @@ def _measure(name: str, recipe: str, args: argparse.Namespace) -> None:
         seed=args.seed,
         options=dict(pair.split("=", 1) for pair in args.options),
     )
-    model = create([(case.volume, labels)], settings)
+    model = create(pairs, settings)
     row: Row = {}
-    for row in _curve(model, case, labels, settings, args):
-        print(name, recipe, row, flush=True)
+    for row in _curve(model, pairs, settings, args):
+        print(key["volume"], recipe, row, flush=True)
         records.append(args.out, key | row | {"last": False})
-    last = {"last": True, "mean_iou": _between(model, case, labels)}
-    print(name, recipe, last, flush=True)
+    last = {"last": True, "mean_iou": _between(model, learned)}
+    if args.tested:
+        last["unseen"] = _beyond(model, [_case(name, args) for name in args.tested])
+    print(key["volume"], recipe, last, flush=True)
     records.append(args.out, key | row | last)
+
+
+def _case(name: str, args: argparse.Namespace) -> Case:
+    return volumes.load(name, args.data, tuple(args.slices), 0.0)
 
 
 def _curve(
     model: Model,
-    case: Case,
-    labels: SparseLabels,
+    pairs: list[tuple[Volume, SparseLabels]],
     settings: TrainSettings,
     args: argparse.Namespace,
 ) -> Iterator[Row]:
-    """Yield a row at each score of the held-out slice, until it rises no more."""
+    """Yield a row at each score of the held-out slices, until it rises no more."""
     begin, patience = time.process_time(), _Patience(args.patience)
     losses: list[float] = []
-    cases = [(case.volume, labels)]
-    for step in train(model, cases, settings, seconds=time.process_time):
+    for step in train(model, pairs, settings, seconds=time.process_time):
         losses.append(step.loss)
         now = (time.process_time() - begin) / 60
         if step.score is not None and "network" in step.score.measures:
@@ -141,13 +150,19 @@ def _curve(
             return
 
 
-def _between(model: Model, case: Case, labels: SparseLabels) -> float:
-    """Return the mean IoU of what was not annotated."""
-    out = Output(np.zeros(case.volume.shape, np.uint8))
-    for _ in predict(model, case.volume, out, labels=labels):
-        pass
-    found = evaluate(out.labels, case.truth, annotation=case.annotation)
-    return float(found["mean_iou"])
+def _between(model: Model, learned: list[Case]) -> float:
+    """Return the mean IoU of what was not annotated, on average over the volumes."""
+    found = []
+    for case in learned:
+        labels = model.predict(case.volume, SparseLabels(case.annotation)).labels
+        found.append(evaluate(labels, case.truth, annotation=case.annotation))
+    return mean(float(one["mean_iou"]) for one in found)
+
+
+def _beyond(model: Model, tested: list[Case]) -> float:
+    """Return the mean IoU of volumes that nobody annotated, on average."""
+    found = (evaluate(model.predict(c.volume).labels, c.truth) for c in tested)
+    return mean(float(one["mean_iou"]) for one in found)
 
 
 def table(rows: Iterable[Row]) -> list[str]:
@@ -157,15 +172,17 @@ def table(rows: Iterable[Row]) -> list[str]:
         words = " ".join([row["recipe"], *row["options"], row["change"]]).strip()
         runs.setdefault((row["volume"], words), []).append(row)
     after = (5, 15, 30, 60)
-    head = ["volume", "recipe", *(f"{m} min" for m in after), "best", "steps", "whole"]
+    told = ["best", "steps", "whole", "unseen"]
+    head = ["volume", "recipe", *(f"{m} min" for m in after), *told]
     lines = [head, ["---"] * len(head)]
     for (volume, words), found in runs.items():
         cells = [_until(found, minutes) for minutes in after]
         best = max(row["held_out"] for row in found)
         at = next(row["minutes"] for row in found if row["held_out"] == best)
-        whole = found[-1].get("mean_iou")
+        known = [found[-1].get(name) for name in ("mean_iou", "unseen")]
         end = [f"{best:.3f} ({at:.0f} min)", str(found[-1]["step"])]
-        lines.append([volume, words, *cells, *end, f"{whole:.3f}" if whole else ""])
+        end += ["" if score is None else f"{score:.3f}" for score in known]
+        lines.append([volume, words, *cells, *end])
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
