@@ -115,6 +115,7 @@ def probe(
     """
 
     def work(precision: Precision) -> None:
+        network.zero_grad(set_to_none=True)
         _pass(answer, precision, inputs)
         grads = [w.grad for w in network.parameters() if w.grad is not None]
         if not torch.isfinite(nn.utils.get_total_norm(grads)):
@@ -129,8 +130,9 @@ def probe(
 def fastest(network: nn.Module, work: Callable[[Precision], None]) -> Precision:
     """Return the precision in which a piece of work with this network is fastest.
 
-    One that is slow at its first pass is not timed further. Where a pass takes long,
-    those that come after it are not tried at all: that would take minutes.
+    `work` raises `FloatingPointError` in a precision that must not be taken. One that is
+    slow at its first pass is not timed further. Where a pass takes long, those that come
+    after it are not tried at all: that would take minutes.
     """
     best, least = PLAIN, float("inf")
     for candidate in _candidates():
@@ -138,7 +140,6 @@ def fastest(network: nn.Module, work: Callable[[Precision], None]) -> Precision:
         try:
             seconds = _measure(partial(work, candidate), least)
         except FloatingPointError:
-            network.zero_grad(set_to_none=True)
             continue
         if seconds < least:
             best, least = candidate, seconds

@@ -24,12 +24,13 @@ def step_of(
 def reports_of(history: Mapping[str, Any]) -> list[ScoreReport]:
     """Return one report for each method that was measured; none if the file is damaged."""
     try:
-        return _reports(history["held_out"], float(history["seconds"]))
+        return _reports(history, float(history["seconds"]))
     except (KeyError, TypeError, ValueError, AttributeError):
         return []
 
 
-def _reports(held_out: Mapping[str, Any], seconds: float) -> list[ScoreReport]:
+def _reports(history: Mapping[str, Any], seconds: float) -> list[ScoreReport]:
+    held_out, by_class = history["held_out"], by_class_of(history)
     return [
         ScoreReport(
             step=int(held_out["step"]),
@@ -41,7 +42,7 @@ def _reports(held_out: Mapping[str, Any], seconds: float) -> list[ScoreReport]:
             shown=held_out["best"],
             reason=str(held_out.get("reason", "")),
             advice=str(held_out.get("advice", "")),
-            by_class=by_class_of({"held_out": held_out}),
+            by_class=by_class,
         )
         for method in METHODS
         if method in held_out and held_out["best"] in METHODS
