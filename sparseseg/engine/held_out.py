@@ -15,8 +15,10 @@ from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.referee import (
     agreed,
     answered_twice,
+    between_others,
     gained,
     is_crossed,
+    mostly,
     of_each_class,
     together,
     worths,
@@ -213,8 +215,11 @@ class HeldOut:
         pixels = sum(one.target.size for one in own)
         seen = _ious(measured(model, own)), _ious(measured(model, stand_ins))
         gains = gained(*seen, pixels, is_crossed=is_crossed(every))
-        told = sum(one.target.size for one in every)
-        return agreed(worths(every, _ious(found), gains), told)
+        told = worths(every, _ious(found), gains)
+        if inner := between_others(every):
+            told_there = worths(inner, _ious(measured(model, inner)), gains)
+            told = mostly(told_there, told)
+        return agreed(told, sum(one.target.size for one in every))
 
     def _by_class(
         self,

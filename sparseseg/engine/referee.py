@@ -27,6 +27,28 @@ def is_crossed(told: Sequence[SliceAnswers]) -> bool:
     return len({one.where.axis for one in told}) > 1
 
 
+def between_others(told: Sequence[SliceAnswers]) -> list[SliceAnswers]:
+    """Return those of parallel slices that lie between others, if some do and some do not.
+
+    An outermost slice that is left out is farther from all others than a voxel ever is
+    from the nearest slice, with nothing beyond it. It tells too little good of what is led
+    by slices.
+    """
+    inner = [one for one in told if not one.is_outermost]
+    return [] if is_crossed(told) or len(inner) == len(told) else inner
+
+
+def mostly(
+    first: Mapping[Method, float], other: Mapping[Method, float]
+) -> dict[Method, float]:
+    """Return the worths that both have: a geometric mean in which the first counts most."""
+    return {
+        method: worth**_MOST * other[method] ** (1 - _MOST)
+        for method, worth in first.items()
+        if method in other
+    }
+
+
 def answered_twice(
     held: Sequence[SliceAnswers], turns: Sequence[SliceAnswers]
 ) -> tuple[list[SliceAnswers], list[SliceAnswers]]:
@@ -194,6 +216,7 @@ def gained(
 
 
 _NEAREST: tuple[Method, ...] = ("near", "walked")  # a recipe without trees has no first
+_MOST = 0.8  # from 0.75 to 0.9 the same is chosen on 28 cases
 _FAILED = 0.2  # in mean IoU; measured on four of seventeen cases
 _TRUST = 0.1  # in a mean of two, if there are no pixels
 _FEW = 1000  # pixels, of which it is half

@@ -17,7 +17,7 @@ from sparseseg.engine.model import Model
 from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.propagation import interpolated, remembered, walked_through
 from sparseseg.engine.score.blind import Answers, left_out
-from sparseseg.engine.score.folds import in_turn
+from sparseseg.engine.score.folds import in_turn, outermost
 from sparseseg.engine.sparing import Slices
 from sparseseg.evaluation import evaluate
 from sparseseg.progress import Method
@@ -39,6 +39,8 @@ class SliceAnswers:
     """The index of the output that a pixel is taken for."""
     surprise: Mapping[Method, Floats]
     """-log of the probability of the true output, summed over its pixels (k)."""
+    is_outermost: bool = False
+    """Whether no annotated slice across its axis lies beyond it."""
 
     @property
     def counts(self) -> Floats:
@@ -184,7 +186,8 @@ def _kept(
         favoured = favour(model.recipe, model.network, method)
         natural = uncorrected(found[:, labelled], scene.counts, favoured)
         surprise[method] = _surprise(natural, truth)
-    return SliceAnswers(scene.volume, where, truth, decided, surprise)
+    is_outermost = where in outermost(scene.slices)
+    return SliceAnswers(scene.volume, where, truth, decided, surprise, is_outermost)
 
 
 def uncorrected(

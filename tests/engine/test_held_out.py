@@ -150,9 +150,10 @@ def test_once_a_slice_has_joined_all_slices_decide_what_is_shown(monkeypatch):
     monkeypatch.setattr(held_out, "worths", spy)
     labelled = sliced((3, 0, 0))
     steps = list(training.train(fresh_model(labelled), [labelled], settings(steps=3)))
-    assert [sorted(names) for names in (asked[0], asked[-1])] == [
+    assert [sorted(names) for names in (asked[0], *asked[-2:])] == [
         ["z 6"],
         ["z 10", "z 2", "z 6"],
+        ["z 6"],  # which lies between others
     ]
     last = [step.score for step in steps if step.score][-1]
     # What is told as the score is what the network had before it saw the slice.
@@ -292,6 +293,16 @@ def test_what_the_network_itself_was_asked_of_is_judged_first():
         found = result_of(told.told_in_turn(model, [scene], held=held, now=hurried))
         assert len(found) < 9
         assert found[0].where == where
+
+
+def test_outermost_slices_are_judged_last_and_known_as_such():
+    labelled = sliced((5, 0, 0))
+    model = fresh_model(labelled)
+    scene = Scene.of(model.plan, *labelled)
+    found = result_of(told.told_in_turn(model, [scene], now=lambda: 0.0))
+    ends = {scene.slices[0], scene.slices[-1]}
+    assert {one.where for one in found[:3]}.isdisjoint(ends)
+    assert {one.where for one in found if one.is_outermost} == ends
 
 
 def test_what_trees_add_for_rare_classes_does_not_make_them_seem_to_know_more():

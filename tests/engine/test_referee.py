@@ -10,7 +10,9 @@ from sparseseg.data.volume import Volume
 from sparseseg.engine.referee import (
     agreed,
     answered_twice,
+    between_others,
     gained,
+    mostly,
     of_each_class,
     together,
     worths,
@@ -142,6 +144,20 @@ def test_of_methods_that_are_as_sure_the_one_that_is_right_more_often_is_worth_m
     assert found["network"] > found["forest"]
     found = worths([one], {"network": 0.8, "forest": 0.7}, {"forest": 0.2})
     assert found["network"] < found["forest"]
+
+
+def test_of_parallel_slices_those_between_others_say_most():
+    first, inner, last = (told(n, [0, 1], network=[0.5, 0.5]) for n in (1, 2, 3))
+    ends = [replace(one, is_outermost=True) for one in (first, last)]
+    assert between_others([*ends, inner]) == [inner]
+    across = replace(inner, where=AnnotatedSlice(1, 2, 2, False))
+    assert between_others([*ends, inner, across]) == []
+    assert between_others(ends) == between_others([inner]) == []
+
+
+def test_worths_of_two_are_a_mean_in_which_the_first_counts_most():
+    found = mostly({"mixed": 0.8, "trees": 0.5}, {"mixed": 0.1, "forest": 0.9})
+    assert found == {"mixed": pytest.approx(0.8**0.8 * 0.1**0.2)}
 
 
 def test_where_all_fail_on_parallel_slices_what_stays_near_slices_is_taken():

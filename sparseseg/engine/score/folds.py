@@ -31,6 +31,17 @@ def folds(
     return [frozenset(slices[place::count]) for place in range(count)]
 
 
+def outermost(slices: Collection[AnnotatedSlice]) -> frozenset[AnnotatedSlice]:
+    """Return the first and the last slice across each axis."""
+    by_axis = [[w for w in slices if w.axis == axis] for axis in range(3)]
+    return frozenset(
+        end(across, key=lambda where: where.index)
+        for across in by_axis
+        if across
+        for end in (min, max)
+    )
+
+
 def in_turn(
     scenes: Sequence[Scene],
     *,
@@ -39,17 +50,19 @@ def in_turn(
 ) -> list[Fold]:
     """Return the folds of all scenes, those with the slices of `first` before all others.
 
-    Whoever stops early has looked at slices of all axes and volumes.
+    Whoever stops early has looked at slices of all axes and volumes, at inner ones before
+    the outermost.
     """
     dealt = [(s, fold) for s in scenes for fold in folds(s.slices, single=single)]
     golden = (5**0.5 - 1) / 2
     spread = sorted(range(len(dealt)), key=lambda place: place * golden % 1)
 
-    def is_later(fold: Fold) -> bool:
+    def later(fold: Fold) -> tuple[bool, bool]:
         scene, slices = fold
-        return not any(v is scene.volume and where in slices for v, where in first)
+        is_first = any(v is scene.volume and where in slices for v, where in first)
+        return not is_first, not slices.isdisjoint(outermost(scene.slices))
 
-    return sorted((dealt[place] for place in spread), key=is_later)
+    return sorted((dealt[place] for place in spread), key=later)
 
 
 def judged(fold: frozenset[AnnotatedSlice]) -> list[AnnotatedSlice]:
