@@ -1,8 +1,9 @@
 """Boxes of voxels, and the cutting of a volume into tiles that say what they read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from math import prod
 
 from sparseseg.errors import UserError
 
@@ -110,6 +111,25 @@ def tiles(
     for done, ((z, z1), (y, y1), (x, x1)) in enumerate(boxes, start=1):
         write = Box((z, y, x), (z1, y1, x1))
         yield Tile(reads(write) if reads else write, write, done, len(boxes))
+
+
+def spread(shape: Triple, anisotropy: Sequence[float]) -> list[Box]:
+    """Return a few boxes that are spread over a volume, about cubes; they lie apart."""
+    side = _SIDE * prod(anisotropy) ** (1 / 3)
+    sides = [
+        max(1, min(size // _BOXES, round(side / step)))
+        for size, step in zip(shape, anisotropy, strict=True)
+    ]
+    starts = [
+        sorted({(2 * n + 1) * size // (2 * _BOXES) - long // 2 for n in range(_BOXES)})
+        for size, long in zip(shape, sides, strict=True)
+    ]
+    dz, dy, dx = sides
+    return [Box((z, y, x), (z + dz, y + dy, x + dx)) for z, y, x in product(*starts)]
+
+
+_BOXES = 3  # along each axis
+_SIDE = 24.0  # of a box, in voxels if they are cubes
 
 
 def _cuts(start: int, length: int, size: int) -> list[tuple[int, int]]:

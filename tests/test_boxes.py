@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sparseseg.boxes import Box, tiles
+from sparseseg.boxes import Box, spread, tiles
 from sparseseg.errors import UserError
 
 
@@ -74,3 +74,28 @@ def test_an_empty_box_has_no_tiles():
 def test_a_tile_without_voxels_is_refused():
     with pytest.raises(UserError, match=r"at least one voxel .* got \(0, 1, 1\)"):
         next(tiles((4, 4, 4), tile=(0, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "anisotropy", "boxes"),
+    [
+        ((300, 300, 300), (1, 1, 1), 27),
+        ((12, 20, 18), (1, 1, 1), 27),
+        ((1, 64, 64), (1, 1, 1), 9),
+        ((40, 400, 400), (8, 1, 1), 27),
+        ((2, 3, 1), (1, 1, 1), 6),
+    ],
+)
+def test_boxes_lie_apart_all_over_the_volume(shape, anisotropy, boxes):
+    times = np.zeros(shape, int)
+    found = spread(shape, anisotropy)
+    for box in found:
+        times[box.slices] += 1
+    assert len(found) == boxes
+    assert times.max() == 1
+    assert times.sum() == sum(np.prod(box.shape) for box in found)
+    rows = np.flatnonzero(times.any((0, 1)))
+    assert rows.mean() == pytest.approx((shape[2] - 1) / 2, abs=1)
+    sides = np.array(found[0].shape) * anisotropy
+    if min(shape) > 30:
+        assert sides.max() <= 1.5 * sides.min()

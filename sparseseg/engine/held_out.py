@@ -9,7 +9,7 @@ import numpy as np
 from sparseseg.boxes import Box
 from sparseseg.engine.advice import NOT_WANTED, advice, reason
 from sparseseg.engine.deadline import WALL, Now
-from sparseseg.engine.mixing import by_default
+from sparseseg.engine.lone_slice import by_default
 from sparseseg.engine.model import Model
 from sparseseg.engine.predictor import network_probabilities
 from sparseseg.engine.referee import (
@@ -143,8 +143,10 @@ class HeldOut:
         if not self._turns and seconds >= max(_FIRST_TURNS, self._next_turns):
             pairs = zip(scenes, self.slices, strict=True)
             learned = [scene.without(out) for scene, out in pairs]
-            yield from self._take_turns(model, learned, seconds)
-        found = self._scored(model, scenes, self._held, step, seconds)
+            begin = self._now()
+            yield from self._take_turns(model, learned)
+            self._pause_turns(begin, seconds)
+        found = yield from self._scored(model, scenes, self._held, step, seconds)
         if not found.measures:
             found = replace(found, reason=reason(scenes, model.table))
         self._is_ahead = found.best not in ("walker", "interpolation")
@@ -158,26 +160,29 @@ class HeldOut:
 
         What the network had on a slice that was held out before it joined stays its score.
         """
+        begin = self._now()
         if self._wanted:
-            yield from self._take_turns(model, scenes, seconds)
+            yield from self._take_turns(model, scenes)
         self._is_judged = True  # it may be dropped before
         if self._last is not None:
             found = self._judgement(model, self._last, self._held)
         else:
-            found = self._scored(model, scenes, self._turns, step, seconds)
+            found = yield from self._scored(model, scenes, self._turns, step, seconds)
         if not found.measures:
             why = reason(scenes, model.table) if self._wanted else NOT_WANTED
             found = replace(found, reason=why)
+        self._pause_turns(begin, seconds)
         return replace(found, advice=advice(scenes, model.table, found))
 
     def _take_turns(
-        self, model: Model, scenes: Sequence[Scene], seconds: float
+        self, model: Model, scenes: Sequence[Scene]
     ) -> Generator[float, None, None]:
-        begin = self._now()
         self._turns = yield from told_in_turn(
             model, scenes, held=self._held, now=self._now
         )
-        # Whoever goes on painting wants steps more than judgements.
+
+    def _pause_turns(self, begin: float, seconds: float) -> None:
+        """Let some time pass: whoever goes on painting wants steps more than judgements."""
         self._next_turns = seconds + (self._now() - begin) / _SHARE
 
     def _scored(
@@ -187,9 +192,9 @@ class HeldOut:
         told: Sequence[SliceAnswers],
         step: int,
         seconds: float,
-    ) -> Score:
+    ) -> Generator[float, None, Score]:
         """Return the score on some slices; all slices say how much a method is worth."""
-        default = by_default(model, max(len(scene.slices) for scene in scenes))
+        default = yield from by_default(model, scenes)
         places = sorted(told, key=lambda one: (one.where.axis, one.where.index))
         names = tuple(str(one.where) for one in places)
         empty = Score(step, seconds, {}, names, default=default)

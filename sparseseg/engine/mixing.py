@@ -39,17 +39,6 @@ def without_annotation(recipe: Answering) -> Method:
     return "forest" if recipe.has_classifiers else "network"
 
 
-def by_default(model: Predictor, slices: int) -> Method:
-    """Return what is shown of a volume with so many slices where none can be left out.
-
-    Where grey values of a single slice do not tell its classes apart, what lies near counts.
-    """
-    if not model.recipe.is_guided:
-        return "network"
-    is_told = model.recipe.told_by_grey(model.network) >= _TOLD
-    return "mixed" if slices > 1 or is_told else "near"
-
-
 Mix = Callable[[Tensor, Box], Tensor]
 """Mixes what a network says of a box with another answer."""
 
@@ -229,7 +218,6 @@ def _with_both(
 
 
 _NEAR, _OF_ONE_SLICE = 1 - SHARES["near"]["walker"], 4 / 5
-_TOLD = 0.6  # in mean IoU; between the two kinds of thirteen volumes
 
 
 def _with_walk(method: Method, walked: Walk, found: Tensor, box: Box) -> Tensor:

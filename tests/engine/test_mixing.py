@@ -7,7 +7,6 @@ import torch
 
 from sparseseg.engine.mixing import (
     SHARES,
-    by_default,
     combined,
     favour,
     made_of,
@@ -76,20 +75,6 @@ def test_each_method_has_shares_that_sum_to_one():
 
 def test_only_the_parts_that_methods_need_are_asked():
     assert parts_of(["forest", "walked"]) == {"beside", "unguided", "walker", "network"}
-
-
-@pytest.mark.parametrize(
-    ("slices", "told", "shown"),
-    [(1, 0.59, "near"), (1, 0.61, "mixed"), (2, 0.59, "mixed")],
-)
-def test_what_lies_near_is_shown_if_grey_values_of_the_only_slice_do_not_tell_classes(
-    slices, told, shown
-):
-    recipe = SimpleNamespace(is_guided=True, told_by_grey=lambda _network: told)
-    assert by_default(SimpleNamespace(recipe=recipe, network=None), slices) == shown
-    recipe.is_guided = False
-    plain = SimpleNamespace(recipe=recipe, network=None)
-    assert by_default(plain, slices) == "network"
 
 
 def test_a_mean_has_its_share_of_what_trees_add_for_rare_classes():

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from sparseseg.boxes import spread
 from sparseseg.nn.trees import Trees
 from sparseseg.recipes import Scene
 from sparseseg.recipes.three_view.frequencies import (
     factors,
-    looked_at,
     measured,
     more_frequent,
 )
@@ -53,33 +53,8 @@ def test_an_output_that_was_never_learned_does_not_disturb():
     assert found[:2].tolist() == pytest.approx([6 / 5, 4 / 5])
 
 
-@pytest.mark.parametrize(
-    ("shape", "anisotropy", "boxes"),
-    [
-        ((300, 300, 300), (1, 1, 1), 27),
-        ((12, 20, 18), (1, 1, 1), 27),
-        ((1, 64, 64), (1, 1, 1), 9),
-        ((40, 400, 400), (8, 1, 1), 27),
-        ((2, 3, 1), (1, 1, 1), 6),
-    ],
-)
-def test_boxes_lie_apart_all_over_the_volume(shape, anisotropy, boxes):
-    times = np.zeros(shape, int)
-    found = looked_at(shape, anisotropy)
-    for box in found:
-        times[box.slices] += 1
-    assert len(found) == boxes
-    assert times.max() == 1
-    assert times.sum() == sum(np.prod(box.shape) for box in found)
-    rows = np.flatnonzero(times.any((0, 1)))
-    assert rows.mean() == pytest.approx((shape[2] - 1) / 2, abs=1)
-    sides = np.array(found[0].shape) * anisotropy
-    if min(shape) > 30:
-        assert sides.max() <= 1.5 * sides.min()
-
-
 def test_a_forest_is_asked_about_each_box():
-    boxes = looked_at((9, 9, 9), (1, 1, 1))
+    boxes = spread((9, 9, 9), (1, 1, 1))
 
     def forest(box):
         answer = torch.zeros(2, *box.shape)

@@ -7,13 +7,11 @@ new volume tells how frequent they are there.
 
 import zlib
 from collections.abc import Callable, Generator, Sequence
-from itertools import product
-from math import prod
 
 import torch
 from torch import Tensor
 
-from sparseseg.boxes import Box, Triple
+from sparseseg.boxes import Box, spread
 from sparseseg.nn.trees import Trees
 from sparseseg.recipes.kept import Kept
 from sparseseg.recipes.scene import Scene
@@ -26,8 +24,6 @@ SHIFT = 1.5
 _FAVOUR = 1 / 6
 _ROUNDS = 5
 _MOST = 2.0  # times as frequent: the forest may be wrong
-_BOXES = 3  # along each axis, that are looked at
-_SIDE = 24.0  # of a box, in voxels if they are cubes
 
 
 def more_frequent(natural: Tensor, learned: Tensor) -> Tensor:
@@ -57,7 +53,7 @@ def factors(
     key = features.key_of(scene), zlib.crc32(trees.cut.cpu().numpy().tobytes())
     found = _KEPT.get(scene.volume, key)
     if found is None:
-        boxes = looked_at(scene.volume.shape, scene.plan.anisotropy)
+        boxes = spread(scene.volume.shape, scene.plan.anisotropy)
         times = yield from measured(boxes, forest, trees.frequent)
         is_class = torch.tensor(scene.plan.classes, device=times.device) > 0
         times = torch.where(is_class, times.clamp(1, _MOST), 1.0)
@@ -67,21 +63,6 @@ def factors(
 
 
 _KEPT: Kept[Tensor] = Kept()
-
-
-def looked_at(shape: Triple, anisotropy: Sequence[float]) -> list[Box]:
-    """Return a few boxes that are spread over a volume, about cubes; they lie apart."""
-    side = _SIDE * prod(anisotropy) ** (1 / 3)
-    sides = [
-        max(1, min(size // _BOXES, round(side / step)))
-        for size, step in zip(shape, anisotropy, strict=True)
-    ]
-    starts = [
-        sorted({(2 * n + 1) * size // (2 * _BOXES) - long // 2 for n in range(_BOXES)})
-        for size, long in zip(shape, sides, strict=True)
-    ]
-    dz, dy, dx = sides
-    return [Box((z, y, x), (z + dz, y + dy, x + dx)) for z, y, x in product(*starts)]
 
 
 def measured(

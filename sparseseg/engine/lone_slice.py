@@ -1,0 +1,59 @@
+"""What is shown where no slice can be left out: most often there is a single one."""
+
+from collections.abc import Generator, Sequence
+
+import numpy as np
+import torch
+
+from sparseseg.boxes import spread
+from sparseseg.engine.mixing import of_trees
+from sparseseg.engine.model import Model
+from sparseseg.engine.propagation import remembered, walked_through
+from sparseseg.engine.told import evaluated
+from sparseseg.progress import Method
+from sparseseg.recipes import Scene
+
+
+def by_default(model: Model, scenes: Sequence[Scene]) -> Generator[float, None, Method]:
+    """Return what is shown of volumes of which no slice can be left out.
+
+    From a lone slice a walker counts most if it keeps to its classes. Yields how far it is.
+    """
+    scene = max(scenes, key=lambda one: len(one.slices))
+    if not model.recipe.is_guided:
+        return "network"
+    if len(scene.slices) > 1 or not model.recipe.has_classifiers:
+        return "mixed"
+    agreement = yield from agreed_on(model, scene)
+    told = model.recipe.told_by_grey(model.network)
+    return "near" if agreement >= _KEPT * told else "mixed"
+
+
+def agreed_on(model: Model, scene: Scene) -> Generator[float, None, float]:
+    """Return how far walker and trees agree all over a volume: a mean IoU.
+
+    The walker follows the image away from the slices, and may lose its way; trees judge
+    each voxel by its grey values, and may not know them. They err in other places, so
+    that they agree where both are right. Yields how far it is.
+    """
+    walked = yield from walked_through(remembered(scene))
+    bare = scene.without(scene.slices)
+    boxes = spread(scene.volume.shape, scene.plan.anisotropy)
+    told = []
+    for number, box in enumerate(boxes):
+        yield number / len(boxes)
+        with torch.inference_mode():
+            natural = model.recipe.forest(model.network, bare, box)
+            trees = of_trees(model.recipe, model.network, natural)["trees"]
+        answers = (each.cpu().numpy() for each in (walked(box), trees))
+        told.append([model.recipe.decided(model.plan, each) for each in answers])
+    followed, known = (
+        np.concatenate([each.ravel() for each in every])
+        for every in zip(*told, strict=True)
+    )
+    return float(evaluated(model, followed, known)["mean_iou"])
+
+
+# Of what trees have on quarters of the slice that are left out. The share was 0.48 at most
+# where the walker lost its way on 14 volumes, and 0.57 at least where it did not.
+_KEPT = 0.53
