@@ -76,17 +76,19 @@ def worths(
     others: it is never sure, and on a few strokes looks good by chance. On whole slices trees alone
     look better than they are between them: they count where few pixels were painted, or
     where they are far ahead. The mean of mostly a walker counts where the walker is not far
-    behind. Where all fail on parallel slices, these are too far from each other to tell
-    anything: then only this mean is returned, which stays closest to slices.
+    behind. Where all fail on whole slices, or on parallel ones, these are too far from each
+    other to tell anything: then only this mean is returned, which stays closest to slices.
     """
     if not ious:
         return {}
     found = _worth_by_method(told, ious, gains or {})
-    if not is_crossed(told) and max(ious.values()) < _FAILED:
+    pixels = sum(one.target.size for one in told)
+    can_tell = is_crossed(told) and pixels <= _STROKED
+    if not can_tell and max(ious.values()) < _FAILED:
         nearest = [method for method in _NEAREST if method in found]
         if nearest:
             return {nearest[0]: found[nearest[0]]}
-    return _counting(found, ious, sum(one.target.size for one in told))
+    return _counting(found, ious, pixels)
 
 
 def _worth_by_method(

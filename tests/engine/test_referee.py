@@ -171,6 +171,16 @@ def test_where_all_fail_on_parallel_slices_what_stays_near_slices_is_taken():
     assert len(worths([far, across], ious)) == 3
 
 
+def test_where_all_fail_on_whole_slices_that_cross_it_is_taken_too():
+    # Strokes with few pixels still tell which answer errs least.
+    ious = {"network": 0.15, "near": 0.1}
+    for pixels, shown in ((2500, "network"), (2502, "near")):
+        values = [0.5] * pixels
+        one = told(1, [0, 1] * (pixels // 2), network=values, near=values)
+        across = replace(one, where=AnnotatedSlice(1, 0, pixels, False))
+        assert list(worths([one, across], ious)) == [shown]
+
+
 def test_where_all_fail_the_mean_of_walker_and_forest_is_taken_first():
     far = told(1, [0, 1], near=[0.9, 0.9], walked=[0.5, 0.4], network=[0.6, 0.5])
     ious = {"network": 0.15, "near": 0.1, "walked": 0.05}
