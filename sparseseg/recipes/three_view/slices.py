@@ -24,7 +24,7 @@ _FIT_PIXELS = 150_000
 _FEW_PIXELS = 1000
 _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
 _SEVERAL = 0.5  # the same, of several volumes: such a model is meant for others
-# Of slices that no other crosses: all that guides them is a whole gap away.
+# Of slices that no other crosses, or just one: all that guides them is far away.
 _UNCROSSED = 0.5
 _OWN = 0.1  # of these are guided by themselves: a prediction meets slices so near
 _LEFT_OUT = 0.1  # of the guiding slices
@@ -47,7 +47,9 @@ class TrainingSlice:
         self._places = scene.places[number]
         self.others = tuple(w for w in scene.slices if w != plane.where)
         self._unguided = unguided
-        self.is_crossed = any(where.axis != self.axis for where in self.others)
+        across = any(where.axis != self.axis for where in self.others)
+        # A single slice that crosses it is far away nearly everywhere, as parallel ones.
+        self.is_crossed = len(self.others) > 1 and across
 
     @property
     def whole(self) -> tuple[slice, slice]:
