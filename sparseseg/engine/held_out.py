@@ -220,11 +220,11 @@ class HeldOut:
         pixels = sum(one.target.size for one in own)
         seen = _ious(measured(model, own)), _ious(measured(model, stand_ins))
         gains = gained(*seen, pixels, is_crossed=is_crossed(every))
-        told = worths(every, _ious(found), gains)
+        known = worths(every, _ious(found), gains)
         if inner := between_others(every):
-            told_there = worths(inner, _ious(measured(model, inner)), gains)
-            told = mostly(told_there, told)
-        return agreed(told, sum(one.target.size for one in every))
+            there = worths(inner, _ious(measured(model, inner)), gains)
+            known = mostly(there, known)
+        return agreed(known, sum(one.target.size for one in every))
 
     def _by_class(
         self,

@@ -41,12 +41,16 @@ def between_others(told: Sequence[SliceAnswers]) -> list[SliceAnswers]:
 def mostly(
     first: Mapping[Method, float], other: Mapping[Method, float]
 ) -> dict[Method, float]:
-    """Return the worths that both have: a geometric mean in which the first counts most."""
-    return {
+    """Return the worths that both have: a geometric mean in which the first counts most.
+
+    Where they have no method in common it is the other one.
+    """
+    found = {
         method: worth**_MOST * other[method] ** (1 - _MOST)
         for method, worth in first.items()
         if method in other
     }
+    return found or dict(other)
 
 
 def answered_twice(

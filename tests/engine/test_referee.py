@@ -158,6 +158,7 @@ def test_of_parallel_slices_those_between_others_say_most():
 def test_worths_of_two_are_a_mean_in_which_the_first_counts_most():
     found = mostly({"mixed": 0.8, "trees": 0.5}, {"mixed": 0.1, "forest": 0.9})
     assert found == {"mixed": pytest.approx(0.8**0.8 * 0.1**0.2)}
+    assert mostly({"near": 0.3}, {"forest": 0.9}) == {"forest": 0.9}
 
 
 def test_where_all_fail_on_parallel_slices_what_stays_near_slices_is_taken():
