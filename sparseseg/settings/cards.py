@@ -239,7 +239,7 @@ CARDS = {
             say(
                 "The published network, slow and large: for a GPU and for comparison.\n"
                 "Reads 132 x 132 x 116 voxels to label 44 x 44 x 28.\n"
-                "On one CPU core a step takes 13 seconds or more."
+                "On one CPU core a step takes 13 seconds or more: useful after half an hour."
             ),
             "Çiçek et al., MICCAI 2016, arXiv:1606.06650",
             19_069_955,
