@@ -8,9 +8,10 @@ from sparseseg.batch.interrupted import BatchInterruptedError
 from sparseseg.batch.items import Item
 from sparseseg.batch.manifest import Manifest
 from sparseseg.batch.prepared import prepare
-from sparseseg.batch.scratch import clear_leftovers, clear_unfinished
+from sparseseg.batch.scratch import clear_leftovers, results_of
 from sparseseg.batch.settings import BatchSettings
 from sparseseg.batch.volume import Report, attempted, ended
+from sparseseg.data.atomic import clear_unfinished
 from sparseseg.engine.model import Model
 from sparseseg.language import say
 from sparseseg.reporting.entry import VolumeEntry
@@ -33,7 +34,9 @@ def run(model: Model, items: list[Item], settings: BatchSettings) -> Iterator[Re
         if report.entry is not None and report.entry.state != "skipped":
             _keep(manifest, report.entry)
         yield report
-    clear_unfinished(items)  # of workers that died, whose volumes others have taken
+    clear_unfinished(
+        results_of(items)
+    )  # of workers that died, whose volumes others have taken
 
 
 def _keep(manifest: Manifest, entry: VolumeEntry) -> None:

@@ -1,9 +1,7 @@
 """The arrays of a prediction, within a stated memory: large ones lie in files."""
 
-import glob
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 from sparseseg.batch.items import Item
 from sparseseg.batch.kept_tiles import TileLog
 from sparseseg.batch.settings import BatchSettings
-from sparseseg.data.atomic import is_unfinished
+from sparseseg.data.atomic import clear_unfinished
 from sparseseg.data.on_disk import let_go
 from sparseseg.data.volume import Volume
 from sparseseg.engine.output import Output
@@ -156,17 +154,9 @@ def clear_leftovers(items: Sequence[Item], settings: BatchSettings) -> None:
     for path in output.glob(".*.part"):
         if path.name not in kept or not settings.resume:
             path.unlink(missing_ok=True)
-    clear_unfinished(items)
+    clear_unfinished(results_of(items))
 
 
-def clear_unfinished(items: Iterable[Item]) -> None:
-    """Remove what processes that were killed had begun to write of these results."""
-    for item in items:
-        for result in (item.prediction, item.uncertainty):
-            for path in result.parent.glob(f".*.{glob.escape(result.name)}"):
-                if not is_unfinished(path):
-                    continue
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+def results_of(items: Sequence[Item]) -> list[Path]:
+    """Return where labels and uncertainty go."""
+    return [path for item in items for path in (item.prediction, item.uncertainty)]

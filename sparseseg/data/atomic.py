@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,7 +99,19 @@ def _reach_disk(path: Path) -> None:
 
 def is_unfinished(path: Path) -> bool:
     """Tell whether a file is what a process that was killed had begun to write."""
-    return re.match(r"\.\d+\.", path.name) is not None
+    return _BEGUN.match(path.name) is not None
+
+
+_BEGUN = re.compile(r"\.\d+\.")
+
+
+def clear_unfinished(targets: Collection[Path]) -> None:
+    """Remove what processes that were killed had begun to write of these files."""
+    names = {target.name for target in targets}
+    for folder in {target.parent for target in targets}:
+        for path in folder.glob(".*"):
+            if is_unfinished(path) and _BEGUN.sub("", path.name, count=1) in names:
+                _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -3,10 +3,9 @@
 from collections.abc import Generator, Sequence
 
 import numpy as np
-import torch
 
 from sparseseg.boxes import spread
-from sparseseg.engine.mixing import of_trees
+from sparseseg.engine.mixing import told_by_trees
 from sparseseg.engine.model import Model
 from sparseseg.engine.propagation import remembered, walked_through
 from sparseseg.engine.told import evaluated
@@ -42,10 +41,8 @@ def agreed_on(model: Model, scene: Scene) -> Generator[float, None, float]:
     told = []
     for number, box in enumerate(boxes):
         yield number / len(boxes)
-        with torch.inference_mode():
-            natural = model.recipe.forest(model.network, bare, box)
-            trees = of_trees(model.recipe, model.network, natural)["trees"]
-        answers = (each.cpu().numpy() for each in (walked(box), trees))
+        both = walked(box), told_by_trees(model, bare, box, beside=False)
+        answers = (each.cpu().numpy() for each in both)
         told.append([model.recipe.decided(model.plan, each) for each in answers])
     followed, known = (
         np.concatenate([each.ravel() for each in every])

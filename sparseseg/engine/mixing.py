@@ -138,7 +138,7 @@ def alone(
     if method == "classwise":
         return partial(_classwise, walked, model, scene, None)
     if method == "trees":
-        return partial(_forest, model, scene, beside=False)
+        return partial(told_by_trees, model, scene, beside=False)
     return walked or partial(interpolated, scene)
 
 
@@ -172,7 +172,8 @@ def _weighed(
     return answer / answer.sum(0)
 
 
-def _forest(model: Predictor, scene: Scene, box: Box, *, beside: bool) -> Tensor:
+def told_by_trees(model: Predictor, scene: Scene, box: Box, *, beside: bool) -> Tensor:
+    """Return what trees answer of a box (k, z, y, x), alone or `beside` a network."""
     with torch.inference_mode():
         natural = model.recipe.forest(model.network, scene, box)
         return model.recipe.favoured(model.network, natural, beside=beside)
@@ -199,7 +200,7 @@ def _classwise(
 
 
 def _with_forest(model: Predictor, scene: Scene, found: Tensor, box: Box) -> Tensor:
-    trees = _forest(model, scene, box, beside=True)
+    trees = told_by_trees(model, scene, box, beside=True)
     return combined("forest", {"beside": trees, "unguided": found})
 
 

@@ -39,7 +39,7 @@ class SliceAnswers:
     """The index of the output that a pixel is taken for."""
     surprise: Mapping[Method, Floats]
     """-log of the probability of the true output, summed over its pixels (k)."""
-    is_outermost: bool = False
+    is_outermost: bool
     """Whether no annotated slice across its axis lies beyond it."""
 
     @property

@@ -30,7 +30,7 @@ def told(index, target, **likely):
         for method, values in likely.items()
     }
     where = AnnotatedSlice(0, index, len(target), False)
-    return SliceAnswers(VOLUME, where, truth, {}, surprise)
+    return SliceAnswers(VOLUME, where, truth, {}, surprise, is_outermost=False)
 
 
 def mean_of(probability, iou):

@@ -16,11 +16,7 @@ from tests.miniature import SHAPE, fresh_model
     [
         ((1, 0, 0), 0.5, 0.0),
         ((3, 0, 0), 0.5, 0.1),
-        (
-            (1, 1, 0),
-            0.5,
-            0.1,
-        ),  # a lone slice that crosses is far away nearly everywhere
+        ((1, 1, 0), 0.5, 0.1),  # the one that crosses is far away nearly everywhere
         ((2, 1, 0), 0.15, 0.0),
         ((1, 1, 1), 0.15, 0.0),
     ],

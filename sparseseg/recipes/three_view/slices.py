@@ -24,8 +24,8 @@ _FIT_PIXELS = 150_000
 _FEW_PIXELS = 1000
 _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotated
 _SEVERAL = 0.5  # the same, of several volumes: such a model is meant for others
-# Of slices that no other crosses, or just one: all that guides them is far away.
-_UNCROSSED = 0.5
+# Of slices whose guides are far away: those that none or just one other crosses.
+_FAR_GUIDED = 0.5
 _OWN = 0.1  # of these are guided by themselves: a prediction meets slices so near
 _LEFT_OUT = 0.1  # of the guiding slices
 _RARE = 0.3  # of the crops are centred on a class drawn evenly
@@ -47,9 +47,8 @@ class TrainingSlice:
         self._places = scene.places[number]
         self.others = tuple(w for w in scene.slices if w != plane.where)
         self._unguided = unguided
-        across = any(where.axis != self.axis for where in self.others)
-        # A single slice that crosses it is far away nearly everywhere, as parallel ones.
-        self.is_crossed = len(self.others) > 1 and across
+        is_crossed = any(where.axis != self.axis for where in self.others)
+        self.has_near_guides = is_crossed and len(self.others) > 1
 
     @property
     def whole(self) -> tuple[slice, slice]:
@@ -60,7 +59,7 @@ class TrainingSlice:
     @property
     def unguided(self) -> float:
         """The share of its pixels that is learned without guidance."""
-        return self._unguided if self.is_crossed else _UNCROSSED
+        return self._unguided if self.has_near_guides else _FAR_GUIDED
 
     @property
     def own(self) -> float:
@@ -68,7 +67,7 @@ class TrainingSlice:
 
         A single slice has none: it would teach to trust it however far away it is.
         """
-        return _OWN if self.others and not self.is_crossed else 0.0
+        return _OWN if self.others and not self.has_near_guides else 0.0
 
     @property
     def labelled(self) -> int:
