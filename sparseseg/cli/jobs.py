@@ -130,7 +130,9 @@ def _explain(model: "Model", method: "Method") -> None:
     from sparseseg.progress import METHODS
 
     score = model.history.get("held_out") or {}
-    if method != "network" and {method, "network"} <= set(score):
+    if method == "network":
+        return
+    if {method, "network"} <= set(score):
         note(
             say(
                 "the prediction uses {method}, which fits best what was painted on "
@@ -142,6 +144,8 @@ def _explain(model: "Model", method: "Method") -> None:
                 network_mean_iou=score["network"]["mean_iou"],
             )
         )
+    else:
+        note(say("the prediction uses {method}", method=METHODS[method]))
     names = {one.number: one.name for one in model.table.classes}
     if method == "classwise":
         for number, each in model.by_class.items():

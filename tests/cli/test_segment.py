@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from sparseseg.classes import ClassTable
+from sparseseg.cli import jobs
 from sparseseg.data.files import read, write_labels
+from sparseseg.data.labels import SparseLabels
 from sparseseg.data.samples import Sample
 from sparseseg.data.volume import Volume
 from sparseseg.engine.model import Model
+from sparseseg.engine.segment import Job
 from sparseseg.progress import Step
 from tests.cli.runs import Run, last_object, two_steps
 
@@ -51,6 +54,15 @@ def test_segment_ends_with_an_estimate_of_all_voxels_between_the_slices(
     assert 0 <= found["low"] <= found["mean_dice"] <= found["high"] <= 1
     assert set(found["classes"]) == {"1", "2"}
     assert set(found["classes"]["1"]) == {"dice", "low", "high"}
+
+
+def test_what_was_used_is_said_where_there_is_no_score(
+    model_file: Path, sample: Sample, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = SparseLabels(sample.annotation)
+    walked = Job(method="walker")
+    jobs.segment(Model.load(model_file), sample.volume, walked, labels=labels)
+    assert "the prediction uses random walker\n" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_training")
