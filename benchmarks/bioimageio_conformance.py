@@ -9,7 +9,6 @@ networks have random weights. `--write FOLDER` keeps the packages with the answe
 
 import argparse
 import hashlib
-import json
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import records
 import torch
 import yaml
 from bioimageio.core import Sample, Stat, Tensor, create_prediction_pipeline
@@ -118,7 +118,7 @@ def main() -> None:
     for row in rows:
         print(*row.values(), sep=" | ")
     if given.results:
-        given.results.write_text(json.dumps(rows, indent=1))
+        records.write(given.results, rows)
 
 
 def compared(root: Path) -> Iterator[dict[str, Any]]:

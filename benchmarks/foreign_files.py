@@ -6,7 +6,6 @@ apart, and put their folder on PYTHONPATH. `roundtrips.py` has SimpleITK and DIC
 """
 
 import argparse
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import mrcfile
 import nibabel
 import nrrd
 import numpy as np
+import records
 import tifffile
 import zarr
 from ome_zarr.format import format_from_version
@@ -70,7 +70,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows.append({"file": case.name, **compared(case, Path(folder))})
         print(rows[-1], flush=True)
-    args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    records.write(args.out, rows)
 
 
 def compared(case: Case, folder: Path) -> dict[str, Any]:

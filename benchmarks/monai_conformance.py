@@ -16,6 +16,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import records
 import torch
 from monai.bundle import ConfigParser
 
@@ -122,7 +123,7 @@ def main() -> None:
         f"{sum(row['differing'] for row in rows)} of {sum(r['voxels'] for r in rows)}"
     )
     if where := parser.parse_args().out:
-        where.write_text(json.dumps(rows, indent=1))
+        records.write(where, rows)
 
 
 def compared() -> Any:

@@ -6,7 +6,6 @@ size, place or grey value shows at once.
 """
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import records
 import torch
 
 from sparseseg.data.files import read, write_image
@@ -59,7 +59,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows.append({"network": name, **compared(Path(folder), **given)})
         print(rows[-1], flush=True)
-    args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    records.write(args.out, rows)
 
 
 def compared(folder: Path, steps: int = 0, **given: Any) -> dict[str, Any]:

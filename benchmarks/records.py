@@ -4,7 +4,7 @@ import json
 import platform
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,16 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 def append(path: Path, row: Row) -> None:
     """Add a row to a results file, atomically, with the machine and the date."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    stamped = {**row, "machine": machine(), "date": date}
+    write(path, [*rows(path), {**row, "machine": machine(), "date": date}])
+
+
+def write(path: Path, all_rows: Sequence[Row]) -> None:
+    """Write a results file atomically: JSON with one row a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ",\n".join(map(json.dumps, all_rows))
     with replacing(path) as beside:
-        beside.write_text(json.dumps([*rows(path), stamped], indent=1) + "\n")
+        beside.write_text(f"[\n{lines}\n]\n")
 
 
 def has(path: Path, key: Row) -> bool:

@@ -5,12 +5,12 @@ read is then written as NIfTI and NRRD, and SimpleITK reads that.
 """
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import records
 import SimpleITK as itk  # noqa: N813 - its own short name is no word
 
 from sparseseg.data.files import read, write_image
@@ -32,7 +32,7 @@ def main() -> None:
                 row = compared(Path(folder) / f"{turn}-{kind}", turn, kind)
                 rows.append(row)
                 print(row, flush=True)
-    args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    records.write(args.out, rows)
 
 
 def compared(folder: Path, turn: str, kind: str) -> dict[str, Any]:

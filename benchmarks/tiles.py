@@ -7,13 +7,13 @@ With --shares PyTorch's profiler tells which operators take the time.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import records
 import tifffile
 import torch
 import zarr
@@ -48,7 +48,7 @@ def main() -> None:
     noise = np.random.default_rng(0).integers(0, 1000, (1, side, side, side))
     volume = Volume(noise.astype(np.uint16))
     rows = [*predicted(volume, args.sides, shares=args.shares), *read(volume)]
-    args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    records.write(args.out, rows)
 
 
 def predicted(

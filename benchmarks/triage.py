@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import records
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -60,7 +61,7 @@ def main() -> None:
             rows.append(one(Path(folder), given.steps, seed))
         print(json.dumps(rows[-1]))
     if given.results:
-        given.results.write_text(json.dumps(rows, indent=1))
+        records.write(given.results, rows)
 
 
 def one(folder: Path, steps: int, seed: int) -> dict[str, Any]:
