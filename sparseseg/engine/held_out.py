@@ -242,11 +242,16 @@ class HeldOut:
         general = worth_most(known)
         if general == "interpolation":  # far ahead of all others, then
             return {}
-        counts = np.sum([one.counts for one in every], axis=0)
-        classes = zip(model.plan.classes, counts, strict=True)
-        pixels = {value: int(count) for value, count in classes if value and count}
+        counts = np.array([one.counts for one in every])
+        classes = [*zip(model.plan.classes, counts.T, strict=True)]
+        pixels = {
+            value: int(each.sum()) for value, each in classes if value and each.any()
+        }
+        lone = {value for value, each in classes if np.count_nonzero(each) == 1}
         ious = {method: measures["iou"] for method, measures in found.items()}
-        told = of_each_class(ious, pixels, general, is_crossed=is_crossed(every))
+        told = of_each_class(
+            ious, pixels, general, lone=lone, is_crossed=is_crossed(every)
+        )
         return told if len({*told.values()}) > 1 else {}
 
 

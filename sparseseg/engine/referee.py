@@ -1,7 +1,7 @@
 """Which answer is shown: what all slices that were left out say together."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -141,6 +141,7 @@ def of_each_class(
     pixels: Mapping[int, int],
     general: Method,
     *,
+    lone: Collection[int],
     is_crossed: bool,
 ) -> dict[int, Method]:
     """Return the method that each class is taken from, by its value; most often `general`.
@@ -148,8 +149,9 @@ def of_each_class(
     `ious` are of all left-out slices, by class, and `pixels` how many of them are of a class:
     few tell little. It is another method where that one is far better at a class: grey
     values may tell bone, and only its place what lies within it. A class that nothing finds
-    on parallel slices, such as one that is on a single slice, is taken from what stays
-    closest to slices, unless it is too small to go on until there.
+    is taken from what stays closest to slices: on parallel ones, unless it is too small to
+    go on until there, and where slices cross if it is `lone`, on a single one of them. A
+    network that is led by slices has then learned that none of them leads to this class.
     """
     counting = [method for method in ious if method != "interpolation"]
     nearest = [method for method in _NEAREST if method in ious]
@@ -158,8 +160,8 @@ def of_each_class(
         right = {method: ious[method][value] for method in counting}
         best = max(right, key=lambda method: right[method])
         more = right[best] - ious[general][value]
-        if not is_crossed and right[best] < _FAILED and nearest:
-            if count > _FEW_OF_CLASS:
+        if right[best] < _FAILED:
+            if nearest and (value in lone if is_crossed else count > _FEW_OF_CLASS):
                 found[value] = nearest[0]
         elif more * count / (count + _FEW_OF_CLASS) > _FAR_BETTER:
             found[value] = best

@@ -238,7 +238,9 @@ def test_slices_that_were_answered_twice_are_paired():
     assert answered_twice(held, turns) == ([held[0]], [turns[1]])
 
 
-def of_two(network, walker, *, pixels=5000, is_crossed=True, general="network"):
+def of_two(
+    network, walker, *, pixels=5000, lone=(), is_crossed=True, general="network"
+):
     """Return the methods of two classes, of which the first is told by its grey values."""
     ious = {
         "network": {0: 0.9, 1: 0.8, 2: network},
@@ -246,7 +248,8 @@ def of_two(network, walker, *, pixels=5000, is_crossed=True, general="network"):
         "near": {0: 0.9, 1: 0.2, 2: min(network, walker)},
         "interpolation": {0: 0.9, 1: 0.0, 2: 0.99},
     }
-    return of_each_class(ious, {1: 5000, 2: pixels}, general, is_crossed=is_crossed)
+    counts = {1: 5000, 2: pixels}
+    return of_each_class(ious, counts, general, lone=lone, is_crossed=is_crossed)
 
 
 def test_a_class_is_taken_from_what_is_far_better_at_it():
@@ -266,3 +269,8 @@ def test_a_class_that_nothing_finds_on_parallel_slices_stays_close_to_them():
     assert of_two(0.1, 0.0, is_crossed=False) == {1: "network", 2: "near"}
     assert of_two(0.1, 0.0, is_crossed=True) == {1: "network", 2: "network"}
     assert of_two(0.0, 0.0, pixels=500, is_crossed=False)[2] == "network"
+
+
+def test_a_class_on_one_of_the_slices_that_cross_stays_close_to_it():
+    assert of_two(0.0, 0.0, pixels=100, lone={2}) == {1: "network", 2: "near"}
+    assert of_two(0.5, 0.4, pixels=100, lone={2}) == {1: "network", 2: "network"}
