@@ -80,7 +80,7 @@ def worths(
     others: it is never sure, and on a few strokes looks good by chance. On whole slices trees alone
     look better than they are between them: they count where few pixels were painted, or
     where they are far ahead. The mean of mostly a walker counts where the walker is not far
-    behind. Where all fail on whole slices, or on parallel ones, these are too far from each
+    behind, and then the walker alone does not. Where all fail on whole slices, or on parallel ones, these are too far from each
     other to tell anything: then only this mean is returned, which stays closest to slices.
     """
     if not ious:
@@ -118,8 +118,9 @@ def _counting(
 ) -> dict[Method, float]:
     """Leave those methods out that may only look good on the left-out pixels."""
     left = dict(found)
-    if not _walks_well(found):
-        left.pop("near", None)
+    if "near" in found:
+        # What grey values teach has helped a walker on 40 of 41 volumes and layouts.
+        left.pop("walker" if _walks_well(found) else "near", None)
     others = [iou for method, iou in ious.items() if method != "interpolation"]
     if others and not ious.get("interpolation", 0.0) > max(others) + _FAR_ABOVE:
         left.pop("interpolation", None)
