@@ -114,7 +114,7 @@ def segment(
     *,
     labels: "SparseLabels | None" = None,
 ) -> "Segmentation":
-    """Segment a volume; say with which method, if it is not the network."""
+    """Segment a volume; say with which method, if its slices chose another than the network."""
     from sparseseg.engine import segment as engine
 
     work = engine.segment(model, volume, job, labels=labels)
@@ -122,7 +122,8 @@ def segment(
         found = engine.finished(
             work, lambda tile: show(tile.done / tile.total, volume.name)
         )
-    _explain(model, found.method)
+    if labels is not None:  # in other volumes it does not depend on slices
+        _explain(model, found.method)
     return found
 
 

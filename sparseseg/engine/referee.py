@@ -70,18 +70,20 @@ def worths(
     """Return how good each method is likely to be: near 0 to 1.
 
     It is the geometric mean of two. The first is the probability of the truth, as the
-    geometric mean over the pixels of a class, and then over the classes: a few strokes tell
-    more by how sure a method is than by how many pixels are right, and a method that is
-    sure of an error errs elsewhere too. Of a few pixels nearly alike methods cannot be told
-    apart: there a mean of two is trusted more, as its parts err in other places. The second
-    is the mean IoU of the same slices, `ious`: of whole slices it tells more, for a network
-    is surer than it is right. `gains` are added to it: what a method itself has more than
-    its stand-in (see `gained`). Interpolation counts only where its IoU is far above all
-    others: it is never sure, and on a few strokes looks good by chance. On whole slices trees alone
-    look better than they are between them: they count where few pixels were painted, or
-    where they are far ahead. The mean of mostly a walker counts where the walker is not far
-    behind, and then the walker alone does not. Where all fail on whole slices, or on parallel ones, these are too far from each
-    other to tell anything: then only this mean is returned, which stays closest to slices.
+    geometric mean over the pixels of a class, and then over the classes: a few strokes
+    tell more by how sure a method is than by how many pixels are right, and a method
+    that is sure of an error errs elsewhere too. Of a few pixels nearly alike methods
+    cannot be told apart: there a mean of two is trusted more, as its parts err in other
+    places. The second is the mean IoU of the same slices, `ious`: of whole slices it
+    tells more, for a network is surer than it is right. `gains` are added to it: what a
+    method itself has more than its stand-in (see `gained`). Interpolation counts only
+    where its IoU is far above all others: it is never sure, and on a few strokes looks
+    good by chance. On whole slices trees alone look better than they are between them:
+    they count where few pixels were painted, or where they are far ahead. The mean of
+    mostly a walker counts where the walker is not far behind, and then the walker alone
+    does not. Where all fail on whole slices, or on parallel ones, these are too far
+    from each other to tell anything: then only this mean is returned, which stays
+    closest to slices.
     """
     if not ious:
         return {}

@@ -65,6 +65,16 @@ def test_what_was_used_is_said_where_there_is_no_score(
     assert "the prediction uses random walker\n" in capsys.readouterr().err
 
 
+def test_of_a_volume_without_slices_it_is_not_said_that_slices_chose(
+    model_file: Path, sample: Sample, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored = {key: {"mean_iou": 0.5} for key in ("forest", "network")}
+    model = Model.load(model_file)
+    model.history["held_out"] = {"best": "forest", "slices": ["z 12"], **scored}
+    jobs.segment(model, sample.volume, Job(method="forest"))
+    assert "the prediction uses" not in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("no_training")
 def test_names_of_the_annotation_go_on_into_model_and_prediction(
     run: Run, tmp_path: Path, sample: Sample, inputs: Path
