@@ -5,7 +5,7 @@
     python benchmarks/further_volumes.py TotalSegmentator sct_testing_data -o FOLDER
     python benchmarks/layouts.py --data FOLDER --answers
 
-A trunk in CT and an abdomen in MR (what a network said is taken for true), and the spinal
+A torso in CT and an abdomen in MR (what a network said is taken for true), and the spinal
 cord in two contrasts of MR (painted by people). Nothing of it is in the repository.
 """
 

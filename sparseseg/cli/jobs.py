@@ -114,7 +114,7 @@ def segment(
     *,
     labels: "SparseLabels | None" = None,
 ) -> "Segmentation":
-    """Segment a volume; say with which method, if its slices chose another than the network."""
+    """Segment a volume; say what its slices chose, if it is not the network."""
     from sparseseg.engine import segment as engine
 
     work = engine.segment(model, volume, job, labels=labels)
@@ -130,9 +130,9 @@ def segment(
 def _explain(model: "Model", method: "Method") -> None:
     from sparseseg.progress import METHODS
 
-    score = model.history.get("held_out") or {}
     if method == "network":
         return
+    score = model.history.get("held_out") or {}
     if {method, "network"} <= set(score):
         note(
             say(
@@ -147,8 +147,8 @@ def _explain(model: "Model", method: "Method") -> None:
         )
     else:
         note(say("the prediction uses {method}", method=METHODS[method]))
-    names = {one.number: one.name for one in model.table.classes}
     if method == "classwise":
+        names = {one.number: one.name for one in model.table.classes}
         for number, each in model.by_class.items():
             note(f"{names.get(number, number)}: {METHODS[each]}")
 

@@ -68,7 +68,7 @@ class HeldOut:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the network was better than all else when it was last scored."""
+        """Whether something that learns was shown when it was last scored."""
         return self._is_ahead
 
     def choose(self, scenes: Sequence[Scene]) -> None:

