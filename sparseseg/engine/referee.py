@@ -152,9 +152,9 @@ def of_each_class(
     `ious` are of all left-out slices, by class, and `pixels` how many of them are of a class:
     few tell little. It is another method where that one is far better at a class: grey
     values may tell bone, and only its place what lies within it. A class that nothing finds
-    is taken from what stays closest to slices: on parallel ones, unless it is too small to
-    go on until there, and where slices cross if it is `lone`, on a single one of them. A
-    network that is led by slices has then learned that none of them leads to this class.
+    on parallel slices is taken from what stays closest to them, unless it is too small to
+    go on until there. Where slices cross nothing can find a `lone` class, which is on a
+    single one: it is taken from what is led to it by this slice, and mostly a walker.
     """
     counting = [method for method in ious if method != "interpolation"]
     nearest = [method for method in _NEAREST if method in ious]
@@ -164,7 +164,9 @@ def of_each_class(
         best = max(right, key=lambda method: right[method])
         more = right[best] - ious[general][value]
         if right[best] < _FAILED:
-            if nearest and (value in lone if is_crossed else count > _FEW_OF_CLASS):
+            if is_crossed and value in lone and "walked" in ious:
+                found[value] = "walked"
+            elif not is_crossed and nearest and count > _FEW_OF_CLASS:
                 found[value] = nearest[0]
         elif more * count / (count + _FEW_OF_CLASS) > _FAR_BETTER:
             found[value] = best

@@ -245,6 +245,7 @@ def of_two(
         "network": {0: 0.9, 1: 0.8, 2: network},
         "walker": {0: 0.9, 1: 0.1, 2: walker},
         "near": {0: 0.9, 1: 0.2, 2: min(network, walker)},
+        "walked": {0: 0.9, 1: 0.3, 2: min(network, walker)},
         "interpolation": {0: 0.9, 1: 0.0, 2: 0.99},
     }
     counts = {1: 5000, 2: pixels}
@@ -270,6 +271,6 @@ def test_a_class_that_nothing_finds_on_parallel_slices_stays_close_to_them():
     assert of_two(0.0, 0.0, pixels=500, is_crossed=False)[2] == "network"
 
 
-def test_a_class_on_one_of_the_slices_that_cross_stays_close_to_it():
-    assert of_two(0.0, 0.0, pixels=100, lone={2}) == {1: "network", 2: "near"}
+def test_a_class_on_one_of_the_slices_that_cross_is_led_by_it():
+    assert of_two(0.0, 0.0, pixels=100, lone={2}) == {1: "network", 2: "walked"}
     assert of_two(0.5, 0.4, pixels=100, lone={2}) == {1: "network", 2: "network"}

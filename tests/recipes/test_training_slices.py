@@ -12,19 +12,19 @@ from tests.miniature import SHAPE, fresh_model
 
 
 @pytest.mark.parametrize(
-    ("layout", "unguided", "own"),
+    ("layout", "unguided"),
     [
-        ((1, 0, 0), 0.5, 0.0),
-        ((3, 0, 0), 0.5, 0.1),
-        ((1, 1, 0), 0.5, 0.1),  # the one that crosses is far away nearly everywhere
-        ((2, 1, 0), 0.15, 0.0),
-        ((1, 1, 1), 0.15, 0.0),
+        ((1, 0, 0), 0.5),
+        ((3, 0, 0), 0.5),
+        ((1, 1, 0), 0.5),  # the one that crosses is far away nearly everywhere
+        ((2, 1, 0), 0.15),
+        ((1, 1, 1), 0.15),
     ],
 )
-def test_what_far_slices_guide_is_half_learned_without_them(layout, unguided, own):
+def test_what_far_slices_guide_is_half_learned_without_them(layout, unguided):
     sample = blobs(SHAPE)
     labels = SparseLabels(annotate_slices(sample.truth, layout), table=sample.table)
     plan = fresh_model((sample.volume, labels)).plan
     drawn = training_slices([Scene.of(plan, sample.volume, labels)])
     assert len(drawn) == np.sum(layout)
-    assert {(one.unguided, one.own) for one in drawn} == {(unguided, own)}
+    assert {one.unguided for one in drawn} == {unguided}

@@ -158,7 +158,7 @@ class ThreeViewRecipe(Plain):
         if len(drawn) < 2:
             return None
         one = drawn[place]
-        planes = one.inputs(one.whole, [w for w in one.others if w in guiding])
+        planes = one.inputs(one.whole, [p for p in one.others if p.where in guiding])
         with torch.inference_mode():
             pixels = network.voxelwise(
                 one.labelled_of(planes)[None, ..., None], one.fold

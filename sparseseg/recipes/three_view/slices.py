@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparseseg.boxes import Box
-from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.nn import losses
 from sparseseg.nn.guided_unet import FOLDS
+from sparseseg.recipes.guidance import GuidePlane
 from sparseseg.recipes.kept import Kept
 from sparseseg.recipes.recipe import Batch
 from sparseseg.recipes.scene import Scene
 from sparseseg.recipes.three_view import features
+from sparseseg.recipes.three_view.imagined import imagined
 
 CROP = 112
 PIXELS = 25_000  # a step
@@ -26,8 +28,8 @@ _UNGUIDED = 0.15  # of the crops: the model has to work where nothing is annotat
 _SEVERAL = 0.5  # the same, of several volumes: such a model is meant for others
 # Of slices whose guides are far away: those that none or just one other crosses.
 _FAR_GUIDED = 0.5
-_OWN = 0.1  # of these are guided by themselves: a prediction meets slices so near
 _LEFT_OUT = 0.1  # of the guiding slices
+_IMAGINED = 0.3  # of the pixels and of the crops are led by a neighbour as well
 _RARE = 0.3  # of the crops are centred on a class drawn evenly
 
 
@@ -39,15 +41,16 @@ class TrainingSlice:
     ) -> None:
         plane = scene.planes[number]
         self.scene = scene
+        self.plane = plane
         self.fold = fold
         self.where = plane.where
         self.axis = plane.where.axis
         target = torch.from_numpy(plane.target.astype(np.int64))
         self.target = target.to(scene.device)
         self._places = scene.places[number]
-        self.others = tuple(w for w in scene.slices if w != plane.where)
+        self.others = tuple(other for other in scene.planes if other is not plane)
         self._unguided = unguided
-        is_crossed = any(where.axis != self.axis for where in self.others)
+        is_crossed = any(other.where.axis != self.axis for other in self.others)
         self.has_near_guides = is_crossed and len(self.others) > 1
 
     @property
@@ -60,14 +63,6 @@ class TrainingSlice:
     def unguided(self) -> float:
         """The share of its pixels that is learned without guidance."""
         return self._unguided if self.has_near_guides else _FAR_GUIDED
-
-    @property
-    def own(self) -> float:
-        """The share of its pixels that is learned with guidance by itself.
-
-        A single slice has none: it would teach to trust it however far away it is.
-        """
-        return _OWN if self.others and not self.has_near_guides else 0.0
 
     @property
     def labelled(self) -> int:
@@ -127,21 +122,21 @@ class TrainingSlice:
         return found
 
     def inputs(
-        self, window: tuple[slice, slice], guiding: Sequence[AnnotatedSlice]
+        self, window: tuple[slice, slice], guiding: Sequence[GuidePlane]
     ) -> Tensor:
-        """Return the channels (c, rows, columns) of a window, led by these slices."""
+        """Return the channels (c, rows, columns) of a window, led by these planes."""
         filters, beside = (
             part[:, window[0], window[1]].float() for part in self.features
         )
         box = _cut(self.box, self.axis, window)
-        seen = self.scene.without(set(self.scene.slices) - set(guiding))
+        seen = replace(self.scene, planes=tuple(guiding))
         return features.stacked(filters, beside, seen, box, self.axis)
 
-    def unseen(self, guiding: Sequence[AnnotatedSlice]) -> Tensor:
-        """Return the target without the lines where guiding slices cross."""
+    def unseen(self, guiding: Sequence[GuidePlane]) -> Tensor:
+        """Return the target without the lines where guiding planes cross."""
         target = self.target.clone()
         rows = [axis for axis in range(3) if axis != self.axis]
-        for where in guiding:
+        for where in (plane.where for plane in guiding):
             if where.axis != self.axis:
                 target.select(rows.index(where.axis), where.index).fill_(losses.IGNORE)
         return target
@@ -207,7 +202,7 @@ def labelled_pixels(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw labelled pixels of all drawn evenly, with their target and fold.
 
-    Some of them are shown without guidance, and some led by their own slice.
+    Some of them are shown without guidance, and some led by an imagined slice as well.
     """
     total = sum(one.labelled for one in drawn)
     share = min(1.0, _FIT_PIXELS / total)
@@ -215,10 +210,11 @@ def labelled_pixels(
     for one in drawn:
         # Of a few strokes every pixel counts, guided or not.
         unguided = max(share * one.unguided, min(1.0, _FEW_PIXELS / total))
-        led = (
+        neighbour = imagined(one.scene, one.plane, rng)
+        led: tuple[tuple[tuple[GuidePlane, ...], float], ...] = (
             ((), unguided),
             (one.others, share),
-            (one.scene.slices, share * one.own),
+            ((*one.others, neighbour), share * _IMAGINED),
         )
         for guiding, part in led:
             target = one.unseen(guiding)
@@ -292,9 +288,9 @@ def _crop(
 ) -> tuple[Tensor, Tensor]:
     """Cut a crop; pixels that a guiding slice crosses are not learned from."""
     guiding = [] if rng.random() < one.unguided else list(one.others)
-    guiding = [where for where in guiding if rng.random() >= _LEFT_OUT]
-    if rng.random() < one.own:
-        guiding.append(one.where)
+    guiding = [plane for plane in guiding if rng.random() >= _LEFT_OUT]
+    if rng.random() < _IMAGINED:
+        guiding.append(imagined(one.scene, one.plane, rng))
     corner = one.corner(size, rng)
     window = (
         slice(corner[0], corner[0] + size[0]),
