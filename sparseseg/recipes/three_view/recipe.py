@@ -51,7 +51,8 @@ class ThreeViewRecipe(Plain):
     so that a step learns from every voxel that it computes; a 3-D patch of the same cost
     holds a tenth of them. Guidance (`sparseseg.recipes.guidance`) tells the voxel-wise
     classifier what all other annotated slices say, and the U-Net what those say that
-    cross its plane; a slice that is learned from never guides itself.
+    cross its plane. A slice that is learned from does not guide itself, but an imagined
+    neighbour of it does (`imagined`).
     """
 
     card = card("three-view")
