@@ -16,6 +16,7 @@ from tests.miniature import fresh_model
 SIDE = 48
 MIDDLE = SIDE // 2
 FARTHEST = SIDE / 6
+WHOLE = slice(0, SIDE), slice(0, SIDE)
 PLANE = Box.plane((SIDE,) * 3, 0, MIDDLE)
 
 
@@ -42,13 +43,13 @@ def led(scene, *planes):
 def test_other_slices_never_lead_to_a_class_that_they_do_not_show(scene):
     z, *others = scene.planes
     assert led(scene, *others)[1].max() < 0
-    neighbour = imagined(scene, z, np.random.default_rng(0))
+    neighbour = imagined(scene, z, WHOLE, np.random.default_rng(0))
     assert led(scene, *others, neighbour)[1][8, 8] > 0.2
 
 
 def test_a_neighbour_is_as_far_away_as_slices_are_met(scene):
     drawn = [
-        imagined(scene, scene.planes[0], np.random.default_rng(seed))
+        imagined(scene, scene.planes[0], WHOLE, np.random.default_rng(seed))
         for seed in range(10)
     ]
     near = np.stack([led(scene, neighbour)[0] for neighbour in drawn])
@@ -62,7 +63,7 @@ def test_shapes_change_more_the_farther_away_a_neighbour_is(scene):
     plane = scene.planes[0]
     changed, far = [], []
     for seed in range(20):
-        found = imagined(scene, plane, np.random.default_rng(seed))
+        found = imagined(scene, plane, WHOLE, np.random.default_rng(seed))
         changed.append((found.target != plane.target).ravel())
         far.append(found.distance.numpy().ravel() > (FARTHEST / 2) ** 2)
     changed, far = np.concatenate(changed), np.concatenate(far)
@@ -73,15 +74,22 @@ def test_a_neighbour_of_strokes_is_far_from_what_is_not_painted():
     annotation = np.zeros((SIDE,) * 3, np.uint8)
     annotation[MIDDLE, :, 2:5], annotation[MIDDLE, :, 7:10] = 1, 2
     scene = scene_of(annotation)
-    found = imagined(scene, scene.planes[0], np.random.default_rng(0))
+    found = imagined(scene, scene.planes[0], WHOLE, np.random.default_rng(0))
     assert found.distance[:, :5].max() < 20**2
     assert found.distance[:, -1].min() > 20**2
 
 
 def test_the_same_numbers_draw_the_same_neighbour(scene):
     first, again, other = (
-        imagined(scene, scene.planes[0], np.random.default_rng(seed)).inside
+        imagined(scene, scene.planes[0], WHOLE, np.random.default_rng(seed)).inside
         for seed in (1, 1, 2)
     )
     assert first.equal(again)
     assert not first.equal(other)
+
+
+def test_only_a_window_is_drawn(scene):
+    window = slice(8, 20), slice(10, 30)
+    found = imagined(scene, scene.planes[0], window, np.random.default_rng(0))
+    assert (found.distance[window] > 0).all()
+    assert np.count_nonzero(found.target >= 0) == found.distance.count_nonzero() == 240

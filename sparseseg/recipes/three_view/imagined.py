@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparseseg.nn.augment import bspline_field, warp
 from sparseseg.recipes.guidance import GuidePlane
-from sparseseg.recipes.scene import Scene
+from sparseseg.recipes.scene import UNLABELLED_INDEX, Scene
 
 _NEAREST = 0.5  # voxel sides
 _FARTHEST = 1 / 6  # of the longest side: half of the gap between three parallel slices
@@ -25,32 +25,35 @@ _CHANGING = 24.0  # pixels between distances: all are met on one slice
 _BENT = 0.5 / 0.35
 _SPREAD = 0.35
 
+Window = tuple[slice, slice]
 
-def imagined(scene: Scene, plane: GuidePlane, rng: np.random.Generator) -> GuidePlane:
-    """Draw a neighbour of a slice of the scene, as it would guide this slice.
 
-    Its distance differs from place to place, evenly on a logarithmic scale.
+def imagined(
+    scene: Scene, plane: GuidePlane, window: Window, rng: np.random.Generator
+) -> GuidePlane:
+    """Draw a window of a neighbour of a slice of the scene, as it would guide this slice.
+
+    Its distance differs from place to place, evenly on a logarithmic scale. Beyond the
+    window there is nothing: to draw all of a large slice for each crop would take long.
     """
-    rows, columns = plane.target.shape
-    away = _distances(scene, (1, rows, columns), rng)
+    seen = torch.from_numpy(plane.target[window]).to(scene.device)
+    shape = (1, *seen.shape)
+    away = _distances(scene, shape, rng)
     bend = bspline_field(
-        (1, rows, columns), spacing=_LATTICE, sd=_BENT, rng=rng, device=scene.device
+        shape, spacing=_LATTICE, sd=_BENT, rng=rng, device=scene.device
     )
     bend *= away
     for part, side in zip(bend[1:], _sides(scene, plane), strict=True):
         part /= side
     bend[0] = 0
-    known = plane.inside if plane.distance is None else _with_distance(plane)
-    target = torch.from_numpy(plane.target).to(scene.device)
-    moved, seen = warp(known[:, None], target[None], bend)
-    outputs = len(plane.inside)
-    in_plane = moved[outputs:, 0].sum(0)  # nothing, if the slice is complete
-    return replace(
-        plane,
-        target=seen[0].cpu().numpy(),
-        inside=moved[:outputs, 0],
-        distance=in_plane + away[0] ** 2,
-    )
+    known = _measured(plane, window)
+    moved, seen = warp(known[:, None], seen[None], bend)
+    moved[-1] += away**2
+    target = np.full_like(plane.target, UNLABELLED_INDEX)
+    target[window] = seen[0].cpu().numpy()
+    measured = known.new_zeros(len(known), *target.shape)
+    measured[(slice(None), *window)] = moved[:, 0]
+    return replace(plane, target=target, inside=measured[:-1], distance=measured[-1])
 
 
 def _distances(
@@ -72,6 +75,9 @@ def _sides(scene: Scene, plane: GuidePlane) -> tuple[float, ...]:
     return tuple(side for axis, side in anisotropy if axis != plane.where.axis)
 
 
-def _with_distance(plane: GuidePlane) -> Tensor:
-    assert plane.distance is not None
-    return torch.cat([plane.inside, plane.distance[None]])
+def _measured(plane: GuidePlane, window: Window) -> Tensor:
+    """Return how far inside of outputs pixels are, and how far from labels in the plane."""
+    inside = plane.inside[(slice(None), *window)]
+    away = plane.distance
+    in_plane = torch.zeros_like(inside[0]) if away is None else away[window]
+    return torch.cat([inside, in_plane[None]])

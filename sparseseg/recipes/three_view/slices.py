@@ -30,7 +30,6 @@ _SEVERAL = 0.5  # the same, of several volumes: such a model is meant for others
 _FAR_GUIDED = 0.5
 _LEFT_OUT = 0.1  # of the guiding slices
 _IMAGINED = 0.3  # of the pixels and of the crops are led by a neighbour as well
-_ANOTHER = 0.2  # of these crops draw one of their own
 _RARE = 0.3  # of the crops are centred on a class drawn evenly
 
 
@@ -53,7 +52,6 @@ class TrainingSlice:
         self._unguided = unguided
         is_crossed = any(other.where.axis != self.axis for other in self.others)
         self.has_near_guides = is_crossed and len(self.others) > 1
-        self._neighbour: GuidePlane | None = None
 
     @property
     def whole(self) -> tuple[slice, slice]:
@@ -102,12 +100,6 @@ class TrainingSlice:
         """The channels (c, rows, columns) without guidance: filters, and where it is."""
         places = self.scene.coordinates(self.box).squeeze(self.axis + 1)
         return torch.cat([self.features[0].float(), places])
-
-    def neighbour(self, rng: np.random.Generator) -> GuidePlane:
-        """Return an imagined neighbour: of a large slice it takes long to draw another."""
-        if self._neighbour is None or rng.random() < _ANOTHER:
-            self._neighbour = imagined(self.scene, self.plane, rng)
-        return self._neighbour
 
     def labelled_of(self, channels: Tensor) -> Tensor:
         """Return the labelled pixels (c, n) of channels (c, rows, columns)."""
@@ -218,10 +210,11 @@ def labelled_pixels(
     for one in drawn:
         # Of a few strokes every pixel counts, guided or not.
         unguided = max(share * one.unguided, min(1.0, _FEW_PIXELS / total))
+        neighbour = imagined(one.scene, one.plane, one.whole, rng)
         led: tuple[tuple[tuple[GuidePlane, ...], float], ...] = (
             ((), unguided),
             (one.others, share),
-            ((*one.others, one.neighbour(rng)), share * _IMAGINED),
+            ((*one.others, neighbour), share * _IMAGINED),
         )
         for guiding, part in led:
             target = one.unseen(guiding)
@@ -294,15 +287,15 @@ def _crop(
     one: TrainingSlice, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Cut a crop; pixels that a guiding slice crosses are not learned from."""
-    guiding = [] if rng.random() < one.unguided else list(one.others)
-    guiding = [plane for plane in guiding if rng.random() >= _LEFT_OUT]
-    if rng.random() < _IMAGINED:
-        guiding.append(one.neighbour(rng))
     corner = one.corner(size, rng)
     window = (
         slice(corner[0], corner[0] + size[0]),
         slice(corner[1], corner[1] + size[1]),
     )
+    guiding = [] if rng.random() < one.unguided else list(one.others)
+    guiding = [plane for plane in guiding if rng.random() >= _LEFT_OUT]
+    if rng.random() < _IMAGINED:
+        guiding.append(imagined(one.scene, one.plane, window, rng))
     inputs = one.inputs(window, guiding)
     target = one.unseen(guiding)[window[0], window[1]]
     return _flipped(inputs, target, rng)
