@@ -292,7 +292,7 @@ CARDS = {
             "hdenseunet",
             "H-DenseUNet (2018)",
             say(
-                "For liver and tumours in CT: planes first, then volumes; very large.\n"
+                "For liver and tumours in CT: planes across z, then volumes; very large.\n"
                 "Can start from DenseNet-161 weights; its 3-D part needs a GPU.\n"
                 "On one CPU core its 2-D part is good at one class after ten minutes."
             ),
