@@ -91,22 +91,20 @@ def test_what_is_painted_is_predicted_there(few_steps, layout):
 
 
 @pytest.mark.slow
-def test_a_single_slice_leads_to_what_lies_beside_it(few_steps):
-    rng = np.random.default_rng(0)
-    volume = Volume.from_array(rng.normal(100, 20, SHAPE).astype(np.float32))
-    truth = np.zeros(SHAPE, np.uint8)
-    truth[:, 8:16, 8:16] = 1  # no grey value tells of it
+def test_a_single_slice_teaches_no_trust_in_guidance(few_steps):
+    volume, truth = tube()
     labels = labels_of(truth, (1, 0, 0))
     chosen = settings(steps=20)
     model = create([(volume, labels)], chosen)
     for _ in train(model, [(volume, labels)], chosen):
         pass
-    told = {}
+    found = []
     for method in ("network", "unguided"):
-        found = finished(segment(model, volume, Job(method=method), labels=labels))
-        both = found.labels[[7, 9]] + truth[[7, 9]]
-        told[method] = np.mean(both[both > 0] == 2)
-    assert told["network"] > 0.9 > told["unguided"]
+        out = Output(np.zeros(SHAPE, np.uint8))
+        for _ in predict(model, volume, out, labels=labels, method=method):
+            pass
+        found.append(out.labels)
+    assert np.array_equal(*found)
 
 
 def scene_of(volume, labels):

@@ -65,6 +65,14 @@ class TrainingSlice:
         return self._unguided if self.has_near_guides else _FAR_GUIDED
 
     @property
+    def imagined(self) -> float:
+        """The share of its pixels that is learned with an imagined neighbour as well.
+
+        A single slice has none: of cells it says nothing, and would be followed.
+        """
+        return _IMAGINED if self.others else 0.0
+
+    @property
     def labelled(self) -> int:
         """The number of labelled pixels."""
         return sum(self.counts)
@@ -214,7 +222,7 @@ def labelled_pixels(
         led: tuple[tuple[tuple[GuidePlane, ...], float], ...] = (
             ((), unguided),
             (one.others, share),
-            ((*one.others, neighbour), share * _IMAGINED),
+            ((*one.others, neighbour), share * one.imagined),
         )
         for guiding, part in led:
             target = one.unseen(guiding)
@@ -294,7 +302,7 @@ def _crop(
     )
     guiding = [] if rng.random() < one.unguided else list(one.others)
     guiding = [plane for plane in guiding if rng.random() >= _LEFT_OUT]
-    if rng.random() < _IMAGINED:
+    if rng.random() < one.imagined:
         guiding.append(imagined(one.scene, one.plane, window, rng))
     inputs = one.inputs(window, guiding)
     target = one.unseen(guiding)[window[0], window[1]]
