@@ -300,10 +300,11 @@ def _crop(
         slice(corner[0], corner[0] + size[0]),
         slice(corner[1], corner[1] + size[1]),
     )
-    guiding = [] if rng.random() < one.unguided else list(one.others)
-    guiding = [plane for plane in guiding if rng.random() >= _LEFT_OUT]
-    if rng.random() < one.imagined:
-        guiding.append(imagined(one.scene, one.plane, window, rng))
+    guiding: list[GuidePlane] = []
+    if rng.random() >= one.unguided:
+        guiding = [plane for plane in one.others if rng.random() >= _LEFT_OUT]
+        if rng.random() < one.imagined:
+            guiding.append(imagined(one.scene, one.plane, window, rng))
     inputs = one.inputs(window, guiding)
     target = one.unseen(guiding)[window[0], window[1]]
     return _flipped(inputs, target, rng)
