@@ -154,7 +154,8 @@ def of_each_class(
     values may tell bone, and only its place what lies within it. A class that nothing finds
     on parallel slices is taken from what stays closest to them, unless it is too small to
     go on until there. Where slices cross nothing can find a `lone` class, which is on a
-    single one: it is taken from what is led to it by this slice, and mostly a walker.
+    single one: it is taken from a mean of the network, which this slice leads to it, and a
+    walker, which counts twice.
     """
     counting = [method for method in ious if method != "interpolation"]
     nearest = [method for method in _NEAREST if method in ious]

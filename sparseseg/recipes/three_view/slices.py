@@ -29,7 +29,7 @@ _SEVERAL = 0.5  # the same, of several volumes: such a model is meant for others
 # Of slices whose guides are far away: those that none or just one other crosses.
 _FAR_GUIDED = 0.5
 _LEFT_OUT = 0.1  # of the guiding slices
-_IMAGINED = 0.3  # of the pixels and of the crops are led by a neighbour as well
+_IMAGINED = 0.3  # of what other slices lead is led by an imagined neighbour as well
 _RARE = 0.3  # of the crops are centred on a class drawn evenly
 
 
@@ -66,7 +66,7 @@ class TrainingSlice:
 
     @property
     def imagined(self) -> float:
-        """The share of its pixels that is learned with an imagined neighbour as well.
+        """The share of what other slices lead that an imagined neighbour leads as well.
 
         A single slice has none: of cells it says nothing, and would be followed.
         """
