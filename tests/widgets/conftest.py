@@ -63,6 +63,8 @@ def opened(desk: Desk, image: Image) -> Desk:
     """A desk with an empty annotation on the image."""
     desk.link.choose(image)
     desk.link.annotate()
+    # What is painted before the journal's thread has looked belongs to the beginning.
+    desk.history._keeper.ask(lambda _: None).result()
     return desk
 
 

@@ -20,6 +20,7 @@ def settle(desk: Desk) -> None:
 
 
 def stroke(desk: Desk, place: tuple[int, int, int], value: int, layer=None) -> None:
+    settle(desk)  # of a volume just opened, the journal's thread may not know yet
     (layer or desk.link.annotation).paint(place, value)
     settle(desk)
 

@@ -156,6 +156,7 @@ def test_strokes_before_the_project_was_saved_are_undone_after_a_restart(
     dock.classes.new.click()
     layer = dock.desk.link.annotation
     array = dock.desk.link.arrays.annotation
+    dock.desk.history._keeper.ask(lambda _: None).result()  # it has seen the beginning
     stages = [array.copy()]
     for z in (1, 3):
         layer.mode = "paint"
