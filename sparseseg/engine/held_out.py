@@ -1,6 +1,6 @@
 """An honest score while training: annotated slices that the network never sees."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -71,12 +71,17 @@ class HeldOut:
         """Whether something that learns was shown when it was last scored."""
         return self._is_ahead
 
-    def choose(self, scenes: Sequence[Scene]) -> None:
-        """Choose one slice of each scene; one that was held out before stays so."""
+    def choose(
+        self, scenes: Sequence[Scene], learned: Collection[int] = range(3)
+    ) -> None:
+        """Choose one slice of each scene; one that was held out before stays so.
+
+        `learned` are the axes across which slices are learned from.
+        """
         kept = self.slices or (Slices(),) * len(scenes)
         wanted = self._wanted and not self._released
         self.slices = tuple(
-            spared(scenes, place, old) if wanted else Slices()
+            spared(scenes, place, old, learned=learned) if wanted else Slices()
             for place, old in enumerate(kept)
         )
         self._turns, self._is_judged = [], False

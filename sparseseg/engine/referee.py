@@ -81,9 +81,9 @@ def worths(
     good by chance. On whole slices trees alone look better than they are between them:
     they count where few pixels were painted, or where they are far ahead. The mean of
     mostly a walker counts where the walker is not far behind, and then the walker alone
-    does not. Where all fail on whole slices, or on parallel ones, these are too far
-    from each other to tell anything: then only this mean is returned, which stays
-    closest to slices.
+    does not. A walker that finds next to nothing, where others do, counts in no mean.
+    Where all fail on whole slices, or on parallel ones, these are too far from each other
+    to tell anything: then only this mean is returned, which stays closest to slices.
     """
     if not ious:
         return {}
@@ -120,11 +120,15 @@ def _counting(
 ) -> dict[Method, float]:
     """Leave those methods out that may only look good on the left-out pixels."""
     left = dict(found)
-    if "near" in found:
+    others = [iou for method, iou in ious.items() if method != "interpolation"]
+    best = max(others, default=0.0)
+    if best >= _FAILED and ious.get("walker", best) < _NOTHING * best:
+        # What finds nothing makes a mean less sure, and by that alone look better.
+        left = {m: worth for m, worth in left.items() if "walker" not in SHARES[m]}
+    elif "near" in found:
         # Of the two the mean was the better one on 47 of 48 volumes and layouts.
         left.pop("walker" if _walks_well(found) else "near", None)
-    others = [iou for method, iou in ious.items() if method != "interpolation"]
-    if others and not ious.get("interpolation", 0.0) > max(others) + _FAR_ABOVE:
+    if others and not ious.get("interpolation", 0.0) > best + _FAR_ABOVE:
         left.pop("interpolation", None)
     beside = [w for method, w in left.items() if method not in ("trees", "near")]
     is_few = pixels <= _STROKED
@@ -241,6 +245,8 @@ _LEARNS_ON = 0.02
 _STROKED = 5000  # pixels: more than strokes on a few slices have
 _FAR_ABOVE = 0.2  # in mean IoU
 _FAR_AHEAD = 1.1  # times the next worth
+# Such a walker made the answer better in two of 15 cases, of one volume.
+_NOTHING = 0.1  # of the best IoU
 _NOT_FAR_BEHIND = 0.85  # of it; measured on fifty cases
 # Measured on 25 volumes and layouts: how far worths are believed.
 _DOUBT, _DOUBT_OF_FEW = 0.02, 0.2

@@ -1,6 +1,6 @@
 """Which annotated slice can be spared: learning goes on without it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,27 @@ _SHARE = 0.25
 
 Slices = frozenset[AnnotatedSlice]
 NONE: Slices = frozenset()
+_AXES = range(3)
 
 
-def spared(scenes: Sequence[Scene], place: int, old: Slices = NONE) -> Slices:
+def spared(
+    scenes: Sequence[Scene],
+    place: int,
+    old: Slices = NONE,
+    *,
+    learned: Collection[int] = _AXES,
+) -> Slices:
     """Return the slice of one scene that is missed least, or none.
 
     It is `old` where that can still be spared, or else the one nearest to the middle of
-    the axis with most slices, where each class that it shows is also on others.
+    the axis with most slices, where each class that it shows is also on others. Slices
+    across an axis that is not `learned` come first: they cost nothing.
     """
     scene = scenes[place]
     totals = counts(scenes)
     held = {(where.axis, where.index) for where in old}
     there = [n for n, w in enumerate(scene.slices) if (w.axis, w.index) in held]
-    for number in (*there, *_inner_first(scene)):
+    for number in (*there, *_inner_first(scene, learned)):
         if not _only_there(scene, number, totals).any():
             return frozenset([scene.slices[number]])
     return NONE
@@ -55,13 +63,13 @@ def axes_of(scenes: Sequence[Scene]) -> set[int]:
     return {where.axis for scene in scenes for where in scene.slices}
 
 
-def longest(scene: Scene) -> list[int]:
-    """Return the places of the slices across the axis that has most of them."""
+def longest(scene: Scene, among: Collection[int] = _AXES) -> list[int]:
+    """Return the places of the slices across that of some axes which has most of them."""
     axes = [
         [n for n, where in enumerate(scene.slices) if where.axis == axis]
-        for axis in range(3)
+        for axis in among
     ]
-    return max(axes, key=len)
+    return max(axes, key=len, default=[])
 
 
 def only_on(scenes: Sequence[Scene], output: int) -> AnnotatedSlice | None:
@@ -74,9 +82,11 @@ def only_on(scenes: Sequence[Scene], output: int) -> AnnotatedSlice | None:
     return None
 
 
-def _inner_first(scene: Scene) -> Iterator[int]:
+def _inner_first(scene: Scene, learned: Collection[int]) -> Iterator[int]:
     """Yield the inner slices of the longest axis, from its middle outwards."""
-    numbers = longest(scene)
+    numbers = longest(scene, [axis for axis in _AXES if axis not in learned])
+    if len(numbers) < FEWEST:
+        numbers = longest(scene)
     if len(numbers) < FEWEST:
         return
     middle = len(numbers) // 2

@@ -81,7 +81,8 @@ class Trainee:
         if self._scenes and not any(changed):
             return
         self._take_in()
-        self.held_out.choose(self.seen)
+        learned = self._model.recipe.learned_axes(self.seen)
+        self.held_out.choose(self.seen, learned)
         yield from self._begin(thorough=not self._scenes)
 
     @property

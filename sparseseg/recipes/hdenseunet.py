@@ -1,6 +1,6 @@
 """H-DenseUNet: a 2-D and a 3-D dense U-Net, trained in stages (Li et al. 2018)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -106,6 +106,10 @@ class HDenseUNetRecipe(Plain):
         """Freeze what a stage freezes."""
         assert isinstance(network, HDenseUNet)
         network.enter(stage.name)
+
+    def learned_axes(self, scenes: Sequence[Scene]) -> Collection[int]:
+        """Learn from axial slices: the 2-D stages do from no others."""
+        return planes.viewed_axes(scenes)
 
     def batches(
         self, scenes: Sequence[Scene], rng: np.random.Generator, stage: Stage

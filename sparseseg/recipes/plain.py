@@ -98,6 +98,10 @@ class Plain:
     def enter(self, network: nn.Module, stage: Stage) -> None:
         """Let all weights learn that are meant to."""
 
+    def learned_axes(self, scenes: Sequence[Scene]) -> Collection[int]:
+        """Learn from all slices."""
+        return range(3)
+
     def patches(self, plan: Plan) -> Iterator[Triple]:
         """Yield none: a step learns from crops."""
         yield from ()

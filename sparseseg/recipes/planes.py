@@ -1,6 +1,6 @@
 """For 2-D networks: crops of annotated slices, and prediction plane by plane."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,11 @@ def view_weights(scenes: Sequence[Scene]) -> list[float]:
     ]
     # Where only flat planes were annotated, they have to do.
     return weights if any(weights) else [float(axis in annotated) for axis in range(3)]
+
+
+def viewed_axes(scenes: Sequence[Scene]) -> Collection[int]:
+    """Return the axes across which planes are looked at."""
+    return [axis for axis, weight in enumerate(view_weights(scenes)) if weight > 0]
 
 
 def crop_side(scenes: Sequence[Scene], most: int, multiple: int) -> int:

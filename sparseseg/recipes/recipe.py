@@ -129,6 +129,9 @@ class Learning(Protocol):
     ) -> Iterator[Batch]:
         """Yield training batches without end, drawn where something is labelled."""
 
+    def learned_axes(self, scenes: Sequence[Scene]) -> Collection[int]:
+        """Return the axes across which slices are learned from."""
+
     def patches(self, plan: Plan) -> Iterator[Triple]:
         """Yield the patches that a step may learn from, from the plan's own down.
 

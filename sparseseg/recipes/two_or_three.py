@@ -1,7 +1,7 @@
 """Systems published for planes, together with their transcription to volumes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,11 @@ class TwoOrThree(Plain, ABC):
     ) -> GreyCurve:
         """Return the curve for one channel of each volume: its range."""
         return rescaling(channels)
+
+    def learned_axes(self, scenes: Sequence[Scene]) -> Collection[int]:
+        """Learn from the planes that are looked at, or in 3-D from all."""
+        is_flat = scenes[0].plan.network["dims"] == 2
+        return planes.viewed_axes(scenes) if is_flat else super().learned_axes(scenes)
 
     def patches(self, plan: Plan) -> Iterator[Triple]:
         """Yield halves of the plan's patch in 3-D, none in 2-D."""

@@ -165,7 +165,7 @@ def test_where_all_fail_on_parallel_slices_what_stays_near_slices_is_taken():
     far = told(1, [0, 1], network=[0.6, 0.5], walked=[0.5, 0.4], walker=[0.3, 0.2])
     ious = {"network": 0.15, "walked": 0.05, "walker": 0.01}
     assert list(worths([far], ious)) == ["walked"]
-    assert len(worths([far], ious | {"network": 0.25})) == 3
+    assert len(worths([far], ious | {"network": 0.25, "walker": 0.05})) == 3
     nothing = dict.fromkeys(ious, float("nan"))
     assert len(worths([far], nothing)) == 3
     across = replace(far, where=AnnotatedSlice(1, 0, 2, False))
@@ -186,6 +186,16 @@ def test_where_all_fail_the_mean_of_walker_and_forest_is_taken_first():
     far = told(1, [0, 1], near=[0.9, 0.9], walked=[0.5, 0.4], network=[0.6, 0.5])
     ious = {"network": 0.15, "near": 0.1, "walked": 0.05}
     assert list(worths([far], ious)) == ["near"]
+
+
+@pytest.mark.parametrize(("walker", "is_mixed"), [(0.2, True), (0.05, False)])
+def test_a_walker_that_finds_next_to_nothing_counts_in_no_mean(walker, is_mixed):
+    # A mean with it is less sure where the network errs: that alone is no merit.
+    pixels = {"network": [0.99, 0.01], "mixed": [0.9, 0.2], "walked": [0.6, 0.3]}
+    one = told(1, [0, 1], **pixels, walker=[0.5, 0.2])
+    ious = {"network": 0.7, "mixed": 0.69, "walked": 0.4, "walker": walker}
+    found = worths([one], ious)
+    assert found.keys() == (ious.keys() if is_mixed else {"network"})
 
 
 @pytest.mark.parametrize(("walker", "counts"), [(0.5, True), (0.2, False)])

@@ -40,6 +40,23 @@ def test_a_slice_that_alone_shows_a_class_is_not_spared():
     assert names(found) == ["z 5"]
 
 
+@pytest.mark.parametrize(
+    ("across_y", "learned", "spares"),
+    [
+        ((3, 5, 8), [0, 1, 2], "z 8"),
+        ((3, 5, 8), [0, 2], "y 5"),
+        ((3, 5), [0, 2], "z 8"),  # the others would show too little
+    ],
+)
+def test_slices_that_nothing_is_learned_from_are_spared_first(
+    across_y, learned, spares
+):
+    annotation = across_z(2, 5, 8, 11, 14)
+    for index in across_y:
+        annotation[:, index] = np.maximum(annotation[:, index], 1)
+    assert names(spared([scene(annotation)], 0, learned=learned)) == [spares]
+
+
 def test_where_only_the_middle_of_three_shows_a_class_none_is_spared():
     scenes = [scene(across_z(2, 8, 14, lesion_on=[8]))]
     assert not spared(scenes, 0)

@@ -101,6 +101,16 @@ def drawn(recipe, scene, seed=0, stage=0) -> Batch:
     return next(batches(recipe, scene, seed, stage))
 
 
+def test_slices_that_are_not_learned_from_change_no_batch(recipe, scene):
+    learned = recipe.learned_axes([scene])
+    others = {where for where in scene.slices if where.axis not in learned}
+    assert bool(others) == (recipe.card.name == "hdenseunet")
+    for stage in range(min(2, len(recipe.stages(scene.plan)))):  # its 2-D ones
+        whole = drawn(recipe, scene, stage=stage)
+        without = drawn(recipe, scene.without(others), stage=stage)
+        assert torch.equal(whole.target, without.target)
+
+
 def at_every_scale(recipe, logits):
     """Return the logits as all heads would have them."""
     if recipe.card.name == "pretrained":
