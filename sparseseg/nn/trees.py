@@ -104,6 +104,14 @@ class Trees(nn.Module):
         found = natural / self.frequent**favour
         return found / found.sum(1, keepdim=True)
 
+    def expect(self, times: Tensor) -> None:
+        """Take outputs (k) for so many times as frequent in nature as the trees were told."""
+        shares = self.shares.float() * times
+        self.shares.copy_(shares / shares.sum(-1, keepdim=True))
+        known = self.frequent < 1
+        likely = self.frequent * times
+        self.frequent.copy_(torch.where(known, likely / likely[known].sum(), 1.0))
+
     def _levels(self) -> list[tuple[Tensor, Tensor]]:
         """Return features and cuts of each level of all trees, tree by tree.
 

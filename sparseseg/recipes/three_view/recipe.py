@@ -141,6 +141,10 @@ class ThreeViewRecipe(Plain):
         if thorough or is_first:
             favouring = favour_rare(drawn, trees, scenes, rng)
             yield from retold(favouring, lambda _: 1.0)
+        expecting = frequencies.expect_frequencies(
+            scenes, trees, partial(self.forest, network)
+        )
+        yield from retold(expecting, lambda _: 1.0)
 
     def unseen(
         self,
@@ -306,7 +310,7 @@ class ThreeViewRecipe(Plain):
         trees = network.trees
         if not trees.shift:
             return None
-        ask = partial(self.forest, network, scene)
+        ask = partial(self.forest, network)
         return (yield from frequencies.factors(scene, trees, ask))
 
     def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
