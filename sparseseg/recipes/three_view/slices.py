@@ -218,12 +218,13 @@ def labelled_pixels(
     for one in drawn:
         # Of a few strokes every pixel counts, guided or not.
         unguided = max(share * one.unguided, min(1.0, _FEW_PIXELS / total))
-        neighbour = imagined(one.scene, one.plane, one.whole, rng)
-        led: tuple[tuple[tuple[GuidePlane, ...], float], ...] = (
+        led: list[tuple[tuple[GuidePlane, ...], float]] = [
             ((), unguided),
             (one.others, share),
-            ((*one.others, neighbour), share * one.imagined),
-        )
+        ]
+        if one.imagined:
+            neighbour = imagined(one.scene, one.plane, one.whole, rng)
+            led.append(((*one.others, neighbour), share * one.imagined))
         for guiding, part in led:
             target = one.unseen(guiding)
             wanted = torch.from_numpy(rng.random(target.shape) < part)
