@@ -188,23 +188,35 @@ def test_where_all_fail_the_mean_of_walker_and_forest_is_taken_first():
     assert list(worths([far], ious)) == ["near"]
 
 
-@pytest.mark.parametrize(("walker", "is_mixed"), [(0.2, True), (0.05, False)])
-def test_a_walker_that_finds_next_to_nothing_counts_in_no_mean(walker, is_mixed):
+@pytest.mark.parametrize(
+    ("best", "walker", "is_mixed"),
+    [
+        (0.8, 0.45, True),
+        (0.8, 0.43, False),
+        (0.5, 0.13, True),  # slices that are hard for all tell less of the walker
+        (0.5, 0.12, False),
+        (0.15, 0.0, True),
+    ],
+)
+def test_a_walker_that_finds_much_less_than_the_best_counts_in_no_mean(
+    best, walker, is_mixed
+):
     # A mean with it is less sure where the network errs: that alone is no merit.
     pixels = {"network": [0.99, 0.01], "mixed": [0.9, 0.2], "walked": [0.6, 0.3]}
     one = told(1, [0, 1], **pixels, walker=[0.5, 0.2])
-    ious = {"network": 0.7, "mixed": 0.69, "walked": 0.4, "walker": walker}
-    found = worths([one], ious)
+    across = replace(one, where=AnnotatedSlice(1, 0, 2, False))
+    ious = {"network": best, "mixed": best, "walked": best, "walker": walker}
+    found = worths([one, across], ious)
     assert found.keys() == (ious.keys() if is_mixed else {"network"})
 
 
-@pytest.mark.parametrize(("walker", "counts"), [(0.5, True), (0.2, False)])
+@pytest.mark.parametrize(("walker", "counts"), [(0.5, True), (0.35, False)])
 def test_a_mean_of_mostly_a_walker_counts_where_the_walker_is_not_far_behind(
     walker, counts
 ):
     # Of a few pixels such a mean may look best where the walker is lost, by chance.
     one = told(1, [0, 1], near=[0.8, 0.8], forest=[0.5, 0.5], walker=[walker, walker])
-    found = worths([one], {"near": 0.8, "forest": 0.5, "walker": walker})
+    found = worths([one], {"near": 0.6, "forest": 0.5, "walker": walker})
     assert found.keys() == {"forest", "near" if counts else "walker"}
 
 
