@@ -83,14 +83,12 @@ def only_on(scenes: Sequence[Scene], output: int) -> AnnotatedSlice | None:
 
 
 def _inner_first(scene: Scene, learned: Collection[int]) -> Iterator[int]:
-    """Yield the inner slices of the longest axis, from its middle outwards."""
-    numbers = longest(scene, [axis for axis in _AXES if axis not in learned])
-    if len(numbers) < FEWEST:
-        numbers = longest(scene)
-    if len(numbers) < FEWEST:
-        return
-    middle = len(numbers) // 2
-    yield from sorted(numbers[1:-1], key=lambda n: abs(n - numbers[middle]))
+    """Yield inner slices from the middle outwards, of what is not learned and of the longest."""
+    unlearned = [axis for axis in _AXES if axis not in learned]
+    for numbers in (longest(scene, unlearned), longest(scene)):
+        if len(numbers) >= FEWEST:
+            middle = len(numbers) // 2
+            yield from sorted(numbers[1:-1], key=lambda n: abs(n - numbers[middle]))
 
 
 def _only_there(

@@ -57,6 +57,14 @@ def test_slices_that_nothing_is_learned_from_are_spared_first(
     assert names(spared([scene(annotation)], 0, learned=learned)) == [spares]
 
 
+def test_where_none_of_those_can_be_spared_another_one_is():
+    annotation = across_z(2, 5, 8, 11, 14)
+    for index in (3, 5, 8):
+        annotation[:, index] = np.maximum(annotation[:, index], 1)
+    annotation[9:11, 5, 3:9] = 2  # on the middle one across y alone
+    assert names(spared([scene(annotation)], 0, learned=[0, 2])) == ["z 8"]
+
+
 def test_where_only_the_middle_of_three_shows_a_class_none_is_spared():
     scenes = [scene(across_z(2, 8, 14, lesion_on=[8]))]
     assert not spared(scenes, 0)
