@@ -126,7 +126,7 @@ def _counting(
         # What finds little makes a mean less sure, and by that alone look better.
         left = {m: worth for m, worth in left.items() if "walker" not in SHARES[m]}
     elif "near" in found:
-        # Of the two the mean was the better one on 47 of 48 volumes and layouts.
+        # Of the two the mean was the better one on 47 of 49 volumes and layouts.
         left.pop("walker" if _walks_well(found) else "near", None)
     if others and not ious.get("interpolation", 0.0) > best + _FAR_ABOVE:
         left.pop("interpolation", None)
@@ -253,7 +253,7 @@ _LEARNS_ON = 0.02
 _STROKED = 5000  # pixels: more than strokes on a few slices have
 _FAR_ABOVE = 0.2  # in mean IoU
 _FAR_AHEAD = 1.1  # times the next worth
-_LOST = 0.55  # of the best IoU; from 0.53 to 0.59 the same is chosen on sixty cases
+_LOST = 0.55  # of the best IoU; drawn on sixty cases
 _NOT_FAR_BEHIND = 0.85  # of it; measured on fifty cases
 # Measured on 25 volumes and layouts: how far worths are believed.
 _DOUBT, _DOUBT_OF_FEW = 0.02, 0.2

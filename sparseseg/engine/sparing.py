@@ -83,7 +83,7 @@ def only_on(scenes: Sequence[Scene], output: int) -> AnnotatedSlice | None:
 
 
 def _inner_first(scene: Scene, learned: Collection[int]) -> Iterator[int]:
-    """Yield inner slices from the middle outwards, of what is not learned and of the longest."""
+    """Yield inner slices, middle first: across an axis not learned, then the longest one."""
     unlearned = [axis for axis in _AXES if axis not in learned]
     for numbers in (longest(scene, unlearned), longest(scene)):
         if len(numbers) >= FEWEST:

@@ -108,7 +108,7 @@ class HDenseUNetRecipe(Plain):
         network.enter(stage.name)
 
     def learned_axes(self, scenes: Sequence[Scene]) -> Collection[int]:
-        """Learn from axial slices: the 2-D stages do from no others."""
+        """Return the axis of axial slices: the 2-D stages learn from no others."""
         return planes.viewed_axes(scenes)
 
     def batches(

@@ -60,9 +60,8 @@ def test_a_forest_is_asked_about_boxes_of_each_scene():
 
     def ask(_, box):
         answer = torch.zeros(2, *box.shape)
-        answer[int(box.start[0] >= third)] = (
-            1  # the first lies in a third of the volume
-        )
+        # The first output lies in a third of the volume.
+        answer[int(box.start[0] >= third)] = 1
         return answer
 
     for scenes in ([scene], [scene, scene]):

@@ -137,14 +137,27 @@ class ThreeViewRecipe(Plain):
         )
         for done in fitting:
             yield _FILTERING + (1 - _FILTERING) * done
-        trees.fit(*slices.balanced_pixels(drawn, slices.TREE_PIXELS, rng), rng)
-        if thorough or is_first:
-            favouring = favour_rare(drawn, trees, scenes, rng)
-            yield from retold(favouring, lambda _: 1.0)
-        expecting = frequencies.expect_frequencies(
-            scenes, trees, partial(self.forest, network)
+        growing = self._grow_trees(
+            network, scenes, drawn, rng, favours=thorough or is_first
         )
-        yield from retold(expecting, lambda _: 1.0)
+        yield from retold(growing, lambda _: 1.0)
+
+    def _grow_trees(
+        self,
+        network: GuidedUNet,
+        scenes: Sequence[Scene],
+        drawn: Sequence[slices.TrainingSlice],
+        rng: np.random.Generator,
+        *,
+        favours: bool,
+    ) -> Generator[object, None, None]:
+        """Grow the trees; `favours` says to choose how much they favour what is rare, too."""
+        trees = network.trees
+        trees.fit(*slices.balanced_pixels(drawn, slices.TREE_PIXELS, rng), rng)
+        if favours:
+            yield from favour_rare(drawn, trees, scenes, rng)
+        ask = partial(self.forest, network)
+        yield from frequencies.expect_frequencies(scenes, trees, ask)
 
     def unseen(
         self,
