@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparseseg.boxes import Box
 from sparseseg.engine.advice import NOT_WANTED, advice, reason
@@ -101,19 +102,13 @@ class HeldOut:
         """Fit how sure the model may be to what it says of the held-out slices."""
         if not any(self.slices):
             return None
-        told, truths = [], []
-        for scene, slices in zip(scenes, self.slices, strict=True):
-            blind = scene.without(slices)
-            for where in slices:
-                box = Box.plane(scene.volume.shape, where.axis, where.index)
-                target = own_pixels(scene, blind, where)
-                found = network_probabilities(model, blind, box).cpu().numpy()
-                told.append(found[:, target >= 0])
-                truths.append(target[target >= 0])
-        truth = np.concatenate(truths)
-        return (
-            fitted_temperature(np.concatenate(told, 1), truth) if truth.size else None
-        )
+        found, truth = _of_network(model, scenes, self.slices)
+        return fitted_temperature(found, truth) if truth.size else None
+
+    def forget(self) -> None:
+        """Forget what was told: answers of other outputs cannot be compared."""
+        self._held, self._turns, self._last = [], [], None
+        self._is_judged = False
 
     def release(self) -> None:
         """Let the held-out slices be learned from."""
@@ -267,16 +262,24 @@ def _ious(found: _Measures) -> dict[Method, float]:
 def _mean_dice(
     model: Model, scenes: Sequence[Scene], out: Sequence[Slices]
 ) -> float | None:
+    found, truth = _of_network(model, scenes, out)
+    if not truth.size:
+        return None
+    decided = model.recipe.decided(model.plan, found)
+    return float(evaluated(model, decided, truth)["mean_dice"])
+
+
+def _of_network(
+    model: Model, scenes: Sequence[Scene], out: Sequence[Slices]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return what a network says (k, n) of what is painted on slices (n) it has not seen."""
     told, truths = [], []
     for scene, slices in zip(scenes, out, strict=True):
         blind = scene.without(slices)
         for where in slices:
             box = Box.plane(scene.volume.shape, where.axis, where.index)
-            found = network_probabilities(model, blind, box).cpu().numpy()
             target = own_pixels(scene, blind, where)
+            found = network_probabilities(model, blind, box).cpu().numpy()
+            told.append(found[:, target >= 0])
             truths.append(target[target >= 0])
-            told.append(model.recipe.decided(model.plan, found)[target >= 0])
-    truth = np.concatenate(truths)
-    if not truth.size:
-        return None
-    return float(evaluated(model, np.concatenate(told), truth)["mean_dice"])
+    return np.concatenate(told, 1), np.concatenate(truths)

@@ -85,16 +85,18 @@ class Model:
     def grow(self, outputs: tuple[int, ...], table: ClassTable) -> None:
         """Take in classes that were painted later, keeping the weights that still fit.
 
-        Rows of the head are kept only where nothing else changes with the classes.
+        Rows of the head are kept only where nothing else changes with the classes. The
+        outputs that there were stay in their order, whatever comes before or after them.
         """
         old = self.network.state_dict()
+        first = outputs.index(self.plan.outputs[0])
         self.plan = self.plan.with_outputs(outputs)
         self.table = table
         fresh = self.recipe.network(self.plan)
         new = fresh.state_dict()
         rows = all(new[name].shape[1:] == old[name].shape[1:] for name in new)
         fresh.load_state_dict(
-            {name: _kept(old[name], new[name], rows=rows) for name in new}
+            {name: _kept(old[name], new[name], first if rows else None) for name in new}
         )
         self.network = fresh.to(self.device).eval()
 
@@ -290,11 +292,11 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _kept(old: Tensor, new: Tensor, *, rows: bool) -> Tensor:
-    """Return the old tensor where it fits the new one, and its rows if wanted."""
+def _kept(old: Tensor, new: Tensor, first: int | None) -> Tensor:
+    """Return the old tensor where it fits the new one, or its rows from `first` on."""
     if old.shape == new.shape:
         return old
     result = new.clone()
-    if rows:
-        result[: len(old)] = old.to(new.device)
+    if first is not None:
+        result[first : first + len(old)] = old.to(new.device)
     return result

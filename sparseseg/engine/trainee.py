@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sparseseg.classes import BACKGROUND
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.engine import looks, other_volume
 from sparseseg.engine.anchor import Anchor
@@ -256,9 +257,13 @@ class Trainee:
             self.enter(self._stage)
 
     def _grow(self, values: tuple[int, ...]) -> None:
+        known = self._model.plan.outputs
+        background = tuple(value for value in values if value == BACKGROUND)
+        classes = tuple(value for value in values if value != BACKGROUND)
         table = named(self._cases, self._model.table)
-        self._model.grow((*self._model.plan.outputs, *values), table)
+        self._model.grow((*background, *known, *classes), table)
         self.seen = self._bare_scenes()
+        self.held_out.forget()
         self._anchor = None  # the parent knows nothing of the new classes
         if hasattr(self, "network"):
             del self.network

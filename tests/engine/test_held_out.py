@@ -160,6 +160,17 @@ def test_once_a_slice_has_joined_all_slices_decide_what_is_shown(monkeypatch):
     assert (last.slices, worth_most(last.worths)) == (("z 6",), "walked")
 
 
+def test_a_class_painted_on_the_only_slice_that_can_be_spared_ends_no_training():
+    labelled = sliced((3, 0, 0))
+    model = fresh_model(labelled)
+    steps = training.train(model, [labelled], settings(steps=4))
+    assert next(steps).score.slices == ("z 6",)  # told of two classes and background
+    labelled[1].array[6, 3:9, 3:9] = 3
+    later = [step.score for step in steps if step.score]
+    assert model.plan.outputs == (255, 1, 2, 3)
+    assert set(later[-1].measures["network"]["iou"]) == {0, 1, 2, 3}
+
+
 def test_a_long_training_looks_at_the_other_slices_before_one_joins():
     labelled = sliced((3, 0, 0))
     model, choice = fresh_model(labelled), HeldOut(wanted=True)

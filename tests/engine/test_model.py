@@ -194,6 +194,18 @@ def test_growing_keeps_old_weights_and_adds_an_output(model):
     assert all(torch.equal(new[name], old[name]) for name in alike)
 
 
+def test_an_output_that_comes_first_moves_the_rows_of_a_plain_network():
+    volume, labels = blob_case()
+    array = np.where(labels.array == 255, 0, labels.array)
+    model = fresh_model((volume, SparseLabels(array)), "lungnet")
+    old = {name: w.clone() for name, w in model.network.state_dict().items()}
+    model.grow((255, 1, 2), labels.table)
+    new = model.network.state_dict()
+    moved = [name for name in old if old[name].shape != new[name].shape]
+    assert moved
+    assert all(torch.equal(new[name][1:], old[name]) for name in moved)
+
+
 def test_a_grown_model_starts_its_correction_anew(model):
     # New classes shift the channels that the first layer reads: it cannot be kept.
     torch.nn.init.normal_(model.network.head.weight)

@@ -346,6 +346,21 @@ def test_a_class_painted_later_grows_the_model(seen, table):
     assert model.predict(*labelled).probabilities.shape == (4, *SHAPE)
 
 
+def test_background_painted_later_comes_first_as_it_does_from_the_start(seen):
+    sample = blobs(SHAPE)
+    array = np.where(sample.annotation == 255, 0, sample.annotation).astype(np.uint8)
+    labelled = sample.volume, SparseLabels(array)
+    model = fresh_model(labelled)
+    assert model.plan.outputs == (1, 2)
+    generator = train(model, [labelled], settings(steps=5))
+    next(generator)
+    labelled[1].array[2, 3:9, 3:9] = 255
+    for _ in generator:
+        pass
+    assert model.plan.outputs == (255, 1, 2)
+    assert model.predict(*labelled).probabilities.shape == (3, *SHAPE)
+
+
 def test_a_class_that_its_table_lacks_gets_a_plain_name(seen):
     labelled = blob_case()  # its table has classes 1 and 2
     model = fresh_model(labelled)

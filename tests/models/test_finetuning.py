@@ -90,6 +90,66 @@ def test_classes_that_nobody_painted_stay_where_one_of_the_models_is_painted():
     assert starting.create([(volume, other)], settings(V2)).plan.outputs == (255, 1)
 
 
+def trained(*classes: LabelClass, outputs=(255, 1, 2)) -> Trained:
+    """Return a parent of these classes and outputs."""
+    old = read_model(V2)
+    plan = old.plan.with_outputs(outputs)
+    return Trained(plan, old.network, ClassTable(classes))
+
+
+def of_classes(*classes: LabelClass):
+    """Return a volume where only the first of these classes is painted."""
+    volume = read(image(0))
+    annotation = np.zeros(volume.shape, np.uint8)
+    annotation[10, 10:25] = classes[0].number
+    annotation[10, 30:] = 255
+    return volume, SparseLabels(annotation, table=ClassTable(classes))
+
+
+def called(number: int, name: str, key: str = "") -> LabelClass:
+    return LabelClass(number, name, "#e69f00", key)
+
+
+LIVER, TUMOUR = called(1, "liver", "1"), called(2, "tumour", "2")
+
+
+@pytest.mark.parametrize(
+    ("classes", "outputs", "names", "rows"),
+    [
+        # The table of the parent itself, as the window gives it to an annotation.
+        ((LIVER, TUMOUR), (255, 1, 2), ("liver", "tumour"), [0, 1, 2]),
+        # The same under another number.
+        (
+            (LIVER, called(7, "Tumour")),
+            (255, 1, 7),
+            ("liver", "Tumour"),
+            [0, 1, 2],
+        ),
+        # The number is that of another class, which nobody has painted.
+        ((LIVER, called(2, "cyst")), (255, 1), ("liver", "cyst"), [0, 1]),
+        # The key is that of another class.
+        (
+            (LIVER, called(3, "cyst", "2")),
+            (255, 1, 2),
+            ("liver", "tumour", "cyst"),
+            [0, 1, 2],
+        ),
+    ],
+)
+def test_classes_of_the_table_that_nobody_painted_stay_as_the_parent_knows_them(
+    classes, outputs, names, rows
+):
+    parent = trained(LIVER, TUMOUR)
+    plan, found, known = start.planned(parent, [of_classes(*classes)], {})
+    assert (plan.outputs, found.names, known) == (outputs, names, rows)
+
+
+def test_a_class_of_the_parent_that_has_no_output_is_not_taken_over():
+    parent = trained(LIVER, TUMOUR, outputs=(255, 1))
+    plan, found, _ = start.planned(parent, [of_classes(LIVER)], {})
+    assert (plan.outputs, found.names) == ((255, 1), ("liver",))
+
+
 def test_all_but_the_head_is_kept_and_so_are_spacing_and_grey_values():
     model, old = started(V2, "a", "b")
     state, known = model.network.first.state_dict(), old.network.first.state_dict()

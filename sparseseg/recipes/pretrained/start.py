@@ -1,12 +1,12 @@
 """From a model of other classes and channels to the start of a training on these."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from sparseseg.classes import BACKGROUND, ClassTable
+from sparseseg.classes import BACKGROUND, ClassTable, LabelClass
 from sparseseg.recipes.cases import Case, named, outputs_of
 from sparseseg.recipes.plan import Plan
 from sparseseg.recipes.pretrained.folds import Folds
@@ -76,22 +76,30 @@ def _with_unpainted(
 ) -> tuple[dict[int, int | None], ClassTable]:
     """Add the classes that the parent knows and nobody has painted, if they fit.
 
-    On a few slices not every class may be there; what the parent knows of it stays.
-    Nothing is added where no painted class is one of the parent's.
+    On a few slices not every class may be there; what the parent knows of it stays, under
+    the number that the annotation has for its name, or else under its own if that is
+    free. Nothing is added where no painted class is one of the parent's.
     """
-    painted = [v for v in known if v != BACKGROUND and known[v] is not None]
-    names = {entry.name.lower() for entry in table.classes}
-    added = [
-        entry
-        for entry in parent.table.classes
-        if painted and entry.number not in known and entry.name.lower() not in names
-    ]
+    if not any(known[v] is not None for v in known if v != BACKGROUND):
+        return known, table
     places = {v: row for row, v in enumerate(parent.plan.outputs)}
-    rows = {**known, **{entry.number: places[entry.number] for entry in added}}
+    own = {entry.name.lower(): entry.number for entry in table.classes}
+    keys = {entry.key for entry in table.classes}
+    rows, added = dict(known), []
+    for entry in parent.table.classes:
+        number = own.get(entry.name.lower(), entry.number)
+        is_named = entry.name.lower() in own
+        if entry.number in places and (is_named or number not in table.numbers):
+            rows.setdefault(number, places[entry.number])
+            added += [] if is_named else [_with_free_key(entry, keys)]
     background = [v for v in rows if v == BACKGROUND]
     order = [*background, *sorted(v for v in rows if v != BACKGROUND)]
     classes = sorted((*table.classes, *added), key=lambda entry: entry.number)
     return {v: rows[v] for v in order}, ClassTable(tuple(classes))
+
+
+def _with_free_key(entry: LabelClass, taken: Collection[str]) -> LabelClass:
+    return replace(entry, key="") if entry.key in taken else entry
 
 
 def take_over(network: nn.Module, old: nn.Module, rows: Sequence[int | None]) -> None:
