@@ -85,10 +85,6 @@ class ClassTable:
         """Return the colour of a class, or of the background, as ``#rrggbb``."""
         return BACKGROUND_COLOUR if number == BACKGROUND else self[number].colour
 
-    def with_class(self, added: LabelClass) -> "ClassTable":
-        """Return the table with one more class."""
-        return ClassTable((*self.classes, added))
-
     def without(self, number: int) -> "ClassTable":
         """Return the table less one class."""
         gone = self[number]

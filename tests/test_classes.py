@@ -31,7 +31,6 @@ def test_the_largest_table_has_a_colour_for_each_class():
 
 def test_changes_give_new_tables():
     table = ClassTable((NUCLEUS,))
-    assert table.with_class(VESSEL).names == ("nucleus", "vessel")
     assert table.renamed(1, "nuclei").names == ("nuclei",)
     assert table.renamed(1, "nuclei")[1].key == "n"
     assert table.without(1).numbers == ()

@@ -103,8 +103,10 @@ _WALKS = 12
 
 
 def _key(scene: Scene) -> Hashable:
+    """Return all that a walk depends on, beside the grey values of the volume."""
     marks = [(str(p.where), zlib.crc32(p.target.tobytes())) for p in scene.planes]
-    return scene.plan.outputs, tuple(marks)
+    plan = scene.plan
+    return plan.outputs, plan.anisotropy, scene.curves, scene.device, tuple(marks)
 
 
 def walk(scene: Scene) -> Generator[None, None, Walk]:
@@ -133,10 +135,11 @@ def _grid(scene: Scene, cell: Triple) -> Generator[None, None, NDArray[np.float3
     """Return the grey values (c, z, y, x) of the nodes, which do not change by painting."""
     channels = range(scene.volume.channels)
     curves = tuple(_curve(scene, channel) for channel in channels)
-    found = _GRIDS.get(scene.volume, curves)
+    key = curves, cell
+    found = _GRIDS.get(scene.volume, key)
     if found is None:
         found = yield from _coarse(scene.volume.array, curves, cell)
-        _GRIDS.keep(scene.volume, curves, found)
+        _GRIDS.keep(scene.volume, key, found)
     return found
 
 

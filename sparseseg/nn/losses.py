@@ -85,9 +85,8 @@ def exponential_logarithmic(
     *,
     dice_weights: Tensor,
     class_weights: Tensor,
-    exponent: float = 0.3,
 ) -> Tensor:
-    """Return weighted cross-entropy + the sum of w * (-log Dice) ** exponent.
+    """Return weighted cross-entropy + the sum of w * (-log Dice) ** 0.3.
 
     The loss of one head of MSS U-Net (Zhao and Zeng 2019, as their code has it, after
     Wong et al., MICCAI 2018): cross-entropy has no exponent; the background, which is
@@ -100,9 +99,12 @@ def exponential_logarithmic(
     probabilities, members = scores.softmax(0), _members(classes, len(scores))
     sums = probabilities.sum(1) + members.sum(1)
     dice = (2 * (probabilities * members).sum(1) + _SMOOTH) / (sums + _SMOOTH)
-    cost = (-dice.log()).clamp_min(_LEAST_COST) ** exponent
+    cost = (-dice.log()).clamp_min(_LEAST_COST) ** _EXPONENT
     weighted = (dice_weights.to(scores) * cost[1:]).sum()
     return weighted + _cross_entropy(scores, classes, class_weights)
+
+
+_EXPONENT = 0.3
 
 
 def unlabelled_entropy(logits: Tensor, target: Tensor) -> Tensor:

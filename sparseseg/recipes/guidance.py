@@ -41,7 +41,7 @@ class GuidePlane:
 
 
 class Guidance:
-    """The annotated slices of a volume as soft shapes; `outputs` are their values."""
+    """The annotated slices of a volume as soft shapes of `outputs` classes."""
 
     def __init__(
         self,

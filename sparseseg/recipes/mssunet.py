@@ -58,16 +58,18 @@ class MSSUNetRecipe(Plain):
     ) -> Plan:
         """Measure the labelled foreground, and take the median spacing."""
         volumes = [volume for volume, _ in cases]
-        z, y, x = np.median([volume.spacing for volume in volumes], axis=0)
+        unit = volumes[0].unit
+        spacings = [volume.spacing_in(unit) for volume in volumes]
+        z, y, x = np.median(spacings, axis=0)
         extents = [
-            np.ceil(np.multiply(volume.shape, volume.spacing) / (z, y, x)).astype(int)
-            for volume in volumes
+            np.ceil(np.multiply(volume.shape, spacing) / (z, y, x)).astype(int)
+            for volume, spacing in zip(volumes, spacings, strict=True)
         ]
         return Plan(
             recipe=self.card.name,
             outputs=tuple(outputs),
             spacing=(float(z), float(y), float(x)),
-            unit=volumes[0].unit,
+            unit=unit,
             curves=tuple(
                 _foreground_curve(cases, channel)
                 for channel in range(volumes[0].channels)

@@ -72,11 +72,13 @@ def box_round(centre: Triple, size: Triple) -> Box:
     return Box((z, y, x), (z + d, y + e, x + f))
 
 
-def extent(plan: Plan, spacing: Sequence[float]) -> Triple:
-    """Return how many voxels of this spacing a patch of the plan covers."""
+def extent(scene: Scene) -> Triple:
+    """Return how many voxels of a volume a patch of its plan covers."""
+    plan = scene.plan
+    sides = scene.volume.spacing_in(plan.unit)
     z, y, x = (
         max(1, round(size * wanted / side))
-        for size, wanted, side in zip(plan.patch, plan.spacing, spacing, strict=True)
+        for size, wanted, side in zip(plan.patch, plan.spacing, sides, strict=True)
     )
     return z, y, x
 
@@ -90,7 +92,7 @@ def draw_patch(
     targets to the nearest.
     """
     scene = draw_case(scenes, rng)
-    size = extent(scene.plan, scene.volume.spacing)
+    size = extent(scene)
     centre = draw_place(scene, rng)
     room = [
         int(at + rng.integers(-(side // 4), side // 4 + 1))
@@ -110,7 +112,7 @@ def window_probabilities(
     voxel's answer does not depend on the box. `predict` maps (1, c, z, y, x) to
     probabilities; `mirror` names the axes that are also shown mirrored.
     """
-    size = extent(scene.plan, scene.volume.spacing)
+    size = extent(scene)
     weight = _gaussian(size).to(scene.device)
     total = torch.zeros(len(scene.plan.outputs), *box.shape, device=scene.device)
     weights = torch.zeros(box.shape, device=scene.device)
@@ -137,7 +139,7 @@ def tile_of(plan: Plan, shape: Triple) -> Triple:
 
 def windows_read(scene: Scene, box: Box) -> Box:
     """Return what all windows together read that overlap a box."""
-    z, y, x = (side - 1 for side in extent(scene.plan, scene.volume.spacing))
+    z, y, x = (side - 1 for side in extent(scene))
     return box.expand((z, y, x)).clip(scene.volume.shape)
 
 

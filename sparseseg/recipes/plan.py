@@ -52,9 +52,9 @@ class Plan:
 
     @property
     def anisotropy(self) -> tuple[float, float, float]:
-        """Voxel size z, y, x as multiples of the smallest."""
+        """Voxel size along z, y, x of a volume as multiples of the smallest."""
         least = min(self.spacing)
-        z, y, x = (side / least for side in self.spacing)
+        z, y, x = (side / least for side in self.stored_spacing)
         return z, y, x
 
     @property

@@ -116,16 +116,6 @@ class MSSUNetOptions(PatchOptions):
             ),
         },
     ] = True
-    exponent: Annotated[
-        float,
-        {
-            "min": 0.05,
-            "max": 1.0,
-            "step": 0.05,
-            "label": say("Exponent of the loss"),
-            "help": say("of -log Dice in the loss"),
-        },
-    ] = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)

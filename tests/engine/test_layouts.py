@@ -13,7 +13,7 @@ from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.samples import blobs
 from sparseseg.data.slices import annotate_slices
 from sparseseg.data.volume import Volume
-from sparseseg.engine import held_out
+from sparseseg.engine import held_out, propagation
 from sparseseg.engine.mixing import mix_of, of_classes
 from sparseseg.engine.model import Model
 from sparseseg.engine.output import Output
@@ -178,6 +178,18 @@ def test_a_walk_is_made_anew_only_where_something_is_painted():
     assert result_of(remembered(scene.seeing(labels))).found is first.found
     labels.array[1] = 255
     assert result_of(remembered(scene.seeing(labels))).found is not first.found
+
+
+def test_a_walk_is_made_anew_for_a_model_of_voxels_of_another_size(monkeypatch):
+    monkeypatch.setattr(propagation, "_NODES", 500)
+    volume, truth = tube()
+    labels = labels_of(truth, (2, 0, 0))
+    scene = scene_of(volume, labels)
+    result_of(remembered(scene))
+    plan = replace(scene.plan, spacing=(9.0, 1.0, 1.0))
+    other = result_of(remembered(Scene.of(plan, volume, labels))).found
+    fresh = result_of(walk(Scene.of(plan, replace(volume), labels))).found
+    assert torch.equal(other, fresh)
 
 
 @pytest.mark.slow

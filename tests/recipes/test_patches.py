@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -77,11 +79,17 @@ def test_mirror_images_are_averaged():
 
 def test_a_patch_covers_the_same_extent_in_voxels_of_another_size():
     coarse = scene((6, 12, 12), spacing=(2.0, 1.0, 1.0), wanted=(1.0, 1.0, 1.0))
-    assert extent(coarse.plan, coarse.volume.spacing) == (2, 4, 4)
+    assert extent(coarse) == (2, 4, 4)
     assert of(coarse).shape == (2, 6, 12, 12)
     image, target = draw_patch([coarse], np.random.default_rng(0))
     assert image.shape == (1, 4, 4, 4)
     assert target.shape == (4, 4, 4)
+
+
+def test_a_patch_covers_the_same_extent_where_a_volume_is_measured_in_another_unit():
+    made = scene((6, 12, 12), spacing=(1.0, 1.0, 1.0))
+    nanometres = replace(made.volume, spacing=(2000.0, 1000.0, 500.0), unit="nm")
+    assert extent(replace(made, volume=nanometres)) == (2, 4, 8)
 
 
 def test_a_drawn_patch_holds_labels():

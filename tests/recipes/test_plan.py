@@ -39,6 +39,12 @@ def test_anisotropy_is_in_multiples_of_the_smallest_side():
     assert replace(PLAN, spacing=(2.0, 2.0, 2.0)).anisotropy == (1.0, 1.0, 1.0)
 
 
+def test_sizes_are_those_of_a_volume_where_the_network_has_other_axes():
+    turned = replace(PLAN, inference={"axes": [2, 1, 0]})
+    assert turned.stored_spacing == (1.0, 0.5, 3.0)
+    assert turned.anisotropy == (2.0, 1.0, 6.0)
+
+
 @pytest.mark.parametrize(
     "name", sorted(set(PLAN.to_json()) - {"inference", "options", "grey"})
 )
