@@ -69,11 +69,10 @@ class OpenVolume:
                 shape=shape,
             )
 
-    @property
-    def restore(self) -> Restore | None:
-        """How to get back to the snapshot, if there is one."""
+    def restore(self, *, parent: str) -> Restore | None:
+        """Return how to get back to the snapshot, if there is one."""
         has_snapshot = self.assignment.snapshot.exists()
-        return Restore(self.shown, self.step) if has_snapshot else None
+        return Restore(self.shown, self.step, parent) if has_snapshot else None
 
     def remember(self, reply: object) -> None:
         """Keep of a reply what a new process will need."""

@@ -27,15 +27,15 @@ from sparseseg.progress import Method, Preparing, Step
 from sparseseg.project.project import Project
 from sparseseg.recipes import Plan
 from sparseseg.session.events import Depths, Exports
+from sparseseg.session.kind import ModelKind
 from sparseseg.session.messages import Others
 from sparseseg.session.shared import SharedArrays
-from sparseseg.settings.options import read_options
 from sparseseg.settings.training import TrainSettings
 from sparseseg.starting import create
 
 
 class Engine:
-    """One volume and the model that is trained on it; see `protocol.Engine`."""
+    """One volume and the model that is trained on it; see `protocol.EngineContract`."""
 
     def __init__(self) -> None:
         # The first optimizer imports it, for seconds: better while nobody waits.
@@ -63,8 +63,7 @@ class Engine:
         volume, labels = self._case
         self._case = volume, SparseLabels(labels.array, table=table)
         cases = [self._case, *_cases_of(others, table)]
-        same = settings.parent == self._parent
-        if self._model is None or not (same and _is_asked_for(self._model, settings)):
+        if self._model is None or not self.kind.fits(settings):
             self._model, self._depth = create(cases, settings), None
             self._parent = settings.parent
         yield from work(self._model, cases, settings)
@@ -146,9 +145,15 @@ class Engine:
         """Write the model at the chosen depth, atomically."""
         self._pruned().save(path)
 
-    def load(self, path: Path) -> None:
-        """Read a model."""
-        self._model, self._depth, self._parent = Model.load(path), None, ""
+    def load(self, path: Path, *, parent: str = "") -> None:
+        """Read a model, whose training started from another one if there is a `parent`."""
+        self._model, self._depth, self._parent = Model.load(path), None, parent
+
+    @property
+    def kind(self) -> ModelKind:
+        """What the model at hand was begun with."""
+        plan = self._trained().plan
+        return ModelKind(plan.recipe, plan.options, self._parent)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -193,15 +198,3 @@ def _parameters(plan: Plan, depth: int) -> int:
     with torch.device("meta"):
         network = recipe.network(recipe.pruned(plan, depth))
     return sum(weight.numel() for weight in network.parameters())
-
-
-def _is_asked_for(model: Model, settings: TrainSettings) -> bool:
-    """Tell whether a model is of the recipe and the options of the settings."""
-    if settings.parent:
-        return True
-    if model.plan.recipe != settings.recipe:
-        return False
-    kind = model.recipe.card.options
-    wanted = read_options(kind, settings.options).to_json()
-    has = kind().to_json() | dict(model.plan.options)
-    return all(has[name] == value for name, value in wanted.items())

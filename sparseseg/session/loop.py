@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import singledispatchmethod
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from sparseseg.errors import UserError
 from sparseseg.language import say
@@ -40,6 +41,9 @@ from sparseseg.session.painter import PredictionPainter
 from sparseseg.session.progress import JobCourse
 from sparseseg.session.protocol import EngineContract
 from sparseseg.session.shared import SharedArrays
+
+if TYPE_CHECKING:
+    from sparseseg.session.kind import ModelKind
 
 SNAPSHOT_SECONDS = 15.0
 
@@ -84,6 +88,7 @@ class WorkLoop:
         self._phase_told: Phase | None = Phase.IDLE
         self._depths_told = Depths((), None)
         self._exports_told: Exports | None = None
+        self._kind_told: ModelKind | None = None
 
     def run(self, inbox: SimpleQueue[Request]) -> None:
         """Work until a `Stop` comes; wait where there is nothing to do."""
@@ -180,7 +185,7 @@ class WorkLoop:
 
     @_handle.register
     def _(self, request: Restore) -> None:
-        self._engine.load(self._assignment.snapshot)
+        self._engine.load(self._assignment.snapshot, parent=request.parent)
         self._show(self._engine.possible(request.method), step=request.step)
 
     @_handle.register
@@ -243,6 +248,7 @@ class WorkLoop:
     def _show(self, method: Method, *, step: int) -> None:
         self._painter.has_model = True
         self._painter.method, self._painter.step = method, step
+        self._tell_kind()
         self._tell_depths()
         self._tell_exports()
 
@@ -267,6 +273,12 @@ class WorkLoop:
         if phase != self._phase_told:
             self._send(phase)
             self._phase_told = phase
+
+    def _tell_kind(self) -> None:
+        kind = self._engine.kind
+        if kind != self._kind_told:
+            self._send(kind)
+            self._kind_told = kind
 
     def _tell_depths(self) -> None:
         depths = self._engine.depths

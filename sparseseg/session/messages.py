@@ -20,6 +20,7 @@ from sparseseg.session.events import (
     ScoreReport,
     StepReport,
 )
+from sparseseg.session.kind import ModelKind
 from sparseseg.session.shared import BlockLayout
 from sparseseg.settings.training import TrainSettings
 
@@ -131,6 +132,8 @@ class Restore:
 
     method: Method
     step: int
+    parent: str = ""
+    """The model that the training of the snapshot started from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,5 +174,6 @@ Reply = (
     | Depths
     | Exports
     | Rules
+    | ModelKind
     | Told
 )

@@ -13,6 +13,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.evaluation.estimate import DiceEstimate
 from sparseseg.progress import Method, Preparing, Step
 from sparseseg.session.events import Depths, Exports
+from sparseseg.session.kind import ModelKind
 from sparseseg.session.messages import Others
 from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.training import TrainSettings
@@ -62,6 +63,11 @@ class EngineContract(Protocol):
         ...
 
     @property
+    def kind(self) -> ModelKind:
+        """What the model at hand was begun with."""
+        ...
+
+    @property
     def unlike(self) -> str:
         """Where the open volume is far from what the model was trained on; else ""."""
         ...
@@ -98,5 +104,5 @@ class EngineContract(Protocol):
     def export(self, path: Path) -> None:
         """Write the model at the chosen depth, atomically."""
 
-    def load(self, path: Path) -> None:
-        """Read a model that `save` wrote."""
+    def load(self, path: Path, *, parent: str = "") -> None:
+        """Read a model that `save` wrote, whose training started from a `parent`."""

@@ -19,6 +19,7 @@ from sparseseg.session.announcer import Announcer
 from sparseseg.session.at_hand import ModelAtHand
 from sparseseg.session.desk import OpenVolume
 from sparseseg.session.events import Phase, SessionEvents
+from sparseseg.session.kind import ModelKind
 from sparseseg.session.messages import (
     SNAPSHOT,
     ChooseDepth,
@@ -225,6 +226,7 @@ class Session:
         """
         with self._lock:
             self._post(self._open_desk("keep rules"), KeepRules(lines))
+            self._model.change()
 
     def save(self, path: str | Path) -> None:
         """Write the model to a file."""
@@ -316,7 +318,9 @@ class Session:
         hear = partial(self._hear, self._generation)
         self._process = self._next_process()
         self._process.begin(desk.assignment, hear=hear)
-        for request in (desk.restore, desk.wanted):
+        kind = self._model.kind
+        restore = desk.restore(parent=kind.parent if kind else "")
+        for request in (restore, desk.wanted):
             if request is not None:
                 self._process.post(request)
 
@@ -332,7 +336,7 @@ class Session:
         self._process.post(request)
 
     def _train(self, desk: OpenVolume, settings: TrainSettings) -> None:
-        desk.settings = self._model.settings = settings
+        desk.settings = settings
         self._post(desk, Train(settings, self._table, desk.others))
         self._set_phase(Phase.PREPARING)
 
@@ -365,7 +369,8 @@ class Session:
                 self._set_phase(reply)
             else:
                 self._model.remember(reply)
-                self._announcer.post(reply)
+                if not isinstance(reply, ModelKind):
+                    self._announcer.post(reply)
             desk.remember(reply)
 
     def _on_end(self, desk: OpenVolume, end: Ended) -> None:

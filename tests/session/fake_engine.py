@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sparseseg.errors import UserError
 from sparseseg.evaluation.estimate import DiceEstimate, Likely
 from sparseseg.progress import Method, Preparing, Score, Step
 from sparseseg.session.events import Depths, Exports
+from sparseseg.session.kind import ModelKind
 from sparseseg.session.messages import Others
 from sparseseg.session.shared import SharedArrays
 from sparseseg.settings.training import TrainSettings
@@ -40,6 +42,7 @@ class Engine:
         self.step = 0
         self.depth: int | None = None
         self._rules: tuple[str, ...] = ()
+        self.kind = ModelKind(TrainSettings().recipe, {})
 
     def open(self, volume: Volume, annotation: NDArray[np.uint8]) -> None:
         self.volume = volume
@@ -57,6 +60,7 @@ class Engine:
             raise ZeroDivisionError("by zero")
         if settings.recipe == "stuck":
             threading.Event().wait()
+        self.kind = replace(self.kind, parent=settings.parent)
         for part in range(self.preparations):
             self.work()
             yield Preparing((part + 1) / self.preparations)
@@ -133,8 +137,9 @@ class Engine:
         beside.write_text(json.dumps([self.step, self._rules]))
         beside.replace(path)
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, *, parent: str = "") -> None:
         if not path.exists():
             raise UserError(f"there is no model {path}")
         self.step, lines = json.loads(path.read_text())
         self.depth, self._rules = None, tuple(lines)
+        self.kind = replace(self.kind, parent=parent)

@@ -40,7 +40,9 @@ def test_what_a_model_cannot_be_exported_as_is_known_before_any_work():
     assert sorted(engine.exports.obstacles) == ["bioimageio", "onnx"]
 
 
-def test_a_model_goes_on_only_if_the_next_training_starts_from_the_same(monkeypatch):
+def test_a_model_goes_on_only_if_the_next_training_starts_from_the_same(
+    monkeypatch, tmp_path
+):
     made = []
 
     def created(cases, chosen):
@@ -53,6 +55,11 @@ def test_a_model_goes_on_only_if_the_next_training_starts_from_the_same(monkeypa
     engine.open(volume, labels.array)
     for parent in ("", "", "mine", "mine", ""):
         next(engine.train(settings(parent=parent)))
+    assert made == ["", "mine", ""]
+    # A process that takes the place of another one knows it as well.
+    engine.save(tmp_path / "snapshot.safetensors")
+    engine.load(tmp_path / "snapshot.safetensors", parent="mine")
+    next(engine.train(settings(parent="mine")))
     assert made == ["", "mine", ""]
 
 

@@ -23,6 +23,7 @@ from sparseseg.session.events import (
     ScoreReport,
     StepReport,
 )
+from sparseseg.session.kind import ModelKind
 from sparseseg.session.loop import WorkLoop
 from sparseseg.session.messages import (
     Assignment,
@@ -379,6 +380,13 @@ def test_a_restored_model_shows_what_was_shown(bench: Bench) -> None:
     bench.run(train(2))
     replies = bench.run(Restore("interpolation", 2), Predict())
     assert {(p.method, p.step) for p in painted(replies)} == {("interpolation", 2)}
+
+
+def test_a_restored_model_is_known_to_start_from_its_parent(bench: Bench) -> None:
+    bench.run(train(2))
+    replies = bench.run(Restore("network", 2, parent="mine"))
+    kinds = [reply for reply in replies if isinstance(reply, ModelKind)]
+    assert [kind.parent for kind in kinds] == ["mine"]
 
 
 def test_a_loaded_model_is_shown_and_has_a_snapshot(
