@@ -175,7 +175,7 @@ def _weighed(
 def told_by_trees(model: Predictor, scene: Scene, box: Box, *, beside: bool) -> Tensor:
     """Return what trees answer of a box (k, z, y, x), alone or `beside` a network."""
     with torch.inference_mode():
-        natural = model.recipe.forest(model.network, scene, box)
+        natural = model.recipe.trees(model.network, scene, box)
         return model.recipe.favoured(model.network, natural, beside=beside)
 
 
@@ -192,7 +192,7 @@ def _classwise(
         parts["unguided"] = network_probabilities(model, bare, box)
     if needed & {"trees", "beside"}:
         with torch.inference_mode():
-            natural = model.recipe.forest(model.network, bare, box)
+            natural = model.recipe.trees(model.network, bare, box)
             parts |= of_trees(model.recipe, model.network, natural)
     if walked is not None:
         parts["walker"] = walked(box)

@@ -110,11 +110,8 @@ def _slices(labels: NDArray[np.uint8], views: Sequence[float]) -> list[Box]:
         if not there.size or views[axis] <= 0:
             continue
         steps = np.linspace(there[0], there[-1], _SLICES + 2).round().astype(int)
-        for index in np.unique(steps[1:-1]):
-            start, stop = [0, 0, 0], list(labels.shape)
-            start[axis], stop[axis] = int(index), int(index) + 1
-            (c, b, a), (z, y, x) = start, stop
-            boxes.append(Box((c, b, a), (z, y, x)))
+        middle = np.unique(steps[1:-1]).tolist()
+        boxes += [Box.plane(labels.shape, axis, index) for index in middle]
     return boxes
 
 

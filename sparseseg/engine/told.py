@@ -162,7 +162,7 @@ def _answers(
         bare = blind.without(blind.slices)
         parts["unguided"] = network_probabilities(model, bare, box)
         if model.recipe.has_classifiers:
-            natural = model.recipe.forest(model.network, bare, box)
+            natural = model.recipe.trees(model.network, bare, box)
             parts |= of_trees(model.recipe, model.network, natural)
     return {
         method: combined(method, parts)

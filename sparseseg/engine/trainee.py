@@ -29,7 +29,7 @@ from sparseseg.nn.losses import unlabelled_entropy
 from sparseseg.progress import Score
 from sparseseg.recipes import Batch, Case, Scene, Stage
 from sparseseg.recipes.cases import check, named, outputs_of
-from sparseseg.recipes.memory import check_memory
+from sparseseg.recipes.memory import check_training_memory
 from sparseseg.settings.training import TrainSettings
 
 _LONGEST_MEMORY = 0.99
@@ -60,7 +60,7 @@ class Trainee:
         self._device = choose_device(settings.device)
         memory = free_bytes(self._device)
         if memory is not None:
-            check_memory(model.recipe, model.plan, memory)
+            check_training_memory(model.recipe, model.plan, memory)
         model.network.to(self._device)
         self.held_out = HeldOut(settings.held_out, now=now)
         kept = model.recipe.anchored(model.network) if settings.parent else {}

@@ -59,7 +59,7 @@ class Whole(nn.Module):
         box = Box.whole(scene.volume.shape)
         found = self._recipe.probabilities(self.network, scene, box)
         if "beside" in parts_of([self.method]):
-            natural = self._recipe.forest(self.network, scene, box)
+            natural = self._recipe.trees(self.network, scene, box)
             trees = self._recipe.favoured(self.network, natural, beside=True)
             found = combined(self.method, {"beside": trees, "unguided": found})
         return self.numbers[found.argmax(0)].to(torch.uint8), found

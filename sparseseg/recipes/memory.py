@@ -48,7 +48,7 @@ def _step_bytes(recipe: Recipe, network: nn.Module, shape: Sequence[int]) -> int
     return int(_COPIES * weights + _SLACK * (kept.bytes + of_loss + _bytes(image)))
 
 
-def check_memory(recipe: Recipe, plan: Plan, memory: int) -> None:
+def check_training_memory(recipe: Recipe, plan: Plan, memory: int) -> None:
     """Raise `UserError` if so many bytes do not suffice to train on the plan's patch."""
     patch = next(recipe.patches(plan), None)
     if patch is not None and training_bytes(recipe, plan) > memory:

@@ -41,7 +41,7 @@ class Plain:
         """Learn from steps alone."""
         return False
 
-    def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+    def trees(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Have none: only recipes with classifiers are asked."""
         raise NotImplementedError
 
@@ -151,7 +151,7 @@ class Plain:
         """Return None: the whole network sees all slices."""
         return None
 
-    def unseen_forest(
+    def unseen_trees(
         self, network: nn.Module, scenes: Sequence[Scene], places: Sequence[int]
     ) -> list[Tensor]:
         """Return nothing: there is no forest."""

@@ -115,7 +115,7 @@ class Learning(Protocol):
         is labelled; None where nothing is blind to a slice.
         """
 
-    def unseen_forest(
+    def unseen_trees(
         self, network: nn.Module, scenes: Sequence[Scene], places: Sequence[int]
     ) -> list[Tensor]:
         """Return what a random forest says of slices that it grew without.
@@ -198,7 +198,7 @@ class Answering(Protocol):
     def answers(self, network: nn.Module) -> bool:
         """Tell whether a network says something before it has learned from any step."""
 
-    def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+    def trees(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Return how frequent a random forest says that outputs are (k, z, y, x)."""
 
     def favoured(self, network: nn.Module, natural: Tensor, *, beside: bool) -> Tensor:

@@ -75,7 +75,7 @@ class PredictionPainter:
         z, y, x = shape = self._arrays.annotation.shape
         boxes = [Box.whole((z, y, x))]
         if at is not None:
-            boxes = [slice_box(shape, a, i) for a, i in enumerate(at)]
+            boxes = [Box.plane(shape, a, i) for a, i in enumerate(at)]
         self._prediction = self._start("predict", *boxes)
 
     def preview(self, wanted: Preview) -> None:
@@ -91,7 +91,7 @@ class PredictionPainter:
         self._seen = self._basis()
         wanted, shape = self._wanted, self._arrays.annotation.shape
         places = ((wanted.axis, wanted.index), *wanted.beside)
-        boxes = [slice_box(shape, axis, index) for axis, index in places]
+        boxes = [Box.plane(shape, axis, index) for axis, index in places]
         self._preview = self._start("preview", *boxes)
 
     def repaint(self) -> None:
@@ -161,10 +161,3 @@ def _in_turn(parts: Sequence[Iterator[Tile]]) -> Iterator[Tile]:
         for tile in tiles:
             done = place * tile.total + tile.done
             yield replace(tile, done=done, total=len(parts) * tile.total)
-
-
-def slice_box(shape: tuple[int, ...], axis: int, index: int) -> Box:
-    """Return the box of one slice of a volume of this shape (z, y, x)."""
-    start, stop = [0, 0, 0], list(shape)
-    start[axis], stop[axis] = index, index + 1
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

@@ -8,7 +8,7 @@ from sparseseg.session.messages import Reply
 REPORT_SECONDS = 0.1
 
 
-class Estimate:
+class TimeLeft:
     """The seconds a job still needs, judged by its own pace so far.
 
     Times are seconds of any clock. The time before the first update does not count:
@@ -43,7 +43,7 @@ class JobCourse:
         self._job = job
         self._send = send
         self._clock = clock
-        self._estimate = Estimate()
+        self._left = TimeLeft()
         self._due = float("-inf")
 
     def tell(self, done: float | None, *others: Reply, at_once: bool = False) -> bool:
@@ -58,9 +58,9 @@ class JobCourse:
         for other in others:
             self._send(other)
         if done is not None:
-            self._send(Progress(self._job, done, self._estimate.update(done, now)))
+            self._send(Progress(self._job, done, self._left.update(done, now)))
         return True
 
     def rest(self) -> None:
         """Leave out the time from here to the next call from the estimate."""
-        self._estimate.rest()
+        self._left.rest()

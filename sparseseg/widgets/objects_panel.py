@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 from sparseseg.data.overwriting import check_overwrites
 from sparseseg.errors import UserError
 from sparseseg.language import say, say_count, template
-from sparseseg.session.progress import Estimate
+from sparseseg.session.progress import TimeLeft
 from sparseseg.widgets import object_work
 from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.fold import FoldButton
@@ -67,7 +67,7 @@ class ObjectsPanel(QWidget):
         self.cancel = self._button(say("Cancel"), _CANCEL, self._cancel)
         self.running = QWidget()
         self.bar = JobProgress()
-        self._left = Estimate()
+        self._left = TimeLeft()
         self.table = ObjectTable(self, messages)
         self.table.chosen.connect(self._go_to)
         self._build()
@@ -152,7 +152,7 @@ class ObjectsPanel(QWidget):
 
     def _start(self, work: Callable[[], Steps], end: Callable[[Any], None]) -> None:
         self._end = end
-        self._left = Estimate()
+        self._left = TimeLeft()
         self.bar.show_share(0.0, None)
         self._show_busy(busy=True)
         self._worker.start(work)

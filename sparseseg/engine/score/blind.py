@@ -182,7 +182,7 @@ class _Fold:
                     assert answer is not None
                     told[part] = answer
         if "trees" in needed or "beside" in needed:
-            trees = recipe.unseen_forest(network, self.scenes, places)
+            trees = recipe.unseen_trees(network, self.scenes, places)
             for told, natural in zip(found, trees, strict=True):
                 told |= of_trees(recipe, network, natural)
         return found

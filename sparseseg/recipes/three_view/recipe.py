@@ -156,7 +156,7 @@ class ThreeViewRecipe(Plain):
         trees.fit(*slices.balanced_pixels(drawn, slices.TREE_PIXELS, rng), rng)
         if favours:
             yield from favour_rare(drawn, trees, scenes, rng)
-        ask = partial(self.forest, network)
+        ask = partial(self.trees, network)
         yield from frequencies.expect_frequencies(scenes, trees, ask)
 
     def unseen(
@@ -183,7 +183,7 @@ class ThreeViewRecipe(Plain):
             )
         return one.put_back(pixels[0, ..., 0])
 
-    def unseen_forest(
+    def unseen_trees(
         self, network: nn.Module, scenes: Sequence[Scene], places: Sequence[int]
     ) -> list[Tensor]:
         """Return what trees say of slices, where they are labelled, that grew from others."""
@@ -323,10 +323,10 @@ class ThreeViewRecipe(Plain):
         trees = network.trees
         if not trees.shift:
             return None
-        ask = partial(self.forest, network)
+        ask = partial(self.trees, network)
         return (yield from frequencies.factors(scene, trees, ask))
 
-    def forest(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
+    def trees(self, network: nn.Module, scene: Scene, box: Box) -> Tensor:
         """Ask the trees about the filters of each voxel, and where it lies."""
         assert isinstance(network, GuidedUNet)
         channels = features.features(scene, box), scene.coordinates(box)

@@ -85,9 +85,7 @@ class TrainingSlice:
     @property
     def box(self) -> Box:
         """The box of the volume that the slice is."""
-        start, stop = [0, 0, 0], list(self.scene.volume.shape)
-        start[self.axis], stop[self.axis] = self.where.index, self.where.index + 1
-        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+        return Box.plane(self.scene.volume.shape, self.axis, self.where.index)
 
     @property
     def features(self) -> tuple[Tensor, Tensor]:

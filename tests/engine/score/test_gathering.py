@@ -224,13 +224,13 @@ def test_a_forest_answers_for_slices_that_it_grew_without(monkeypatch):
     model, labelled = fitted((2, 2, 2))
     scene = Scene.of(model.plan, *labelled)
     asked = []
-    recipe, unseen = type(model.recipe), type(model.recipe).unseen_forest
+    recipe, unseen = type(model.recipe), type(model.recipe).unseen_trees
 
     def spy(self, network, scenes, places):
         asked.append(list(places))
         return unseen(self, network, scenes, places)
 
-    monkeypatch.setattr(recipe, "unseen_forest", spy)
+    monkeypatch.setattr(recipe, "unseen_trees", spy)
     result_of(blind_slices(model, [scene], "forest"))
     assert sorted(asked) == [[place] for place in range(6)]
 
