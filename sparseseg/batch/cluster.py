@@ -62,7 +62,7 @@ def connected(settings: BatchSettings, key: str) -> Iterator["Cluster"]:
     """
     with ExitStack() as stack:
         client = _client(settings.scheduler, stack)
-        order = Order(json.dumps(_absolute(settings).to_json()), key, uuid.uuid4().hex)
+        order = Order(json.dumps(settings.absolute().to_json()), key, uuid.uuid4().hex)
         cluster = Cluster(client, settings, order)
         cluster.wait_for_workers()
         cluster.check_versions()
@@ -161,9 +161,9 @@ class Cluster:
         self, image: Path, tiles: Iterable[Tile], wanted: Wanted
     ) -> Iterator[tuple[Tile, Output]]:
         """Yield the predictions of tiles of one volume, in the order they are made."""
-        precision = self._client.submit(
-            fastest_precision, self._order, image, pure=False
-        ).result()
+        asked = self._client.submit(fastest_precision, self._order, image, pure=False)
+        self._over([asked])
+        precision = _result(asked)
         tasks = (TileTask(self._order, image, t, wanted, precision) for t in tiles)
         for task, found in self.each(predicted_tile, tasks):
             if found is not None:
@@ -297,20 +297,10 @@ def _result(found: "distributed.Future[Any]") -> Any:
         ) from error
 
 
-def _absolute(settings: BatchSettings) -> BatchSettings:
-    """Return settings with paths that do not depend on the current folder."""
-    model = Path(settings.model)
-    return replace(
-        settings,
-        model=str(model.absolute()) if model.exists() else settings.model,
-        output=str(Path(settings.output).absolute()),
-    )
-
-
 def _absolute_item(item: Item) -> Item:
     return replace(
         item,
-        image=item.source.absolute(),
+        image=item.image.absolute(),
         prediction=item.prediction.absolute(),
         truth=None if item.truth is None else item.truth.absolute(),
     )

@@ -95,7 +95,7 @@ def _scores(labels: NDArray[np.uint8], path: Path, volume: Volume) -> dict[str, 
             int((labels == number).sum()),
             int((truth == number).sum()),
         ]
-        for number in np.unique(truth)
+        for number in np.union1d(np.unique(truth), np.unique(labels)).tolist()
         if number
     }
     kept = ("dice", "iou", "assd", "hd95")

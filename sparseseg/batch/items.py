@@ -1,6 +1,7 @@
 """Which volumes a batch has, and where each prediction goes: settled before it begins."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def fingerprint(path: Path) -> str:
     )
     for file in files:
         if path.is_dir():
-            digest.update(str(file.relative_to(path)).encode())
+            digest.update(os.fsencode(file.relative_to(path)))
         with file.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)

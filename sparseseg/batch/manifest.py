@@ -29,7 +29,7 @@ class Manifest:
     def add(self, entry: VolumeEntry) -> None:
         """Append a line, and wait until the disk has it."""
         self._entries[entry.name] = entry
-        line = json.dumps(entry.to_json(), ensure_ascii=False)
+        line = json.dumps(entry.to_json())  # in ASCII: a name may hold any character
         is_torn = self.path.exists() and not _ends_whole(self.path)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(("\n" if is_torn else "") + line + "\n")
@@ -50,7 +50,7 @@ def _read(path: Path) -> dict[str, VolumeEntry]:
     found: dict[str, VolumeEntry] = {}
     if not path.exists():
         return found
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             entry = VolumeEntry(**json.loads(line))
         except (ValueError, TypeError):

@@ -86,10 +86,10 @@ def _elsewhere(
 def needed(items: list[Item], settings: BatchSettings) -> str:
     """Say what the batch will use, before it begins."""
     size = sum(
-        sum(p.stat().st_size for p in item.image.rglob("*") if p.is_file())
-        if item.image.is_dir()
-        else item.image.stat().st_size
-        for item in items
+        sum(p.stat().st_size for p in image.rglob("*") if p.is_file())
+        if image.is_dir()
+        else image.stat().st_size
+        for image in {item.image for item in items}
     )
     return say(
         "{count} volumes, {size:.1f} GB on disk; at most about "

@@ -1,9 +1,9 @@
 """What a batch is told: declared once for the form, the command line and its file."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 from sparseseg.errors import UserError
 from sparseseg.language import say
@@ -75,6 +75,17 @@ class BatchSettings:
         """The memory in bytes."""
         return parse_size(self.memory)
 
+    def absolute(self) -> "BatchSettings":
+        """Return the same with paths that do not depend on the current folder."""
+        model = Path(self.model)
+        return replace(
+            self,
+            model=str(model.absolute()) if model.exists() else self.model,
+            folder=str(Path(self.folder).absolute()),
+            output=str(Path(self.output).absolute()),
+            truth=str(Path(self.truth).absolute()) if self.truth else "",
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return {**asdict(self), "clean": list(self.clean)}
@@ -85,12 +96,21 @@ class BatchSettings:
         if not isinstance(data, dict):
             raise UserError("{source} holds no settings of a batch", source=source)
         try:
+            _check_words(data)
             clean = tuple(map(str, data.get("clean", ())))
             return cls(**{**data, "clean": clean})
         except (TypeError, ValueError) as error:
             raise UserError(
                 "{source} holds wrong settings ({error})", source=source, error=error
             ) from error
+
+
+def _check_words(data: dict[str, Any]) -> None:
+    for name, kind in get_type_hints(BatchSettings).items():
+        if kind is str and not isinstance(data.get(name, ""), str):
+            raise TypeError(
+                say("{name} is {value} and no text", name=name, value=data[name])
+            )
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One volume of a batch: predicted, written, and told of."""
 
 import hashlib
+import os
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -210,7 +211,7 @@ def _joined(*sentences: str) -> str:
 
 def _key(item: Item, state: str) -> str:
     words = f"{fingerprint(item.image)} {state} {item.prediction.name}"
-    return hashlib.sha256(words.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(words)).hexdigest()
 
 
 def _sentence(error: BaseException, item: Item) -> str:

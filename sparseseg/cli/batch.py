@@ -93,9 +93,9 @@ def _keep(settings: BatchSettings) -> None:
     from sparseseg.batch.items import SETTINGS, STATE_FOLDER
     from sparseseg.data.atomic import replacing
 
-    plain = json.dumps(settings.to_json(), indent=1, ensure_ascii=False)
+    plain = json.dumps(settings.absolute().to_json(), indent=1, ensure_ascii=False)
     with replacing(Path(settings.output) / STATE_FOLDER / SETTINGS) as beside:
-        beside.write_text(plain, encoding="utf-8")
+        beside.write_text(plain, encoding="utf-8", errors="backslashreplace")
 
 
 def _go_through(

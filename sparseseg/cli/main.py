@@ -2,6 +2,7 @@
 
 import errno
 import gettext
+import io
 import json
 import os
 import sys
@@ -54,6 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     the reader of the output has gone. Results go to stdout, all else to stderr.
     """
     let_threads_sleep()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # the name of a file need not be text
     try:
         _speak()
         with _printed_notes():

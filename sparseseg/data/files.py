@@ -73,16 +73,16 @@ def _reading(
 ) -> Callable[[], Volume]:
     """Return what reads a file or a part of it, on disk where it is larger than asked."""
     found = _format_of(source)
-    if part:
-        if found.read_part is None:
-            raise UserError(
-                "{source} has no parts: leave out {part!r}", source=source, part=part
-            )
-        return partial(found.read_part, source, part)
     is_large = at_most is not None and _unpacked_bytes(source) > at_most
-    if found.open_on_disk is not None and is_large:
-        return partial(found.open_on_disk, source)
-    return partial(found.read, source)
+    if not part:
+        stays = found.open_on_disk if is_large else None
+        return partial(stays or found.read, source)
+    if found.read_part is None:
+        raise UserError(
+            "{source} has no parts: leave out {part!r}", source=source, part=part
+        )
+    stays_too = found.open_part_on_disk if is_large else None
+    return partial(stays_too or found.read_part, source, part)
 
 
 def _unpacked_bytes(path: Path) -> int:

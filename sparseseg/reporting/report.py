@@ -14,6 +14,7 @@ from sparseseg.reporting.entry import VolumeEntry
 from sparseseg.reporting.triage import scores_of, worst_first
 
 HTML, CSV = "report.html", "report.csv"
+_UNKNOWN = "backslashreplace"  # a name on the disk need not be text
 _SCORES = ("dice", "assd", "hd95")
 _COLUMNS = (
     *("volume", "state", "class", "name", "voxels", "size", "unit"),
@@ -37,9 +38,9 @@ def write_report(folder: Path, entries: Sequence[VolumeEntry], *, title: str) ->
     """
     ordered = worst_first(entries)
     with replacing(folder / HTML) as beside:
-        beside.write_text(_page(ordered, title), encoding="utf-8")
+        beside.write_text(_page(ordered, title), encoding="utf-8", errors=_UNKNOWN)
     with replacing(folder / CSV) as beside:
-        beside.write_text(_rows(ordered), encoding="utf-8")
+        beside.write_text(_rows(ordered), encoding="utf-8", errors=_UNKNOWN)
     return folder / HTML
 
 

@@ -13,7 +13,7 @@ import pytest
 distributed = pytest.importorskip("distributed")
 
 from sparseseg.batch import cluster  # noqa: E402
-from sparseseg.batch.items import find_items  # noqa: E402
+from sparseseg.batch.items import Item, find_items  # noqa: E402
 from sparseseg.batch.run import run  # noqa: E402
 from sparseseg.batch.settings import BatchSettings  # noqa: E402
 from sparseseg.batch.worker import device_of_worker  # noqa: E402
@@ -173,6 +173,28 @@ def test_the_death_of_a_worker_is_survived(model, folder, alone, tmp_path):
     assert {entry.state for entry in entries.values()} == {"done"}
     assert files(tmp_path) == alone[0]
     assert [p.name for p in tmp_path.glob(".*") if p.is_file()] == []
+
+
+def test_an_item_of_a_series_keeps_its_file_and_its_point_of_time(tmp_path):
+    item = Item("m.tif#t=1", Path("m.tif"), Path("out/m-t1.tif"), part="t=1")
+    found = cluster._absolute_item(item)
+    assert found.image == Path("m.tif").absolute()
+    assert found.source.name == "m.tif#t=1"
+
+
+def test_a_worker_that_dies_before_the_first_tile_is_told_as_any_other(monkeypatch):
+    class Dead:
+        def submit(self, *_, **__):
+            return self
+
+        def result(self):
+            raise cluster.KilledWorker("precision", None, 3)
+
+    workers = object.__new__(cluster.Cluster)
+    workers._client, workers._order = Dead(), None
+    monkeypatch.setattr(cluster.Cluster, "_over", lambda _, futures: set(futures))
+    with pytest.raises(UserError, match="several workers died of it"):
+        next(workers.tiles(Path("a.tif"), [], None))
 
 
 def test_a_batch_that_is_given_up_leaves_no_process(model, folder, tmp_path):

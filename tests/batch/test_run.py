@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparseseg.batch.items import find_items
+from sparseseg.batch.facts import scores_of
+from sparseseg.batch.items import Item, find_items
 from sparseseg.batch.manifest import Manifest
 from sparseseg.batch.run import run
 from sparseseg.batch.settings import BatchSettings
@@ -126,6 +127,16 @@ def test_truths_give_scores(folder):
     assert scores["mean_dice"] == pytest.approx(expected["mean_dice"])
     assert scores["dice"]["1"] == pytest.approx(expected["dice"][1])
     assert "scores" not in found["c.nii.gz"].facts
+
+
+def test_what_is_found_where_the_truth_has_no_such_class_counts_against_it(tmp_path):
+    labels, truth = np.zeros((2, 4, 4, 4), np.uint8)
+    labels[0], labels[1], truth[1] = 2, 1, 1
+    like = Volume.from_array(truth)
+    write_labels(tmp_path / "truth.tif", truth, like=like)
+    item = Item("a", tmp_path / "a.tif", tmp_path / "p.tif", tmp_path / "truth.tif")
+    counts = scores_of(labels, like, item)["scores"]["counts"]
+    assert counts == {"1": [16, 16, 16], "2": [0, 16, 0]}
 
 
 def test_a_truth_that_comes_later_only_scores_what_is_predicted(folder):
@@ -282,6 +293,26 @@ def test_lines_of_the_manifest_hold_the_latest(tmp_path):
     manifest.add(VolumeEntry(name="a", state="failed", key="", error="broken"))
     manifest.add(VolumeEntry(name="a", state="done", key="k", facts={}))
     assert Manifest(tmp_path).get("a").state == "done"
+
+
+def test_any_name_that_a_disk_may_hold_comes_back_from_the_manifest(tmp_path):
+    (tmp_path / ".sparseseg").mkdir()
+    names = ["Präparat\u2028eins\x85.tif", os.fsdecode(b"M\xfcller.tif")]
+    manifest = Manifest(tmp_path)
+    for name in names:
+        manifest.add(VolumeEntry(name=name, state="done", key="k", facts={}))
+    again = Manifest(tmp_path)
+    assert [again.get(name).state for name in names] == ["done", "done"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_a_name_that_is_no_text_is_predicted_like_any_other(folder, capfd):
+    (folder / "b.nii.gz").unlink()
+    (folder / "c.nii.gz").rename(folder / os.fsdecode(b"c\xfc.nii.gz"))
+    given = ["batch", str(V2), str(folder), "-o", str(folder.parent / "out")]
+    assert main([*given, "--option", "mirror=false", "--device", "cpu"]) == 0
+    assert (folder.parent / "out" / os.fsdecode(b"c\xfc.nii.gz")).is_file()
+    assert "c\\udcfc.nii.gz" in (folder.parent / "out" / "report.html").read_text()
 
 
 def killed_within(words, wanted, environment) -> None:

@@ -76,6 +76,23 @@ def test_the_worst_images_are_named_in_the_order_of_the_report(batch):
     assert len(worst_images(batch / "report.html", 9)) == 3
 
 
+def test_the_worst_images_are_found_from_any_folder(batch, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = BatchSettings(model="m.safetensors", folder="in", output="out")
+    written = json.dumps(settings.absolute().to_json())
+    (batch / STATE_FOLDER / SETTINGS).write_text(written)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [path.name for path in worst_images(batch, 1)] == ["b.tif"]
+
+
+def test_settings_that_are_no_text_are_refused(batch):
+    settings = {"model": "m", "folder": "in", "output": "out", "memory": 4}
+    (batch / STATE_FOLDER / SETTINGS).write_text(json.dumps(settings))
+    with pytest.raises(UserError, match=r"wrong settings \(memory is 4 and no text\)"):
+        worst_images(batch, 1)
+
+
 def test_the_worst_go_into_a_project(batch, tmp_path, capsys):
     home = tmp_path / "project"
     assert main(["project", "new", str(home)]) == 0

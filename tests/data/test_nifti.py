@@ -1,11 +1,14 @@
 import gzip
 import sys
+import tempfile
 
 import numpy as np
 import pytest
 
 from sparseseg.data.files import (
     check_output,
+    frames,
+    open_volume,
     read,
     read_labels,
     write_image,
@@ -101,6 +104,46 @@ def test_values_are_scaled_as_the_header_says(path):
     nibabel.save(image, path)
     assert read(path).array.dtype == np.float32
     np.testing.assert_allclose(read(path).array.ravel(), [-1024, 0, 1024], atol=0.05)
+
+
+def series(path):
+    image = nibabel.Nifti1Image(np.zeros((4, 4, 4, 9), np.uint8), np.eye(4))
+    image.header.set_xyzt_units("mm", "sec")
+    nibabel.save(image, path)
+    return frames(f"{path}#t=all")
+
+
+def scaled(path):
+    image = nibabel.Nifti1Image(np.float32([[[-1024, 0, 1024]]]), np.eye(4))
+    image.set_data_dtype(np.int16)
+    nibabel.save(image, path)
+    return open_volume(path, at_most=1).array.ravel()
+
+
+def cut(path):
+    plain = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(plain[:-200]))
+    with pytest.raises(UserError, match="is cut short"):
+        open_volume(path, at_most=1)
+
+
+def damaged(path):
+    packed = path.read_bytes()
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(UserError):
+        open_volume(path, at_most=1)
+
+
+def whole(path):
+    volume = open_volume(path, at_most=1)
+    np.testing.assert_array_equal(volume.array[:][0], STACK.T)
+
+
+@pytest.mark.parametrize("use", [series, scaled, cut, damaged, whole])
+def test_no_unpacked_copy_is_left_behind(path, monkeypatch, use):
+    monkeypatch.setattr(tempfile, "tempdir", str(path.parent))
+    use(path)
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("kind", [">i2", "<f8", ">f4"])

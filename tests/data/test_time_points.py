@@ -1,5 +1,6 @@
 """Time series: each point of time is a volume of its own, and none is taken for z."""
 
+import pickle
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ import tifffile
 import zarr
 
 from sparseseg.data.files import frames, open_volume, read
+from sparseseg.data.on_disk import OnDisk
 from sparseseg.data.time_points import TimeSeriesError
 from sparseseg.errors import UserError
 
@@ -63,6 +65,15 @@ def test_a_point_of_time_is_a_volume(tmp_path: Path, write) -> None:
             open_volume(f"{path}#t={point}", at_most=1),
         ):
             assert np.array_equal(volume.array[:][0], MOVIE[point])
+
+
+@KINDS
+def test_of_a_point_of_time_no_other_is_read_into_memory(tmp_path: Path, write) -> None:
+    path = tmp_path / write(tmp_path)
+    array = open_volume(f"{path}#t=2", at_most=1).array
+    assert isinstance(array, OnDisk)
+    elsewhere = pickle.loads(pickle.dumps(array))  # as another process opens it
+    assert np.array_equal(elsewhere[:, 1:3][0], MOVIE[2, 1:3])
 
 
 @KINDS

@@ -35,6 +35,8 @@ class Format:
     """Reads the part of a file or folder that its name asks for, such as a series."""
     open_on_disk: Callable[[Path], Volume] | None = None
     """Reads a volume whose voxels stay on disk, where `read` does not do so."""
+    open_part_on_disk: Callable[[Path, str], Volume] | None = None
+    """Reads a part whose voxels stay on disk, where `read_part` does not do so."""
     labels_only: bool = False
     """Whether it holds labels of an image, and never an image."""
     check: Callable[[Volume], None] | None = None

@@ -109,25 +109,43 @@ def _is_placed(header: Any) -> bool:
     return bool(header["sform_code"] or header["qform_code"])
 
 
-def open_on_disk(path: Path) -> Volume:
+def open_on_disk(path: Path, part: str = "") -> Volume:
     """Do the same, but leave the voxels on disk; a compressed file is unpacked beside."""
+    point = point_of(part) if part else None
     with open_stream(path) as stream:
         version = HEADER_SIZES[_header_size(stream)]
+        header = _kind(version, "Header").from_fileobj(stream, check=False)
+    shape = header.get_data_shape()
+    if not _is_plain(header) or shape[3:] != _without_single(shape)[3:]:
+        return read(path, part)
+    if point is None:
+        _check_time(header, shape)
     plain = _unpacked(path)
-    kind = _kind(version, "Image")
-    image = kind.from_file_map(kind.make_file_map({"image": str(plain)}))
-    stored = image.dataobj
-    if stored.dtype.fields or (stored.slope, stored.inter) != (1, 0):
-        return read(path)
-    shape = _without_single(stored.shape)
-    if len(stored.shape) > len(shape) or len(shape) > 4:
-        return read(path)
-    _check_time(image.header, stored.shape)
-    _check_length(plain, stored)
-    array = OnDisk(stored, "xyzc"[: len(shape)], opened=partial(_voxels, path))
-    if plain != path:
-        weakref.finalize(array, plain.unlink, missing_ok=True)
+    try:
+        kind = _kind(version, "Image")
+        image = kind.from_file_map(kind.make_file_map({"image": str(plain)}))
+        _check_length(plain, image.dataobj)
+        letters = ("xyzc" if point is None else "xyzt")[: len(shape)]
+        opened = partial(_voxels, path, part)
+        array = OnDisk(image.dataobj, letters, opened=opened, point=point)
+    except BaseException:
+        _drop_copy(plain, path)
+        raise
+    weakref.finalize(array, _drop_copy, plain, path)
     return _volume(image, path, array)
+
+
+def _is_plain(header: Any) -> bool:
+    """Tell whether values are numbers as they are stored, and of three axes or four."""
+    is_scaled = header.get_slope_inter() not in ((None, None), (1, 0))
+    is_colour = header.get_data_dtype().fields is not None
+    return not is_scaled and not is_colour and len(header.get_data_shape()) <= 4
+
+
+def _drop_copy(plain: Path, path: Path) -> None:
+    """Remove the copy of a file without its compression, if it is one."""
+    if plain != path:
+        plain.unlink(missing_ok=True)
 
 
 def _check_length(path: Path, stored: Any) -> None:
@@ -153,7 +171,11 @@ def _unpacked(path: Path) -> Path:
             prefix="sparseseg-", suffix=".nii", delete=False
         ) as plain,
     ):
-        shutil.copyfileobj(packed, plain, 2**20)
+        try:
+            shutil.copyfileobj(packed, plain, 2**20)
+        except BaseException:
+            Path(plain.name).unlink()
+            raise
     return Path(plain.name)
 
 
@@ -206,13 +228,16 @@ def _array(image: Any, point: int | None) -> NDArray[Any]:
     if stored.dtype.fields:
         raise UserError("holds colour (RGB) voxels: save one grey channel")
     is_scaled = (stored.slope, stored.inter) != (1, 0)
-    values = np.asarray(stored, np.float32 if is_scaled else None)
-    native = values.astype(values.dtype.newbyteorder("="), copy=False)
     if point is None:
-        _check_time(image.header, native.shape)
+        _check_time(image.header, stored.shape)
     else:
-        check_point(point, native.shape[3] if native.ndim > 3 else 1)
-        native = native[:, :, :, point] if native.ndim > 3 else native
+        check_point(point, stored.shape[3] if stored.ndim > 3 else 1)
+    if point is not None and stored.ndim > 3:
+        values = stored[:, :, :, point]  # no other point is read
+    else:
+        values = np.asarray(stored, np.float32 if is_scaled else None)
+    kind = np.dtype(np.float32) if is_scaled else values.dtype.newbyteorder("=")
+    native = values.astype(kind, copy=False)
     spatial = native.reshape(_without_single(native.shape))
     return channels_first(spatial.T, 0 if spatial.ndim == 4 else None)
 
@@ -269,8 +294,8 @@ def _is_nifti(_path: Path, head: bytes) -> bool:
     return any(head[at:].startswith(words) for at, words in magic.items())
 
 
-def _voxels(path: Path) -> Any:
-    return open_on_disk(path).array
+def _voxels(path: Path, part: str) -> Any:
+    return open_on_disk(path, part).array
 
 
 FORMAT = Format(
@@ -281,5 +306,6 @@ FORMAT = Format(
     read_part=read,
     write=write,
     open_on_disk=open_on_disk,
+    open_part_on_disk=open_on_disk,
     needs=("nibabel", "nibabel"),
 )

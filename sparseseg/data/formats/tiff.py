@@ -58,14 +58,19 @@ def _at_point(
     return series.axes.replace("T", ""), shape
 
 
-def open_on_disk(path: Path) -> Volume:
+def open_on_disk(path: Path, part: str = "") -> Volume:
     """Do the same, but leave the voxels on disk: pages are read as they are needed."""
+    point = point_of(part) if part else None
     zarr = library("zarr", say("large TIFF"), "zarr")
     file = tifffile.TiffFile(path)
     _check_chain(file)
     series = _only_volume(file)
     _check_pages(file, series)
-    axes = _meaning(series.axes, series.shape, _has_named_axes(file))
+    axes, shape = _at_point(series, point)
+    axes = _meaning(axes, shape, _has_named_axes(file))
+    if len(shape) < len(series.shape):
+        at = series.axes.index("T")
+        axes = f"{axes[:at]}T{axes[at:]}"
     # Of a pyramid, the level of full resolution alone.
     store = zarr.open(series.aszarr(level=0), mode="r")
     # Axes of length 1 that mean nothing are left out of what is asked for.
@@ -74,7 +79,8 @@ def open_on_disk(path: Path) -> Volume:
         raise UserError(
             "has axes {axes}: save z, y, x, or c, z, y, x", axes=series.axes
         )
-    array = OnDisk(store, letters, opened=partial(_voxels, path))
+    opened = partial(_voxels, path, part)
+    array = OnDisk(store, letters, opened=opened, point=point)
     return _volume(file, path, array)
 
 
@@ -293,8 +299,8 @@ def _number(value: object) -> float:
         return nan
 
 
-def _voxels(path: Path) -> Any:
-    return open_on_disk(path).array
+def _voxels(path: Path, part: str) -> Any:
+    return open_on_disk(path, part).array
 
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -307,4 +313,5 @@ FORMAT = Format(
     read_part=read,
     write=write,
     open_on_disk=open_on_disk,
+    open_part_on_disk=open_on_disk,
 )
