@@ -173,14 +173,7 @@ class SegmentationDock(QWidget):
     def _make_tools(self) -> None:
         """Make what has no place in the column: previews, keys and their list."""
         desk = self.desk
-        PreviewWatch(
-            desk.session,
-            desk.relay,
-            desk.results,
-            desk.painter,
-            self.planes,
-            parent=self,
-        )
+        PreviewWatch(desk, self.planes, parent=self)
         self.keys = ClassKeys(self, desk.classes, desk.painter, self.messages)
         self.actions = PaintActions(
             desk, self.proposals.proposals, self.planes, self.messages

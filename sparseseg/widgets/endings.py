@@ -40,6 +40,7 @@ class Endings(QObject):
         desk.relay.step.connect(self._on_step)
         desk.relay.failed.connect(self._on_failed)
         desk.relay.phase.connect(self._on_phase)
+        desk.whole_predictions.ended.connect(self._on_predicted)
 
     def close(self) -> None:
         """End the thread."""
@@ -57,17 +58,14 @@ class Endings(QObject):
             self._step = None
         elif phase is Phase.IDLE and before in (Phase.TRAINING, Phase.PAUSED):
             self._end_training()
-        elif phase is Phase.IDLE and before is Phase.PREDICTING:
-            self._end_prediction()
 
     def _end_training(self) -> None:
         if self._step is not None and self._desk.state.has_model:
             self._show(trained_words(self._step, has_failed=self._has_failed))
 
-    def _end_prediction(self) -> None:
-        seat, table = self._desk.link.seat, self._desk.classes.table
-        if seat is not None:
-            self._counting.start(partial(predicted_words, seat, table))
+    def _on_predicted(self, seat: "Seat") -> None:
+        table = self._desk.classes.table
+        self._counting.start(partial(predicted_words, seat, table))
 
     def _show(self, words: str) -> None:
         """Show words in the place of those that told of the ending before."""

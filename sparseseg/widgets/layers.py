@@ -129,6 +129,11 @@ class LayerLink:
         arrays = self._session.current
         return next((seat for seat in self._seats if seat.arrays is arrays), None)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the chosen image is the one that the session trains on and predicts."""
+        return self.seat is not None and self.seat is self.at_work
+
     def choose(self, image: Image | None) -> None:
         """Take the image to work on; nothing is opened before it is needed.
 

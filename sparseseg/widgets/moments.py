@@ -58,7 +58,7 @@ class Moments(QObject):
         self._phase = phase
 
     def _on_estimate(self, _estimate: object) -> None:
-        seat = self._desk.link.seat
+        seat = self._desk.link.at_work
         if self._phase is not Phase.TRAINING or seat is None:
             return
         folder = self._desk.models.path

@@ -176,7 +176,7 @@ class PastModels(QObject):
 
     def _keep(self) -> None:
         """Copy the newest snapshot; in a project the model is saved there instead."""
-        seat = self._desk.link.seat
+        seat = self._desk.link.at_work
         if self._desk.project.folder is None and seat is not None:
             folder = self._desk.models.path
             self._listing.start(partial(_kept, folder, seat.name, self.models))

@@ -8,12 +8,9 @@ from superqt.utils import QSignalThrottler
 from sparseseg.session.events import Phase
 
 if TYPE_CHECKING:
-    from sparseseg.session import Session
     from sparseseg.session.events import Painted
-    from sparseseg.widgets.painting import Painter
+    from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.planes import ThreePlanes
-    from sparseseg.widgets.relay import Relay
-    from sparseseg.widgets.result_layers import ResultLayers
 
 _ASK_MS = 200
 _DRAW_MS = 100
@@ -27,30 +24,26 @@ class PreviewWatch(QObject):
 
     def __init__(
         self,
-        session: "Session",
-        relay: "Relay",
-        results: "ResultLayers",
-        painter: "Painter",
+        desk: "Desk",
         planes: "ThreePlanes",
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session = session
-        self._results = results
-        self._painter = painter
+        self._session, self._link = desk.session, desk.link
+        self._results, self._painter = desk.results, desk.painter
         self._planes = planes
         self._asking = QSignalThrottler(parent=self)
         self._asking.setTimeout(_ASK_MS)
         self._asking.triggered.connect(self._ask)
         self._drawing = QSignalThrottler(parent=self)
         self._drawing.setTimeout(_DRAW_MS)
-        self._drawing.triggered.connect(results.refresh)
+        self._drawing.triggered.connect(desk.results.refresh)
         self._next = QTimer(self, singleShot=True, interval=0)
-        self._next.timeout.connect(results.show_uncertainty)
-        painter.view_changed.connect(self._on_view)
+        self._next.timeout.connect(desk.results.show_uncertainty)
+        desk.painter.view_changed.connect(self._on_view)
         planes.moved.connect(self._on_view)
-        relay.phase.connect(self._on_phase)
-        relay.painted.connect(self._on_painted)
+        desk.relay.phase.connect(self._on_phase)
+        desk.relay.painted.connect(self._on_painted)
 
     def _on_view(self) -> None:
         self._asking.throttle()
@@ -61,11 +54,13 @@ class PreviewWatch(QObject):
 
     def _ask(self) -> None:
         view = self._painter.view
-        if view is not None:
+        if view is not None and self._link.is_at_work:
             beside = ((other.axis, other.index) for other in self._planes.slices)
             self._session.preview(view.axis, view.index, *beside)
 
     def _on_painted(self, painted: "Painted") -> None:
+        if not self._link.is_at_work:
+            return
         if self._results.prediction is None:
             self._show()
         if self._is_visible(painted):
@@ -73,6 +68,8 @@ class PreviewWatch(QObject):
 
     def _show(self) -> None:
         """Add the layers one after the other: napari takes long for each."""
+        if not self._link.is_at_work:
+            return
         self._results.show()
         self._next.start()
 

@@ -41,11 +41,17 @@ class ProjectModels:
         link = self._link
         if link.project is None or Path(path) != self._saving:
             return
-        rest = link.others()
-        names = (link.current, *(rest.names if rest else ()))
+        names = self._learned_from()
         curves = dict(self.curves())
 
         def describe(project: "Project") -> None:
             project.describe_model(Path(path), names, curves)
 
         link.errands.ask(describe, lambda _: link.refresh())
+
+    def _learned_from(self) -> tuple[str, ...]:
+        """Return the volume that was trained on, and all others that are annotated."""
+        at_work, names = self._desk.link.at_work, self._desk.history.seats
+        own = self._link.current if at_work is None else names.get(at_work, "")
+        rest = (row.name for row in self._link.rows if row.slices and row.name != own)
+        return own, *rest

@@ -62,6 +62,8 @@ class SliceScores(QObject):
         self._work.close()
 
     def _on_painted(self, painted: "Painted") -> None:
+        if not self._desk.link.is_at_work:
+            return
         self._newest = (painted.method, painted.step)
         for plane in _planes_of(painted.box)[:1]:
             self._remember(plane)

@@ -69,6 +69,20 @@ def opened(desk: Desk, image: Image) -> Desk:
 
 
 @pytest.fixture
+def elsewhere(opened: Desk) -> Desk:
+    """A desk on which another, smaller image is chosen than the session is at work on."""
+    grey = np.zeros((3, 20, 20), np.uint8)
+    small = opened.viewer.add_image(grey, name="small")
+    large = opened.link.image
+    opened.link.choose(small)
+    opened.link.annotate()
+    opened.link.choose(large)
+    opened.link.open()
+    opened.link.choose(small)
+    return opened
+
+
+@pytest.fixture
 def messages(qtbot) -> MessageArea:
     area = MessageArea()
     qtbot.addWidget(area)

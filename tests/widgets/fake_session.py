@@ -80,6 +80,9 @@ class FakeSession:
         self.becomes(Phase.IDLE)
 
     def preview(self, axis: int, index: int, *beside: tuple[int, int]) -> None:
+        assert self.arrays is not None
+        for one in ((axis, index), *beside):
+            assert one[1] < self.arrays.annotation.shape[one[0]]
         self.calls.append(("preview", axis, index, *beside))
 
     def predict(self, at: tuple[int, int, int] | None = None) -> None:

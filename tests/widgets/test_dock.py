@@ -5,6 +5,7 @@ from napari._qt.qt_resources import get_stylesheet
 from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import QMainWindow, QMessageBox, QScrollArea, QWidget
 
+from sparseseg.boxes import Box
 from sparseseg.session.events import Phase, StepReport
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.style import style_sheet
@@ -232,11 +233,17 @@ def test_a_training_that_failed_is_not_told_as_one_that_was_stopped(annotated, s
 def test_the_end_of_a_prediction_is_told_in_voxels_and_volume(
     annotated, session, qtbot
 ):
+    shape = session.arrays.prediction.shape
     session.becomes(Phase.PREDICTING)
+    session.paints(Box.plane(shape, 0, 1), 0)
+    session.becomes(Phase.IDLE)  # it was stopped: nothing is said
+    session.becomes(Phase.PREDICTING)
+    session.paints(Box.whole(shape), 0)
     session.arrays.prediction[0, 0, :8] = 1
     session.becomes(Phase.IDLE)
 
     qtbot.waitUntil(lambda: bool(annotated.messages.texts))
+    assert len(annotated.messages.texts) == 1
     # 8 voxels of 0.5 x 0.25 x 0.25 um
     assert "8 voxels of class 1 (0.25 \u00b5m\u00b3)" in annotated.messages.texts[0]
 

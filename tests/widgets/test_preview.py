@@ -15,10 +15,8 @@ def planes(qapp, opened):
 
 
 @pytest.fixture
-def preview(planes, session, opened):
-    preview = PreviewWatch(
-        session, opened.relay, opened.results, opened.painter, planes
-    )
+def preview(planes, opened):
+    preview = PreviewWatch(opened, planes)
     yield preview
     preview.deleteLater()
 
@@ -105,3 +103,29 @@ def test_a_removed_prediction_stays_away_until_the_next_job(
 
     session.becomes(Phase.PREDICTING)
     assert opened.results.prediction in viewer.layers
+
+
+def test_nothing_is_asked_or_drawn_of_an_image_that_is_not_at_work(
+    preview, elsewhere, session
+):
+    asked = len(previews(session))
+    elsewhere.painter.go_to(SliceView(0, 2))
+    session.becomes(Phase.TRAINING)
+    session.paints(Box((0, 0, 0), (4, 30, 40)), 1)
+
+    assert len(previews(session)) == asked
+    assert elsewhere.results.prediction is None
+    assert [
+        layer.name for layer in elsewhere.viewer.layers if "prediction" in layer.name
+    ] == []
+
+
+def test_a_prediction_belongs_to_the_image_it_was_made_of(elsewhere, session):
+    ended = []
+    elsewhere.whole_predictions.ended.connect(ended.append)
+    session.becomes(Phase.PREDICTING)
+    session.paints(Box.whole(session.arrays.annotation.shape), 1)
+    session.becomes(Phase.IDLE)
+
+    assert [seat.name for seat in ended] == ["cells"]
+    assert not elsewhere.link.seat.is_predicted

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+from sparseseg.boxes import Box
 from sparseseg.data.files import write_labels
 from sparseseg.data.volume import Volume
 from sparseseg.session.events import Phase
@@ -46,6 +47,7 @@ def test_a_way_through_the_window_never_waits_for_heavy_work(
     qtbot.addWidget(column)
     column.classes.new.click()
     session.becomes(Phase.PREDICTING)
+    session.paints(Box.whole(session.arrays.prediction.shape), 0)
     session.arrays.prediction[1:4, 2:9, 2:9] = 1
     session.becomes(Phase.IDLE)
     column.clean.rules.setPlainText("keep 1 largest of 1")

@@ -112,3 +112,13 @@ def test_three_completed_slices_count_in_the_estimate_that_is_shown(
     assert panel.estimate.mean.dice < 0.8
     session.events.estimate.emit(DiceEstimate(likely, {1: likely}))
     qtbot.waitUntil(lambda: "0.90 (0.80 to 1.00)" in panel.status.text())
+
+
+def test_a_preview_of_another_image_scores_no_slice_of_the_chosen_one(
+    elsewhere, session, qtbot
+):
+    elsewhere.ledger.look()
+    session.paints(Box.plane(SHAPE, 0, 2), 1)  # of the large image
+    with qtbot.assertNotEmitted(elsewhere.slice_scores.scored, wait=500):
+        elsewhere.link.arrays.annotation[2] = 255
+        elsewhere.ledger.look()
