@@ -13,7 +13,7 @@ import pytest
 from sparseseg.errors import UserError
 from sparseseg.models.install import import_file, install, verify
 from sparseseg.models.opening import open_model
-from sparseseg.models.store import download
+from sparseseg.models.store import download, remote_zip
 from sparseseg.models.store.entries import File, Licence, ModelEntry
 from sparseseg.models.store.folder import (
     path_of,
@@ -101,6 +101,23 @@ def test_one_fold_of_an_archive_is_fetched_and_if_it_must_be_all(site, ranges):
     assert model.table.names == ("liver", "liver tumour")
     moved = site.sent / len(site.files["task.zip"])
     assert moved < 0.8 if ranges else moved >= 1.0
+
+
+def test_an_archive_whose_parts_end_midway_is_fetched_whole(site, monkeypatch):
+    monkeypatch.setattr(remote_zip, "BLOCK", 4096)
+    site.files["task.zip"] = zipped(V2, "Dataset501_TinyLiTS")
+
+    def end_parts():
+        site.ranges = len(site.asked) < 6
+
+    site.after = end_parts
+    wanted = entry(
+        site, "task.zip", format="nnunet-v2", members=(".json", "checkpoint_final.pth")
+    )
+    told = list(install(wanted))
+    assert told[0].total != told[-1].total == len(site.files["task.zip"])
+    assert verify("a-model").table.names == ("liver", "tumor")
+    assert list((store_folder() / ".incoming").iterdir()) == []
 
 
 def test_the_first_download_pins_the_file(site):
