@@ -15,10 +15,8 @@ from sparseseg.models.readers.formats import read_model
 from sparseseg.models.store.archives import extract, members
 from sparseseg.models.store.download import Fetched, check_online, download
 from sparseseg.models.store.entries import File, ModelEntry
-from sparseseg.models.store.folder import alone, path_of, read_stored, store_folder
+from sparseseg.models.store.folder import alone, incoming_of, path_of, read_stored
 from sparseseg.models.store.remote_zip import NoRanges, RemoteFile
-
-_INCOMING = ".incoming"
 
 
 def install(entry: ModelEntry) -> Iterator[Fetched]:
@@ -30,7 +28,7 @@ def install(entry: ModelEntry) -> Iterator[Fetched]:
     """
     with alone(entry.id):
         check_online(entry.files[0].url)
-        folder = store_folder() / _INCOMING / entry.id
+        folder = incoming_of(entry.id)
         folder.mkdir(parents=True, exist_ok=True)
         sources: dict[str, Any] = {}
         for file in entry.files:

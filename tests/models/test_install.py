@@ -130,6 +130,33 @@ def test_the_first_download_pins_the_file(site):
     assert verify("a-model").parameters == 26_859
 
 
+@pytest.mark.parametrize("is_here", [True, False])
+def test_what_is_left_of_a_download_is_removed_with_its_model(site, is_here):
+    content = MLPERF.read_bytes()
+    site.files["tiny.pth"] = content
+    coming = install(entry(site, "tiny.pth"))
+    next(coming)
+    coming.close()
+    if is_here:
+        import_file(MLPERF, "a-model")
+    rest = [p for p in (store_folder() / ".incoming").rglob("*") if p.is_file()]
+    assert {p.name for p in rest} == {"tiny.pth.part", "tiny.pth.part.json"}
+    bytes_there = sum(p.stat().st_size for p in (*rest, *store_folder().glob("*.saf*")))
+    assert remove("a-model") == bytes_there
+    assert list((store_folder() / ".incoming").iterdir()) == []
+    assert stored() == []
+
+
+def test_nothing_is_removed_while_it_is_fetched(site):
+    site.files["tiny.pth"] = MLPERF.read_bytes()
+    coming = install(entry(site, "tiny.pth", format="mlperf-kits19"))
+    next(coming)
+    with pytest.raises(UserError, match="another process is fetching a-model"):
+        remove("a-model")
+    list(coming)
+    assert verify("a-model").parameters == 26_859
+
+
 def test_a_hostile_download_leaves_the_store_as_it_was(site, tmp_path):
     site.files["tiny.pth"] = b"no checkpoint"
     with pytest.raises(UserError, match="damaged, cut short or no checkpoint"):
