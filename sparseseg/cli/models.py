@@ -181,7 +181,7 @@ def _import(arguments: Namespace) -> Answer:
     path: Path = arguments.path
     known = entries()
     fitting = [e for e in known.values() if path.name in {f.name for f in e.files}]
-    name = arguments.id or (fitting[0].id if fitting else _id_for(path))
+    name = arguments.id or _untaken(fitting[0].id if fitting else _id_for(path))
     model = import_file(path, name, known.get(name))
     classes = {entry.number: entry.name for entry in model.table.classes}
     text = say(
@@ -305,6 +305,19 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
         else say("not here yet"),
     ]
     return [line for line in lines if line]
+
+
+def _untaken(name: str) -> str:
+    """Return an id; raise `UserError` where a model in the store has it."""
+    from sparseseg.models.store.folder import path_of
+
+    if path_of(name).is_file():
+        raise UserError(
+            "the model {name!r} is in the store already: remove it first, rename what you "
+            "import, or give another id with --id",
+            name=name,
+        )
+    return name
 
 
 def _id_for(path: Path) -> str:

@@ -1,6 +1,7 @@
 """From the net, or from a file fetched by hand, into the store: one file of ours."""
 
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
@@ -14,10 +15,8 @@ from sparseseg.models.readers.formats import read_model
 from sparseseg.models.store.archives import extract, members
 from sparseseg.models.store.download import Fetched, check_online, download
 from sparseseg.models.store.entries import File, ModelEntry
-from sparseseg.models.store.folder import alone, path_of, read_stored, store_folder
+from sparseseg.models.store.folder import alone, incoming_of, path_of, read_stored
 from sparseseg.models.store.remote_zip import NoRanges, RemoteFile
-
-_INCOMING = ".incoming"
 
 
 def install(entry: ModelEntry) -> Iterator[Fetched]:
@@ -29,7 +28,7 @@ def install(entry: ModelEntry) -> Iterator[Fetched]:
     """
     with alone(entry.id):
         check_online(entry.files[0].url)
-        folder = store_folder() / _INCOMING / entry.id
+        folder = incoming_of(entry.id)
         folder.mkdir(parents=True, exist_ok=True)
         sources: dict[str, Any] = {}
         for file in entry.files:
@@ -37,7 +36,7 @@ def install(entry: ModelEntry) -> Iterator[Fetched]:
         try:
             _keep(entry.id, folder, _given(entry, sources), inside=True)
         finally:
-            _clear(folder)  # what cannot be read is not worth to be kept either
+            shutil.rmtree(folder)  # what cannot be read is not worth to be kept either
 
 
 def import_file(path: Path, name: str, entry: ModelEntry | None = None) -> Model:
@@ -92,12 +91,14 @@ def _as_pinned(name: str, file: File) -> File:
 
 def _fetched(file: File, folder: Path) -> _Fetching:
     """Fetch the wanted members of an archive, or the file; return its hashes."""
-    if file.members:
-        try:
-            return (yield from _members_only(file, folder))
-        except (NoRanges, zipfile.BadZipFile):
-            pass  # the whole archive then
     target = folder / file.name
+    if file.members:
+        unpacked = target.with_name(f"{target.name}.members")
+        try:
+            return (yield from _members_only(file, unpacked))
+        except (NoRanges, zipfile.BadZipFile):
+            # The whole archive then; some of its members would hide it.
+            shutil.rmtree(unpacked, ignore_errors=True)
     yield from download(file, target)
     return {file.name: {"sha256": _sha256(target), "bytes": target.stat().st_size}}
 
@@ -157,9 +158,11 @@ def _keep(name: str, source: Path, given: ForeignFacts, *, inside: bool) -> Mode
 
 
 def _only_file(folder: Path) -> Path:
-    """Return the one file of a folder, or the folder where there are several."""
+    """Return the one file below a folder, or the folder where it begins to have several."""
     inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    return inner[0] if len(inner) == 1 and inner[0].is_file() else folder
+    if len(inner) != 1:
+        return folder
+    return inner[0] if inner[0].is_file() else _only_file(inner[0])
 
 
 def _hashes(path: Path, entry: ModelEntry | None) -> dict[str, Any]:
@@ -191,12 +194,3 @@ def _hashes(path: Path, entry: ModelEntry | None) -> dict[str, Any]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _clear(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_file():
-            path.unlink()
-        else:
-            path.rmdir()
-    folder.rmdir()

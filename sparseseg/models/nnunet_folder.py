@@ -4,6 +4,7 @@ Isensee et al., Nature Methods 2021; the layout of plans.json is that of version
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _SCHEMES = {
     "none": "NoNormalization",
 }
 _TRAINER, _PLANS = "nnUNetTrainer", "nnUNetPlans"
+_BACKGROUND, _IGNORE = "background", "ignore"
 _RESAMPLING = "resample_data_or_seg_to_shape"
 
 
@@ -45,10 +47,7 @@ def export_folder(model: Model, folder: Path) -> dict[str, int]:
         )
     check_folder(model)
     rule = Inference.from_json(model.plan.inference)
-    names = {entry.number: entry.name for entry in model.table.classes}
-    labels = {"background": 0} | {
-        names[number]: label for label, number in enumerate(model.plan.outputs[1:], 1)
-    }
+    labels = {name: label for label, name in enumerate((_BACKGROUND, *_names(model)))}
     network = model.network
     assert isinstance(network, Folds)
     with replacing(folder) as beside:
@@ -87,6 +86,22 @@ def check_folder(model: Model) -> None:
             "nnU-Net needs a background, and this model has none: annotate some "
             "background and train it further"
         )
+    _check_names(_names(model))
+
+
+def _names(model: Model) -> list[str]:
+    """Return the names of the classes that the network answers, without background."""
+    return [model.table[number].name for number in model.plan.outputs[1:]]
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if name in (_BACKGROUND, _IGNORE):
+            raise UserError(
+                "nnU-Net has a meaning of its own for a label named {name!r}: give the "
+                "class another name",
+                name=name,
+            )
 
 
 def _dataset(model: Model, labels: dict[str, int]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """The command `models`, and what takes an id for a model."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from sparseseg.cli.main import main
 from sparseseg.data.files import read, write_labels
+from sparseseg.models.store.folder import path_of, read_stored
 from tests.models.paths import FIXTURES, MLPERF, V1, V2, image
 
 
@@ -56,6 +58,21 @@ def test_a_model_fetched_by_hand_is_imported_used_and_removed(capsys, tmp_path):
     assert run(capsys, "models", "verify", "mine")[0] == 0
     assert run(capsys, "models", "remove", "mine")[0] == 0
     assert run(capsys, "predict", "mine", image(0), "-o", target)[0] == 2
+
+
+def test_an_import_replaces_a_model_only_where_its_id_is_given(capsys, tmp_path):
+    first = tmp_path / "Kidney 1.pth"
+    shutil.copy(MLPERF, first)
+    assert run(capsys, "models", "import", first)[1]["id"] == "kidney-1"
+    second = tmp_path / "kidney_1"
+    shutil.copytree(V2, second)
+    kept = path_of("kidney-1").read_bytes()
+    code, _, said = run(capsys, "models", "import", second)
+    assert code == 2
+    assert "'kidney-1' is in the store already: remove it first" in said
+    assert path_of("kidney-1").read_bytes() == kept
+    assert run(capsys, "models", "import", second, "--id", "kidney-1")[0] == 0
+    assert read_stored(path_of("kidney-1")).classes == {1: "liver", 2: "tumor"}
 
 
 def test_the_folder_of_a_model_predicts_without_being_imported(capsys, tmp_path):

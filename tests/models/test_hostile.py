@@ -223,6 +223,19 @@ def test_an_archive_that_is_none_or_damaged(tmp_path):
     assert "damaged" in refused(path)
 
 
+@pytest.mark.parametrize(
+    "packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_an_archive_whose_packing_is_damaged(tmp_path, packing):
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w", packing) as file:
+        file.writestr("D/plans.json", json.dumps(list(range(20_000))))
+    content = bytearray(path.read_bytes())
+    content[200:210] = b"\xff" * 10
+    path.write_bytes(content)
+    assert "plans.json in the archive is damaged" in refused(path)
+
+
 def test_a_model_in_an_archive_among_the_noise_of_a_mac(tmp_path):
     path = tmp_path / "model.zip"
     with zipfile.ZipFile(path, "w") as file:

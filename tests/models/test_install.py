@@ -13,7 +13,7 @@ import pytest
 from sparseseg.errors import UserError
 from sparseseg.models.install import import_file, install, verify
 from sparseseg.models.opening import open_model
-from sparseseg.models.store import download
+from sparseseg.models.store import download, remote_zip
 from sparseseg.models.store.entries import File, Licence, ModelEntry
 from sparseseg.models.store.folder import (
     path_of,
@@ -103,6 +103,23 @@ def test_one_fold_of_an_archive_is_fetched_and_if_it_must_be_all(site, ranges):
     assert moved < 0.8 if ranges else moved >= 1.0
 
 
+def test_an_archive_whose_parts_end_midway_is_fetched_whole(site, monkeypatch):
+    monkeypatch.setattr(remote_zip, "BLOCK", 4096)
+    site.files["task.zip"] = zipped(V2, "Dataset501_TinyLiTS")
+
+    def end_parts():
+        site.ranges = len(site.asked) < 6
+
+    site.after = end_parts
+    wanted = entry(
+        site, "task.zip", format="nnunet-v2", members=(".json", "checkpoint_final.pth")
+    )
+    told = list(install(wanted))
+    assert told[0].total != told[-1].total == len(site.files["task.zip"])
+    assert verify("a-model").table.names == ("liver", "tumor")
+    assert list((store_folder() / ".incoming").iterdir()) == []
+
+
 def test_the_first_download_pins_the_file(site):
     site.files["tiny.pth"] = MLPERF.read_bytes()
     wanted = entry(site, "tiny.pth", format="mlperf-kits19")
@@ -110,6 +127,33 @@ def test_the_first_download_pins_the_file(site):
     site.files["tiny.pth"], site.tag = MLPERF.read_bytes() + b"more", '"two"'
     with pytest.raises(UserError, match="but the list says"):
         list(install(wanted))
+    assert verify("a-model").parameters == 26_859
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_what_is_left_of_a_download_is_removed_with_its_model(site, is_here):
+    content = MLPERF.read_bytes()
+    site.files["tiny.pth"] = content
+    coming = install(entry(site, "tiny.pth"))
+    next(coming)
+    coming.close()
+    if is_here:
+        import_file(MLPERF, "a-model")
+    rest = [p for p in (store_folder() / ".incoming").rglob("*") if p.is_file()]
+    assert {p.name for p in rest} == {"tiny.pth.part", "tiny.pth.part.json"}
+    bytes_there = sum(p.stat().st_size for p in (*rest, *store_folder().glob("*.saf*")))
+    assert remove("a-model") == bytes_there
+    assert list((store_folder() / ".incoming").iterdir()) == []
+    assert stored() == []
+
+
+def test_nothing_is_removed_while_it_is_fetched(site):
+    site.files["tiny.pth"] = MLPERF.read_bytes()
+    coming = install(entry(site, "tiny.pth", format="mlperf-kits19"))
+    next(coming)
+    with pytest.raises(UserError, match="another process is fetching a-model"):
+        remove("a-model")
+    list(coming)
     assert verify("a-model").parameters == 26_859
 
 

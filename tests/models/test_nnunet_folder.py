@@ -49,6 +49,22 @@ def test_labels_are_counted_without_gaps(tmp_path: Path) -> None:
     assert labels == {"background": 0, "liver": 1, "tumor": 2}
 
 
+@pytest.mark.parametrize("name", ["background", "ignore"])
+def test_a_class_named_as_a_label_of_nnunet_itself_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    model = read_model(V2)
+    table = model.table.renamed(2, name)
+    model = Model(model.plan, table, network=model.network, history={})
+    with pytest.raises(UserError, match=f"'{name}': give the class another name"):
+        export_folder(model, tmp_path / "mine")
+    assert not list(tmp_path.iterdir())
+    other = model.table.renamed(2, name.upper())
+    model = Model(model.plan, other, network=model.network, history={})
+    labels = export_folder(model, tmp_path / "mine")
+    assert labels == {"background": 0, "liver": 1, name.upper(): 2}
+
+
 def test_what_nnunet_would_apply_otherwise_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="in another way"):
         export_folder(read_model(V1), tmp_path / "mine")

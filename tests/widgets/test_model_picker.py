@@ -112,6 +112,9 @@ def test_an_imported_file_appears(picker, qtbot, monkeypatch):
     with qtbot.waitSignal(picker.command.ended, timeout=60_000):
         picker.importing.click()
     assert "tiny-kits19-pytorch-checkpoint" in titles(picker)
+    with qtbot.waitSignal(picker.command.ended, timeout=60_000):
+        picker.importing.click()
+    assert "is in the store already: remove it first" in picker.messages.texts[0]
 
 
 def test_a_command_is_heard_line_by_line_and_can_be_stopped(qtbot):

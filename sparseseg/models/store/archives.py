@@ -1,6 +1,8 @@
 """Zip files of strangers: members are checked, and only those that are wanted leave."""
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,15 @@ _MOST_RATIO = 100
 _SMALL = 2**20  # below this a member may be packed as tightly as it likes
 _LINK = 0o120000
 _CHUNK = 2**20
+_DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,  # of bz2
+)
 
 
 def members(archive: zipfile.ZipFile, wanted: Sequence[str]) -> list[zipfile.ZipInfo]:
@@ -39,23 +50,11 @@ def extract(
     for info in chosen:
         target = into / PurePosixPath(info.filename)
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with archive.open(info) as packed, target.open("wb") as file:
-                while chunk := packed.read(_CHUNK):
-                    file.write(chunk)
-                    done += len(chunk)
-                    yield done
-        except (
-            zipfile.BadZipFile,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-        ) as error:
-            raise UserError(
-                "{filename} in the archive is damaged ({error}): fetch it again",
-                filename=info.filename,
-                error=error,
-            ) from error
+        with target.open("wb") as file:
+            for chunk in _unpacked(archive, info):
+                file.write(chunk)
+                done += len(chunk)
+                yield done
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
@@ -66,6 +65,19 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise UserError(
             "{name} is not a complete zip archive ({error}): download it again",
             name=path.name,
+            error=error,
+        ) from error
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    try:
+        with archive.open(info) as packed:
+            while chunk := packed.read(_CHUNK):
+                yield chunk
+    except _DAMAGED as error:
+        raise UserError(
+            "{filename} in the archive is damaged ({error}): fetch it again",
+            filename=info.filename,
             error=error,
         ) from error
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from sparseseg.errors import UserError
 
 SUFFIX = ".safetensors"
 FOLDER_VARIABLE = "SPARSESEG_MODEL_DIR"
+_INCOMING = ".incoming"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{1,60}")
 
 
@@ -64,6 +66,11 @@ def path_of(name: str) -> Path:
     return store_folder() / f"{name}{SUFFIX}"
 
 
+def incoming_of(name: str) -> Path:
+    """Return the folder that holds what is fetched of a model until it is whole."""
+    return store_folder() / _INCOMING / name
+
+
 def stored() -> list[Stored]:
     """Return the models that are here, by id."""
     files = sorted(store_folder().glob(f"*{SUFFIX}"))
@@ -82,21 +89,31 @@ def read_stored(path: Path) -> Stored:
 
 
 def remove(name: str) -> int:
-    """Remove a model and what is left of its downloads; return the bytes freed."""
-    path = path_of(name)
-    if not path.is_file():
+    """Remove a model and what is left of its downloads; return the bytes freed.
+
+    Raises `UserError` where there is neither, where a process is fetching the model,
+    and where the system refuses.
+    """
+    path, incoming = path_of(name), incoming_of(name)
+    found = [file for file in (path, *incoming.rglob("*")) if file.is_file()]
+    if not found:
         raise UserError(
             "the model {name!r} is not in the store: `sparseseg models list --here` shows "
             "the models that are",
             name=name,
         )
-    freed = path.stat().st_size
-    try:
-        path.unlink()
-    except OSError as error:
-        raise UserError(
-            "cannot remove {path} ({strerror})", path=path, strerror=error.strerror
-        ) from error
+    with alone(name):
+        try:
+            freed = sum(file.stat().st_size for file in found)
+            path.unlink(missing_ok=True)
+            if incoming.is_dir():
+                shutil.rmtree(incoming)
+        except OSError as error:
+            raise UserError(
+                "cannot remove {path} ({strerror})",
+                path=error.filename,
+                strerror=error.strerror,
+            ) from error
     return freed
 
 
