@@ -179,8 +179,10 @@ def ending_of(path: Path) -> str:
 
 
 def modified(path: Path) -> int:
-    """Return when a file was changed last, in nanoseconds since 1970."""
-    return path.stat().st_mtime_ns
+    """Return when a file, or anything in a folder, was changed, in nanoseconds since 1970."""
+    # A file that was removed leaves a trace only in the date of its folder.
+    inside = (inner for inner in path.rglob("*") if inner.exists())
+    return max(each.stat().st_mtime_ns for each in (path, *inside))
 
 
 def _places(home: Path, path: Path) -> Iterator[Path]:

@@ -167,16 +167,15 @@ class Project:
         """
         known = self.record_of(name)
         located = images.found(self.folder, known)
-        if located.state == "moved" and not self.read_only:
-            self.refer(name, located.path)
+        if located.state != "changed" and not self.read_only:
+            self._keep_place(known, located.path)
         return images.opened(located, known)
 
     def refer(self, name: str, path: Path) -> None:
         """Look for the image of a volume at another place from now on."""
-        known, place = self.record_of(name), images.relative(self.folder, path)
-        if place != known.path:
-            moved = replace(known, path=place, modified=images.modified(path))
-            self._keep(self._record.with_volume(moved))
+        known = self.record_of(name)
+        if images.relative(self.folder, path) != known.path:
+            self._keep_place(known, path)
 
     def frame(self, name: str) -> Volume:
         """Return the volume of a name, to write labels like it.
@@ -325,6 +324,13 @@ class Project:
             )
         changed.write(self.folder)
         self._record = changed
+
+    def _keep_place(self, known: VolumeRecord, path: Path) -> None:
+        """Keep where an unchanged image is, and its date, so that it is not read again."""
+        place, date = images.relative(self.folder, path), images.modified(path)
+        seen = replace(known, path=place, modified=date)
+        if seen != known:
+            self._keep(self._record.with_volume(seen))
 
     def _added(
         self, name: str, source: Path, volume: Volume, labels: SparseLabels | None

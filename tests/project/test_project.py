@@ -17,6 +17,7 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
 from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.project import record
+from sparseseg.project.content import Content
 from sparseseg.project.lock import NAME as LOCK
 from sparseseg.project.project import Project
 from sparseseg.project.record import Record
@@ -102,6 +103,30 @@ def test_a_changed_image_is_named(project, files, sample):
 def test_a_touched_image_that_is_the_same_is_not_called_changed(project, files):
     os.utime(files / "cells.tif", (1, 1))
     assert project.locate("cells").state == "here"
+
+
+def test_a_touched_image_is_read_once_to_see_that_it_is_the_same(
+    project, files, monkeypatch
+):
+    os.utime(files / "cells.tif", (1, 1))
+    project.volume("cells")
+    monkeypatch.delattr(Content, "of")
+    assert project.locate("cells").state == "here"
+
+
+@pytest.mark.parametrize("way", ["written", "removed"])
+def test_a_folder_in_which_a_file_changed_is_named(project, files, sample, way):
+    write_image(files / "more.zarr", sample.volume.array + 1, like=sample.volume)
+    project.add(files / "more.zarr")
+    chunk = max(
+        (path for path in (files / "more.zarr").rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
+    if way == "written":
+        chunk.write_bytes(chunk.read_bytes()[::-1])
+    else:
+        chunk.unlink()
+    assert project.locate("more").state == "changed"
 
 
 def test_a_copied_image_lives_in_the_project(files, tmp_path):
