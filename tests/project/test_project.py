@@ -284,6 +284,14 @@ def test_the_lock_of_another_machine_is_not_taken_over(project):
         Project(project.folder)
 
 
+def test_a_lock_that_another_one_took_over_is_left_alone(project):
+    (project.folder / LOCK).unlink()
+    with Project(project.folder):
+        project.close()
+        assert (project.folder / LOCK).exists()
+    assert not (project.folder / LOCK).exists()
+
+
 def test_a_reused_number_of_a_process_does_not_keep_a_lock(project):
     path = project.folder / LOCK
     held = json.loads(path.read_text()) | {"started": 1.0}
