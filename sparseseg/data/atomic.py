@@ -34,7 +34,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
                 _reach_disk(beside)
             beside.replace(target)
         finally:
-            _remove(beside)
+            remove(beside)
     except Exception as error:
         # Libraries that write by themselves wrap what the system said in their own way.
         if is_disk_full(error):
@@ -111,10 +111,11 @@ def clear_unfinished(targets: Collection[Path]) -> None:
     for folder in {target.parent for target in targets}:
         for path in folder.glob(".*"):
             if is_unfinished(path) and _BEGUN.sub("", path.name, count=1) in names:
-                _remove(path)
+                remove(path)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; it may be missing."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

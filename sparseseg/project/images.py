@@ -4,13 +4,13 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from sparseseg.data import formats
-from sparseseg.data.atomic import make_folder
+from sparseseg.data.atomic import make_folder, remove, replacing
 from sparseseg.data.files import open_volume
 from sparseseg.data.on_disk import IN_MEMORY
 from sparseseg.data.parts import joined, split_part
@@ -157,20 +157,34 @@ def copied(home: Path, image: Path, name: str) -> Path:
     """Copy an image into a project; return where it is."""
     target = home / COPIES / f"{name}{ending_of(image)}"
     make_folder(target.parent)
-    try:
-        if image.is_dir():
-            shutil.copytree(image, target)
-        else:
-            shutil.copy2(image, target)
-    except OSError as error:
-        raise UserError(
-            "cannot copy {image} to {target} ({strerror}): make room, or leave "
-            "--copy out",
-            image=image,
-            target=target,
-            strerror=error.strerror,
-        ) from error
+    copy = shutil.copytree if image.is_dir() else shutil.copy2
+    with replacing(target) as beside:
+        try:
+            copy(image, beside)
+        except OSError as error:
+            raise UserError(
+                "cannot copy {image} to {target} ({strerror}): make room, or leave "
+                "--copy out",
+                image=image,
+                target=target,
+                strerror=error.strerror,
+            ) from error
     return target
+
+
+def own_names(home: Path) -> list[str]:
+    """Return the names of the images that are in a project, without endings."""
+    return [formats.stem_of(path) for path in (home / COPIES).glob("*")]
+
+
+@contextmanager
+def removed_on_failure(path: Path) -> Iterator[None]:
+    """Remove an image that was put into a project if the block raises."""
+    try:
+        yield
+    except BaseException:
+        remove(path)
+        raise
 
 
 def ending_of(path: Path) -> str:
@@ -179,8 +193,10 @@ def ending_of(path: Path) -> str:
 
 
 def modified(path: Path) -> int:
-    """Return when a file was changed last, in nanoseconds since 1970."""
-    return path.stat().st_mtime_ns
+    """Return when a file, or anything in a folder, was changed, in nanoseconds since 1970."""
+    # A file that was removed leaves a trace only in the date of its folder.
+    inside = (inner for inner in path.rglob("*") if inner.exists())
+    return max(each.stat().st_mtime_ns for each in (path, *inside))
 
 
 def _places(home: Path, path: Path) -> Iterator[Path]:

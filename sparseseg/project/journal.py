@@ -69,16 +69,6 @@ class Journal:
         """Return a journal without a file, that ends with its process."""
         return cls(Path(ways.MEMORY))
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a step to undo."""
-        return self._steps.to_undo is not None
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is a step to redo."""
-        return self._steps.to_redo is not None
-
     def new_step(self) -> int:
         """Return the number of a step that has no entry yet."""
         with self._lock:

@@ -172,9 +172,10 @@ class Keeper(Generic[Work]):
         if recorder is None:
             return
         step = self._steps.get(name) or self.project.journal.new_step()
-        self._steps[name] = step
+        # Undo goes over all volumes, so that a step cannot go on after one of another.
+        self._steps = {name: step}
         found = recorder.record(tool, step=step)
-        if ends or not found.deltas:
+        if ends:
             self._steps.pop(name)
         if found.refused:
             self._hear(Refused(name, found.refused, found.reason))

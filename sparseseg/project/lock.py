@@ -71,15 +71,16 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._take()
-        self._release = weakref.finalize(self, _remove, self._path, os.getpid())
+        holder = Holder.this_process()
+        self._take(holder)
+        self._release = weakref.finalize(self, _remove, self._path, holder)
 
     def release(self) -> None:
         """Let others open the folder; calling it twice is fine."""
         self._release()
 
-    def _take(self) -> None:
-        if _created(self._path):
+    def _take(self, ours: Holder) -> None:
+        if _created(self._path, ours):
             return
         holder = _read(self._path)
         if holder is not None and not holder.is_gone:
@@ -97,8 +98,8 @@ class FolderLock:
             ),
             stacklevel=4,
         )
-        _remove(self._path, None)
-        if not _created(self._path):
+        self._path.unlink(missing_ok=True)
+        if not _created(self._path, ours):
             raise UserError(
                 "another process opened the project {parent} at the same "
                 "moment: close it there",
@@ -114,11 +115,11 @@ def user_name() -> str:
         return ""
 
 
-def _created(path: Path) -> bool:
+def _created(path: Path, holder: Holder) -> bool:
     """Make the file with its content at once; return whether it was not there."""
     beside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        beside.write_text(json.dumps(asdict(Holder.this_process())), encoding="utf-8")
+        beside.write_text(json.dumps(asdict(holder)), encoding="utf-8")
         try:
             os.link(beside, path)
         except FileExistsError:
@@ -155,6 +156,8 @@ def _read(path: Path) -> Holder | None:
         return None
 
 
-def _remove(path: Path, pid: int | None) -> None:
-    if pid in (None, os.getpid()):  # a forked process does not hold it
+def _remove(path: Path, holder: Holder) -> None:
+    """Remove a lock, unless another process has taken over after it was deleted."""
+    # A forked process does not hold it.
+    if holder.pid == os.getpid() and _read(path) == holder:
         path.unlink(missing_ok=True)

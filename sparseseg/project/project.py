@@ -118,6 +118,7 @@ class Project:
             labels = read_annotation(
                 annotation, unlabelled=unlabelled, background=background, like=volume
             )
+            self._record.with_classes(labels)  # complains before anything is copied
         source, part = split_part(image)
         known = self._with_content(Content.of(source), part)
         if known is not None:
@@ -129,9 +130,12 @@ class Project:
                     name=known.name,
                 )
             return self._annotated(known, labels)
-        name = self._free_name(_name_for(source, part))
-        path = images.copied(self.folder, source, name) if copy else source
-        return self._added(name, joined(path, part), volume, labels)
+        name = self._free_name(_name_for(source, part), is_own=copy)
+        if not copy:
+            return self._added(name, joined(source, part), volume, labels)
+        path = images.copied(self.folder, source, name)
+        with images.removed_on_failure(path):
+            return self._added(name, joined(path, part), volume, labels)
 
     def add_volume(
         self,
@@ -145,11 +149,14 @@ class Project:
         `path` is the file that holds the same voxels; without one they are written into
         the project.
         """
-        name = self._free_name(stem_of(Path(volume.name or "volume")))
-        if path is None:
-            path = self.folder / images.COPIES / f"{name}.tif"
-            write_image(path, np.asarray(volume.array), like=volume)
-        return self._added(name, path, volume, labels)
+        wanted = stem_of(Path(volume.name or "volume"))
+        name = self._free_name(wanted, is_own=path is None)
+        if path is not None:
+            return self._added(name, path, volume, labels)
+        path = self.folder / images.COPIES / f"{name}.tif"
+        write_image(path, np.asarray(volume.array), like=volume)
+        with images.removed_on_failure(path):
+            return self._added(name, path, volume, labels)
 
     def record_of(self, name: str) -> VolumeRecord:
         """Return what the project knows of a volume."""
@@ -167,16 +174,15 @@ class Project:
         """
         known = self.record_of(name)
         located = images.found(self.folder, known)
-        if located.state == "moved" and not self.read_only:
-            self.refer(name, located.path)
+        if located.state != "changed" and not self.read_only:
+            self._keep_place(known, located.path)
         return images.opened(located, known)
 
     def refer(self, name: str, path: Path) -> None:
         """Look for the image of a volume at another place from now on."""
-        known, place = self.record_of(name), images.relative(self.folder, path)
-        if place != known.path:
-            moved = replace(known, path=place, modified=images.modified(path))
-            self._keep(self._record.with_volume(moved))
+        known = self.record_of(name)
+        if images.relative(self.folder, path) != known.path:
+            self._keep_place(known, path)
 
     def frame(self, name: str) -> Volume:
         """Return the volume of a name, to write labels like it.
@@ -326,6 +332,13 @@ class Project:
         changed.write(self.folder)
         self._record = changed
 
+    def _keep_place(self, known: VolumeRecord, path: Path) -> None:
+        """Keep where an unchanged image is, and its date, so that it is not read again."""
+        place, date = images.relative(self.folder, path), images.modified(path)
+        seen = replace(known, path=place, modified=date)
+        if seen != known:
+            self._keep(self._record.with_volume(seen))
+
     def _added(
         self, name: str, source: Path, volume: Volume, labels: SparseLabels | None
     ) -> VolumeRecord:
@@ -370,9 +383,12 @@ class Project:
         alike = (v for v in self.volumes if (v.content, v.part) == (content, part))
         return next(alike, None)
 
-    def _free_name(self, wanted: str) -> str:
+    def _free_name(self, wanted: str, *, is_own: bool) -> str:
+        """Return a name that no volume has, nor an image in the project if it `is_own`."""
         # The journal may have a volume that was being added when its process ended.
-        taken = {known.casefold() for known in self.journal.volumes()}
+        known = self.journal.volumes()
+        files = images.own_names(self.folder) if is_own else []
+        taken = {name.casefold() for name in (*known, *files)}
         name, number = wanted, 1
         while name.casefold() in taken:
             number += 1

@@ -35,7 +35,7 @@ class VolumeRecord:
     """Relative to the project's folder where that is possible, with forward slashes."""
     content: Content
     modified: int
-    """When the file was changed last, in nanoseconds since 1970."""
+    """When the file or folder was changed last, in nanoseconds since 1970."""
     shape: Triple
     channels: int = 1
     spacing: Spacing = (1.0, 1.0, 1.0)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,49 @@ def test_strokes_are_written_and_undone_and_the_project_is_closed(
     assert (array == sample.annotation).all()
     with Project(project.folder) as again:
         assert (again.annotation("cells") == array).all()
+
+
+def test_a_stroke_that_holds_still_for_a_while_is_one_step(keeper, heard, sample):
+    array = sample.annotation.copy()
+    keeper.follow("cells", array)
+    for column in (2, 2, 5):  # nothing new is found by the second look
+        array[1, 2:5, column] = 1
+        keeper.look("cells", "brush", ends=False)
+        wait(keeper)
+    keeper.look("cells", "brush")
+    wait(keeper)
+    array[1, 2:5, 8] = 1
+    keeper.look("cells", "script")
+    keeper.turn("undo")
+    keeper.turn("undo")
+    keeper.close()
+    assert [(t.action, t.tool) for t in heard] == [
+        ("undo", "script"),
+        ("undo", "brush"),
+    ]
+    assert (array == sample.annotation).all()
+
+
+def test_a_stroke_that_was_left_for_another_volume_is_over(
+    keeper, project, heard, sample
+):
+    project.add_volume(replace(sample.volume, name="other"))
+    array, other = sample.annotation.copy(), np.zeros_like(sample.annotation)
+    keeper.follow("cells", array)
+    keeper.follow("other", other)
+    painted = [(array, "cells", False), (other, "other", True), (array, "cells", True)]
+    for column, (labels, name, ends) in enumerate(painted):
+        labels[1, 2:5, column] = 1
+        keeper.look(name, "brush", ends=ends)
+        wait(keeper)
+    keeper.turn("undo")
+    wait(keeper)
+    assert (array[1, 2:5, 0] == 1).all()
+    keeper.turn("undo")
+    keeper.turn("undo")
+    keeper.close()
+    assert [t.volume for t in heard] == ["cells", "other", "cells"]
+    assert (array == sample.annotation).all()
 
 
 def test_undo_first_writes_what_is_not_written_yet(keeper, heard, sample):

@@ -1,7 +1,9 @@
 """A project opens again as it was, finds its images, and is open in one process only."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +19,10 @@ from sparseseg.data.volume import Volume
 from sparseseg.errors import Note, UserError
 from sparseseg.evaluation.slice_score import SliceScore
 from sparseseg.project import record
+from sparseseg.project.content import Content
 from sparseseg.project.lock import NAME as LOCK
 from sparseseg.project.project import Project
-from sparseseg.project.record import Record
+from sparseseg.project.record import Record, VolumeRecord
 from tests.data.dicom_files import VOXELS, save, slices
 
 
@@ -104,12 +107,95 @@ def test_a_touched_image_that_is_the_same_is_not_called_changed(project, files):
     assert project.locate("cells").state == "here"
 
 
+def test_a_touched_image_is_read_once_to_see_that_it_is_the_same(
+    project, files, monkeypatch
+):
+    os.utime(files / "cells.tif", (1, 1))
+    project.volume("cells")
+    monkeypatch.delattr(Content, "of")
+    assert project.locate("cells").state == "here"
+
+
+@pytest.mark.parametrize("way", ["written", "removed"])
+def test_a_folder_in_which_a_file_changed_is_named(project, files, sample, way):
+    write_image(files / "more.zarr", sample.volume.array + 1, like=sample.volume)
+    project.add(files / "more.zarr")
+    chunk = max(
+        (path for path in (files / "more.zarr").rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
+    if way == "written":
+        chunk.write_bytes(chunk.read_bytes()[::-1])
+    else:
+        chunk.unlink()
+    assert project.locate("more").state == "changed"
+
+
 def test_a_copied_image_lives_in_the_project(files, tmp_path):
     with Project.new(tmp_path / "own") as project:
         project.add(files / "cells.tif", copy=True)
         (files / "cells.tif").unlink()
         assert project.locate("cells").path.parent == (tmp_path / "own" / "volumes")
         assert project.volume("cells").shape == project.volumes[0].shape
+
+
+def add(project: Project, volume: Volume, copied: Path | None) -> VolumeRecord:
+    """Put an image into a project, as it is in memory or as a copy of a new file."""
+    if copied is None:
+        return project.add_volume(volume)
+    write_image(copied, volume.array, like=volume)
+    return project.add(copied, copy=True)
+
+
+@pytest.mark.parametrize("is_copied", [True, False])
+def test_an_image_that_was_put_into_the_project_by_hand_is_not_replaced(
+    project, files, sample, is_copied
+):
+    mine = project.folder / "volumes" / "more.tif"
+    mine.parent.mkdir()
+    mine.write_bytes(b"by hand")
+    volume = Volume.from_array(sample.volume.array[0] + 1, name="more")
+    added = add(project, volume, files / "more.tif" if is_copied else None)
+    assert added.name == "more-2"
+    assert mine.read_bytes() == b"by hand"
+
+
+def test_an_image_is_not_copied_where_its_classes_have_other_names(
+    project, files, sample
+):
+    write_image(files / "more.zarr", sample.volume.array + 1, like=sample.volume)
+    other = sample.table.renamed(1, "something else")
+    for name, table in {"wrong.tif": other, "right.tif": sample.table}.items():
+        write_labels(files / name, sample.annotation, like=sample.volume, table=table)
+    with pytest.raises(UserError, match="class 1 is 'something else'"):
+        project.add(files / "more.zarr", annotation=files / "wrong.tif", copy=True)
+    assert not (project.folder / "volumes").exists()
+    added = project.add(files / "more.zarr", annotation=files / "right.tif", copy=True)
+    assert added.name == "more"
+
+
+def test_a_copy_that_fails_half_way_leaves_nothing(project, files, monkeypatch):
+    def fail(_image: Path, copy: Path) -> None:
+        copy.write_bytes(b"half")
+        raise OSError(errno.EIO, "it broke")
+
+    (files / "b.tif").write_bytes((files / "cells.tif").read_bytes() + b"\0")
+    monkeypatch.setattr(shutil, "copy2", fail)
+    with pytest.raises(UserError, match=r"cannot copy .* \(it broke\)"):
+        project.add(files / "b.tif", copy=True)
+    assert list((project.folder / "volumes").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_copied", [True, False])
+def test_an_image_leaves_the_project_where_adding_it_fails(
+    project, files, sample, monkeypatch, is_copied
+):
+    volume = Volume.from_array(sample.volume.array[0] + 1, name="more")
+    copy = files / "more.tif" if is_copied else None
+    monkeypatch.setattr(Record, "write", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        add(project, volume, copy)
+    assert list((project.folder / "volumes").iterdir()) == []
 
 
 def test_an_image_is_added_once(project, files):
@@ -196,6 +282,14 @@ def test_the_lock_of_another_machine_is_not_taken_over(project):
     path.write_text(json.dumps(held))
     with pytest.raises(UserError, match=r"on far-away .*or delete"):
         Project(project.folder)
+
+
+def test_a_lock_that_another_one_took_over_is_left_alone(project):
+    (project.folder / LOCK).unlink()
+    with Project(project.folder):
+        project.close()
+        assert (project.folder / LOCK).exists()
+    assert not (project.folder / LOCK).exists()
 
 
 def test_a_reused_number_of_a_process_does_not_keep_a_lock(project):
