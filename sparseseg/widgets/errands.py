@@ -28,17 +28,24 @@ class Errands(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._background = Background("project")
-        self._background.done.connect(lambda take: take())
-        self._background.failed.connect(self.failed)
-        self._ready.connect(lambda finish: finish())
+        self._background.done.connect(self._on_done)
+        self._background.failed.connect(self._on_failed)
+        self._ready.connect(self._telling)
         self._keeper: Keeper[Project] | None = None
+        self._is_busy = False
 
     def serve(self, keeper: "Keeper[Project] | None") -> None:
         """Ask this project from now on."""
         self._keeper = keeper
 
     def start(self, work: Callable[[], Any], take: Take) -> None:
-        """Do work beside the journal, which goes on meanwhile."""
+        """Do work beside the journal; raises `UserError` while other such work goes on."""
+        if self._is_busy:
+            raise UserError(
+                "sparseseg still reads or writes a project: wait until that has ended, "
+                "then try again."
+            )
+        self._is_busy = True
 
         def working() -> Callable[[], None]:
             return partial(take, work())
@@ -58,13 +65,23 @@ class Errands(QObject):
         """Wait for the work under way, and be silent about it."""
         self._background.close()
 
+    def _on_done(self, finish: Callable[[], None]) -> None:
+        self._is_busy = False
+        self._telling(finish)
+
+    def _on_failed(self, words: str) -> None:
+        self._is_busy = False
+        self.failed.emit(words)
+
+    def _telling(self, finish: Callable[[], None]) -> None:
+        try:
+            finish()
+        except UserError as error:
+            self.failed.emit(str(error))
+
     def _finish(
         self, keeper: "Keeper[Project]", future: "Future[Any]", take: Take
     ) -> None:
-        try:
-            result = future.result()
-        except UserError as error:
-            self.failed.emit(str(error))
-            return
+        result = future.result()
         if keeper is self._keeper:
             take(result)

@@ -310,10 +310,9 @@ class ProjectLink(QObject):
     def _take_opened(self, found: Opened) -> None:
         try:
             self._desk.link.check_free()  # a training may have begun meanwhile
-        except UserError as error:
+        except UserError:
             found.project.close()
-            self.failed.emit(str(error))
-            return
+            raise
         view, before = dict(found.project.view), self._keeper
         leaving = list(self._desk.history.seats) if before is not None else []
         self.close_project()
@@ -347,6 +346,7 @@ class ProjectLink(QObject):
         if self._keeper is None:
             return
         link = self._desk.link
+        link.check_free()  # a training may have begun meanwhile
         before = link.seat
         image = Image(loaded.image, **loaded.look)
         self._is_restoring = True

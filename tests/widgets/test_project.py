@@ -547,6 +547,55 @@ def test_strokes_are_written_while_another_volume_is_read(two, folder, monkeypat
     may_go_on.set()
 
 
+def held(monkeypatch, kind: type, name: str) -> threading.Event:
+    """Let a method wait until the event that is returned is set."""
+    may_go_on, real = threading.Event(), getattr(kind, name)
+
+    def slow(*values, **named):
+        may_go_on.wait(20)
+        return real(*values, **named)
+
+    monkeypatch.setattr(kind, name, slow)
+    return may_go_on
+
+
+def test_a_second_press_of_save_waits_for_the_first(dock, folder, qtbot, monkeypatch):
+    dock.classes.new.click()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder), ""))
+    may_go_on = held(monkeypatch, Project, "add_volume")
+    dock.project.save.click()
+    dock.project.save.click()
+    assert "still reads or writes a project" in dock.messages.texts[0]
+    may_go_on.set()
+    qtbot.waitUntil(lambda: dock.desk.project.folder == folder)
+
+
+def test_a_volume_is_not_shown_while_the_report_is_written_and_that_is_said(
+    two, tmp_path, qtbot, monkeypatch
+):
+    project, path = two.desk.project, tmp_path / "report.html"
+    may_go_on = held(monkeypatch, Project, "volume")
+    project.report(path)
+    with qtbot.waitSignal(project.failed) as failed:
+        project.show("b")
+    assert "still reads or writes a project" in failed.args[0]
+    with qtbot.waitSignal(project.reported):
+        may_go_on.set()
+    project.show("b")
+    qtbot.waitUntil(lambda: project.current == "b")
+
+
+def test_a_training_that_began_while_a_volume_was_read_goes_on(two, qtbot, monkeypatch):
+    project, session = two.desk.project, two.desk.session
+    may_go_on = held(monkeypatch, Project, "volume")
+    project.show("b")
+    session.becomes(Phase.TRAINING)
+    with qtbot.waitSignal(project.failed) as failed:
+        may_go_on.set()
+    assert "press Stop" in failed.args[0]
+    assert project.current == "a"
+
+
 def test_the_image_that_is_chosen_is_not_covered_by_another_volume(
     saved, viewer, qtbot
 ):
