@@ -192,9 +192,10 @@ class ProjectLink(QObject):
                 layer.visible = other is seat and layer is not other.uncertainty
 
     def paint_over(self, values: frozenset[int] | None) -> None:
-        """Let strokes on the visible volume replace these values only."""
-        if self._keeper is not None and self.current:
-            self._keeper.paint_over(self.current, values)
+        """Let strokes on all volumes that are open replace these values only."""
+        if self._keeper is not None:
+            for name in self._desk.history.seats.values():
+                self._keeper.paint_over(name, values)
 
     def report(self, path: Path) -> None:
         """Write the report of the project into a file, with all that is painted."""

@@ -478,6 +478,19 @@ def test_the_brush_replaces_only_what_is_chosen(saved):
     assert not (saved.desk.link.arrays.annotation == 1).any()
 
 
+def test_what_the_brush_may_replace_is_one_choice_for_all_volumes(saved, viewer, qtbot):
+    saved.desk.classes.add()
+    stroke(saved, 2)
+    painted = saved.desk.link.arrays.annotation == 1
+    saved.desk.link.choose(viewer.add_image(np.ones(SHAPE, np.uint8), name="second"))
+    saved.classes.new.click()
+    qtbot.waitUntil(lambda: saved.desk.project.current == "second")
+    saved.locks.over.choose(frozenset({0}))
+    saved.desk.project.show("cells")
+    stroke(saved, 2, value=2)
+    assert ((saved.desk.link.arrays.annotation == 1) == painted).all()
+
+
 def test_locks_are_shown_with_a_project_only(dock):
     assert dock.locks.isHidden()
 
