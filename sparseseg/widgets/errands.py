@@ -52,12 +52,18 @@ class Errands(QObject):
 
         self._background.start(working)
 
-    def ask(self, work: "Callable[[Project], Any]", take: Take) -> None:
-        """Do work on the project in turn with the journal's."""
+    def ask(
+        self,
+        work: "Callable[[Project], Any]",
+        take: Take,
+        *,
+        give_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do work on the project in turn with the journal's; `give_up` if it fails."""
         if (keeper := self._keeper) is not None:
             keeper.ask(work).add_done_callback(
                 lambda future: self._ready.emit(
-                    partial(self._finish, keeper, future, take)
+                    partial(self._finish, keeper, future, take, give_up)
                 )
             )
 
@@ -80,8 +86,14 @@ class Errands(QObject):
             self.failed.emit(str(error))
 
     def _finish(
-        self, keeper: "Keeper[Project]", future: "Future[Any]", take: Take
+        self,
+        keeper: "Keeper[Project]",
+        future: "Future[Any]",
+        take: Take,
+        give_up: Callable[[], None],
     ) -> None:
+        if future.exception() is not None:
+            give_up()
         result = future.result()
         if keeper is self._keeper:
             take(result)

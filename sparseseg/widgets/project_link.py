@@ -271,6 +271,7 @@ class ProjectLink(QObject):
         self.errands.ask(
             lambda project: add(project, given),
             lambda name: self._take_added(seat, name),
+            give_up=lambda: self._unnamed.discard(seat),
         )
 
     def _take_added(self, seat: "Seat", name: str) -> None:

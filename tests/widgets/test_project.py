@@ -234,6 +234,37 @@ def test_an_image_that_is_opened_later_joins_the_project(saved, viewer, folder, 
     assert (kept(folder, "more") == stroke_of_more).all()
 
 
+def test_an_image_whose_name_no_file_can_have_is_saved_under_a_plain_one(
+    dock, image, folder, qtbot, monkeypatch
+):
+    image.name = "Image:0 :: file"
+    dock.classes.new.click()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder), ""))
+    dock.project.save.click()
+    qtbot.waitUntil(lambda: dock.desk.project.current == "Image-0-file")
+    stroke(dock, 2)
+    assert kept(folder, "Image-0-file")[2].any()
+
+
+def test_an_image_that_could_not_be_added_is_tried_again(
+    saved, viewer, qtbot, monkeypatch
+):
+    project, link = saved.desk.project, saved.desk.link
+
+    def failing(*_arguments, **_named):
+        raise UserError("no space is left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Project, "add_volume", failing)
+        link.choose(viewer.add_image(np.ones(SHAPE, np.uint8), name="second"))
+        with qtbot.waitSignal(project.failed):
+            link.annotate()
+    second = link.image
+    link.choose(viewer.layers["cells"])
+    link.choose(second)
+    qtbot.waitUntil(lambda: project.current == "second")
+
+
 def test_a_volume_that_is_open_is_gone_to_and_not_opened_again(
     saved, viewer, folder, qtbot
 ):
