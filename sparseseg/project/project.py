@@ -33,6 +33,7 @@ from sparseseg.project.record import Record, VolumeRecord
 from sparseseg.project.recorder import Recorder
 
 JOURNAL = "journal.sqlite"
+_LONGEST = 90  # letters of a name that was made plain: a number may be added
 
 
 class Project:
@@ -147,9 +148,9 @@ class Project:
         """Add a volume that is in memory, with its annotation if there is one.
 
         `path` is the file that holds the same voxels; without one they are written into
-        the project.
+        the project. A name that no volume can have is made plain.
         """
-        wanted = stem_of(Path(volume.name or "volume"))
+        wanted = _plain(stem_of(Path(volume.name)))
         name = self._free_name(wanted, is_own=path is None)
         if path is not None:
             return self._added(name, path, volume, labels)
@@ -398,5 +399,17 @@ class Project:
 
 def _name_for(path: Path, part: str) -> str:
     """Return a name that a volume can have, with the part of its file."""
-    words = "".join(sign if sign.isalnum() or sign in ".-" else " " for sign in part)
-    return "-".join([stem_of(path), *words.split()])
+    return "-".join([stem_of(path), *_words_in(part)])
+
+
+def _plain(name: str) -> str:
+    """Return a name if a volume can have it, else what can be kept of it."""
+    try:
+        return record.checked_name(name)
+    except UserError:
+        return "-".join(_words_in(name))[:_LONGEST].strip(".-") or "volume"
+
+
+def _words_in(text: str) -> list[str]:
+    kept = (sign if sign.isalnum() or sign in ".-" else " " for sign in text)
+    return "".join(kept).split()

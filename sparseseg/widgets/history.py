@@ -143,8 +143,7 @@ class History(QObject):
             self._show_turned(event)
 
     def _show_refused(self, event: Refused) -> None:
-        if self._desk.link.annotation is not None:
-            self._desk.link.annotation.refresh()
+        self._redraw(event.volume)
         self.told.emit(
             say(
                 "{voxels:,} voxels of {volume!r} stay as they were: {reason}.",
@@ -158,8 +157,12 @@ class History(QObject):
         axis, index = event.where
         view = SliceView(axis, index)
         self.told.emit(turned_words(event.action, event.tool, view, event.volume))
-        layer = self._desk.link.annotation
-        if event.volume == self.current and layer is not None:
-            layer.refresh()
+        self._redraw(event.volume)
+        if event.volume == self.current and self._desk.link.annotation is not None:
             self._desk.painter.go_to(view)
             self._desk.ledger.look()
+
+    def _redraw(self, name: str) -> None:
+        for seat, own in self._names.items():
+            if own == name and seat.annotation is not None:
+                seat.annotation.refresh()

@@ -192,9 +192,10 @@ class ProjectLink(QObject):
                 layer.visible = other is seat and layer is not other.uncertainty
 
     def paint_over(self, values: frozenset[int] | None) -> None:
-        """Let strokes on the visible volume replace these values only."""
-        if self._keeper is not None and self.current:
-            self._keeper.paint_over(self.current, values)
+        """Let strokes on all volumes that are open replace these values only."""
+        if self._keeper is not None:
+            for name in self._desk.history.seats.values():
+                self._keeper.paint_over(name, values)
 
     def report(self, path: Path) -> None:
         """Write the report of the project into a file, with all that is painted."""
@@ -270,6 +271,7 @@ class ProjectLink(QObject):
         self.errands.ask(
             lambda project: add(project, given),
             lambda name: self._take_added(seat, name),
+            give_up=lambda: self._unnamed.discard(seat),
         )
 
     def _take_added(self, seat: "Seat", name: str) -> None:
@@ -310,10 +312,9 @@ class ProjectLink(QObject):
     def _take_opened(self, found: Opened) -> None:
         try:
             self._desk.link.check_free()  # a training may have begun meanwhile
-        except UserError as error:
+        except UserError:
             found.project.close()
-            self.failed.emit(str(error))
-            return
+            raise
         view, before = dict(found.project.view), self._keeper
         leaving = list(self._desk.history.seats) if before is not None else []
         self.close_project()
@@ -347,6 +348,7 @@ class ProjectLink(QObject):
         if self._keeper is None:
             return
         link = self._desk.link
+        link.check_free()  # a training may have begun meanwhile
         before = link.seat
         image = Image(loaded.image, **loaded.look)
         self._is_restoring = True

@@ -84,6 +84,7 @@ class Repeating(QObject):
             raise UserError(
                 "Complete a slice first: it can then be painted again, to compare both."
             )
+        self._desk.painter.annotation()  # raises before anything is hidden
         view = SliceView(*max(self._left, key=partial(_painted, seat)))
         layer = again_layer(
             np.zeros_like(seat.arrays.annotation),
@@ -130,7 +131,9 @@ class Repeating(QObject):
         self.changed.emit()
 
     def close(self) -> None:
-        """End the thread."""
+        """End what is painted again and the thread, and let go of the viewer."""
+        self.stop()
+        self._desk.viewer.layers.events.removed.disconnect(self._on_removed)
         self._comparing.close()
 
     @property

@@ -233,6 +233,21 @@ def test_a_volume_without_a_file_is_written_into_the_project(project, sample):
     assert (again.spacing, again.unit) == (volume.spacing, "um")
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("my cells (2)", "my cells (2)"),
+        ("Image:0 :: cells", "Image-0-cells"),
+        ("???", "volume"),
+        ("a" * 200, "a" * 90),
+        ("", "volume"),
+    ],
+)
+def test_a_name_that_no_volume_can_have_is_made_plain(project, sample, given, name):
+    volume = Volume.from_array(sample.volume.array[0] + 1, name=given)
+    assert project.add_volume(volume).name == name
+
+
 def test_one_number_has_one_name_in_all_annotations(project, files, sample):
     image = sample.volume.array.astype(np.float32) + 1
     write_image(files / "more.tif", image, like=sample.volume)

@@ -87,6 +87,18 @@ def test_two_images_of_one_name_have_one_order_of_steps(opened: Desk, viewer):
     assert not first.arrays.annotation.any()
 
 
+def test_undo_on_another_image_is_drawn_there(opened: Desk, viewer):
+    stroke(opened, (2, 10, 10), 1)
+    layer = opened.link.annotation
+    opened.link.choose(viewer.add_image(np.zeros((5, 20, 20)), name="other"))
+    opened.link.annotate()
+    drawn: list[object] = []
+    layer.events.set_data.connect(drawn.append)
+    turned(opened, "undo")
+    assert not layer.data.any()
+    assert drawn
+
+
 def test_the_keys_of_undo_are_those_of_the_journal(opened: Desk):
     stroke(opened, (2, 10, 10), 1)
     layer = opened.link.annotation

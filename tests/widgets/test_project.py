@@ -234,6 +234,37 @@ def test_an_image_that_is_opened_later_joins_the_project(saved, viewer, folder, 
     assert (kept(folder, "more") == stroke_of_more).all()
 
 
+def test_an_image_whose_name_no_file_can_have_is_saved_under_a_plain_one(
+    dock, image, folder, qtbot, monkeypatch
+):
+    image.name = "Image:0 :: file"
+    dock.classes.new.click()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder), ""))
+    dock.project.save.click()
+    qtbot.waitUntil(lambda: dock.desk.project.current == "Image-0-file")
+    stroke(dock, 2)
+    assert kept(folder, "Image-0-file")[2].any()
+
+
+def test_an_image_that_could_not_be_added_is_tried_again(
+    saved, viewer, qtbot, monkeypatch
+):
+    project, link = saved.desk.project, saved.desk.link
+
+    def failing(*_arguments, **_named):
+        raise UserError("no space is left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Project, "add_volume", failing)
+        link.choose(viewer.add_image(np.ones(SHAPE, np.uint8), name="second"))
+        with qtbot.waitSignal(project.failed):
+            link.annotate()
+    second = link.image
+    link.choose(viewer.layers["cells"])
+    link.choose(second)
+    qtbot.waitUntil(lambda: project.current == "second")
+
+
 def test_a_volume_that_is_open_is_gone_to_and_not_opened_again(
     saved, viewer, folder, qtbot
 ):
@@ -478,6 +509,19 @@ def test_the_brush_replaces_only_what_is_chosen(saved):
     assert not (saved.desk.link.arrays.annotation == 1).any()
 
 
+def test_what_the_brush_may_replace_is_one_choice_for_all_volumes(saved, viewer, qtbot):
+    saved.desk.classes.add()
+    stroke(saved, 2)
+    painted = saved.desk.link.arrays.annotation == 1
+    saved.desk.link.choose(viewer.add_image(np.ones(SHAPE, np.uint8), name="second"))
+    saved.classes.new.click()
+    qtbot.waitUntil(lambda: saved.desk.project.current == "second")
+    saved.locks.over.choose(frozenset({0}))
+    saved.desk.project.show("cells")
+    stroke(saved, 2, value=2)
+    assert ((saved.desk.link.arrays.annotation == 1) == painted).all()
+
+
 def test_locks_are_shown_with_a_project_only(dock):
     assert dock.locks.isHidden()
 
@@ -545,6 +589,55 @@ def test_strokes_are_written_while_another_volume_is_read(two, folder, monkeypat
     stroke(two, 4)
     assert kept(folder, "a")[4].any()
     may_go_on.set()
+
+
+def held(monkeypatch, kind: type, name: str) -> threading.Event:
+    """Let a method wait until the event that is returned is set."""
+    may_go_on, real = threading.Event(), getattr(kind, name)
+
+    def slow(*values, **named):
+        may_go_on.wait(20)
+        return real(*values, **named)
+
+    monkeypatch.setattr(kind, name, slow)
+    return may_go_on
+
+
+def test_a_second_press_of_save_waits_for_the_first(dock, folder, qtbot, monkeypatch):
+    dock.classes.new.click()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder), ""))
+    may_go_on = held(monkeypatch, Project, "add_volume")
+    dock.project.save.click()
+    dock.project.save.click()
+    assert "still reads or writes a project" in dock.messages.texts[0]
+    may_go_on.set()
+    qtbot.waitUntil(lambda: dock.desk.project.folder == folder)
+
+
+def test_a_volume_is_not_shown_while_the_report_is_written_and_that_is_said(
+    two, tmp_path, qtbot, monkeypatch
+):
+    project, path = two.desk.project, tmp_path / "report.html"
+    may_go_on = held(monkeypatch, Project, "volume")
+    project.report(path)
+    with qtbot.waitSignal(project.failed) as failed:
+        project.show("b")
+    assert "still reads or writes a project" in failed.args[0]
+    with qtbot.waitSignal(project.reported):
+        may_go_on.set()
+    project.show("b")
+    qtbot.waitUntil(lambda: project.current == "b")
+
+
+def test_a_training_that_began_while_a_volume_was_read_goes_on(two, qtbot, monkeypatch):
+    project, session = two.desk.project, two.desk.session
+    may_go_on = held(monkeypatch, Project, "volume")
+    project.show("b")
+    session.becomes(Phase.TRAINING)
+    with qtbot.waitSignal(project.failed) as failed:
+        may_go_on.set()
+    assert "press Stop" in failed.args[0]
+    assert project.current == "a"
 
 
 def test_the_image_that_is_chosen_is_not_covered_by_another_volume(

@@ -93,3 +93,31 @@ def test_a_layer_that_is_removed_ends_it_and_shows_the_annotation(
     viewer.layers.remove(viewer.layers[-1])
     assert opened.repeating.view is None
     assert opened.link.annotation.visible
+
+
+def test_without_the_annotation_s_layer_nothing_is_hidden(
+    panel, opened, viewer, messages
+):
+    complete(opened, 3)
+    opened.results.show()
+    viewer.layers.remove(opened.link.annotation)
+    before = list(viewer.layers)
+    panel.begin.click()
+    assert "Show the annotation first" in messages.texts[0]
+    assert list(viewer.layers) == before
+    assert opened.link.seat.prediction.visible
+    assert opened.repeating.view is None
+
+
+def test_closing_meanwhile_shows_the_annotation_and_takes_the_second_time_away(
+    panel, opened, viewer
+):
+    complete(opened, 3)
+    annotation = opened.link.annotation
+    listening = len(viewer.layers.events.removed.callbacks)
+    panel.begin.click()
+    layer = viewer.layers[-1]
+    opened.repeating.close()
+    assert layer not in viewer.layers
+    assert annotation.visible
+    assert len(viewer.layers.events.removed.callbacks) < listening
