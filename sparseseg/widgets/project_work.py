@@ -1,5 +1,6 @@
 """The slow parts of opening and making a project, free of Qt: they run in a thread."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +37,7 @@ class Loaded:
     look: Mapping[str, Any]
     annotation: "NDArray[np.uint8]"
     path: Path
-    """Where the image was found."""
+    """The file in which the image was found."""
     notes: Sequence[str] = ()
     """What was decided for the user, or found out."""
 
@@ -69,10 +70,10 @@ def load(project: Project, name: str) -> Loaded:
     with noting() as notes:
         volume = project.volume(name)
     plain = replace(volume, classes=ClassTable())
-    path = project.locate(name).source
-    data, look, _ = layer_of(plain, path)
+    located = project.locate(name)
+    data, look, _ = layer_of(plain, located.source)
     look = {k: v for k, v in look.items() if k != "colormap"} | {"name": name}
-    return Loaded(name, data, look, project.annotation(name), path, notes)
+    return Loaded(name, data, look, project.annotation(name), located.path, notes)
 
 
 def loaded_from(folder: Path, name: str) -> Loaded:
@@ -122,6 +123,7 @@ def created(
         return project, names
     except BaseException:
         project.close()
+        shutil.rmtree(folder, ignore_errors=True)  # it was empty, or not there
         raise
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from sparseseg.boxes import Box
+from sparseseg.classes import ClassTable
 from sparseseg.data.files import write_image
 from sparseseg.data.volume import Volume
 from sparseseg.errors import UserError
@@ -17,6 +19,7 @@ from sparseseg.project.project import Project
 from sparseseg.project.recorder import Recorder
 from sparseseg.session.events import Phase, StepReport
 from sparseseg.widgets.dock import SegmentationDock
+from sparseseg.widgets.project_work import VolumeToSave, created, load
 from sparseseg.widgets.slices import SliceView
 from tests.widgets.conftest import SHAPE
 from tests.widgets.fake_session import FakeSession
@@ -693,3 +696,27 @@ def test_the_report_has_what_was_painted_a_moment_ago(
 
 def test_there_is_no_report_without_a_project(dock):
     assert dock.project.report.isHidden()
+
+
+def test_a_point_of_a_series_is_shown_and_found_again(tmp_path, folder):
+    path = tmp_path / "m.ome.tif"
+    movie = np.zeros((2, 4, 5, 6), np.uint8)
+    tifffile.imwrite(path, movie, metadata={"axes": "TZYX"})
+    with Project.new(folder) as project:
+        name = project.add(f"{path}#t=1").name
+        loaded = load(project, name)
+        project.refer(name, loaded.path)  # as the window does
+        assert loaded.path == path
+        assert project.volume(name).shape == (4, 5, 6)
+
+
+def test_a_project_that_cannot_be_made_leaves_no_folder(folder, monkeypatch):
+    def refused(*_, **__):
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr(Project, "add_volume", refused)
+    image = Volume.from_array(np.zeros(SHAPE, np.uint8))
+    given = VolumeToSave(image, np.zeros(SHAPE, np.uint8), ClassTable(), None)
+    with pytest.raises(UserError, match="disk is full"):
+        created(folder, [given])
+    assert not folder.exists()
