@@ -12,6 +12,7 @@ from sparseseg.language import say
 from sparseseg.session.events import Phase
 from sparseseg.widgets.class_model import ClassModel, colormap_of
 from sparseseg.widgets.edits import checked_labels
+from sparseseg.widgets.file_facts import facts_in
 from sparseseg.widgets.geometry import lying_on, placement_of, volume_of
 from sparseseg.widgets.layer_kinds import (
     ANNOTATION,
@@ -22,6 +23,7 @@ from sparseseg.widgets.layer_kinds import (
 from sparseseg.widgets.seat import Seat
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
     from napari.components import ViewerModel
@@ -109,6 +111,12 @@ class LayerLink:
     def placement(self) -> "dict[str, Any]":
         """The keywords that put a layer where the chosen image lies."""
         return {} if self.seat is None else placement_of(self.seat.image)
+
+    @property
+    def files(self) -> "list[Path]":
+        """The file that the chosen image was read from, as far as that is known."""
+        facts = None if self.image is None else facts_in(self.image.metadata)
+        return [facts.path] if facts and facts.path else []
 
     @property
     def lying_there(self) -> "list[Layer]":
