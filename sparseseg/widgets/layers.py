@@ -345,10 +345,11 @@ class LayerLink:
             self.annotation_changed.emit(self.annotation)
 
     def _recolour(self, table: ClassTable) -> None:
-        for seat in self._seats:
-            if seat.annotation is not None:
-                seat.annotation.colormap = colormap_of(table)
-                seat.annotation.metadata[CLASSES] = table.to_json()
+        """Show new classes in all layers that have them, of all images."""
+        for layer in (layer for seat in self._seats for layer in seat.layers):
+            if isinstance(layer, Labels) and CLASSES in layer.metadata:
+                layer.colormap = colormap_of(table)
+                layer.metadata[CLASSES] = table.to_json()
 
     def _on_layers(self) -> None:
         if self.image not in self.images:
