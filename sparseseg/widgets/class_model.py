@@ -33,6 +33,13 @@ class ClassModel:
         self._table = table
         self.changed.emit(table)
 
+    def take(self, table: ClassTable, *, is_painted: bool) -> None:
+        """Take another table; where voxels are painted, only its missing classes."""
+        if is_painted:
+            self.include(table.numbers)
+        elif table.classes:
+            self.replace(table)
+
     def add(self) -> int:
         """Add a class with the smallest free number and return that number."""
         free = set(range(1, _LARGEST + 1)) - set(self._table.numbers)

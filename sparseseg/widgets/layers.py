@@ -93,6 +93,11 @@ class LayerLink:
         return tuple(self._seats)
 
     @property
+    def painted(self) -> list[Seat]:
+        """Those of all images that have something painted."""
+        return [seat for seat in self._seats if seat.arrays.annotation.any()]
+
+    @property
     def arrays(self) -> "SharedArrays | None":
         """The arrays of the chosen image, once it is open."""
         return None if self.seat is None else self.seat.arrays
@@ -259,10 +264,9 @@ class LayerLink:
         self.choose(seat.image)
 
     def count(self, number: int) -> int:
-        """Return how many voxels are painted with a class."""
-        if self.arrays is None:
-            return 0
-        return int(np.count_nonzero(self.arrays.annotation == number))
+        """Return how many voxels of all images are painted with a class."""
+        annotations = (seat.arrays.annotation for seat in self.seats)
+        return sum(int(np.count_nonzero(a == number)) for a in annotations)
 
     def close(self) -> None:
         """Let go of the viewer, and of those who listen."""
@@ -322,7 +326,8 @@ class LayerLink:
             return seat
         labels = checked_labels(left, volume.shape)
         seat = Seat(image, volume, self._session.open(volume, labels))
-        self._classes.replace(ClassTable.from_json(left.metadata[CLASSES]))
+        table = ClassTable.from_json(left.metadata[CLASSES])
+        self._classes.take(table, is_painted=bool(self.painted))
         self._viewer.layers.remove(left)
         return seat
 
