@@ -297,9 +297,9 @@ def _choice(entries_: dict[str, str], tip: str) -> QComboBox:
 _MODALITIES = {"": say("all images"), "CT": "CT", "MR": "MR", "EM": "EM"}
 _USES = {
     "": say("any licence"),
-    "yes": "commercial",
-    "unclear": "unclear",
-    "no": "research",
+    "yes": say("commercial"),
+    "unclear": say("unclear"),
+    "no": say("research"),
 }
 _FILES = say("Models (*.safetensors *.zip *.pth plans.json plans.pkl);;All files (*)")
 _DOWNLOAD = say("Download the model into the store; an interrupted download continues")

@@ -3,11 +3,12 @@
 import pytest
 from qtpy.QtWidgets import QMessageBox
 
+from sparseseg.language import say, speaking
 from sparseseg.models.install import import_file
 from sparseseg.models.store.folder import path_of, stored
 from sparseseg.session.events import Phase
 from sparseseg.widgets.command import CommandProcess
-from sparseseg.widgets.model_picker import ModelPicker
+from sparseseg.widgets.model_picker import _USES, ModelPicker
 from tests.models.paths import MLPERF, V2
 
 
@@ -82,6 +83,11 @@ def test_a_model_that_is_not_saved_is_asked_about(
     getattr(picker, use).click()
     assert session.called("load") == session.called("predict") == 1
     assert desk.past.current == ""
+
+
+def test_the_kinds_of_licence_are_said_in_the_language_of_the_person():
+    with speaking("zh_CN"):
+        assert all(say(words) != words for words in _USES.values())
 
 
 def test_a_training_starts_from_the_chosen_model(picker, qtbot):
