@@ -95,8 +95,8 @@ class Adoption(QObject):
         layer, self._target = self._target, None
         assert layer is not None, "labels are read for a layer"
         labels, table, numbers = found
-        if table.classes:
-            self._classes.replace(table)
+        others = [seat for seat in self._link.painted if seat.annotation is not layer]
+        self._classes.take(table, is_painted=bool(others))
         self._classes.include(numbers)
         change = partial(replace_labels, layer, labels)
         layer.mode = "paint"

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 ENDING = ".safetensors"
 MODEL_FILES = say("Model (*{ending})", ending=ENDING)
+BEFORE_LOADING = say(
+    "The model that you trained is not saved. Save it before you load another one?"
+)
 _SAVING_MS = 30_000
 
 

@@ -51,6 +51,13 @@ _COLUMNS = {
     "seconds": say("seconds"),
     "note": say("note"),
 }
+_STATES = {
+    "waiting": say("waiting"),
+    "running": say("running"),
+    "done": say("done"),
+    "skipped": say("skipped"),
+    "failed": say("failed"),
+}
 _ENDS = ("done", "skipped", "failed")
 _ROLE = Qt.ItemDataRole.UserRole
 
@@ -143,7 +150,7 @@ class BatchDock(QWidget):
         row = self._row(told["name"])
         note = told["error"] or told["note"]
         cells = {
-            "state": told["state"],
+            "state": _STATES[told["state"]],
             "done": f"{told['done']:.0%}",
             "seconds": f"{told['seconds']:.0f}",
         }

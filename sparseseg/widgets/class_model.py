@@ -33,6 +33,21 @@ class ClassModel:
         self._table = table
         self.changed.emit(table)
 
+    def take(self, table: ClassTable, *, is_painted: bool) -> None:
+        """Take another table; where voxels are painted, only its missing classes."""
+        if is_painted:
+            own = self._table
+            keys = {entry.key for entry in own.classes}
+            missing = [
+                replace(entry, key="" if entry.key in keys else entry.key)
+                for entry in table.classes
+                if entry.number not in own.numbers and entry.name not in own.names
+            ]
+            self._add(missing)
+            self.include(table.numbers)  # of those whose name means another number here
+        elif table.classes:
+            self.replace(table)
+
     def add(self) -> int:
         """Add a class with the smallest free number and return that number."""
         free = set(range(1, _LARGEST + 1)) - set(self._table.numbers)
@@ -47,9 +62,11 @@ class ClassModel:
     def include(self, numbers: Iterable[int]) -> None:
         """Add those of these classes that the table lacks, with plain names."""
         missing = set(numbers) - set(self._table.numbers)
-        if missing:
-            fresh = ClassTable.numbered(missing).classes
-            ordered = sorted((*self._table.classes, *fresh), key=lambda c: c.number)
+        self._add(ClassTable.numbered(missing).classes)
+
+    def _add(self, fresh: Iterable[LabelClass]) -> None:
+        ordered = sorted((*self._table.classes, *fresh), key=lambda c: c.number)
+        if len(ordered) > len(self._table.classes):
             self.replace(ClassTable(tuple(ordered)))
 
     def remove(self, number: int, *, painted: int) -> None:

@@ -28,10 +28,17 @@ class CloseGuard(QObject):
         """Keep the window open where the user wants to keep the model."""
         is_closing = event.type() == QEvent.Type.Close
         is_ours = is_closing and watched is self._dock.window()
-        if is_ours and not may_lose_model(self._dock, self._dock.desk, _BEFORE_CLOSING):
+        if is_ours and self._stays_open():
             event.ignore()
             return True
         return bool(super().eventFilter(watched, event))
+
+    def _stays_open(self) -> bool:
+        """Ask about the model; where it cannot be saved, say why and stay open."""
+        may_close, dock = False, self._dock
+        with dock.messages.catching():
+            may_close = may_lose_model(dock, dock.desk, _BEFORE_CLOSING)
+        return not may_close
 
 
 _BEFORE_CLOSING = say(

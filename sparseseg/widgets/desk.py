@@ -91,7 +91,7 @@ class Desk:
         self.adoption.start(lambda: (found.read(volume), found.table))
 
     def load_model(self, path: Path, *, is_saved: bool = True) -> None:
-        """Read a model for the chosen image, with its class names if none is painted."""
+        """Read a model for the chosen image, with its class names if nothing is painted."""
         self.link.annotate()
         self.session.load(path, is_saved=is_saved)
         self.past.forget_current()
@@ -99,10 +99,8 @@ class Desk:
         self.take_classes(_classes_in(path))
 
     def take_classes(self, table: ClassTable) -> None:
-        """Name the classes as a model does, where nothing is painted yet."""
-        arrays = self.link.arrays
-        if table.classes and (arrays is None or not arrays.annotation.any()):
-            self.classes.replace(table)
+        """Name the classes as a model does, where no image is painted yet."""
+        self.classes.take(table, is_painted=bool(self.link.painted))
 
     def look(self) -> None:
         """See what was painted, and that it was painted where it counts."""

@@ -221,10 +221,8 @@ class SegmentationDock(QWidget):
     def show_models(self) -> None:
         """Show the models that there are, in a window of their own."""
         if self.picker is None:
-            self.picker = ModelPicker(self.desk.session, self.desk.link, self)
+            self.picker = ModelPicker(self.desk, self)
             self.picker.parent_chosen.connect(self.train.start_from)
-            self.picker.loaded.connect(self.desk.model_loaded.emit)
-            self.picker.classes_offered.connect(self.desk.take_classes)
         self.picker.refresh()
         self.picker.show()
         self.picker.raise_()

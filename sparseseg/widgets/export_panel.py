@@ -157,7 +157,7 @@ class ExportPanel(QWidget):
         if not path:
             return
         self._target = Path(path.removesuffix(ending) + ending)
-        check_overwrites([self._target], [self._desk.state.image])
+        check_overwrites([self._target], self._desk.link.files)
         if not ending and self._target.exists():
             raise UserError(_THERE, path=self._target)
         self._is_new = not self._target.exists()

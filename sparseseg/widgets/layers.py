@@ -12,6 +12,7 @@ from sparseseg.language import say
 from sparseseg.session.events import Phase
 from sparseseg.widgets.class_model import ClassModel, colormap_of
 from sparseseg.widgets.edits import checked_labels
+from sparseseg.widgets.file_facts import facts_in
 from sparseseg.widgets.geometry import lying_on, placement_of, volume_of
 from sparseseg.widgets.layer_kinds import (
     ANNOTATION,
@@ -22,6 +23,7 @@ from sparseseg.widgets.layer_kinds import (
 from sparseseg.widgets.seat import Seat
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
     from napari.components import ViewerModel
@@ -91,6 +93,11 @@ class LayerLink:
         return tuple(self._seats)
 
     @property
+    def painted(self) -> list[Seat]:
+        """Those of all images that have something painted."""
+        return [seat for seat in self._seats if seat.arrays.annotation.any()]
+
+    @property
     def arrays(self) -> "SharedArrays | None":
         """The arrays of the chosen image, once it is open."""
         return None if self.seat is None else self.seat.arrays
@@ -109,6 +116,12 @@ class LayerLink:
     def placement(self) -> "dict[str, Any]":
         """The keywords that put a layer where the chosen image lies."""
         return {} if self.seat is None else placement_of(self.seat.image)
+
+    @property
+    def files(self) -> "list[Path]":
+        """The file that the chosen image was read from, as far as that is known."""
+        facts = None if self.image is None else facts_in(self.image.metadata)
+        return [facts.path] if facts and facts.path else []
 
     @property
     def lying_there(self) -> "list[Layer]":
@@ -256,10 +269,9 @@ class LayerLink:
         self.choose(seat.image)
 
     def count(self, number: int) -> int:
-        """Return how many voxels are painted with a class."""
-        if self.arrays is None:
-            return 0
-        return int(np.count_nonzero(self.arrays.annotation == number))
+        """Return how many voxels of all images are painted with a class."""
+        annotations = (seat.arrays.annotation for seat in self.seats)
+        return sum(int(np.count_nonzero(a == number)) for a in annotations)
 
     def close(self) -> None:
         """Let go of the viewer, and of those who listen."""
@@ -319,7 +331,8 @@ class LayerLink:
             return seat
         labels = checked_labels(left, volume.shape)
         seat = Seat(image, volume, self._session.open(volume, labels))
-        self._classes.replace(ClassTable.from_json(left.metadata[CLASSES]))
+        table = ClassTable.from_json(left.metadata[CLASSES])
+        self._classes.take(table, is_painted=bool(self.painted))
         self._viewer.layers.remove(left)
         return seat
 
@@ -342,10 +355,11 @@ class LayerLink:
             self.annotation_changed.emit(self.annotation)
 
     def _recolour(self, table: ClassTable) -> None:
-        for seat in self._seats:
-            if seat.annotation is not None:
-                seat.annotation.colormap = colormap_of(table)
-                seat.annotation.metadata[CLASSES] = table.to_json()
+        """Show new classes in all layers that have them, of all images."""
+        for layer in (layer for seat in self._seats for layer in seat.layers):
+            if isinstance(layer, Labels) and CLASSES in layer.metadata:
+                layer.colormap = colormap_of(table)
+                layer.metadata[CLASSES] = table.to_json()
 
     def _on_layers(self) -> None:
         if self.image not in self.images:

@@ -23,11 +23,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from sparseseg.classes import ClassTable
 from sparseseg.errors import UserError
 from sparseseg.language import say
 from sparseseg.models.store.entries import entries
 from sparseseg.models.store.folder import path_of, remove, stored
+from sparseseg.widgets.asking import BEFORE_LOADING, may_lose_model
 from sparseseg.widgets.buttons import action_button
 from sparseseg.widgets.command import CommandProcess
 from sparseseg.widgets.geometry import check_image, spacing_of
@@ -38,8 +38,7 @@ from sparseseg.widgets.text import text_label
 if TYPE_CHECKING:
     from qtpy.QtGui import QCloseEvent
 
-    from sparseseg.session import Session
-    from sparseseg.widgets.layers import LayerLink
+    from sparseseg.widgets.desk import Desk
 
 _SAMPLED = 200_000
 
@@ -47,21 +46,15 @@ _SAMPLED = 200_000
 class ModelPicker(QDialog):
     """Choose a model, fetch it, try it on three slices, predict or start from it.
 
-    `parent_chosen` gives id and recipe of the model that the next training starts from,
-    `classes_offered` the classes of a model that is used.
+    `parent_chosen` gives id and recipe of the model that the next training starts from.
     """
 
     parent_chosen = Signal(str, str)
-    loaded = Signal()
-    classes_offered = Signal(ClassTable)
 
-    def __init__(
-        self, session: "Session", link: "LayerLink", parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, desk: "Desk", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Models"))
-        self._session = session
-        self._link = link
+        self._desk = desk
         self._picks: dict[str, Pick] = {}
         self.messages = MessageArea()
         self.command = CommandProcess(self)
@@ -179,7 +172,7 @@ class ModelPicker(QDialog):
         self.fit.style().polish(self.fit)
         is_here = pick is not None and pick.stored is not None
         busy = self.command.is_running
-        has_image = self._link.image is not None
+        has_image = self._desk.link.image is not None
         self.download.setEnabled(pick is not None and not is_here and not busy)
         self.cancel.setEnabled(busy)
         self.importing.setEnabled(not busy)
@@ -190,7 +183,7 @@ class ModelPicker(QDialog):
 
     def _image(self) -> Any:
         """Return voxel size, unit and range of the image that is chosen."""
-        layer = self._link.image
+        layer = self._desk.link.image
         if layer is None:
             return None, "", None
         try:
@@ -241,30 +234,32 @@ class ModelPicker(QDialog):
             self.refresh()
 
     def _try(self) -> None:
-        self._load()
-        volume = self._link.volume
+        if not self._load():
+            return
+        volume = self._desk.link.volume
         assert volume is not None
         z, y, x = (side // 2 for side in volume.shape)
-        self._session.predict(at=(z, y, x))
+        self._desk.session.predict(at=(z, y, x))
         self.messages.note(say("Three slices through the middle are being predicted."))
 
     def _predict(self) -> None:
-        self._load()
-        self._session.predict()
+        if self._load():
+            self._desk.session.predict()
 
     def _start(self) -> None:
         if self.chosen is not None:
-            self.classes_offered.emit(self.chosen.table)
+            self._desk.take_classes(self.chosen.table)
             self.parent_chosen.emit(self.chosen.id, self.chosen.recipe)
             self.messages.confirm(say("The next training starts from this model."))
 
-    def _load(self) -> None:
+    def _load(self) -> bool:
+        """Load the chosen model, unless that would lose one that the user keeps."""
         pick = self.chosen
         assert pick is not None
-        self._link.annotate()
-        self.classes_offered.emit(pick.table)
-        self._session.load(path_of(pick.id))
-        self.loaded.emit()
+        if not may_lose_model(self, self._desk, BEFORE_LOADING):
+            return False
+        self._desk.load_model(path_of(pick.id))
+        return True
 
     def _run(self, words: list[str]) -> None:
         self.bar.setRange(0, 0)
@@ -302,9 +297,9 @@ def _choice(entries_: dict[str, str], tip: str) -> QComboBox:
 _MODALITIES = {"": say("all images"), "CT": "CT", "MR": "MR", "EM": "EM"}
 _USES = {
     "": say("any licence"),
-    "yes": "commercial",
-    "unclear": "unclear",
-    "no": "research",
+    "yes": say("commercial"),
+    "unclear": say("unclear"),
+    "no": say("research"),
 }
 _FILES = say("Models (*.safetensors *.zip *.pth plans.json plans.pkl);;All files (*)")
 _DOWNLOAD = say("Download the model into the store; an interrupted download continues")

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sparseseg.postprocessing.objects.instances import Found
     from sparseseg.widgets.desk import Desk
     from sparseseg.widgets.messages import MessageArea
+    from sparseseg.widgets.seat import Seat
 
 
 class ObjectsPanel(QWidget):
@@ -53,7 +54,6 @@ class ObjectsPanel(QWidget):
         self._messages = messages
         self._worker = Stepwise("objects")
         self._end: Callable[[Any], None] = print
-        self._classes: NDArray[Any] | None = None
         self.fold = FoldButton(say("Objects and surfaces"), _FOLD)
         self.form = ObjectForm()
         self.find = self._button(say("Find objects"), _FIND, self._find)
@@ -109,8 +109,9 @@ class ObjectsPanel(QWidget):
 
     def _measure(self) -> None:
         _, volume = self._prediction()
-        instances = self._instances()
-        work = partial(object_work.measured, instances, self._classes, volume)
+        instances, seat = self._instances(), self._desk.link.seat
+        assert seat is not None, "objects belong to an open image"
+        work = partial(object_work.measured, instances, seat.object_classes, volume)
         self._start(work, partial(self._show_table, self._desk.link.arrays))
 
     def _save(self) -> None:
@@ -120,7 +121,7 @@ class ObjectsPanel(QWidget):
             self, say("Save objects"), "objects.tif", FILES
         )
         if path:
-            check_overwrites([Path(path)], [self._desk.state.image])
+            check_overwrites([Path(path)], self._desk.link.files)
             work = partial(object_work.written, instances, volume, Path(path))
             self._start(work, partial(self._tell_file, _new([Path(path)])))
 
@@ -162,23 +163,24 @@ class ObjectsPanel(QWidget):
         self._show_busy(busy=False)
 
     def _show_objects(self, arrays: object, found: "Found") -> None:
-        if arrays is not self._desk.link.arrays:
+        seat = self._desk.link.seat
+        if seat is None or seat.arrays is not arrays:
             return  # of an image that was left meanwhile
-        before, classes = self._desk.results.objects, self._classes
+        before, classes = seat.objects, seat.object_classes
         self._desk.results.show_objects(found.instances)
-        self._classes = found.classes
+        seat.object_classes = found.classes
         count = len(found.classes)
         words = say_count(
             "{count} object was found.", "{count} objects were found.", count
         )
         if found.left_out:
             words = f"{words} {_too_small(found.left_out)}"
-        undo = partial(self._undo, arrays, before, classes)
+        undo = partial(self._undo, seat, before, classes)
         self._messages.offer(words, say("Undo"), undo)
 
-    def _undo(self, arrays: object, before: Any, classes: Any) -> None:
-        if arrays is self._desk.link.arrays:
-            self._classes = classes
+    def _undo(self, seat: "Seat", before: Any, classes: Any) -> None:
+        if seat is self._desk.link.seat:
+            seat.object_classes = classes
             self._desk.results.bring_back_objects(before)
 
     def _show_table(self, arrays: object, found: "Measurements") -> None:
@@ -222,17 +224,13 @@ class ObjectsPanel(QWidget):
             self._messages.confirm(words)
 
     def _go_to(self, number: int, z: float, y: float, x: float) -> None:
-        """Show an object in the middle, and choose its number."""
+        """Show an object, and choose its number."""
         layer = self._desk.results.objects
         if layer is None or layer not in self._desk.viewer.layers:
             return
         layer.selected_label = number
-        place = layer.data_to_world((z, y, x))
-        dims = self._desk.viewer.dims
-        first = dims.ndim - len(place)
-        for axis, where in enumerate(place):
-            dims.set_point(first + axis, where)
-        self._desk.viewer.scene.camera.center = tuple(place)
+        with self._messages.catching():
+            self._desk.painter.go_to_voxel((round(z), round(y), round(x)))
 
     def _show_progress(self, share: float) -> None:
         self.bar.show_share(share, self._left.update(share, time.monotonic()))

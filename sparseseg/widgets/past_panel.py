@@ -78,8 +78,9 @@ class PastPanel(QWidget):
             item.setSelected(model.name == selected)
         height = self.list.sizeHintForRow(0) * min(_ROWS, max(1, self.list.count()))
         self.list.setFixedHeight(height + 2 * self.list.frameWidth())
-        # One model alone is the one in use: there is nothing to choose.
-        self.setVisible(self.list.count() > 1)
+        # Where there is only the one in use, there is nothing to choose.
+        others = [m for m in self._past.listed if m.name != self._past.current]
+        self.setVisible(bool(others))
         self._show_buttons()
 
     def _show_buttons(self, _changed: object = None) -> None:

@@ -54,7 +54,7 @@ class PredictionSaving(QObject):
             return
         path = Path(chosen)
         check_output(path, like=link.volume)
-        check_overwrites([path], [source] if source else [])
+        check_overwrites([path], link.files)
         table = self._desk.classes.table
         self._worker.start(partial(_written, path, self._shown(), link.volume, table))
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _ROW_HEIGHT = 22
 _MOST_ROWS = 4
+_STATES = {"changed": say("changed"), "gone": say("gone")}
+"""The states of a volume's file that one should know of."""
 _COLUMNS = (say("Volume"), say("Slices"), say("Classes"), say("Score"))
 
 
@@ -155,9 +157,8 @@ class ProjectPanel(QWidget):
 
     def _fill(self, number: int, row: "Row") -> None:
         score = "\N{EN DASH}" if row.score is None else f"{row.score:.2f}"
-        name = (
-            row.name if row.state in ("here", "moved") else f"{row.name} ({row.state})"
-        )
+        state = _STATES.get(row.state)
+        name = f"{row.name} ({state})" if state else row.name
         words = (name, str(row.slices), str(row.classes), score)
         for column, text in enumerate(words):
             item = QTableWidgetItem(text)

@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from sparseseg.widgets.class_model import ClassModel, colormap_of
+from sparseseg.widgets.class_model import ClassModel
 from sparseseg.widgets.layer_kinds import (
     CHANGES,
-    CLASSES,
     CLEANED,
     doubt_layer,
     objects_layer,
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
     from numpy.typing import NDArray
 
-    from sparseseg.classes import ClassTable
     from sparseseg.widgets.layers import LayerLink
 
 
@@ -32,7 +30,6 @@ class ResultLayers:
         self._viewer = viewer
         self._link = link
         self._classes = classes
-        classes.changed.connect(self._recolour)
 
     @property
     def prediction(self) -> "Labels | None":
@@ -147,9 +144,3 @@ class ResultLayers:
         layers.insert(layers.index(above) if above in layers else len(layers), layer)
         # Else the next stroke would go to the new layer.
         layers.selection.active = active
-
-    def _recolour(self, table: "ClassTable") -> None:
-        for layer in (self.prediction, self.cleaned):
-            if layer is not None:
-                layer.colormap = colormap_of(table)
-                layer.metadata[CLASSES] = table.to_json()

@@ -1,4 +1,4 @@
-"""Step 5: the prediction, and the model that made it."""
+"""Step 4: the prediction, and the model that made it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,12 @@ from qtpy.QtWidgets import (
 
 from sparseseg.language import say
 from sparseseg.session.events import Phase
-from sparseseg.widgets.asking import MODEL_FILES, ask_where_to_save, may_lose_model
+from sparseseg.widgets.asking import (
+    BEFORE_LOADING,
+    MODEL_FILES,
+    ask_where_to_save,
+    may_lose_model,
+)
 from sparseseg.widgets.buttons import action_button, show_reason
 from sparseseg.widgets.depth_slider import DepthSlider
 from sparseseg.widgets.job_progress import JobProgress
@@ -99,7 +104,7 @@ class ResultPanel(QWidget):
             self._session.save(path)
 
     def _load(self) -> None:
-        if not may_lose_model(self, self._desk, _BEFORE_LOADING):
+        if not may_lose_model(self, self._desk, BEFORE_LOADING):
             return
         path, _ = QFileDialog.getOpenFileName(self, say("Load model"), "", MODEL_FILES)
         if path:
@@ -139,7 +144,4 @@ _EXPORT = say(
     "orientation of the image"
 )
 _SAVE = say("Write the model to a .safetensors file")
-_BEFORE_LOADING = say(
-    "The model that you trained is not saved. Save it before you load another one?"
-)
 _LOAD = say("Read a model from a .safetensors file")

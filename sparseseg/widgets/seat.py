@@ -32,6 +32,8 @@ class Seat:
     uncertainty: "Image | None" = None
     cleaned: "Labels | None" = None
     objects: "Labels | None" = None
+    object_classes: "NDArray[Any] | None" = None
+    """The class of each object."""
     proposal: "Labels | None" = None
     changes: "Labels | None" = None
     doubt: "Image | None" = None

@@ -87,4 +87,10 @@ def _unit_factors(dims: "Dims", layer: "Layer") -> np.ndarray:
     if dims.units is None:
         return np.ones(3)
     pairs = zip(dims.units[-3:], layer.units[-3:], strict=True)
-    return np.array([(1 * viewer).to(own).magnitude for viewer, own in pairs])
+    # One may still be in pixels: layers get their unit one after another.
+    return np.array(
+        [
+            (1 * viewer).to(own).magnitude if viewer.is_compatible_with(own) else 1.0
+            for viewer, own in pairs
+        ]
+    )

@@ -72,6 +72,22 @@ def test_the_class_names_a_labels_layer_brings_are_taken(opened, viewer, adopt):
     assert opened.classes.table == table
 
 
+def test_copied_labels_leave_the_names_of_what_another_image_is_painted_with(
+    opened, viewer, adopt
+):
+    opened.classes.rename(1, "nucleus")
+    opened.link.annotation.data[0, 0, :5] = 1
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+    table = ClassTable((LabelClass(2, "membrane", "#112233"),))
+    source = viewer.add_labels(
+        np.full((3, 20, 20), 2, np.uint8), metadata={CLASSES: table.to_json()}
+    )
+
+    adopt(opened, source)
+
+    assert opened.classes.table.names == ("nucleus", "membrane")
+
+
 @pytest.mark.parametrize("kind", ["nothing", "an image", "the annotation"])
 def test_only_another_labels_layer_can_be_copied(opened, image, kind):
     source = {"nothing": None, "an image": image}.get(kind, opened.link.annotation)

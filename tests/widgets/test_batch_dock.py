@@ -1,6 +1,7 @@
 """The dock of a batch, with the very command in a process."""
 
 import dataclasses
+from typing import get_args
 
 import pytest
 
@@ -8,6 +9,9 @@ from sparseseg.batch.settings import BatchSettings
 from sparseseg.classes import ClassTable
 from sparseseg.data.files import read
 from sparseseg.errors import UserError
+from sparseseg.language import say, speaking
+from sparseseg.reporting.entry import State
+from sparseseg.widgets import batch_dock
 from sparseseg.widgets.batch_dock import BatchDock
 from sparseseg.widgets.layer_kinds import CLASSES
 from tests.models.paths import V2, image
@@ -79,6 +83,16 @@ def test_a_volume_selected_at_work_can_be_opened_when_it_is_done(dock):
     assert not dock.open.isEnabled()
     dock._show(told | {"state": "done", "done": 1.0})
     assert dock.open.isEnabled()
+
+
+def test_states_are_told_in_the_language_of_the_person(dock, monkeypatch):
+    with speaking("zh_CN"):
+        words = {state: say(state) for state in get_args(State)}
+    assert not set(words) & set(words.values())
+    monkeypatch.setattr(batch_dock, "_STATES", words)
+    told = {"name": "a", "state": "failed", "done": 0.5, "seconds": 1.0, "count": 1}
+    dock._show(told | {"error": "", "note": "", "seconds_left": 1.0})
+    assert cell(dock, 0, 1) == "失败"
 
 
 def test_the_end_tells_of_failed_volumes_and_not_of_the_last_line_on_stderr(dock):

@@ -130,6 +130,21 @@ def test_a_painted_class_is_not_removed(panel, opened, messages, qtbot):
     assert "'class 2' is painted" in messages.texts[0]
 
 
+def test_a_class_painted_on_another_image_is_not_removed(
+    panel, opened, viewer, messages, qtbot
+):
+    panel.add.click()
+    opened.link.annotation.paint((2, 10, 10), 2)
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+    opened.link.annotate()
+    panel.table.show_picked(2)
+
+    panel.remove.click()
+
+    qtbot.waitUntil(lambda: bool(messages.texts))
+    assert "'class 2' is painted" in messages.texts[0]
+
+
 @pytest.mark.parametrize("row", [1, 2])
 def test_background_and_eraser_cannot_be_removed(panel, opened, row):
     panel.add.click()

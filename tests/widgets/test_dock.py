@@ -3,9 +3,16 @@ import threading
 import pytest
 from napari._qt.qt_resources import get_stylesheet
 from napari.utils.action_manager import action_manager
-from qtpy.QtWidgets import QMainWindow, QMessageBox, QScrollArea, QWidget
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QMainWindow,
+    QMessageBox,
+    QScrollArea,
+    QWidget,
+)
 
 from sparseseg.boxes import Box
+from sparseseg.errors import UserError
 from sparseseg.session.events import Phase, StepReport
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.style import style_sheet
@@ -262,6 +269,31 @@ def test_the_window_asks_before_it_closes_over_a_model_that_is_not_saved(
     monkeypatch.setattr(QMessageBox, "question", lambda *_: next(answers))
 
     assert not window.close()
+    assert not session.called("close")
+    assert window.close()
+
+
+def test_the_window_stays_open_where_the_model_cannot_be_saved(
+    viewer, image, session, qtbot, monkeypatch, tmp_path
+):
+    def save(_path):
+        raise UserError("cannot save while preparing")
+
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    dock = SegmentationDock(viewer, session=session)
+    window.setCentralWidget(dock)
+    session.learns()
+    buttons = QMessageBox.StandardButton
+    answers = iter([buttons.Save, buttons.Discard])
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: next(answers))
+    path = str(tmp_path / "model.safetensors")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
+    monkeypatch.setattr(session, "save", save)
+    window.show()
+
+    assert not window.close()
+    assert dock.messages.texts == ("cannot save while preparing",)
     assert not session.called("close")
     assert window.close()
 

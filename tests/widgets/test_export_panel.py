@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFileDialog
 from sparseseg.cli.models import MODELS
 from sparseseg.session.events import Exports, Phase
 from sparseseg.widgets.export_panel import ExportPanel
+from sparseseg.widgets.file_facts import FACTS, FileFacts
 
 
 class Command:
@@ -80,6 +81,21 @@ def test_the_command_gets_a_copy_of_the_model_and_what_the_form_says(
     assert "8 voxels of an example, 1 get another label" in messages.texts[0]
     messages.cards[0].button.click()
     assert not (tmp_path / "cells.zip").exists()
+
+
+def test_the_file_of_the_image_is_not_replaced(
+    panel, opened, image, monkeypatch, tmp_path, messages
+):
+    path = tmp_path / "cells.zip"
+    path.write_bytes(b"image")
+    image.metadata[FACTS] = FileFacts.of(opened.link.volume, path)
+    chosen(monkeypatch, path)
+    choose(panel, "bioimageio")
+    panel.form.authors.setText("A. Maker")
+    panel.form.licence.setText("CC-BY-4.0")
+    panel.export.click()
+    assert "is an input" in messages.texts[0]
+    assert panel._folder is None
 
 
 def test_what_fails_is_told_and_leaves_no_copy(panel, monkeypatch, tmp_path, messages):

@@ -212,6 +212,22 @@ def test_painted_voxels_of_a_class_are_counted(opened):
     assert opened.link.count(2) == 0
 
 
+def test_names_stay_while_another_image_is_painted_with_them(opened, viewer):
+    model = ClassTable(
+        (LabelClass(1, "liver", "#112233"), LabelClass(3, "tumor", "#445566"))
+    )
+    opened.classes.rename(1, "nucleus")
+    opened.link.annotation.data[0, 0, :5] = 1
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+
+    opened.take_classes(model)
+    assert opened.classes.table.names == ("nucleus", "tumor")
+
+    opened.link.seats[0].arrays.annotation[:] = 0
+    opened.take_classes(model)
+    assert opened.classes.table == model
+
+
 def test_results_are_no_images_to_choose(opened, image):
     opened.results.show()
 

@@ -3,10 +3,12 @@
 import pytest
 from qtpy.QtWidgets import QMessageBox
 
+from sparseseg.language import say, speaking
 from sparseseg.models.install import import_file
 from sparseseg.models.store.folder import path_of, stored
+from sparseseg.session.events import Phase
 from sparseseg.widgets.command import CommandProcess
-from sparseseg.widgets.model_picker import ModelPicker
+from sparseseg.widgets.model_picker import _USES, ModelPicker
 from tests.models.paths import MLPERF, V2
 
 
@@ -18,9 +20,9 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def picker(qtbot, desk, image, session):
+def picker(qtbot, desk, image):
     desk.link.choose(image)
-    picker = ModelPicker(session, desk.link)
+    picker = ModelPicker(desk)
     qtbot.addWidget(picker)
     return picker
 
@@ -54,15 +56,38 @@ def test_filters_narrow_the_list(picker):
 
 
 @pytest.mark.slow
-def test_three_slices_are_tried_before_the_whole(picker, session):
-    offered = []
-    picker.classes_offered.connect(offered.append)
+def test_three_slices_are_tried_before_the_whole(picker, desk, session):
     picker.try_out.click()
     assert ("load", path_of("tiny-lits")) in session.calls
     assert session.calls[-1] == ("predict", (3, 15, 20))
-    assert offered[0].names == ("liver", "tumor")
+    assert desk.classes.table.names == ("liver", "tumor")
+    session.becomes(Phase.IDLE)
     picker.predict.click()
     assert session.calls[-1] == ("predict",)
+
+
+@pytest.mark.parametrize("use", ["try_out", "predict"])
+def test_a_model_that_is_not_saved_is_asked_about(
+    picker, desk, session, monkeypatch, use
+):
+    buttons = QMessageBox.StandardButton
+    answers = iter([buttons.Cancel, buttons.Discard])
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: next(answers))
+    desk.past.current = "model-001"
+    session.learns()
+
+    getattr(picker, use).click()
+    assert not session.called("load")
+    assert not session.called("predict")
+
+    getattr(picker, use).click()
+    assert session.called("load") == session.called("predict") == 1
+    assert desk.past.current == ""
+
+
+def test_the_kinds_of_licence_are_said_in_the_language_of_the_person():
+    with speaking("zh_CN"):
+        assert all(say(words) != words for words in _USES.values())
 
 
 def test_a_training_starts_from_the_chosen_model(picker, qtbot):

@@ -8,8 +8,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from sparseseg.data.files import read_dense
+from sparseseg.widgets.file_facts import FACTS, FileFacts
 from sparseseg.widgets.layer_kinds import OBJECTS
 from sparseseg.widgets.objects_panel import ObjectsPanel
+from sparseseg.widgets.slices import SliceView
 from sparseseg.widgets.stepwise import Stepwise
 
 NAME = f"cells {OBJECTS}"
@@ -76,6 +78,49 @@ def test_a_row_of_the_table_leads_to_its_object(qtbot, panel, predicted, viewer)
     small = int(layer.features["object"][layer.features["voxels"] == 27].iloc[0])
     assert layer.selected_label == small
     assert layer.world_to_data(viewer.dims.point)[0] == pytest.approx(2)
+
+
+def test_objects_keep_their_classes_while_another_image_is_chosen(
+    qtbot, panel, predicted, opened, viewer, image
+):
+    parts(panel)
+    press(qtbot, panel, panel.find)
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+    opened.link.annotate()
+    opened.results.show()
+    opened.link.arrays.prediction[0, 2:9, 2:9] = 2
+    opened.state_changed.emit(opened.state)
+    press(qtbot, panel, panel.find)
+
+    opened.link.choose(image)
+    press(qtbot, panel, panel.measure)
+    assert list(panel.table.found.columns["class"]) == [1, 1]
+
+
+def test_a_row_brings_its_object_into_the_canvas_across_any_axis(
+    qtbot, panel, predicted, opened, viewer
+):
+    parts(panel)
+    press(qtbot, panel, panel.find)
+    opened.painter.turn_to(2)
+    opened.link.annotation.corner_pixels = np.zeros((2, 3), int)
+    panel._go_to(1, 2.0, 3.0, 11.4)
+    assert opened.painter.view == SliceView(2, 11)
+    assert viewer.scene.camera.center == pytest.approx((0.0, 11.0, 0.75))
+
+
+def test_the_file_of_the_image_is_not_replaced(
+    qtbot, panel, predicted, opened, image, tmp_path, monkeypatch, messages
+):
+    parts(panel)
+    press(qtbot, panel, panel.find)
+    path = tmp_path / "cells.tif"
+    path.write_bytes(b"image")
+    image.metadata[FACTS] = FileFacts.of(opened.link.volume, path)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    press(qtbot, panel, panel.save)
+    assert "is an input" in messages.texts[0]
+    assert path.read_bytes() == b"image"
 
 
 def test_undo_brings_back_the_measurements_of_before(

@@ -85,6 +85,13 @@ def test_each_training_leaves_its_model_with_its_score(qtbot, panel, opened):
     assert "300 steps, finished" in panel.list.item(0).toolTip()
 
 
+def test_the_only_model_is_shown_once_another_one_is_in_use(qtbot, panel, opened):
+    train(qtbot, opened, 0.80)
+    opened.past.forget_current()
+    assert not panel.isHidden()
+    assert rows(panel) == ["model-001: Dice 0.80 (0.78 to 0.82)"]
+
+
 def test_a_training_without_a_step_leaves_none_and_the_model_in_use(
     qtbot, panel, opened, session
 ):

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication
 from sparseseg.data.slices import AnnotatedSlice
 from sparseseg.errors import UserError
 from sparseseg.widgets.dock import SegmentationDock
+from sparseseg.widgets.geometry import set_voxel_size
 from sparseseg.widgets.planes import ThreePlanes
 from sparseseg.widgets.planes.lines import lines_in
 from sparseseg.widgets.same_view import LAYOUT_MS
@@ -116,6 +117,20 @@ def test_scrolling_one_plane_moves_the_point_of_all(planes, opened):
     assert planes.mirrors[1].model.dims.point == mirror.model.dims.point
     opened.painter.go_to(SliceView(0, 1))
     assert mirror.model.dims.point == opened.viewer.dims.point
+
+
+def test_a_unit_given_to_an_image_in_pixels_is_that_of_all_planes(desk, viewer, qtbot):
+    desk.link.choose(viewer.add_image(np.zeros(SHAPE), name="plain"))
+    desk.link.annotate()
+    planes = ThreePlanes(desk)
+    planes.show()
+    try:
+        set_voxel_size(desk.link.lying_there, (2.0, 1.0, 1.0), "um")
+        for layer in annotations(planes, desk):
+            assert layer.units == desk.link.annotation.units
+            assert tuple(layer.scale) == (2.0, 1.0, 1.0)
+    finally:
+        planes.hide()
 
 
 def test_layers_that_come_and_go_do_so_in_all_planes(planes, opened):

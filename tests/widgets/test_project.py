@@ -18,6 +18,7 @@ from sparseseg.project.journal import Journal
 from sparseseg.project.project import Project
 from sparseseg.project.recorder import Recorder
 from sparseseg.session.events import Phase, StepReport
+from sparseseg.widgets import project_panel
 from sparseseg.widgets.dock import SegmentationDock
 from sparseseg.widgets.project_work import VolumeToSave, created, load
 from sparseseg.widgets.slices import SliceView
@@ -358,7 +359,7 @@ def test_a_trained_model_goes_into_the_project(saved, folder, session, qtbot):
 
 
 def test_a_volume_that_is_gone_is_named_and_the_others_open(
-    two, folder, tmp_path, qtbot
+    two, folder, tmp_path, qtbot, monkeypatch
 ):
     two.close()
     (tmp_path / "a.tif").unlink()
@@ -366,6 +367,9 @@ def test_a_volume_that_is_gone_is_named_and_the_others_open(
     assert "the image of 'a' is gone" in " ".join(dock.messages.texts)
     assert dock.desk.project.current == "b"
     assert dock.project.volumes.item(0, 0).text() == "a (gone)"
+    monkeypatch.setitem(project_panel._STATES, "gone", "已丢失")
+    dock.project._show()
+    assert dock.project.volumes.item(0, 0).text() == "a (已丢失)"
     dock.close()
 
 

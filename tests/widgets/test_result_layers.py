@@ -61,6 +61,19 @@ def test_the_prediction_follows_the_class_colours(opened):
     assert opened.results.prediction.get_color(1).tolist() == [0, 1, 0, 1]
 
 
+def test_a_class_added_for_another_image_is_seen_in_all_results(opened, viewer):
+    opened.results.show()
+    opened.results.show_cleaned(np.zeros((6, 30, 40), np.uint8))
+    opened.results.show_changes(np.zeros((6, 30, 40), np.uint8))
+    seat = opened.link.seat
+    opened.link.choose(viewer.add_image(np.zeros((3, 20, 20)), name="other"))
+
+    opened.classes.recolour(opened.classes.add(), "#00ff00")
+
+    for layer in (seat.annotation, seat.prediction, seat.cleaned, seat.changes):
+        assert layer.get_color(2)[:3].tolist() == [0, 1, 0]
+
+
 def test_another_image_gets_results_of_its_own(opened, viewer):
     opened.results.show()
     first = opened.results.prediction

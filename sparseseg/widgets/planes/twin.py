@@ -6,7 +6,10 @@ from typing import Any
 
 from napari.layers import Image, Labels, Layer
 
-_LOOK = ("visible", "opacity", "blending", "scale", "translate", "affine", "data")
+_LOOK = (
+    *("visible", "opacity", "blending"),
+    *("scale", "translate", "affine", "units", "data"),
+)
 _IMAGE = ("contrast_limits", "gamma", "colormap")
 _LABELS = ("colormap", "contour", "show_selected_label", "editable")
 _BRUSH = (
@@ -51,10 +54,6 @@ class Twin:
         self._connect(source.events.set_data, self._on_drawn)
         if isinstance(source, Labels):
             self._follow_brush()
-
-    def has_of(self, layer: Layer) -> bool:
-        """Tell whether a layer is the twin or its source."""
-        return layer is self.layer or layer is self.source
 
     def take_brush(self) -> None:
         """Paint as the source does; a viewer resets this when it gets a layer."""
