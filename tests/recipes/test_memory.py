@@ -15,7 +15,7 @@ from sparseseg.engine import trainee
 from sparseseg.engine.training import train
 from sparseseg.errors import UserError
 from sparseseg.recipes import Plan
-from sparseseg.recipes.memory import check_memory, too_little, training_bytes
+from sparseseg.recipes.memory import check_training_memory, too_little, training_bytes
 from sparseseg.recipes.patches import halved
 from sparseseg.settings.cards import CARDS
 from sparseseg.settings.options import read_options
@@ -88,10 +88,10 @@ def test_too_little_memory_proposes_a_patch_that_then_fits(name):
     recipe, plan = plan_of(name)
     memory = int(training_bytes(recipe, plan) * 0.7)
     with pytest.raises(UserError, match=r"does not suffice: choose the option patch="):
-        check_memory(recipe, plan, memory)
+        check_training_memory(recipe, plan, memory)
     proposed = too_little(recipe, plan, memory).split("patch=")[1].split(",")[0]
     _, smaller = plan_of(name, patch=proposed)
-    check_memory(recipe, smaller, memory)
+    check_training_memory(recipe, smaller, memory)
     assert smaller.patch != plan.patch
 
 
@@ -100,13 +100,13 @@ def test_too_little_memory_proposes_a_patch_that_then_fits(name):
 def test_where_no_patch_fits_another_recipe_is_proposed(name):
     recipe, plan = plan_of(name)
     with pytest.raises(UserError, match="train three-view"):
-        check_memory(recipe, plan, 1_000_000)
+        check_training_memory(recipe, plan, 1_000_000)
 
 
 @pytest.mark.parametrize("name", ["three-view", "unetplusplus", "lungnet"])
 def test_recipes_that_learn_from_planes_are_not_held_back(name):
     recipe, plan = plan_of(name)
-    check_memory(recipe, plan, 1)
+    check_training_memory(recipe, plan, 1)
 
 
 def test_a_patch_is_halved_along_its_longest_side_down_to_the_least():
