@@ -59,6 +59,14 @@ def read_case(
             "background so far, label an object too",
             annotation=annotation,
         )
+    if len(labels.numbers()) > 1 and not labels.has_background():
+        note(
+            say(
+                "{annotation} holds no background (255), so every voxel gets a class: if "
+                "0 is background there, give --background 0 --unlabelled -1",
+                annotation=annotation,
+            )
+        )
     return volume, labels
 
 

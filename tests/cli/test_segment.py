@@ -255,3 +255,17 @@ def test_a_folder_that_is_no_zarr_image_is_not_replaced(
     assert code == 2
     assert "is a folder" in stderr
     assert (tmp_path / "mine.zarr" / "thesis.txt").exists()
+
+
+@pytest.mark.usefixtures("no_training")
+def test_an_annotation_without_background_is_told(
+    run: Run, tmp_path: Path, sample: Sample
+) -> None:
+    dense = np.where(sample.annotation == 255, 0, sample.annotation).astype(np.uint8)
+    write_labels(tmp_path / "dense.tif", dense, like=sample.volume)
+    given = ("segment", "image.tif", tmp_path / "dense.tif", "-o", tmp_path / "p.tif")
+    code, _, stderr = run(*given)
+    assert code == 0
+    assert "no background (255), so every voxel gets a class" in stderr
+    _, _, stderr = run(*SEGMENT, "-o", tmp_path / "q.tif")
+    assert "no background" not in stderr

@@ -115,7 +115,11 @@ def _touching(
     The distance is smoothed, and an object grows from each of its peaks. What no peak
     reaches is an object of its own.
     """
-    depth = edt.edt(np.ascontiguousarray(mask), anisotropy=tuple(spacing))
+    # What fills the volume has no other surface than the volume's.
+    is_full = bool(mask.all())
+    depth = edt.edt(
+        np.ascontiguousarray(mask), anisotropy=tuple(spacing), black_border=is_full
+    )
     size = settings.size or _usual_size(depth)
     sigma = [settings.smoothness * size / side for side in spacing]
     smooth = ndimage.gaussian_filter(depth, sigma)

@@ -41,6 +41,11 @@ def test_touching_balls_are_divided_where_they_touch(spacing) -> None:
     assert found.sizes[0] == pytest.approx(16, rel=0.15)
 
 
+def test_what_fills_the_volume_is_one_object() -> None:
+    found = find_objects(np.ones((8, 12, 10), np.uint8), spacing=(2.0, 1.0, 1.0))
+    assert (found.instances == 1).all()
+
+
 def test_more_smoothness_divides_less() -> None:
     mask = two_balls().astype(np.uint8)
     settings = ObjectSettings(smoothness=1.0)
