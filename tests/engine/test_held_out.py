@@ -160,7 +160,10 @@ def test_once_a_slice_has_joined_all_slices_decide_what_is_shown(monkeypatch):
     assert (last.slices, worth_most(last.worths)) == (("z 6",), "walked")
 
 
-def test_a_class_painted_on_the_only_slice_that_can_be_spared_ends_no_training():
+def test_a_class_painted_on_the_only_slice_that_can_be_spared_ends_no_training(
+    monkeypatch,
+):
+    monkeypatch.setattr(training, "_LOOK_SECONDS", 0.0)
     labelled = sliced((3, 0, 0))
     model = fresh_model(labelled)
     steps = training.train(model, [labelled], settings(steps=4))
