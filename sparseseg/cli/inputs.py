@@ -59,7 +59,8 @@ def read_case(
             "background so far, label an object too",
             annotation=annotation,
         )
-    if len(labels.numbers()) > 1 and not labels.has_background():
+    is_usual = arguments.background == BACKGROUND
+    if is_usual and len(labels.numbers()) > 1 and not labels.has_background():
         note(
             say(
                 "{annotation} holds no background (255), so every voxel gets a class: if "

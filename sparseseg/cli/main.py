@@ -56,9 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     let_threads_sleep()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # the name of a file need not be text
+        # The name of a file need not be text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _speak()
         with _printed_notes():

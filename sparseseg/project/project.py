@@ -29,11 +29,11 @@ from sparseseg.project.info import info_of
 from sparseseg.project.journal import Journal
 from sparseseg.project.lock import FolderLock, user_name
 from sparseseg.project.models import Curve, ProjectModel
+from sparseseg.project.naming import name_for, plain
 from sparseseg.project.record import Record, VolumeRecord
 from sparseseg.project.recorder import Recorder
 
 JOURNAL = "journal.sqlite"
-_LONGEST = 90  # letters of a name that was made plain: a number may be added
 
 
 class Project:
@@ -131,7 +131,7 @@ class Project:
                     name=known.name,
                 )
             return self._annotated(known, labels)
-        name = self._free_name(_name_for(source, part), is_own=copy)
+        name = self._free_name(name_for(source, part), is_own=copy)
         if not copy:
             return self._added(name, joined(source, part), volume, labels)
         path = images.copied(self.folder, source, name)
@@ -150,7 +150,7 @@ class Project:
         `path` is the file that holds the same voxels; without one they are written into
         the project. A name that no volume can have is made plain.
         """
-        wanted = _plain(stem_of(Path(volume.name)))
+        wanted = plain(stem_of(Path(volume.name)))
         name = self._free_name(wanted, is_own=path is None)
         if path is not None:
             return self._added(name, path, volume, labels)
@@ -395,21 +395,3 @@ class Project:
             number += 1
             name = f"{wanted}-{number}"
         return record.checked_name(name)
-
-
-def _name_for(path: Path, part: str) -> str:
-    """Return a name that a volume can have, with the part of its file."""
-    return "-".join([stem_of(path), *_words_in(part)])
-
-
-def _plain(name: str) -> str:
-    """Return a name if a volume can have it, else what can be kept of it."""
-    try:
-        return record.checked_name(name)
-    except UserError:
-        return "-".join(_words_in(name))[:_LONGEST].strip(".-") or "volume"
-
-
-def _words_in(text: str) -> list[str]:
-    kept = (sign if sign.isalnum() or sign in ".-" else " " for sign in text)
-    return "".join(kept).split()
